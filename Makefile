@@ -1,0 +1,107 @@
+# Every target sets up what it needs; `make help` lists them.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+# Cargo runs in parallel by itself, and apt-get must not.
+.NOTPARALLEL:
+MAKEFLAGS += --no-builtin-rules
+
+# Everything is built below target/, whatever the environment says.
+export CARGO_TARGET_DIR := $(CURDIR)/target
+unexport CARGO_BUILD_TARGET
+# rustup's cargo even where no shell has read its settings; Debian's cannot
+# build the host.
+ifeq ($(filter-out /usr/bin/cargo,$(shell command -v cargo 2>/dev/null)),)
+export PATH := $(or $(CARGO_HOME),$(HOME)/.cargo)/bin:$(PATH)
+endif
+
+# What is built natively together, so that cargo compiles a shared dependency
+# once, with the features that all of them want.
+NATIVE := --package log-processor --package guest-build --package corpus
+# `make test` says dev: an optimised build would double its time.
+PROFILE := release
+PROFILE_DIR = $(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
+GUEST_BUILD = target/$(PROFILE_DIR)/guest-build
+BUILD_GUEST_BUILD = cargo build --locked --profile $(PROFILE) $(NATIVE) --bin guest-build
+
+# Packages of this workspace that the tests load as guests, from target/guest/fixtures.
+FIXTURES :=
+
+sources = $(shell find $(1) -type f \( -name '*.rs' -o -name '*.wit' -o -name Cargo.toml \))
+GUEST_SOURCES := $(call sources,guests/default guests/record/src wit/0.1.0) guests/record/Cargo.toml \
+	Cargo.toml Cargo.lock tools/build-guest.sh
+# The compiled form depends on how the host sets its engine.
+HOST_SOURCES := $(call sources,host/src guests/build) host/Cargo.toml
+
+.PHONY: help
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: build ## Try it: a small corpus of logs through the whole pipeline, no cloud account
+	@rm -rf target/demo
+	@target/release/corpus demo target/demo
+	@target/release/log-processor local --objects target/demo/objects \
+		--tenants target/demo/tenants.yaml --output target/demo/output \
+		--report target/demo/report.json
+
+.PHONY: test
+test: PROFILE := dev
+test: setup format guest fixtures ## All checks and tests, on optimised dependencies and a debug build
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	cargo test --locked --workspace --exclude default-guest
+	tools/test-guest.sh record
+
+.PHONY: build
+build: guest ## The release binary: target/release/log-processor
+	cargo build --locked --release $(NATIVE)
+
+.PHONY: bench
+bench: build ## What the README's numbers come from
+	cargo run --locked --release --package bench
+
+.PHONY: guest
+guest: target/guest/default.built ## The default guest: target/guest/default.wasm, and compiled for this machine
+
+# A stamp, because the two files are only touched where they change: the host
+# embeds them, and would be linked again.
+target/guest/default.built: target/guest/default.core.wasm $(HOST_SOURCES) Cargo.lock
+	$(BUILD_GUEST_BUILD)
+	$(GUEST_BUILD) $< --component target/guest/new.wasm --precompiled target/guest/new.cwasm
+	@for form in wasm cwasm; do \
+		if cmp -s target/guest/new.$$form target/guest/default.$$form; \
+		then rm target/guest/new.$$form; \
+		else mv target/guest/new.$$form target/guest/default.$$form; fi; \
+	done
+	@touch $@
+
+target/guest/default.core.wasm: $(GUEST_SOURCES) | toolchain
+	tools/build-guest.sh default-guest $@
+
+# Cargo decides what is stale here: fixtures share no list of sources.
+.PHONY: fixtures
+fixtures: guest
+	$(if $(FIXTURES),$(BUILD_GUEST_BUILD))
+	@for package in $(FIXTURES); do \
+		core="target/guest/fixtures/$$package.core.wasm"; \
+		tools/build-guest.sh "$$package" "$$core"; \
+		$(GUEST_BUILD) "$$core" --component "target/guest/fixtures/$$package.wasm"; \
+	done
+
+.PHONY: setup
+setup: ## Install what building and testing need: wasm targets, wasmtime's command line
+	@tools/setup-wasm.sh --cli
+
+.PHONY: toolchain
+toolchain:
+	@tools/setup-wasm.sh
+
+.PHONY: format
+format: | setup
+	cargo fmt --all --check
+
+.PHONY: clean
+clean: ## Remove all that was built; what is cached for other clones stays
+	rm -rf target

@@ -1,0 +1,120 @@
+//! One record: the members of an object that an event is made of.
+
+use std::borrow::Cow;
+
+use crate::compact::compact;
+use crate::scan::{Cursor, Fault, Malformed, Span, Walk};
+use crate::time::{self, Clock};
+use crate::{number, text};
+
+/// Members that say where a record comes from; not part of a message.
+const METADATA: [&str; 7] =
+    ["cluster_id", "namespace", "application", "pod_name", "ingest_timestamp", "timestamp", "kubernetes"];
+
+/// Where the members of a record that matter stand in its text.
+#[derive(Debug, Default)]
+pub(crate) struct Record {
+    whole: Span,
+    message: Option<Span>,
+    timestamp: Option<Span>,
+}
+
+impl Record {
+    /// Passes over the object whose opening bracket is here, and which stands
+    /// inside `depth` open ones.
+    pub(crate) fn read(cursor: &mut Cursor<'_>, walk: &mut Walk, depth: usize) -> Result<Self, Malformed> {
+        let mut record = Self::default();
+        record.whole.start = cursor.pos;
+        cursor.pos += 1;
+        let mut byte = cursor.inner_token()?;
+        if byte == b'}' {
+            return Ok(record.end(cursor));
+        }
+        loop {
+            if byte != b'"' {
+                return cursor.fault(Fault::Key);
+            }
+            let key = cursor.string()?;
+            if cursor.inner_token()? != b':' {
+                return cursor.fault(Fault::Colon);
+            }
+            cursor.pos += 1;
+            let value = value(cursor, walk, depth + 1)?;
+            record.member(cursor.text, key, value);
+            match cursor.inner_token()? {
+                b',' => cursor.pos += 1,
+                b'}' => return Ok(record.end(cursor)),
+                _ => return cursor.fault(Fault::CommaOrClose),
+            }
+            byte = cursor.inner_token()?;
+        }
+    }
+
+    #[inline(always)]
+    fn member(&mut self, text: &[u8], key: Span, value: Span) {
+        let name = key.inside(text);
+        if is_key(name, key.escaped, "message") {
+            self.message = Some(value);
+        } else if is_key(name, key.escaped, "timestamp") {
+            self.timestamp = Some(value);
+        }
+    }
+
+    fn end(mut self, cursor: &mut Cursor<'_>) -> Self {
+        cursor.pos += 1;
+        self.whole.end = cursor.pos;
+        self
+    }
+
+    /// The time of the event, in milliseconds since the Unix epoch.
+    pub(crate) fn timestamp(&self, text: &[u8], clock: Clock) -> i64 {
+        let read = |span: &Span| match span.of(text) {
+            [b'"', ..] if span.escaped => time::from_rfc3339(text::decode(span.inside(text)).as_bytes()),
+            [b'"', ..] => time::from_rfc3339(span.inside(text)),
+            literal @ [b'-' | b'0'..=b'9', ..] => time::from_number(number::value(literal)),
+            _ => None,
+        };
+        match self.timestamp.as_ref().and_then(read).unwrap_or(clock.now) {
+            0 => clock.last_modified,
+            timestamp => timestamp,
+        }
+    }
+
+    /// The message of the event; borrowed where it stands in the record as it
+    /// is.
+    pub(crate) fn message<'a>(&self, text: &'a [u8]) -> Cow<'a, str> {
+        let Some(span) = &self.message else {
+            return Cow::Owned(compact(self.whole.of(text), &METADATA));
+        };
+        let value = span.of(text);
+        if !value.starts_with(b"\"") {
+            return Cow::Owned(compact(value, &[]));
+        }
+        let inside = span.inside(text);
+        if !span.escaped
+            && let Ok(message) = std::str::from_utf8(inside)
+        {
+            return Cow::Borrowed(message);
+        }
+        Cow::Owned(text::decode(inside))
+    }
+}
+
+/// Whether the inside of a key's quotes means `name`.
+#[inline(always)]
+pub(crate) fn is_key(key: &[u8], escaped: bool, name: &str) -> bool {
+    if escaped { text::chars(key).eq(name.chars()) } else { key == name.as_bytes() }
+}
+
+/// Passes over the value that comes next.
+#[inline(always)]
+pub(crate) fn value(cursor: &mut Cursor<'_>, walk: &mut Walk, depth: usize) -> Result<Span, Malformed> {
+    let first = cursor.inner_token()?;
+    let start = cursor.pos;
+    match first {
+        b'"' => return cursor.string(),
+        b'{' | b'[' => walk.pass(depth, cursor)?,
+        _ => cursor.scalar(first)?,
+    }
+    Ok(Span { start, end: cursor.pos, escaped: false })
+}

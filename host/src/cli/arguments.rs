@@ -1,0 +1,58 @@
+//! Commands and flags.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Routes the logs of many tenants.
+#[derive(Debug, Parser)]
+#[command(name = "log-processor", version, about, arg_required_else_help = true)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Deliver a folder of objects to a folder, with no cloud account: to try it
+    /// out, and to try a guest on real logs
+    #[command(after_long_help = crate::settings::help())]
+    Local(LocalArguments),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct LocalArguments {
+    /// Folder of objects: DIR/<bucket>/<key>
+    #[arg(long, value_name = "DIR")]
+    pub(super) objects: PathBuf,
+    /// Tenant file: the fields of the DynamoDB items, as YAML or JSON
+    #[arg(long, value_name = "FILE")]
+    pub(super) tenants: PathBuf,
+    /// Folder for what is delivered; made where it is missing
+    #[arg(long, value_name = "DIR")]
+    pub(super) output: PathBuf,
+    /// Write a report as JSON: an entry an object and delivery, and totals
+    /// (`-`: to standard output, in place of the table)
+    #[arg(long, value_name = "FILE|-")]
+    pub(super) report: Option<PathBuf>,
+    /// Run this component for every tenant; the default guest does what it
+    /// doesn't export
+    #[arg(long, value_name = "FILE")]
+    pub(super) plugin: Option<PathBuf>,
+    /// A setting for the component; may be given more than once
+    #[arg(long = "plugin-setting", value_name = "NAME=VALUE", requires = "plugin", value_parser = setting)]
+    pub(super) plugin_settings: Vec<(String, String)>,
+    /// Show what guests log on standard error. It may hold log contents
+    #[arg(long)]
+    pub(super) guest_log: bool,
+    /// Deliver again what an earlier run delivered to the same output
+    #[arg(long)]
+    pub(super) again: bool,
+}
+
+fn setting(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("expected NAME=VALUE".to_owned()),
+    }
+}

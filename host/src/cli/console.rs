@@ -1,0 +1,94 @@
+//! Messages and progress on standard error. Standard output is left to results.
+
+use std::io::Write;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::guest::LogLine;
+use crate::intake::local::Watch;
+use crate::model::ObjectId;
+use crate::object::LocalObject;
+use crate::report::{Entry, Outcome};
+use crate::settings::LogLevel;
+
+/// Messages of one kind that are shown; more are only counted, in the report.
+const MOST_MESSAGES: u64 = 50;
+
+/// Shows messages beside a progress bar, which is there on terminals only.
+pub(super) struct Console {
+    level: LogLevel,
+    guest_log: bool,
+    bar: ProgressBar,
+    shown: std::sync::atomic::AtomicU64,
+}
+
+impl Console {
+    pub(super) fn new(level: LogLevel, guest_log: bool, bytes: u64) -> Self {
+        let bar = ProgressBar::new(bytes);
+        let style = ProgressStyle::with_template(
+            "{spinner} [{elapsed_precise}] {bar:40} {bytes}/{total_bytes} ({bytes_per_sec}, {eta} left) {msg}",
+        );
+        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+        // Not before there is something to see: short runs stay quiet.
+        bar.enable_steady_tick(Duration::from_millis(100));
+        Self { level, guest_log, bar, shown: Default::default() }
+    }
+
+    pub(super) fn warn(&self, text: &str) {
+        if matches!(self.level, LogLevel::Debug | LogLevel::Info | LogLevel::Warn) {
+            self.line(&format!("warning: {text}"));
+        }
+    }
+
+    pub(super) fn error(&self, text: &str) {
+        self.line(&format!("error: {text}"));
+    }
+
+    /// Ends the progress bar.
+    pub(super) fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+
+    fn line(&self, text: &str) {
+        self.bar.suspend(|| {
+            let _ = writeln!(std::io::stderr(), "{text}");
+        });
+    }
+
+    /// A message about an object; a flood of them is cut.
+    fn about(&self, object: &ObjectId, entry: &Entry) {
+        let open = entry.outcome.is_open();
+        let odd = matches!(entry.outcome, Outcome::Rejected | Outcome::Partial) || !entry.warnings.is_empty();
+        if !(open || odd) || entry.outcome == Outcome::Interrupted {
+            return;
+        }
+        match self.shown.fetch_add(1, std::sync::atomic::Ordering::Relaxed) {
+            MOST_MESSAGES => return self.warn("more messages about objects follow; see the report (--report FILE)"),
+            shown if shown > MOST_MESSAGES => return,
+            _ => {}
+        }
+        let delivery = entry.delivery.map(|delivery| format!(" ({delivery})")).unwrap_or_default();
+        let reasons = entry.reason.into_iter().chain(entry.warnings.iter().map(String::as_str));
+        let why = entry.error.clone().unwrap_or_else(|| reasons.collect::<Vec<_>>().join("; "));
+        let text = format!("{object}{delivery}: {why}");
+        if open { self.error(&text) } else { self.warn(&text) }
+    }
+}
+
+impl Watch for Console {
+    fn object_done(&self, object: &LocalObject, entries: &[Entry]) {
+        entries.iter().for_each(|entry| self.about(&object.id, entry));
+        let bytes = std::fs::metadata(&object.path).map_or(0, |metadata| metadata.len());
+        self.bar.inc(bytes);
+    }
+
+    fn guest_log(&self, object: &ObjectId, lines: &[LogLine]) {
+        if !self.guest_log {
+            return;
+        }
+        for line in lines {
+            self.line(&format!("guest {:?} {object}: {}", line.level, line.text));
+        }
+    }
+}

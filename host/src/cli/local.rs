@@ -1,0 +1,211 @@
+//! `log-processor local`.
+
+use std::io::Write;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::Exit;
+use super::arguments::LocalArguments;
+use super::console::Console;
+use crate::guest::{Component, Engine, Instance, Limits, Precompiled};
+use crate::intake::local::{Output, Run};
+use crate::object::{Walk, walk};
+use crate::pipeline::{Plan, Stop};
+use crate::report::Report;
+use crate::settings::Settings;
+use crate::tenant::FileDirectory;
+
+/// Lines of a guest's log that are kept for each object.
+const GUEST_LOG_LINES: u64 = 100;
+
+/// What was wrong with settings, files and folders: all of it at once.
+type Problems = Vec<String>;
+
+/// Everything that was named, found good.
+struct Inputs {
+    settings: Settings,
+    warnings: Vec<String>,
+    tenants: FileDirectory,
+    walk: Walk,
+    plan: Plan,
+}
+
+pub(super) fn run(arguments: &LocalArguments, default_guest: Precompiled<'_>) -> Exit {
+    let started = Instant::now();
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let inputs = match inputs(arguments, default_guest, cores) {
+        Ok(inputs) => inputs,
+        Err(problems) => return configuration(&problems),
+    };
+    let output = match Output::open(&arguments.output) {
+        Ok(output) => output,
+        Err(error) => return configuration(&[error.to_string()]),
+    };
+    let Inputs { settings, warnings, tenants, walk, plan } = inputs;
+    let bytes = walk.objects.iter().filter_map(|object| std::fs::metadata(&object.path).ok()).map(|file| file.len());
+    let console = Arc::new(Console::new(settings.log_level, arguments.guest_log, bytes.sum()));
+    for warning in warnings.iter().chain(tenants.warnings()).chain(output.warnings()) {
+        console.warn(warning);
+    }
+    for problem in &walk.problems {
+        console.error(problem);
+    }
+    let run = Run {
+        tenants,
+        output,
+        plan,
+        max_line_bytes: settings.max_line_bytes,
+        max_object_bytes: settings.max_object_bytes.unwrap_or(0),
+        max_batch_events: settings.max_batch_size,
+        max_concurrent_objects: settings.max_concurrent_objects,
+        again: arguments.again,
+        stop: Stop::default(),
+        watch: Arc::clone(&console) as _,
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(cores.min(4)).enable_all().build();
+    let entries = match runtime {
+        Ok(runtime) => runtime.block_on(async {
+            tokio::spawn(stop_on_signal(run.stop.clone(), Arc::clone(&console)));
+            run.deliver(walk.objects).await
+        }),
+        Err(error) => {
+            console.error(&format!("no threads can be started: {error}"));
+            return Exit::Failed;
+        }
+    };
+    console.finish();
+    let milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let report = Report::new(entries, milliseconds);
+    if let Err(error) = print(&report, arguments.report.as_deref()) {
+        console.error(&error);
+        return Exit::Failed;
+    }
+    if report.is_open() || !walk.problems.is_empty() {
+        console.error("some objects are left to do: see above; run again when it is mended, what is delivered is not repeated");
+        return Exit::Failed;
+    }
+    Exit::Done
+}
+
+fn configuration(problems: &[String]) -> Exit {
+    for problem in problems {
+        let _ = writeln!(std::io::stderr(), "error: {problem}");
+    }
+    Exit::Configuration
+}
+
+/// Looks at everything that was named.
+fn inputs(arguments: &LocalArguments, default_guest: Precompiled<'_>, cores: usize) -> Result<Inputs, Problems> {
+    let mut problems = Problems::new();
+    let settings = Settings::from(|name| std::env::var(name).ok(), cores);
+    let settings = settings.map_err(|error| problems.push(error.to_string())).ok();
+    let tenants = FileDirectory::load(&arguments.tenants).map_err(|error| problems.push(error.to_string())).ok();
+    let walk = objects(&arguments.objects).map_err(|problem| problems.push(problem)).ok();
+    let plan = settings.as_ref().and_then(|(settings, _)| {
+        plan(arguments, default_guest, settings).map_err(|problem| problems.push(problem)).ok()
+    });
+    match (settings, tenants, walk, plan) {
+        (Some((settings, mut warnings)), Some(tenants), Some(walk), Some((plan, odd))) => {
+            warnings.extend(odd);
+            Ok(Inputs { settings, warnings, tenants, walk, plan })
+        }
+        _ => Err(problems),
+    }
+}
+
+fn objects(folder: &Path) -> Result<Walk, String> {
+    let shown = folder.display();
+    if !folder.is_dir() {
+        return Err(format!("--objects {shown}: there is no such folder; objects lie at {shown}/<bucket>/<key>"));
+    }
+    walk(folder).map_err(|error| format!("--objects {shown}: the folder can't be listed: {error}"))
+}
+
+/// Loads the guests; the second value is what is odd about them.
+fn plan(
+    arguments: &LocalArguments,
+    default_guest: Precompiled<'_>,
+    settings: &Settings,
+) -> Result<(Plan, Option<String>), String> {
+    let tenant_limits = Limits {
+        memory_bytes: usize::try_from(settings.plugin_memory_bytes).unwrap_or(usize::MAX),
+        fuel_per_mib: settings.plugin_fuel_per_mib,
+        output_ratio: usize::try_from(settings.plugin_max_output_ratio).unwrap_or(usize::MAX),
+        held_back_bytes: settings.max_line_bytes.saturating_mul(2),
+        log_lines: GUEST_LOG_LINES,
+    };
+    let default_limits = tenant_limits.clone().for_default_guest(settings.max_line_bytes);
+    // Each object at work has a tenant's and a default instance, and one for its key.
+    let instances = u32::try_from(settings.max_concurrent_objects.saturating_mul(3)).unwrap_or(u32::MAX);
+    let memory = tenant_limits.memory_bytes.max(default_limits.memory_bytes);
+    let engine = Engine::new(instances, memory).map_err(|error| error.to_string())?;
+    let (default, compiled) = engine
+        .load_precompiled("default", default_guest, default_limits)
+        .map_err(|error| format!("the embedded guest can't be used: {error}"))?;
+    let odd = compiled.then(|| {
+        "the embedded guest was compiled anew: its machine code is for x86-64-v3 (AVX2), which this machine lacks".to_owned()
+    });
+    let tenant = arguments.plugin.as_deref().map(|path| plugin(&engine, path, tenant_limits)).transpose()?;
+    if let Some(tenant) = &tenant {
+        check_settings(tenant, &arguments.plugin_settings)?;
+    }
+    Ok((Plan { default, tenant, settings: Arc::new(arguments.plugin_settings.clone()) }, odd))
+}
+
+fn plugin(engine: &Engine, path: &Path, limits: Limits) -> Result<Component, String> {
+    let named = |error: &dyn std::fmt::Display| format!("--plugin {}: {error}", path.display());
+    let bytes = crate::guest::read_component(path).map_err(|error| named(&error))?;
+    engine.load(&path.display().to_string(), &bytes, limits).map_err(|error| named(&error))
+}
+
+fn check_settings(tenant: &Component, settings: &[(String, String)]) -> Result<(), String> {
+    if !tenant.exports().settings_check {
+        return Ok(());
+    }
+    let checked = Instance::start(tenant).and_then(|mut instance| instance.check_settings(settings));
+    match checked {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(text)) => Err(format!("--plugin-setting: the component refuses its settings: {text}")),
+        Err(error) => Err(format!("--plugin {}: {error}", tenant.name())),
+    }
+}
+
+/// The first Ctrl-C (or SIGTERM) lets what is at work end at its next chunk;
+/// the second ends the process.
+async fn stop_on_signal(stop: Stop, console: Arc<Console>) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        return;
+    };
+    let mut either = async || {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    };
+    either().await;
+    stop.now();
+    console.warn("stopping: what is at work ends cleanly; once more to end at once");
+    either().await;
+    std::process::exit(Exit::Failed as i32);
+}
+
+/// The table to standard output, or the report in its place.
+fn print(report: &Report, path: Option<&Path>) -> Result<(), String> {
+    let json = || serde_json::to_vec_pretty(report).map_err(|error| error.to_string());
+    let mut stdout = std::io::stdout().lock();
+    let mut show = |bytes: &[u8]| {
+        let written = stdout.write_all(bytes).and_then(|()| stdout.write_all(b"\n")).and_then(|()| stdout.flush());
+        written.map_err(|error| format!("can't write to standard output: {error}"))
+    };
+    match path {
+        Some(path) if path == Path::new("-") => show(&json()?),
+        Some(path) => {
+            std::fs::write(path, json()?).map_err(|error| format!("--report {}: {error}", path.display()))?;
+            show(report.table().as_bytes())
+        }
+        None => show(report.table().as_bytes()),
+    }
+}

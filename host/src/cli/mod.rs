@@ -1,0 +1,53 @@
+//! The command line: what it takes, what it prints, how it exits.
+//!
+//! - `arguments`: commands and flags.
+//! - `local`: `log-processor local`.
+//! - `console`: messages and progress on standard error.
+
+mod arguments;
+mod console;
+mod local;
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::guest::Precompiled;
+use arguments::{Arguments, Command};
+
+/// Exit codes, as the reference has them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Exit {
+    /// Everything has its outcome.
+    Done = 0,
+    /// Something failed and is left to do.
+    Failed = 1,
+    /// The command line can't be understood (in the reference: an invalid mode).
+    Usage = 2,
+    /// A setting, a file or a folder that was named is wrong.
+    Configuration = 3,
+}
+
+/// Runs the command line `arguments`, of which the first is the program.
+/// `default_guest` is the one that the binary embeds.
+pub fn run(arguments: impl IntoIterator<Item = OsString>, default_guest: Precompiled<'_>) -> ExitCode {
+    // The image's command passes one empty argument.
+    let arguments = arguments.into_iter().filter(|argument| !argument.is_empty());
+    let exit = match Arguments::try_parse_from(arguments) {
+        Ok(Arguments { command: Command::Local(arguments) }) => local::run(&arguments, default_guest),
+        Err(error) => {
+            // Help and version are asked for, and no failure.
+            let exit = if error.use_stderr() { Exit::Usage } else { Exit::Done };
+            let text = error.render();
+            let _ = if error.use_stderr() {
+                write!(std::io::stderr(), "{text}")
+            } else {
+                write!(std::io::stdout(), "{text}")
+            };
+            exit
+        }
+    };
+    ExitCode::from(exit as u8)
+}

@@ -1,0 +1,158 @@
+//! Events in guest order to batches that CloudWatch Logs takes whole.
+//!
+//! Events gather in windows, so that memory is bounded; a window is sorted
+//! stably by time, and cut where count, bytes or 24 hours ask for it.
+
+use super::limits::{
+    EVENT_OVERHEAD_BYTES, MAX_AGE_MS, MAX_AHEAD_MS, MAX_BATCH_BYTES, MAX_BATCH_SPAN_MS, MAX_MESSAGE_BYTES,
+};
+use crate::model::{Event, Reason};
+
+/// Events in a window, at most.
+const WINDOW_EVENTS: usize = 50_000;
+/// Bytes in a window, at most, counted as CloudWatch Logs does (but for one
+/// event that is larger by itself).
+const WINDOW_BYTES: usize = 16 * 1024 * 1024;
+
+/// Which events can be put at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Admission {
+    /// The time against which ages are judged, in milliseconds since the Unix
+    /// epoch; none: the destination judges them itself.
+    pub age_at: Option<i64>,
+}
+
+/// Why an event is not put.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// Its message is empty, which CloudWatch Logs doesn't take.
+    Empty,
+    /// It can never be delivered.
+    Dead(Reason),
+}
+
+impl Admission {
+    /// Whether an event can be put.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn check(&self, event: &Event) -> Result<(), Refusal> {
+        if event.message.is_empty() {
+            return Err(Refusal::Empty);
+        }
+        // One such event makes CloudWatch Logs refuse the whole call.
+        if event.timestamp < 0 {
+            return Err(Refusal::Dead(Reason::NegativeTimestamp));
+        }
+        match self.age_at {
+            Some(now) if event.timestamp < now.saturating_sub(MAX_AGE_MS) => Err(Refusal::Dead(Reason::TooOld)),
+            Some(now) if event.timestamp > now.saturating_add(MAX_AHEAD_MS) => Err(Refusal::Dead(Reason::TooNew)),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// An event of a batch, or a piece of one that is larger than AWS takes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Line, time and text.
+    pub event: Event,
+    /// More pieces of the same event follow.
+    pub continues: bool,
+}
+
+/// What one PutLogEvents call takes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Batch {
+    /// Ascending by time.
+    pub entries: Vec<Entry>,
+    /// Bytes as CloudWatch Logs counts them.
+    pub bytes: usize,
+}
+
+/// Events that gather until they are put.
+#[derive(Debug, Default)]
+pub struct Window {
+    events: Vec<Event>,
+    bytes: usize,
+}
+
+impl Window {
+    /// Adds an event that [`Admission::check`] admitted.
+    pub fn push(&mut self, event: Event) {
+        self.bytes += event.message.len() + EVENT_OVERHEAD_BYTES;
+        self.events.push(event);
+    }
+
+    /// Whether it must be emptied before more is added.
+    pub fn is_full(&self) -> bool {
+        self.events.len() >= WINDOW_EVENTS || self.bytes >= WINDOW_BYTES
+    }
+
+    /// Empties it: batches of at most `max_events`, in the order in which they
+    /// are to be put.
+    pub fn batches(&mut self, max_events: usize) -> Batches {
+        let mut events = std::mem::take(&mut self.events);
+        self.bytes = 0;
+        events.sort_by_key(|event| event.timestamp);
+        Batches { events: events.into_iter(), next: None, rest: None, max_events }
+    }
+}
+
+/// The batches of a window, made one by one so that they need no memory of their own.
+#[derive(Debug)]
+pub struct Batches {
+    events: std::vec::IntoIter<Event>,
+    /// An entry that didn't fit into the last batch.
+    next: Option<Entry>,
+    /// What is left of an event that is put in pieces.
+    rest: Option<Event>,
+    max_events: usize,
+}
+
+impl Batches {
+    fn next_entry(&mut self) -> Option<Entry> {
+        if let Some(entry) = self.next.take() {
+            return Some(entry);
+        }
+        let mut event = self.rest.take().or_else(|| self.events.next())?;
+        if event.message.len() <= MAX_MESSAGE_BYTES {
+            return Some(Entry { event, continues: false });
+        }
+        let cut = (0..=MAX_MESSAGE_BYTES).rev().find(|&at| event.message.is_char_boundary(at)).unwrap_or(0);
+        let tail = event.message.split_off(cut);
+        self.rest = Some(Event { message: tail, ..event });
+        event.message.shrink_to_fit();
+        Some(Entry { event, continues: true })
+    }
+}
+
+impl Iterator for Batches {
+    type Item = Batch;
+
+    fn next(&mut self) -> Option<Batch> {
+        let first = self.next_entry()?;
+        let start = first.event.timestamp;
+        let mut batch = Batch { bytes: size(&first), entries: vec![first] };
+        while batch.entries.len() < self.max_events {
+            let Some(entry) = self.next_entry() else { break };
+            let fits = batch.bytes + size(&entry) <= MAX_BATCH_BYTES
+                && entry.event.timestamp.saturating_sub(start) <= MAX_BATCH_SPAN_MS;
+            if !fits {
+                self.next = Some(entry);
+                break;
+            }
+            batch.bytes += size(&entry);
+            batch.entries.push(entry);
+        }
+        Some(batch)
+    }
+}
+
+fn size(entry: &Entry) -> usize {
+    entry.event.message.len() + EVENT_OVERHEAD_BYTES
+}
+
+#[cfg(test)]
+#[path = "batch_tests.rs"]
+mod tests;

@@ -1,0 +1,323 @@
+//! What earlier runs delivered, so that a later one does not deliver it again:
+//! `.journal.ndjson` in the output folder, a line for each step forward.
+
+use std::collections::HashMap;
+use std::fs::{self, File, Metadata, OpenOptions, TryLockError};
+use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::UNIX_EPOCH;
+
+use serde::{Deserialize, Serialize};
+
+use super::append::Appended;
+use super::{OutputError, stable_hash};
+use crate::model::ObjectId;
+
+const FILE: &str = ".journal.ndjson";
+const LOCK: &str = ".lock";
+
+/// Lines that later ones made void are dropped on opening from this many on, where
+/// they are also the most of the file.
+const MANY_STALE: u64 = 1000;
+
+/// What tells one state of an object's file from another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fingerprint {
+    /// Bytes of the file.
+    pub len: u64,
+    /// When it was last changed: nanoseconds since the Unix epoch, 0 where the file
+    /// system does not say.
+    pub mtime: u64,
+}
+
+impl From<&Metadata> for Fingerprint {
+    fn from(metadata: &Metadata) -> Self {
+        let since = metadata
+            .modified()
+            .ok()
+            .and_then(|t| t.duration_since(UNIX_EPOCH).ok());
+        Self {
+            len: metadata.len(),
+            mtime: since
+                .and_then(|d| u64::try_from(d.as_nanos()).ok())
+                .unwrap_or(0),
+        }
+    }
+}
+
+/// What a line of the journal is about: one delivery of one object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Entry<'a> {
+    /// The object.
+    pub object: &'a ObjectId,
+    /// The state its file is in.
+    pub fingerprint: Fingerprint,
+    /// The tenant.
+    pub tenant: &'a str,
+    /// The delivery's id.
+    pub delivery: &'a str,
+    /// Digest of all that decides which events the object becomes (guest, settings of
+    /// the delivery): under another one a number of events says nothing.
+    pub events_from: &'a str,
+}
+
+/// How far a delivery of an object came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// Nothing of it is delivered.
+    Fresh,
+    /// The first events, in guest order, are delivered.
+    Resume {
+        /// How many.
+        events: u64,
+    },
+    /// All that could be delivered is.
+    Done,
+}
+
+/// The journal of an output folder. As long as it lives no other run can open it.
+#[derive(Debug)]
+pub struct Journal {
+    inner: Mutex<Inner>,
+    warnings: Vec<String>,
+    /// Released by the system with the process, however that ends.
+    _lock: File,
+}
+
+#[derive(Debug)]
+struct Inner {
+    file: Appended,
+    known: Known,
+}
+
+/// By a hash of object, tenant and delivery: a folder may hold millions of objects.
+type Known = HashMap<u128, Latest>;
+
+#[derive(Debug, Clone, Copy)]
+struct Latest {
+    fingerprint: Fingerprint,
+    events_from: u128,
+    events: u64,
+    done: bool,
+    /// Which line of the file said so.
+    line: u64,
+}
+
+/// A line of the file.
+#[derive(Serialize, Deserialize)]
+struct Line<'a> {
+    #[serde(borrow)]
+    object: std::borrow::Cow<'a, str>,
+    fingerprint: Fingerprint,
+    #[serde(borrow)]
+    tenant: std::borrow::Cow<'a, str>,
+    #[serde(borrow)]
+    delivery: std::borrow::Cow<'a, str>,
+    #[serde(borrow)]
+    events_from: std::borrow::Cow<'a, str>,
+    events: u64,
+    done: bool,
+    #[serde(borrow)]
+    outcome: std::borrow::Cow<'a, str>,
+}
+
+impl Line<'_> {
+    fn key(&self) -> u128 {
+        stable_hash([&self.object, &self.tenant, &self.delivery].map(|s| s.as_bytes()))
+    }
+
+    fn latest(&self, line: u64) -> Latest {
+        Latest {
+            fingerprint: self.fingerprint,
+            events_from: stable_hash([self.events_from.as_bytes()]),
+            events: self.events,
+            done: self.done,
+            line,
+        }
+    }
+}
+
+impl Journal {
+    /// Opens the journal of the output folder `root`, which is made where it is
+    /// missing, and keeps other runs out.
+    ///
+    /// # Errors
+    /// Another run holds the folder; it can't be made or written; the journal can't
+    /// be read.
+    pub fn open(root: &Path) -> Result<Self, OutputError> {
+        fs::create_dir_all(root).map_err(OutputError::write(root))?;
+        let lock = lock(root)?;
+        let path = root.join(FILE);
+        // Opening cuts off what a killed run left of a line.
+        let mut file = Appended::open(path.clone())?;
+        let mut read = read(&path).map_err(OutputError::write(&path))?;
+        let kept = u64::try_from(read.known.len()).unwrap_or(u64::MAX);
+        let stale = read.lines.saturating_sub(kept);
+        if stale >= MANY_STALE && stale > kept {
+            drop(file);
+            compact(&path, &read.known).map_err(OutputError::write(&path))?;
+            file = Appended::open(path.clone())?;
+        }
+        let warnings = match read.damaged {
+            0 => Vec::new(),
+            n => vec![format!(
+                "{} has {n} damaged lines; what they were about may be delivered again",
+                path.display()
+            )],
+        };
+        let known = std::mem::take(&mut read.known);
+        Ok(Self {
+            inner: Mutex::new(Inner { file, known }),
+            warnings,
+            _lock: lock,
+        })
+    }
+
+    /// What is worth a look about the journal, a sentence each.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// How far earlier runs, and this one, came with a delivery of an object.
+    pub fn state(&self, entry: &Entry<'_>) -> State {
+        let line = entry.line(0, false, "");
+        let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(known) = inner.known.get(&line.key()) else {
+            return State::Fresh;
+        };
+        let now = line.latest(0);
+        match known {
+            k if k.fingerprint != now.fingerprint => State::Fresh,
+            k if k.done => State::Done,
+            k if k.events == 0 || k.events_from != now.events_from => State::Fresh,
+            k => State::Resume { events: k.events },
+        }
+    }
+
+    /// Notes that the first `events` events, in guest order, are delivered.
+    ///
+    /// # Errors
+    /// The journal can't be written.
+    pub fn progress(&self, entry: &Entry<'_>, events: u64) -> Result<(), OutputError> {
+        self.add(&entry.line(events, false, ""))
+    }
+
+    /// Notes that a delivery is done, with `events` events delivered; `outcome` is a
+    /// word for whoever reads the journal.
+    ///
+    /// # Errors
+    /// The journal can't be written.
+    pub fn done(&self, entry: &Entry<'_>, events: u64, outcome: &str) -> Result<(), OutputError> {
+        self.add(&entry.line(events, true, outcome))
+    }
+
+    fn add(&self, line: &Line<'_>) -> Result<(), OutputError> {
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let Inner { file, known } = &mut *inner;
+        let mut bytes =
+            serde_json::to_vec(line).map_err(|e| OutputError::write(file.path())(e.into()))?;
+        bytes.push(b'\n');
+        file.append(&bytes)?;
+        known.insert(line.key(), line.latest(0));
+        Ok(())
+    }
+}
+
+impl<'a> Entry<'a> {
+    fn line(&self, events: u64, done: bool, outcome: &'a str) -> Line<'a> {
+        Line {
+            object: self.object.to_string().into(),
+            fingerprint: self.fingerprint,
+            tenant: self.tenant.into(),
+            delivery: self.delivery.into(),
+            events_from: self.events_from.into(),
+            events,
+            done,
+            outcome: outcome.into(),
+        }
+    }
+}
+
+/// Keeps other runs out; the file says who does.
+fn lock(root: &Path) -> Result<File, OutputError> {
+    let path = root.join(LOCK);
+    let failed = || OutputError::write(&path);
+    let mut options = OpenOptions::new();
+    let options = options.read(true).write(true).create(true).truncate(false);
+    let mut file = options.open(&path).map_err(failed())?;
+    match file.try_lock() {
+        Ok(()) => {
+            file.set_len(0).map_err(failed())?;
+            writeln!(file, "{}", std::process::id()).map_err(failed())?;
+            Ok(file)
+        }
+        Err(TryLockError::WouldBlock) => {
+            let mut holder = String::new();
+            let read = file.take(20).read_to_string(&mut holder);
+            Err(OutputError::Locked {
+                path: root.to_owned(),
+                process: read.ok().and_then(|_| holder.trim().parse().ok()),
+            })
+        }
+        Err(TryLockError::Error(e)) => Err(failed()(e)),
+    }
+}
+
+struct Journaled {
+    known: Known,
+    lines: u64,
+    damaged: u64,
+}
+
+fn read(path: &Path) -> io::Result<Journaled> {
+    let mut found = Journaled {
+        known: Known::new(),
+        lines: 0,
+        damaged: 0,
+    };
+    each_line(path, |number, bytes| {
+        found.lines += 1;
+        match serde_json::from_slice::<Line<'_>>(bytes) {
+            Ok(line) => {
+                found.known.insert(line.key(), line.latest(number));
+            }
+            Err(_) => found.damaged += 1,
+        }
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+/// Writes the file anew with only the lines that still say something.
+fn compact(path: &Path, known: &Known) -> io::Result<()> {
+    let new: PathBuf = path.with_extension("ndjson.new");
+    let mut out = BufWriter::new(File::create(&new)?);
+    each_line(path, |number, bytes| {
+        match serde_json::from_slice::<Line<'_>>(bytes) {
+            Ok(line) if known.get(&line.key()).is_some_and(|l| l.line == number) => {
+                out.write_all(bytes)
+            }
+            _ => Ok(()),
+        }
+    })?;
+    out.into_inner()?.sync_all()?;
+    fs::rename(new, path)
+}
+
+/// Calls `take` with each line, its newline included, and its number.
+fn each_line(path: &Path, mut take: impl FnMut(u64, &[u8]) -> io::Result<()>) -> io::Result<()> {
+    let mut file = BufReader::new(File::open(path)?);
+    let mut line = Vec::new();
+    let mut number = 0;
+    while file.read_until(b'\n', &mut line)? > 0 {
+        take(number, &line)?;
+        line.clear();
+        number += 1;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+#[path = "journal_tests.rs"]
+mod tests;

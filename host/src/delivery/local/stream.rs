@@ -1,0 +1,220 @@
+//! Log streams as files: `cloudwatch/<account>/<region>/<group>/<stream>.ndjson` with
+//! an event a line, and beside it `<stream>.batches.jsonl` with a put a line.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::append::Appended;
+use super::json::{push_number, push_string};
+use super::{OutputError, path};
+use crate::model::{Event, ObjectId};
+
+/// Streams whose two files are kept open.
+const MOST_OPEN: usize = 64;
+
+/// Bytes that AWS adds to each event's message.
+const EVENT_OVERHEAD: usize = 26;
+
+/// A buffer larger than this is not kept for the next put: 1 MiB of messages fits,
+/// unless most of it must be escaped.
+const LARGEST_KEPT: usize = 2 << 20;
+
+/// A log stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct StreamName<'a> {
+    /// Twelve digits.
+    pub account: &'a str,
+    /// AWS region.
+    pub region: &'a str,
+    /// Log group.
+    pub group: &'a str,
+    /// Log stream.
+    pub stream: &'a str,
+}
+
+impl StreamName<'_> {
+    /// The folder of the stream's files, below the output folder.
+    fn folder(&self) -> PathBuf {
+        [
+            "cloudwatch".to_owned(),
+            path::segment(self.account),
+            path::segment(self.region),
+        ]
+        .iter()
+        .collect::<PathBuf>()
+        .join(path::group(self.group))
+    }
+
+    /// The stream's events, below the output folder.
+    fn events(&self) -> PathBuf {
+        self.folder().join(path::segment(self.stream) + ".ndjson")
+    }
+
+    /// The stream's puts, below the output folder.
+    fn batches(&self) -> PathBuf {
+        self.folder()
+            .join(path::segment(self.stream) + ".batches.jsonl")
+    }
+}
+
+/// The log streams below an output folder; many threads may put at once.
+#[derive(Debug)]
+pub struct Streams {
+    root: PathBuf,
+    open: Mutex<Open>,
+    /// Buffers that wait for the next put, at most one for each put at once.
+    buffers: Mutex<Vec<Vec<u8>>>,
+}
+
+#[derive(Debug, Default)]
+struct Open {
+    /// By the path of the events.
+    slots: HashMap<PathBuf, (Arc<Slot>, u64)>,
+    /// Counts uses, so that the least recent one can be told.
+    uses: u64,
+}
+
+/// The files of a stream; none: not opened yet, or given up after a failure.
+type Slot = Mutex<Option<Files>>;
+
+#[derive(Debug)]
+struct Files {
+    events: Appended,
+    batches: Appended,
+}
+
+impl Streams {
+    /// Streams below the output folder `root`; makes nothing yet.
+    pub fn new(root: &Path) -> Self {
+        Self {
+            root: root.to_owned(),
+            open: Mutex::default(),
+            buffers: Mutex::default(),
+        }
+    }
+
+    /// The file of a stream's events.
+    pub fn path(&self, at: &StreamName<'_>) -> PathBuf {
+        self.root.join(at.events())
+    }
+
+    /// Appends the events of one put, in their order, and a line about the put. Either
+    /// all of it is written or nothing.
+    ///
+    /// # Errors
+    /// The file and the cause; nothing of the put remains, unless the file could not
+    /// even be cut back.
+    pub fn put<'e>(
+        &self,
+        at: &StreamName<'_>,
+        object: &ObjectId,
+        events: impl ExactSizeIterator<Item = &'e Event> + Clone,
+    ) -> Result<(), OutputError> {
+        let (Some(first), Some(last)) = (events.clone().next(), events.clone().last()) else {
+            return Ok(());
+        };
+        let mut lines = lock(&self.buffers).pop().unwrap_or_default();
+        write_events(&mut lines, events.clone());
+        let mut batch = Vec::new();
+        let sizes = events.clone().map(|e| e.message.len() + EVENT_OVERHEAD);
+        batch.extend_from_slice(b"{\"object\":");
+        push_string(&mut batch, &object.to_string());
+        batch.extend_from_slice(b",\"events\":");
+        push_number(&mut batch, events.len());
+        batch.extend_from_slice(b",\"bytes\":");
+        push_number(&mut batch, sizes.sum::<usize>());
+        batch.extend_from_slice(b",\"first\":");
+        push_number(&mut batch, first.timestamp);
+        batch.extend_from_slice(b",\"last\":");
+        push_number(&mut batch, last.timestamp);
+        batch.extend_from_slice(b"}\n");
+
+        let written = self.append(at, &lines, &batch);
+        if lines.capacity() <= LARGEST_KEPT {
+            lines.clear();
+            lock(&self.buffers).push(lines);
+        }
+        written
+    }
+
+    fn append(&self, at: &StreamName<'_>, lines: &[u8], batch: &[u8]) -> Result<(), OutputError> {
+        let events = self.path(at);
+        let slot = lock(&self.open).slot(&events);
+        let mut files = lock(&slot);
+        let open = match files.take() {
+            Some(open) => open,
+            None => Files {
+                events: Appended::open(events)?,
+                batches: Appended::open(self.root.join(at.batches()))?,
+            },
+        };
+        // After a failure the files are opened anew, which looks at what is there.
+        *files = Some(open.put(lines, batch)?);
+        Ok(())
+    }
+}
+
+/// A thread that panicked left nothing half-done behind these locks: a slot is
+/// emptied before it is used.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn write_events<'e>(out: &mut Vec<u8>, events: impl Iterator<Item = &'e Event>) {
+    for event in events {
+        out.extend_from_slice(b"{\"timestamp\":");
+        push_number(out, event.timestamp);
+        out.extend_from_slice(b",\"message\":");
+        push_string(out, &event.message);
+        out.extend_from_slice(b"}\n");
+    }
+}
+
+impl Open {
+    fn slot(&mut self, events: &Path) -> Arc<Slot> {
+        self.uses += 1;
+        if let Some((slot, used)) = self.slots.get_mut(events) {
+            *used = self.uses;
+            return Arc::clone(slot);
+        }
+        self.make_room();
+        let slot = Arc::new(Slot::default());
+        let entry = (Arc::clone(&slot), self.uses);
+        self.slots.insert(events.to_owned(), entry);
+        slot
+    }
+
+    /// Closes the least recently used streams that nobody writes to, so that a
+    /// stream's files are never open twice.
+    fn make_room(&mut self) {
+        while self.slots.len() >= MOST_OPEN {
+            let idle = self
+                .slots
+                .iter()
+                .filter(|(_, (slot, _))| Arc::strong_count(slot) == 1);
+            let Some(oldest) = idle.min_by_key(|(_, (_, used))| *used) else {
+                return;
+            };
+            let oldest = oldest.0.clone();
+            self.slots.remove(&oldest);
+        }
+    }
+}
+
+impl Files {
+    fn put(mut self, lines: &[u8], batch: &[u8]) -> Result<Self, OutputError> {
+        let before = self.events.len();
+        self.events.append(lines)?;
+        if let Err(error) = self.batches.append(batch) {
+            // The put as a whole failed, and is told so.
+            self.events.cut(before);
+            return Err(error);
+        }
+        Ok(self)
+    }
+}
+
+#[cfg(test)]
+#[path = "stream_tests.rs"]
+mod tests;

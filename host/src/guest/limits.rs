@@ -1,0 +1,56 @@
+//! What a guest may use. Each number is a default; the operator may set it.
+
+/// Bytes in a MiB.
+const MIB: usize = 1024 * 1024;
+
+/// What one instance of a component may use. `Clone` is cheap.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Linear memory, all memories of the component together, in bytes.
+    pub memory_bytes: usize,
+    /// Fuel (about one a wasm instruction) for each MiB of input or part of one.
+    pub fuel_per_mib: u64,
+    /// Bytes of messages or lines that a call may return for each byte of its input.
+    pub output_ratio: usize,
+    /// Bytes of input that may be held back (`pending-from`) over all calls.
+    pub held_back_bytes: usize,
+    /// Lines that a guest may log for an object; more are counted and dropped.
+    pub log_lines: u64,
+}
+
+impl Limits {
+    /// What the default guest may use: it is the operator's own, and a line of
+    /// MAX_LINE_BYTES must never be too much for it. A byte may become six
+    /// (`<` as `\u003c`), beside the line itself and its index.
+    #[must_use]
+    pub fn for_default_guest(self, max_line_bytes: usize) -> Self {
+        let memory_bytes = max_line_bytes.saturating_mul(12).saturating_add(self.memory_bytes);
+        Self { memory_bytes: memory_bytes.min(4095 * MIB), ..self }
+    }
+
+    /// Fuel for a call with `input` bytes, besides what starting takes.
+    pub(super) fn fuel(&self, input: usize) -> u64 {
+        let mib = u64::try_from(input.div_ceil(MIB).max(1)).unwrap_or(u64::MAX);
+        self.fuel_per_mib.saturating_mul(mib)
+    }
+
+    /// Bytes of messages or lines that a call with `input` bytes may return.
+    /// What is held back comes out later, so it counts as input until then.
+    pub(super) fn output_bytes(&self, input: usize) -> usize {
+        input.saturating_mul(self.output_ratio).saturating_add(64 * 1024)
+    }
+
+    /// Events or lines that a call with `input` bytes may return: the shortest
+    /// record, `{}` and its separator, takes three bytes.
+    pub(super) fn output_items(&self, input: usize) -> usize {
+        input / 3 + 1024
+    }
+
+    /// Bytes that wasmtime may copy out of the guest in one call, before what
+    /// it copied can be judged. It stops lists whose strings overlap.
+    pub(super) fn copied_bytes(&self, input: usize) -> usize {
+        // An event takes 40 bytes beside its message.
+        let wanted = self.output_bytes(input).saturating_add(self.output_items(input).saturating_mul(64));
+        wanted.min(self.memory_bytes.saturating_mul(4)).max(4 * MIB)
+    }
+}

@@ -1,0 +1,132 @@
+//! `log-processor local`: the pipeline over a folder of objects and a tenant
+//! file, to a folder in place of AWS.
+//!
+//! - `order`: which object comes when.
+//! - `object`: one object, for each delivery of its tenant.
+//! - `sink`: a delivery's place in the output folder.
+
+mod object;
+mod order;
+mod sink;
+
+use std::collections::VecDeque;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::task::JoinSet;
+
+use crate::delivery::local::{DeadLetters, Journal, Objects, OutputError, Streams};
+use crate::guest::LogLine;
+use crate::model::ObjectId;
+use crate::object::{LocalObject, ReadLimits};
+use crate::pipeline::{Plan, Stop};
+use crate::report::Entry;
+use crate::tenant::FileDirectory;
+
+/// Bytes of whole lines that a guest is given at once. 64 to 256 KiB are
+/// fastest; more only takes memory.
+const CHUNK_BYTES: usize = 256 * 1024;
+
+/// The output folder.
+#[derive(Debug)]
+pub struct Output {
+    streams: Streams,
+    objects: Objects,
+    dead_letters: DeadLetters,
+    journal: Journal,
+}
+
+impl Output {
+    /// Opens the folder, which is made where it is missing.
+    ///
+    /// # Errors
+    /// When it can't be written, or another run writes to it.
+    pub fn open(root: &Path) -> Result<Self, OutputError> {
+        // The journal first: it keeps other runs out.
+        let journal = Journal::open(root)?;
+        Ok(Self {
+            streams: Streams::new(root),
+            objects: Objects::new(root)?,
+            dead_letters: DeadLetters::new(root),
+            journal,
+        })
+    }
+
+    /// What is odd about the folder.
+    pub fn warnings(&self) -> &[String] {
+        self.journal.warnings()
+    }
+}
+
+/// Told what happens while it happens.
+pub trait Watch: Send + Sync {
+    /// An object is done, with these entries.
+    fn object_done(&self, object: &LocalObject, entries: &[Entry]);
+    /// A guest logged this. It may hold log contents.
+    fn guest_log(&self, object: &ObjectId, lines: &[LogLine]);
+}
+
+/// Everything that a run works with.
+pub struct Run {
+    /// Whose logs go where.
+    pub tenants: FileDirectory,
+    /// Where to.
+    pub output: Output,
+    /// The guests.
+    pub plan: Plan,
+    /// MAX_LINE_BYTES.
+    pub max_line_bytes: usize,
+    /// MAX_OBJECT_BYTES; 0: none.
+    pub max_object_bytes: u64,
+    /// MAX_BATCH_SIZE.
+    pub max_batch_events: usize,
+    /// MAX_CONCURRENT_OBJECTS.
+    pub max_concurrent_objects: usize,
+    /// Deliver again what an earlier run delivered.
+    pub again: bool,
+    /// Asks the run to stop.
+    pub stop: Stop,
+    /// Told what happens.
+    pub watch: Arc<dyn Watch>,
+}
+
+impl Run {
+    fn read_limits(&self) -> ReadLimits {
+        ReadLimits {
+            chunk_bytes: CHUNK_BYTES,
+            max_line_bytes: self.max_line_bytes,
+            max_object_bytes: self.max_object_bytes,
+        }
+    }
+
+    /// Delivers the objects; returns an entry for each and each of its deliveries.
+    pub async fn deliver(self, objects: Vec<LocalObject>) -> Vec<Entry> {
+        let workers = self.max_concurrent_objects;
+        let run = Arc::new(self);
+        let queue = Arc::new(Mutex::new(order::pods(objects)));
+        let mut tasks = JoinSet::new();
+        for _ in 0..workers {
+            tasks.spawn(worker(Arc::clone(&run), Arc::clone(&queue)));
+        }
+        let mut entries = Vec::new();
+        while let Some(done) = tasks.join_next().await {
+            entries.extend(done.unwrap_or_default());
+        }
+        entries
+    }
+}
+
+/// Takes pods until none is left. Objects of one pod follow each other: they
+/// share a log stream, whose events are to be in order.
+async fn worker(run: Arc<Run>, queue: Arc<Mutex<VecDeque<Vec<LocalObject>>>>) -> Vec<Entry> {
+    let mut entries = Vec::new();
+    loop {
+        let next = queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+        let Some(pod) = next else { return entries };
+        for object in pod {
+            let of_object = object::deliver(&run, &object).await;
+            run.watch.object_done(&object, &of_object);
+            entries.extend(of_object);
+        }
+    }
+}

@@ -1,0 +1,303 @@
+//! One object, for each delivery of its tenant.
+
+use std::fs::File;
+use std::io::Read;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::Run;
+use super::sink::{LazyUpload, LocalSink, failed};
+use crate::delivery::local::{Entry as JournalEntry, Fingerprint, State};
+use crate::delivery::port::DeliveryError;
+use crate::guest::{Context, GuestError};
+use crate::model::{DeadLetter, Delivery, Destination, ObjectId, Origin, Reason};
+use crate::object::{LocalObject, is_gzip};
+use crate::pipeline::{Delivered, End, Guests, Job, deliver_events, deliver_object};
+use crate::report::{Entry, Outcome};
+use crate::tenant::Lookup;
+
+/// Delivers an object; returns an entry for each delivery, or one where it has none.
+pub(super) async fn deliver(run: &Arc<Run>, object: &LocalObject) -> Vec<Entry> {
+    let id = Arc::new(object.id.clone());
+    let without = |tenant: Option<&str>, outcome| Entry::new(&id, tenant, None, outcome);
+    if run.stop.is_asked() {
+        return vec![without(None, Outcome::Interrupted)];
+    }
+    let fingerprint = match std::fs::metadata(&object.path) {
+        Ok(metadata) => Fingerprint::from(&metadata),
+        Err(error) => {
+            let error = format!("{}: {error}; let this user read it, then run again", object.path.display());
+            return vec![without(None, Outcome::Failed).because("unreadable", error)];
+        }
+    };
+    let origin = match parse_key(run, &id).await {
+        Ok(origin) => Arc::new(origin),
+        Err(GuestError::Rejected { text, .. }) => return vec![invalid_key(run, &id, text)],
+        Err(error) => return vec![without(None, Outcome::Failed).because(error.name(), error.to_string())],
+    };
+    let ignored = |reason, error: &str| {
+        vec![without(Some(&origin.tenant_id), Outcome::Ignored).because(reason, error)]
+    };
+    let deliveries = match run.tenants.lookup(&origin.tenant_id) {
+        Lookup::Deliveries(deliveries) => deliveries,
+        Lookup::Unknown => return ignored("unknown-tenant", "the tenant file has no item of this tenant"),
+        Lookup::NoneEnabled => return ignored("none-enabled", "no delivery of this tenant is enabled"),
+    };
+    let mut entries = Vec::new();
+    for delivery in deliveries {
+        let started = Instant::now();
+        let one = One { run, object, id: &id, origin: &origin, delivery: &delivery, fingerprint };
+        let mut entry = one.deliver().await;
+        entry.milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        entry.output = folder(&delivery);
+        entries.push(entry);
+    }
+    entries
+}
+
+async fn parse_key(run: &Arc<Run>, id: &Arc<ObjectId>) -> Result<Origin, GuestError> {
+    let (plan, id) = (run.plan.clone(), Arc::clone(id));
+    blocking("parse-key", move || plan.parse_key(&id.key)).await
+}
+
+/// Runs guests off the tasks' threads.
+async fn blocking<T: Send + 'static>(
+    function: &'static str,
+    work: impl FnOnce() -> Result<T, GuestError> + Send + 'static,
+) -> Result<T, GuestError> {
+    let lost = |_| Err(GuestError::Internal { function, text: "the host gave it up: a bug".to_owned() });
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(lost)
+}
+
+fn invalid_key(run: &Run, id: &Arc<ObjectId>, text: String) -> Entry {
+    let entry = Entry::new(id, None, None, Outcome::Rejected).because(Reason::InvalidKey.name(), text.clone());
+    let letter = DeadLetter {
+        object: Arc::clone(id),
+        tenant: None,
+        delivery: None,
+        reason: Reason::InvalidKey,
+        detail: text,
+        lines: None,
+        offset: None,
+        length: None,
+        timestamp: None,
+        data: Vec::new(),
+    };
+    let written = run.output.dead_letters.begin(id, None).and_then(|mut file| file.write(&letter));
+    match written {
+        Ok(()) => entry,
+        Err(error) => {
+            let error = failed(error, &run.stop).to_string();
+            Entry { outcome: Outcome::Failed, ..entry }.because("destination", error)
+        }
+    }
+}
+
+/// Where a delivery's output lies, below the output folder.
+fn folder(delivery: &Delivery) -> String {
+    match &delivery.destination {
+        Destination::CloudWatch { account, log_group, .. } => {
+            format!("cloudwatch/{account}/{}/{}", delivery.target_region, log_group.trim_start_matches('/'))
+        }
+        Destination::S3 { bucket, prefix } => format!("s3/{bucket}/{prefix}{}", delivery.tenant_id),
+    }
+}
+
+/// One delivery of one object.
+struct One<'a> {
+    run: &'a Arc<Run>,
+    object: &'a LocalObject,
+    id: &'a Arc<ObjectId>,
+    origin: &'a Arc<Origin>,
+    delivery: &'a Arc<Delivery>,
+    fingerprint: Fingerprint,
+}
+
+impl One<'_> {
+    async fn deliver(&self) -> Entry {
+        let decides = self.run.plan.digest(self.run.max_line_bytes);
+        let journal_entry = JournalEntry {
+            object: self.id,
+            fingerprint: self.fingerprint,
+            tenant: &self.delivery.tenant_id,
+            delivery: self.delivery.id(),
+            events_from: &decides,
+        };
+        let resume_from = match self.run.output.journal.state(&journal_entry) {
+            State::Done if !self.run.again => return self.entry(Outcome::AlreadyDelivered),
+            State::Resume { events } if !self.run.again => events,
+            _ => 0,
+        };
+        let job = self.job(resume_from);
+        let delivered = match self.start(&job).await {
+            Ok(Some(guests)) => self.work(&job, guests, journal_entry).await,
+            Ok(None) => return self.entry(Outcome::Filtered),
+            Err(GuestError::Rejected { text, .. }) => self.rejected(&text),
+            Err(error) => failure(error.name(), error.to_string()),
+        };
+        self.run.watch.guest_log(self.id, &delivered.guest_log.kept);
+        let entry = Entry { resumed_from_event: resume_from, ..self.entry(Outcome::Delivered).with(delivered) };
+        if entry.outcome.is_open() {
+            return entry;
+        }
+        let outcome = entry.reason.unwrap_or("delivered");
+        let events = resume_from.saturating_add(entry.numbers.events);
+        match self.run.output.journal.done(&journal_entry, events, outcome) {
+            Ok(()) => entry,
+            Err(error) => {
+                let error = failed(error, &self.run.stop).to_string();
+                Entry { outcome: Outcome::Failed, ..entry }.because("destination", error)
+            }
+        }
+    }
+
+    fn entry(&self, outcome: Outcome) -> Entry {
+        Entry::new(self.id, Some(&self.delivery.tenant_id), Some(self.delivery.id()), outcome)
+    }
+
+    fn job(&self, resume_from: u64) -> Job {
+        let last_modified = i64::try_from(self.fingerprint.mtime / 1_000_000).unwrap_or(i64::MAX);
+        Job {
+            object: Arc::clone(self.id),
+            origin: Arc::clone(self.origin),
+            delivery: Arc::clone(self.delivery),
+            now: last_modified,
+            last_modified,
+            resume_from,
+            limits: self.run.read_limits(),
+            max_batch_events: self.run.max_batch_events,
+            age_at: Some(last_modified),
+        }
+    }
+
+    /// Fresh guests; none: the delivery doesn't want the object.
+    async fn start(&self, job: &Job) -> Result<Option<Guests>, GuestError> {
+        let (plan, job) = (self.run.plan.clone(), job.clone());
+        let asked = move || {
+            let mut guests = plan.start()?;
+            let context: Context<'_> = job.context(&plan.settings);
+            Ok(guests.wants(&context)?.then_some(guests))
+        };
+        blocking("wants", asked).await
+    }
+
+    async fn work(&self, job: &Job, guests: Guests, journal_entry: JournalEntry<'_>) -> Delivered {
+        let letters = match self.run.output.dead_letters.begin(self.id, Some(self.delivery.id())) {
+            Ok(letters) => letters,
+            Err(error) => return failure("destination", failed(error, &self.run.stop).to_string()),
+        };
+        let stop = self.run.stop.clone();
+        let mut sink = LocalSink { output: &self.run.output, job, journal_entry, letters, stop };
+        let delivered = match &self.delivery.destination {
+            Destination::CloudWatch { .. } => self.events(job, guests, &mut sink).await,
+            Destination::S3 { bucket, prefix } => {
+                let name = self.id.key.rsplit('/').next().unwrap_or_default();
+                let Origin { tenant_id, application, pod_name, .. } = &**self.origin;
+                let key = format!("{prefix}{tenant_id}/{application}/{pod_name}/{name}");
+                if self.run.plan.rewrites() {
+                    self.rewritten(job, guests, &mut sink, bucket, key).await
+                } else {
+                    return self.copy(bucket, &key);
+                }
+            }
+        };
+        self.unchanged(delivered)
+    }
+
+    async fn events(&self, job: &Job, guests: Guests, sink: &mut LocalSink<'_>) -> Delivered {
+        let settings = Arc::clone(&self.run.plan.settings);
+        match self.object.open() {
+            Ok(file) => deliver_events(job.clone(), settings, guests, file, self.run.stop.clone(), sink).await,
+            Err(error) => self.unreadable(&error),
+        }
+    }
+
+    async fn rewritten(
+        &self,
+        job: &Job,
+        guests: Guests,
+        sink: &mut LocalSink<'_>,
+        bucket: &str,
+        key: String,
+    ) -> Delivered {
+        let (file, gzip) = match self.object.open().and_then(|file| Ok((gzip_head(&self.object.open()?)?, file))) {
+            Ok((gzip, file)) => (file, gzip),
+            Err(error) => return self.unreadable(&error),
+        };
+        let to = LazyUpload::new(Arc::clone(self.run), bucket, key, gzip);
+        let settings = Arc::clone(&self.run.plan.settings);
+        let (mut delivered, to) =
+            deliver_object(job.clone(), settings, guests, file, to, self.run.stop.clone(), sink).await;
+        match to.map(LazyUpload::commit) {
+            Some(Ok(bytes)) => delivered.bytes = bytes,
+            Some(Err(DeliveryError(error))) => return failure("destination", error),
+            None => {}
+        }
+        delivered
+    }
+
+    /// A plain copy is accounted for as one object, its lines unread.
+    fn copy(&self, bucket: &str, key: &str) -> Delivered {
+        match self.run.output.objects.copy(&self.object.path, bucket, key) {
+            Ok(bytes) => Delivered { bytes, ..nothing(End::Complete) },
+            Err(error) => failure("destination", failed(error, &self.run.stop).to_string()),
+        }
+    }
+
+    /// A file that was written to while it was read is no object: it fails.
+    fn unchanged(&self, delivered: Delivered) -> Delivered {
+        let same = std::fs::metadata(&self.object.path).is_ok_and(|now| Fingerprint::from(&now) == self.fingerprint);
+        if same || matches!(delivered.end, End::Failed { .. } | End::Interrupted) {
+            return delivered;
+        }
+        let error = format!("{} changed while it was read; run again when it is complete", self.object.path.display());
+        Delivered { end: End::Failed { name: "changed", error }, ..delivered }
+    }
+
+    fn unreadable(&self, error: &std::io::Error) -> Delivered {
+        failure("unreadable", format!("{}: {error}; let this user read it, then run again", self.object.path.display()))
+    }
+
+    /// The filter refused the object for good.
+    fn rejected(&self, text: &str) -> Delivered {
+        let letter = DeadLetter {
+            object: Arc::clone(self.id),
+            tenant: Some(self.delivery.tenant_id.clone()),
+            delivery: Some(self.delivery.id()),
+            reason: Reason::GuestRejected,
+            detail: format!("the guest rejected the object: {text}"),
+            lines: None,
+            offset: None,
+            length: None,
+            timestamp: None,
+            data: Vec::new(),
+        };
+        let written = self.run.output.dead_letters.begin(self.id, letter.delivery);
+        match written.and_then(|mut file| file.write(&letter)) {
+            Ok(()) => nothing(End::Rejected(Reason::GuestRejected)),
+            Err(error) => failure("destination", failed(error, &self.run.stop).to_string()),
+        }
+    }
+}
+
+fn gzip_head(mut file: &File) -> std::io::Result<bool> {
+    let mut head = [0; 2];
+    Ok(file.read(&mut head)? == head.len() && is_gzip(&head))
+}
+
+fn failure(name: &'static str, error: String) -> Delivered {
+    nothing(End::Failed { name, error })
+}
+
+fn nothing(end: End) -> Delivered {
+    Delivered {
+        end,
+        lines: Default::default(),
+        events: 0,
+        batches: 0,
+        bytes: 0,
+        read_bytes: 0,
+        guest_log: Default::default(),
+        warnings: Vec::new(),
+    }
+}

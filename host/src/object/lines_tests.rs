@@ -1,0 +1,145 @@
+use super::*;
+use proptest::prelude::*;
+
+const LIMITS: ReadLimits = ReadLimits { chunk_bytes: 100, max_line_bytes: 50, max_object_bytes: 0 };
+
+fn pieces(bytes: &[u8], limits: ReadLimits) -> Vec<Piece> {
+    let mut reader = LineReader::new(Decompressor::new(bytes), limits);
+    let mut pieces = Vec::new();
+    while let Some(piece) = reader.next_piece().unwrap() {
+        if let Piece::Chunk(chunk) = &piece {
+            // A recycled buffer must leave nothing behind.
+            reader.recycle(Chunk { bytes: vec![b'\n'; 90], ..chunk.clone() });
+        }
+        pieces.push(piece);
+    }
+    pieces
+}
+
+/// What the pieces say of each line, by the obvious way.
+fn told(pieces: &[Piece]) -> Vec<(u64, u64, Result<Vec<u8>, u64>)> {
+    let mut lines = Vec::new();
+    for piece in pieces {
+        match piece {
+            Piece::Chunk(chunk) => {
+                assert_eq!(chunk.ends.last(), Some(&chunk.bytes.len()));
+                for (index, line) in chunk.lines().enumerate() {
+                    let number = chunk.first_line + index as u64;
+                    let (same, offset) = chunk.line(number).unwrap();
+                    assert_eq!(same, line);
+                    lines.push((number, offset, Ok(line.to_vec())));
+                }
+            }
+            Piece::TooLong { line, offset, length, head } => {
+                assert!(head.len() as u64 <= *length);
+                lines.push((*line, *offset, Err(*length)));
+            }
+            Piece::Rest(_) => {}
+        }
+    }
+    lines
+}
+
+/// The same by splitting the whole.
+fn expected(bytes: &[u8], max: usize) -> Vec<(u64, u64, Result<Vec<u8>, u64>)> {
+    let mut offset = 0;
+    let mut lines: Vec<&[u8]> = bytes.split(|&byte| byte == b'\n').collect();
+    if lines.last().is_some_and(|line| line.is_empty()) {
+        lines.pop();
+    }
+    lines.iter().enumerate().map(|(number, line)| {
+        let at = offset;
+        offset += line.len() as u64 + 1;
+        let told = if line.len() > max { Err(line.len() as u64) } else { Ok(line.to_vec()) };
+        (number as u64, at, told)
+    }).collect()
+}
+
+proptest! {
+    #[test]
+    fn lines_are_those_of_the_whole(
+        lines in prop::collection::vec((0_usize..120, any::<u8>()), 0..60),
+        newline_at_end: bool,
+        chunk_bytes in prop::sample::select(vec![1_usize, 2, 40, 100, 5000]),
+        max_line_bytes in prop::sample::select(vec![1_usize, 50, 119, 20_000]),
+    ) {
+        let line = |&(length, byte): &(usize, u8)| vec![if byte == b'\n' { b' ' } else { byte }; length];
+        let mut bytes = lines.iter().map(line).collect::<Vec<_>>().join(&b'\n');
+        if newline_at_end && !bytes.is_empty() {
+            bytes.push(b'\n');
+        }
+        prop_assume!(!super::super::is_gzip(&bytes));
+        let limits = ReadLimits { chunk_bytes, max_line_bytes, max_object_bytes: 0 };
+        prop_assert_eq!(told(&pieces(&bytes, limits)), expected(&bytes, max_line_bytes));
+    }
+
+    #[test]
+    fn an_object_over_the_limit_keeps_its_whole_lines(
+        lengths in prop::collection::vec(0_usize..70, 1..200),
+        max in 1_u64..9000,
+    ) {
+        let bytes: Vec<u8> = lengths.iter().flat_map(|&length| [vec![b'x'; length], vec![b'\n']].concat()).collect();
+        let limits = ReadLimits { max_object_bytes: max, ..LIMITS };
+        let pieces = pieces(&bytes, limits);
+        if bytes.len() as u64 <= max {
+            prop_assert_eq!(told(&pieces), expected(&bytes, 50));
+        } else {
+            let Some(Piece::Rest(rest)) = pieces.last() else { panic!("no rest") };
+            let kept: Vec<_> = expected(&bytes, 50).into_iter()
+                .filter(|(_, at, told)| at + told.as_ref().map_or_else(|&length| length, |line| line.len() as u64) < max)
+                .collect();
+            prop_assert_eq!(rest.line, kept.len() as u64);
+            prop_assert_eq!(rest.offset + rest.length, max);
+            prop_assert_eq!(rest.partial, rest.length > 0);
+            prop_assert_eq!(rest.reason, Reason::ObjectTooLarge);
+            prop_assert_eq!(told(&pieces), kept);
+        }
+    }
+}
+
+#[test]
+fn chunks_hold_as_many_lines_as_fit() {
+    let bytes = "0123456789\n".repeat(1000);
+    for piece in pieces(bytes.as_bytes(), LIMITS) {
+        let Piece::Chunk(chunk) = piece else { panic!() };
+        assert!(chunk.bytes.len() <= 100);
+    }
+    let single = pieces(b"a\n\nb", ReadLimits { chunk_bytes: 1, ..LIMITS });
+    assert_eq!(single.len(), 3, "one line a chunk");
+}
+
+/// Endless bytes of one value.
+struct Endless(u8, u64);
+impl Read for Endless {
+    fn read(&mut self, out: &mut [u8]) -> std::io::Result<usize> {
+        out.fill(self.0);
+        self.1 += out.len() as u64;
+        assert!(self.1 < 10_000_000, "read on and on");
+        Ok(out.len())
+    }
+}
+
+#[test]
+fn a_line_without_end_is_given_up() {
+    let mut reader = LineReader::new(Decompressor::new(Endless(b'x', 0)), LIMITS);
+    let Some(Piece::Rest(rest)) = reader.next_piece().unwrap() else { panic!() };
+    assert_eq!((rest.line, rest.offset, rest.reason), (0, 0, Reason::LineTooLong));
+    assert!(rest.length > 50 * HOPELESS && rest.detail.contains("MAX_LINE_BYTES"), "{}", rest.detail);
+    assert!(reader.next_piece().unwrap().is_none());
+    assert!(reader.buffer.capacity() <= 8192);
+}
+
+#[test]
+fn damage_is_told_after_the_whole_lines() {
+    use std::io::Write;
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all("0123456789\n".repeat(10_000).as_bytes()).unwrap();
+    let mut stored = encoder.finish().unwrap();
+    stored.truncate(stored.len() - 30);
+    let pieces = pieces(&stored, LIMITS);
+    let Some(Piece::Rest(rest)) = pieces.last() else { panic!() };
+    assert_eq!(rest.reason, Reason::Damaged);
+    assert_eq!(told(&pieces).len() as u64, rest.line);
+    assert_eq!(rest.offset, rest.line * 11);
+    assert!(rest.line > 5_000);
+}

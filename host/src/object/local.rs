@@ -1,0 +1,96 @@
+//! Objects of a folder: `DIR/<bucket>/<key>`.
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::model::ObjectId;
+
+/// A file that stands for an object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LocalObject {
+    /// Bucket and key.
+    pub id: ObjectId,
+    /// Where it lies.
+    pub path: PathBuf,
+}
+
+impl LocalObject {
+    /// Opens it.
+    ///
+    /// # Errors
+    /// Where it can't be read, or is no file.
+    pub fn open(&self) -> io::Result<File> {
+        let file = File::open(&self.path)?;
+        if file.metadata()?.is_file() {
+            Ok(file)
+        } else {
+            Err(io::Error::other("this is no regular file"))
+        }
+    }
+}
+
+/// What lies in a folder of objects: these, and what can't be taken as one.
+#[derive(Debug, Default)]
+pub struct Walk {
+    /// By bucket and key.
+    pub objects: Vec<LocalObject>,
+    /// Each names a path and says what is wrong with it.
+    pub problems: Vec<String>,
+}
+
+/// Lists the objects below `root`, sorted by bucket and key.
+///
+/// # Errors
+/// Where `root` itself can't be listed.
+pub fn walk(root: &Path) -> io::Result<Walk> {
+    let mut found = Walk::default();
+    for entry in std::fs::read_dir(root)? {
+        let entry = entry?;
+        let path = entry.path();
+        match (entry.file_name().into_string(), path.is_dir()) {
+            (Ok(bucket), true) => list(&path, &bucket, &mut found),
+            (Ok(_), false) => found.problems.push(format!(
+                "{}: a file outside of a bucket's folder; objects lie at <bucket>/<key>", path.display()
+            )),
+            (Err(_), _) => found.problems.push(not_utf8(&path)),
+        }
+    }
+    found.objects.sort_by(|a, b| a.id.cmp(&b.id));
+    found.problems.sort();
+    Ok(found)
+}
+
+/// Lists one bucket's folder, without recursion: keys may be deep.
+fn list(bucket_folder: &Path, bucket: &str, found: &mut Walk) {
+    let mut folders = vec![(bucket_folder.to_path_buf(), String::new())];
+    while let Some((folder, prefix)) = folders.pop() {
+        let entries = match std::fs::read_dir(&folder) {
+            Ok(entries) => entries,
+            Err(error) => {
+                found.problems.push(format!("{}: the folder can't be listed: {error}", folder.display()));
+                continue;
+            }
+        };
+        for entry in entries {
+            let Ok(entry) = entry else { continue };
+            let path = entry.path();
+            let Ok(name) = entry.file_name().into_string() else {
+                found.problems.push(not_utf8(&path));
+                continue;
+            };
+            // A link to a folder is not followed: it may lead round.
+            match entry.file_type() {
+                Ok(kind) if kind.is_dir() => folders.push((path, format!("{prefix}{name}/"))),
+                _ => found.objects.push(LocalObject {
+                    id: ObjectId { bucket: bucket.to_owned(), key: format!("{prefix}{name}") },
+                    path,
+                }),
+            }
+        }
+    }
+}
+
+fn not_utf8(path: &Path) -> String {
+    format!("{}: the name is not UTF-8, as S3 keys are", path.display())
+}

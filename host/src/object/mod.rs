@@ -1,0 +1,17 @@
+//! The room of the objects: from stored bytes to chunks of whole lines, in
+//! memory that doesn't grow with the object.
+//!
+//! - `local`: objects of a folder.
+//! - `decompress`: gzip or plain, as the content says.
+//! - `lines`: chunks of whole lines, numbered and with their offsets.
+//! - `gzip`: the way back, for rewritten objects.
+
+mod decompress;
+mod gzip;
+mod lines;
+mod local;
+
+pub use decompress::{Decompressor, ReadError, is_gzip};
+pub use gzip::GzipWriter;
+pub use lines::{Chunk, LineReader, Piece, ReadLimits, Rest};
+pub use local::{LocalObject, Walk, walk};

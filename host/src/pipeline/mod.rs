@@ -1,0 +1,130 @@
+//! One object through all stages, for one delivery of its tenant.
+//!
+//! On a blocking thread: read, gunzip, split into lines, run the guests, gather
+//! events. On tokio: put batches and dead letters, in that order. A bounded
+//! channel joins the two, so a slow destination holds the reader back, and
+//! memory stays flat. The ledger sees both sides.
+//!
+//! - `guests`: which component does what, for one delivery of one object.
+//! - `read`: the blocking side's loop.
+//! - `rewrite`, `transform`: lines through a guest, each accounted for.
+//! - `open`: lines that are not settled yet.
+//! - `outbox`: from the blocking side to the other: windows, dead letters.
+//! - `deliver`: the other side, and the whole of a delivery.
+//! - `ledger`: what became of each line.
+
+mod deliver;
+mod guests;
+mod ledger;
+mod open;
+mod outbox;
+mod read;
+mod rewrite;
+mod transform;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::guest::{GuestError, GuestLog};
+use crate::model::{Delivery, ObjectId, Origin, Reason};
+use crate::object::ReadLimits;
+
+pub use deliver::{deliver_events, deliver_object};
+pub use guests::{Guests, Plan};
+pub use ledger::Lines;
+
+/// One object, for one delivery of its tenant.
+#[derive(Debug, Clone)]
+pub struct Job {
+    /// The object.
+    pub object: Arc<ObjectId>,
+    /// From its key.
+    pub origin: Arc<Origin>,
+    /// Where it goes.
+    pub delivery: Arc<Delivery>,
+    /// The guests' clock, in milliseconds since the Unix epoch: the same at each attempt.
+    pub now: i64,
+    /// LastModified, in milliseconds since the Unix epoch.
+    pub last_modified: i64,
+    /// Events, in guest order, that an earlier attempt settled.
+    pub resume_from: u64,
+    /// What bounds the reading.
+    pub limits: ReadLimits,
+    /// Events a put.
+    pub max_batch_events: usize,
+    /// Against what ages are judged; none: the destination does it.
+    pub age_at: Option<i64>,
+}
+
+/// Asks running deliveries to stop at the next chunk. `Clone` is cheap.
+#[derive(Debug, Clone, Default)]
+pub struct Stop(Arc<AtomicBool>);
+
+impl Stop {
+    /// Asks.
+    pub fn now(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it was asked.
+    pub fn is_asked(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// How a delivery of an object ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum End {
+    /// Every line has its outcome.
+    Complete,
+    /// Every line has its outcome, but the object, or the rest of it, could
+    /// not be taken as a whole.
+    Rejected(Reason),
+    /// To be tried again: a bounded name, and what to tell a person.
+    Failed {
+        /// A name for metrics.
+        name: &'static str,
+        /// What is wrong with what, and the remedy.
+        error: String,
+    },
+    /// Stopped before its end, by request.
+    Interrupted,
+}
+
+/// What came of a delivery of an object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delivered {
+    /// How it ended.
+    pub end: End,
+    /// Its lines.
+    pub lines: Lines,
+    /// Events that were put.
+    pub events: u64,
+    /// Puts.
+    pub batches: u64,
+    /// Bytes of the messages that were put, or of the object that was written.
+    pub bytes: u64,
+    /// Bytes of the object, decompressed, that were read.
+    pub read_bytes: u64,
+    /// What its guests logged.
+    pub guest_log: GuestLog,
+    /// What is odd about the object.
+    pub warnings: Vec<String>,
+}
+
+/// Why the blocking side stopped before the object's end.
+#[derive(Debug)]
+enum Halt {
+    Guest(GuestError),
+    Read(std::io::Error),
+    /// The other side is gone; it says why.
+    Closed,
+    Stopped,
+    Write(std::io::Error),
+}
+
+impl From<GuestError> for Halt {
+    fn from(error: GuestError) -> Self {
+        Self::Guest(error)
+    }
+}

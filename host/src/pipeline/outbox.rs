@@ -1,0 +1,144 @@
+//! From the blocking side to the other: events gather in a window, dead letters
+//! go ahead of it, and after each window comes the checkpoint.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::mpsc;
+
+use super::ledger::{Ledger, Outcome};
+use super::{Halt, Job};
+use crate::delivery::batch::{Admission, Batch, Refusal, Window};
+use crate::model::{DeadLetter, Event, Reason};
+
+/// What the other side does next.
+#[derive(Debug)]
+pub(super) enum Work {
+    DeadLetters(Vec<DeadLetter>),
+    Batch(Batch),
+    /// Everything before this event, in guest order, was handed over.
+    Checkpoint(u64),
+}
+
+/// Work on its way at once: enough to overlap the two sides, little memory.
+pub(super) const WORK_ON_ITS_WAY: usize = 2;
+
+/// A ledger that both sides write to.
+#[derive(Debug, Clone, Default)]
+pub(super) struct SharedLedger(Arc<Mutex<Ledger>>);
+
+impl SharedLedger {
+    /// Never held while work is sent: the other side needs it to take work.
+    pub(super) fn lock(&self) -> MutexGuard<'_, Ledger> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What the blocking side has for the other.
+pub(super) struct Outbox {
+    job: Job,
+    sender: mpsc::Sender<Work>,
+    window: Window,
+    letters: Vec<DeadLetter>,
+    admission: Admission,
+    /// Events so far, in guest order.
+    events: u64,
+}
+
+impl Outbox {
+    pub(super) fn new(job: Job, sender: mpsc::Sender<Work>) -> Self {
+        let admission = Admission { age_at: job.age_at };
+        Self { job, sender, window: Window::default(), letters: Vec::new(), admission, events: 0 }
+    }
+
+    /// Takes an event of an open line, whose record begins at `offset`.
+    pub(super) fn event(&mut self, event: Event, offset: u64, ledger: &mut Ledger) {
+        let index = self.events;
+        self.events += 1;
+        match self.admission.check(&event) {
+            Err(Refusal::Empty) => ledger.output(event.line, Outcome::Empty),
+            Err(Refusal::Dead(reason)) => {
+                ledger.output(event.line, Outcome::DeadLettered(reason));
+                let detail = refused(reason);
+                let length = event.message.len() as u64;
+                self.letters.push(DeadLetter {
+                    timestamp: Some(event.timestamp),
+                    ..letter(&self.job, reason, detail, event.line, Some(offset), length, event.message.into_bytes())
+                });
+            }
+            // An earlier attempt delivered it.
+            Ok(()) if index < self.job.resume_from => ledger.output(event.line, Outcome::Delivered),
+            Ok(()) => self.window.push(event),
+        }
+    }
+
+    /// Takes a line that can never be delivered.
+    pub(super) fn line(&mut self, reason: Reason, detail: String, line: u64, offset: u64, data: &[u8]) {
+        self.letters.push(letter(&self.job, reason, detail, line, Some(offset), data.len() as u64, data.to_vec()));
+    }
+
+    /// Takes what is no whole line: of `length` bytes, `head` is there.
+    pub(super) fn part(&mut self, reason: Reason, detail: String, line: u64, offset: u64, length: u64, head: Vec<u8>) {
+        self.letters.push(letter(&self.job, reason, detail, line, Some(offset), length, head));
+    }
+
+    /// Sends what has gathered, when it is enough.
+    pub(super) fn send(&mut self) -> Result<(), Halt> {
+        if !self.letters.is_empty() {
+            let letters = std::mem::take(&mut self.letters);
+            self.hand_over(Work::DeadLetters(letters))?;
+        }
+        if self.window.is_full() { self.send_window() } else { Ok(()) }
+    }
+
+    /// Sends all that is left.
+    pub(super) fn finish(&mut self) -> Result<(), Halt> {
+        self.send()?;
+        self.send_window()
+    }
+
+    fn send_window(&mut self) -> Result<(), Halt> {
+        for batch in self.window.batches(self.job.max_batch_events) {
+            self.hand_over(Work::Batch(batch))?;
+        }
+        self.hand_over(Work::Checkpoint(self.events))
+    }
+
+    fn hand_over(&self, work: Work) -> Result<(), Halt> {
+        self.sender.blocking_send(work).map_err(|_| Halt::Closed)
+    }
+}
+
+/// Why an event was refused, in words.
+pub(super) fn refused(reason: Reason) -> String {
+    match reason {
+        Reason::NegativeTimestamp => "the event's timestamp is before 1970; CloudWatch Logs takes none such",
+        Reason::TooOld => "the event is more than 14 days older than its object; CloudWatch Logs takes none such",
+        Reason::TooNew => "the event is more than 2 hours newer than its object; CloudWatch Logs takes none such",
+        _ => "the destination refused the event",
+    }
+    .to_owned()
+}
+
+/// A dead letter of this job.
+pub(super) fn letter(
+    job: &Job,
+    reason: Reason,
+    detail: String,
+    line: u64,
+    offset: Option<u64>,
+    length: u64,
+    data: Vec<u8>,
+) -> DeadLetter {
+    DeadLetter {
+        object: Arc::clone(&job.object),
+        tenant: Some(job.delivery.tenant_id.clone()),
+        delivery: Some(job.delivery.id()),
+        reason,
+        detail,
+        lines: Some((line, line)),
+        offset,
+        length: Some(length),
+        timestamp: None,
+        data,
+    }
+}

@@ -1,0 +1,137 @@
+//! Lines through the tenant's rewriter, each accounted for. What comes out is
+//! numbered from 0 and knows its sources.
+
+use super::Halt;
+use super::guests::Guests;
+use super::ledger::{Ledger, Outcome};
+use super::open::OpenLines;
+use super::outbox::{Outbox, SharedLedger};
+use crate::guest::{GuestError, Note, Rewritten, Verdict};
+use crate::model::Reason;
+use crate::object::Chunk;
+
+/// Lines that came out of a rewriter; the source of each is open in the ledger.
+pub(super) struct NewLines {
+    /// Whole lines.
+    pub(super) bytes: Vec<u8>,
+    /// The object's line that each comes from, ascending.
+    pub(super) sources: Vec<u64>,
+}
+
+impl NewLines {
+    /// As a chunk whose first line is number `first_line`.
+    pub(super) fn into_chunk(self, first_line: u64) -> (Chunk, Vec<u64>) {
+        let ends = memchr::memchr_iter(b'\n', &self.bytes).map(|at| at + 1).collect();
+        // Where a rewritten line would lie in the object has no answer.
+        (Chunk { first_line, offset: 0, bytes: self.bytes, ends }, self.sources)
+    }
+}
+
+/// The stage between lines and lines.
+#[derive(Default)]
+pub(super) struct RewriteStage {
+    open: OpenLines,
+    from: u64,
+    to: u64,
+}
+
+impl RewriteStage {
+    /// Puts a chunk through the guest.
+    pub(super) fn chunk(
+        &mut self,
+        chunk: Chunk,
+        guests: &mut Guests,
+        ledger: &SharedLedger,
+        outbox: &mut Outbox,
+    ) -> Result<NewLines, Halt> {
+        let first = chunk.first_line;
+        self.to = chunk.end_line();
+        let (blank, others) = self.open.push(chunk);
+        ledger.lock().saw(blank, others);
+        let bytes = self.open.newest().map(|chunk| chunk.bytes.as_slice()).unwrap_or_default();
+        let out = guests.rewriter()?.rewrite(first, bytes, (self.from, self.to))?;
+        let lines = self.settle("rewrite", out, &mut ledger.lock(), outbox)?;
+        outbox.send()?;
+        self.open.release(self.from);
+        Ok(lines)
+    }
+
+    /// After the last line.
+    pub(super) fn end(
+        &mut self,
+        guests: &mut Guests,
+        ledger: &SharedLedger,
+        outbox: &mut Outbox,
+    ) -> Result<NewLines, Halt> {
+        let out = guests.rewriter()?.end_rewrite((self.from, self.to))?;
+        let lines = self.settle("end", out, &mut ledger.lock(), outbox)?;
+        outbox.send()?;
+        Ok(lines)
+    }
+
+    fn settle(
+        &mut self,
+        function: &'static str,
+        out: Rewritten,
+        ledger: &mut Ledger,
+        outbox: &mut Outbox,
+    ) -> Result<NewLines, GuestError> {
+        self.check_lines(function, &out)?;
+        let mut notes = out.notes.iter().peekable();
+        let mut cursor = self.from;
+        for of_source in out.sources.chunk_by(|a, b| a == b) {
+            let Some(&source) = of_source.first() else { continue };
+            while let Some(note) = notes.next_if(|note| note.last < source) {
+                self.note(note, cursor, ledger, outbox);
+                cursor = note.last + 1;
+            }
+            self.all(cursor, source, Outcome::Filtered, ledger);
+            ledger.open(source, of_source.len() as u64);
+            cursor = source + 1;
+        }
+        for note in notes {
+            self.note(note, cursor, ledger, outbox);
+            cursor = note.last + 1;
+        }
+        self.all(cursor, out.pending_from, Outcome::Filtered, ledger);
+        self.from = out.pending_from;
+        Ok(NewLines { bytes: out.lines, sources: out.sources })
+    }
+
+    /// Each line has a source that was given, and is JSON; or it is its source
+    /// unchanged: what was malformed before stays for the transformer to judge.
+    fn check_lines(&self, function: &'static str, out: &Rewritten) -> Result<(), GuestError> {
+        let broken = |what: String| Err(GuestError::Contract { function, what });
+        let lines = out.lines.split_inclusive(|&byte| byte == b'\n');
+        for (line, &source) in lines.zip(&out.sources) {
+            let Some((given, _)) = self.open.record(source) else {
+                return broken(format!("an output line has source {source}, which is blank or was not given"));
+            };
+            let line = line.strip_suffix(b"\n").unwrap_or(line);
+            if line != given && serde_json::from_slice::<serde::de::IgnoredAny>(line).is_err() {
+                return broken(format!("the output line of source {source} is no JSON"));
+            }
+        }
+        Ok(())
+    }
+
+    fn note(&self, note: &Note, cursor: u64, ledger: &mut Ledger, outbox: &mut Outbox) {
+        self.all(cursor, note.first, Outcome::Filtered, ledger);
+        let end = note.last + 1;
+        let (outcome, reason, text) = match &note.verdict {
+            Verdict::Joined => return ledger.join(self.open.records(note.first, end)),
+            Verdict::Malformed(text) => (Outcome::Malformed, Reason::Malformed, text),
+            Verdict::Rejected(text) => (Outcome::DeadLettered(Reason::GuestRejected), Reason::GuestRejected, text),
+        };
+        for (line, bytes, offset) in self.open.each_record(note.first, end) {
+            outbox.line(reason, text.clone(), line, offset, bytes);
+        }
+        self.all(note.first, end, outcome, ledger);
+    }
+
+    fn all(&self, from: u64, to: u64, outcome: Outcome, ledger: &mut Ledger) {
+        if from < to {
+            ledger.settle(self.open.records(from, to), outcome);
+        }
+    }
+}

@@ -1,0 +1,295 @@
+//! What a run did: an entry an object and delivery, the totals, and a table a tenant.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use comfy_table::{CellAlignment, Table, presets};
+use serde::Serialize;
+
+use crate::model::ObjectId;
+use crate::pipeline::{Delivered, End, Lines};
+
+/// How an object's delivery ended, in one word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// Every line has its outcome.
+    Delivered,
+    /// What could be read is delivered, the rest is dead-lettered.
+    Partial,
+    /// Nothing of it can ever be delivered; dead-lettered.
+    Rejected,
+    /// The delivery doesn't want it.
+    Filtered,
+    /// Nobody wants it: no such tenant, or none enabled.
+    Ignored,
+    /// An earlier run delivered it.
+    AlreadyDelivered,
+    /// To be tried again.
+    Failed,
+    /// Stopped by request; a later run goes on.
+    Interrupted,
+}
+
+impl Outcome {
+    /// Whether something is left to do.
+    pub fn is_open(self) -> bool {
+        matches!(self, Self::Failed | Self::Interrupted)
+    }
+}
+
+/// Numbers of an entry, or of all. Lines: `lines_seen` is the sum of `blank`,
+/// `delivered`, `filtered`, `malformed`, all of `dead_lettered`, and `left`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Numbers {
+    /// Lines of the object, blank ones included.
+    pub lines_seen: u64,
+    /// Nothing but white space.
+    pub blank: u64,
+    /// Lines that are delivered.
+    pub delivered: u64,
+    /// Lines that the guest dropped, `empty` ones included.
+    pub filtered: u64,
+    /// Of `filtered`: lines whose message is empty.
+    pub empty: u64,
+    /// Lines that are no record.
+    pub malformed: u64,
+    /// Lines that can never be delivered, by reason.
+    pub dead_lettered: BTreeMap<&'static str, u64>,
+    /// Lines that are left for another attempt.
+    pub left: u64,
+    /// Events that were put.
+    pub events: u64,
+    /// Puts.
+    pub batches: u64,
+    /// Bytes of the messages put, or of the object written.
+    pub bytes: u64,
+    /// Bytes read, decompressed; 0 for a plain copy.
+    pub bytes_read: u64,
+}
+
+impl Numbers {
+    fn new(lines: Lines) -> Self {
+        let dead = lines.dead_lettered.iter().map(|(reason, &count)| (reason.name(), count));
+        Self {
+            lines_seen: lines.seen,
+            blank: lines.blank,
+            delivered: lines.delivered,
+            filtered: lines.filtered,
+            empty: lines.empty,
+            malformed: lines.malformed,
+            dead_lettered: dead.collect(),
+            left: lines.left,
+            ..Self::default()
+        }
+    }
+
+    fn add(&mut self, other: &Self) {
+        let Self { lines_seen, blank, delivered, filtered, empty, malformed, left, events, batches, bytes, bytes_read, .. } = self;
+        for (sum, more) in [
+            (lines_seen, other.lines_seen),
+            (blank, other.blank),
+            (delivered, other.delivered),
+            (filtered, other.filtered),
+            (empty, other.empty),
+            (malformed, other.malformed),
+            (left, other.left),
+            (events, other.events),
+            (batches, other.batches),
+            (bytes, other.bytes),
+            (bytes_read, other.bytes_read),
+        ] {
+            *sum += more;
+        }
+        for (&reason, count) in &other.dead_lettered {
+            *self.dead_lettered.entry(reason).or_default() += count;
+        }
+    }
+
+    fn dead(&self) -> u64 {
+        self.dead_lettered.values().sum()
+    }
+}
+
+/// One delivery of one object, or an object that has none.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Entry {
+    /// Bucket.
+    pub bucket: String,
+    /// Key.
+    pub key: String,
+    /// The tenant, where the key names one.
+    pub tenant: Option<String>,
+    /// `cloudwatch` or `s3`; none where the object has no delivery.
+    pub delivery: Option<&'static str>,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// A bounded name for why, where `outcome` asks for one.
+    pub reason: Option<&'static str>,
+    /// Why, in words, with the remedy.
+    pub error: Option<String>,
+    /// Its numbers.
+    #[serde(flatten)]
+    pub numbers: Numbers,
+    /// Events that an earlier run had delivered.
+    pub resumed_from_event: u64,
+    /// Lines that its guests logged.
+    pub guest_log_lines: u64,
+    /// Milliseconds of wall-clock time.
+    pub milliseconds: u64,
+    /// What is odd about the object.
+    pub warnings: Vec<String>,
+    /// Where its output lies, below the output folder.
+    #[serde(skip)]
+    pub output: String,
+}
+
+impl Entry {
+    /// An entry without numbers.
+    pub fn new(object: &ObjectId, tenant: Option<&str>, delivery: Option<&'static str>, outcome: Outcome) -> Self {
+        Self {
+            bucket: object.bucket.clone(),
+            key: object.key.clone(),
+            tenant: tenant.map(str::to_owned),
+            delivery,
+            outcome,
+            reason: None,
+            error: None,
+            numbers: Numbers::default(),
+            resumed_from_event: 0,
+            guest_log_lines: 0,
+            milliseconds: 0,
+            warnings: Vec::new(),
+            output: String::new(),
+        }
+    }
+
+    /// With why.
+    #[must_use]
+    pub fn because(mut self, reason: &'static str, error: impl Into<String>) -> Self {
+        self.reason = Some(reason);
+        self.error = Some(error.into());
+        self
+    }
+
+    /// With what came of it.
+    #[must_use]
+    pub fn with(mut self, delivered: Delivered) -> Self {
+        let some = delivered.lines.delivered > 0;
+        self.numbers = Numbers {
+            events: delivered.events,
+            batches: delivered.batches,
+            bytes: delivered.bytes,
+            bytes_read: delivered.read_bytes,
+            ..Numbers::new(delivered.lines)
+        };
+        self.guest_log_lines = delivered.guest_log.lines;
+        self.warnings = delivered.warnings;
+        self.outcome = match delivered.end {
+            End::Complete => Outcome::Delivered,
+            End::Interrupted => Outcome::Interrupted,
+            End::Rejected(reason) => {
+                self.reason = Some(reason.name());
+                if some { Outcome::Partial } else { Outcome::Rejected }
+            }
+            End::Failed { name, error } => {
+                (self.reason, self.error) = (Some(name), Some(error));
+                Outcome::Failed
+            }
+        };
+        self
+    }
+}
+
+/// All of a run.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    /// By bucket, key and delivery.
+    pub entries: Vec<Entry>,
+    /// Their sums.
+    pub totals: Totals,
+}
+
+/// Sums over all entries.
+#[derive(Debug, Default, Serialize)]
+pub struct Totals {
+    /// Objects, each once.
+    pub objects: u64,
+    /// Entries by outcome.
+    pub outcomes: BTreeMap<Outcome, u64>,
+    /// Sums of all numbers.
+    #[serde(flatten)]
+    pub numbers: Numbers,
+    /// Milliseconds of wall-clock time of the run.
+    pub milliseconds: u64,
+}
+
+impl Report {
+    /// Sorts the entries and sums them up.
+    pub fn new(mut entries: Vec<Entry>, milliseconds: u64) -> Self {
+        entries.sort_by(|a, b| (&a.bucket, &a.key, a.delivery).cmp(&(&b.bucket, &b.key, b.delivery)));
+        let mut totals = Totals { milliseconds, ..Totals::default() };
+        let objects: BTreeSet<_> = entries.iter().map(|entry| (&entry.bucket, &entry.key)).collect();
+        totals.objects = objects.len() as u64;
+        for entry in &entries {
+            *totals.outcomes.entry(entry.outcome).or_default() += 1;
+            totals.numbers.add(&entry.numbers);
+        }
+        Self { entries, totals }
+    }
+
+    /// Whether something is left to do.
+    pub fn is_open(&self) -> bool {
+        self.entries.iter().any(|entry| entry.outcome.is_open())
+    }
+
+    /// A row a tenant and delivery.
+    pub fn table(&self) -> String {
+        let mut rows: BTreeMap<(String, &'static str), (u64, Numbers, BTreeSet<&str>)> = BTreeMap::new();
+        for entry in &self.entries {
+            let tenant = entry.tenant.clone().unwrap_or_else(|| "(no tenant)".to_owned());
+            let delivery = entry.delivery.unwrap_or("(none)");
+            let (objects, numbers, outputs) = rows.entry((tenant, delivery)).or_default();
+            *objects += 1;
+            numbers.add(&entry.numbers);
+            if !entry.output.is_empty() {
+                outputs.insert(&entry.output);
+            }
+        }
+        let mut table = Table::new();
+        table.load_preset(presets::UTF8_HORIZONTAL_ONLY).set_header([
+            "tenant", "delivery", "objects", "lines seen", "delivered", "filtered", "malformed", "dead-lettered",
+            "left", "events", "bytes", "output",
+        ]);
+        for ((tenant, delivery), (objects, numbers, outputs)) in rows {
+            let mut row = vec![tenant, delivery.to_owned()];
+            row.extend(columns(objects, &numbers));
+            row.push(outputs.into_iter().collect::<Vec<_>>().join("\n"));
+            table.add_row(row);
+        }
+        let mut total = vec!["total".to_owned(), String::new()];
+        total.extend(columns(self.totals.objects, &self.totals.numbers));
+        total.push(String::new());
+        table.add_row(total);
+        for index in 2..11 {
+            if let Some(column) = table.column_mut(index) {
+                column.set_cell_alignment(CellAlignment::Right);
+            }
+        }
+        table.to_string()
+    }
+}
+
+fn columns(objects: u64, numbers: &Numbers) -> [String; 9] {
+    [
+        objects,
+        numbers.lines_seen,
+        numbers.delivered,
+        numbers.filtered,
+        numbers.malformed,
+        numbers.dead(),
+        numbers.left,
+        numbers.events,
+        numbers.bytes,
+    ]
+    .map(|number| number.to_string())
+}

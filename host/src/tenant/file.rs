@@ -1,0 +1,319 @@
+//! The directory of tenants as a file: the items of the DynamoDB table as YAML or
+//! JSON, either as a list or as a map whose `tenants` is that list.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use thiserror::Error;
+
+use super::Lookup;
+use super::item::{self, Item};
+use super::problem::{Notes, Problem};
+use super::tree::{self, Node, Position, Value, quoted};
+use crate::model::{Delivery, Destination};
+
+/// The largest tenant file that is read, in MiB: some hundred thousand items.
+const LARGEST_MIB: u64 = 64;
+
+/// Why a tenant file can't be used.
+#[derive(Debug, Error)]
+pub enum TenantFileError {
+    /// It can't be opened or read.
+    #[error("can't read the tenant file {}: {source}; {}", .path.display(), remedy(.source))]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        source: io::Error,
+    },
+    /// It is a folder.
+    #[error("the tenant file {} is a folder; give a YAML or JSON file", .path.display())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// It is larger than any tenant file should be.
+    #[error("the tenant file {} is larger than {LARGEST_MIB} MiB; is it the right file?", .path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+    },
+    /// It is no UTF-8.
+    #[error("{}:{line}: the tenant file is not UTF-8; save it as UTF-8", .path.display())]
+    NotUtf8 {
+        /// The file.
+        path: PathBuf,
+        /// The line of the first byte that is not, counted from 1.
+        line: usize,
+    },
+    /// It holds nothing, or nothing but comments.
+    #[error("the tenant file {} is empty; {EXPECTED}", .path.display())]
+    Empty {
+        /// The file.
+        path: PathBuf,
+    },
+    /// It is neither YAML nor JSON.
+    #[error("{}:{}:{}: not valid YAML or JSON: {message}", .path.display(), .at.line, .at.column)]
+    Syntax {
+        /// The file.
+        path: PathBuf,
+        /// Where.
+        at: Position,
+        /// What is wrong there.
+        message: String,
+    },
+    /// It does not say what a tenant file must.
+    #[error("{}", listed(.path, .problems))]
+    Invalid {
+        /// The file.
+        path: PathBuf,
+        /// All that is wrong, in the file's order; at least one.
+        problems: Vec<Problem>,
+    },
+}
+
+const EXPECTED: &str = "expected a list of items, or a map whose `tenants` is that list";
+
+fn remedy(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::NotFound => "name an existing file with --tenants",
+        io::ErrorKind::PermissionDenied => "let this user read it",
+        _ => "check the path and the disk",
+    }
+}
+
+fn listed(path: &Path, problems: &[Problem]) -> String {
+    let mut text = match problems.len() {
+        1 => format!("the tenant file {} has a problem:", path.display()),
+        n => format!("the tenant file {} has {n} problems:", path.display()),
+    };
+    for problem in problems {
+        text.push_str(&format!("\n  {}:{problem}", path.display()));
+    }
+    text
+}
+
+/// The tenants of a file.
+#[derive(Debug)]
+pub struct FileDirectory {
+    /// By tenant; empty: none of its items is enabled.
+    tenants: BTreeMap<String, Vec<Arc<Delivery>>>,
+    warnings: Vec<String>,
+}
+
+impl FileDirectory {
+    /// Reads and checks a tenant file.
+    ///
+    /// # Errors
+    /// All that is wrong with it at once, each with line, item, tenant and field.
+    pub fn load(path: &Path) -> Result<Self, TenantFileError> {
+        let text = read(path)?;
+        let owned = || path.to_owned();
+        let root = tree::parse(text.strip_prefix('\u{feff}').unwrap_or(&text))
+            .map_err(|e| TenantFileError::Syntax {
+                path: owned(),
+                at: e.at,
+                message: e.message,
+            })?
+            .ok_or_else(|| TenantFileError::Empty { path: owned() })?;
+
+        let mut notes = Notes::default();
+        let nodes = items(&root, &mut notes);
+        let numbered = nodes.iter().zip(1..);
+        let items: Vec<Item> = numbered
+            .filter_map(|(node, n)| item::read(n, node, &mut notes))
+            .collect();
+        twice(&items, &mut notes);
+        same_folder(&items, &mut notes);
+
+        if !notes.problems.is_empty() {
+            notes.problems.sort_by_key(|problem| problem.at);
+            return Err(TenantFileError::Invalid {
+                path: owned(),
+                problems: notes.problems,
+            });
+        }
+        let located = |warning| format!("{}:{warning}", path.display());
+        Ok(Self {
+            tenants: by_tenant(items),
+            warnings: notes.warnings.into_iter().map(located).collect(),
+        })
+    }
+
+    /// What the file says about a tenant.
+    pub fn lookup(&self, tenant_id: &str) -> Lookup {
+        match self.tenants.get(tenant_id) {
+            None => Lookup::Unknown,
+            Some(deliveries) if deliveries.is_empty() => Lookup::NoneEnabled,
+            Some(deliveries) => Lookup::Deliveries(deliveries.clone()),
+        }
+    }
+
+    /// All tenants that the file names, sorted.
+    pub fn tenants(&self) -> impl Iterator<Item = &str> {
+        self.tenants.keys().map(String::as_str)
+    }
+
+    /// What is worth a look, a sentence each, with file, line, item, tenant and field.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+}
+
+fn read(path: &Path) -> Result<String, TenantFileError> {
+    let failed = |source| TenantFileError::Read {
+        path: path.to_owned(),
+        source,
+    };
+    let file = File::open(path).map_err(failed)?;
+    if file.metadata().map_err(failed)?.is_dir() {
+        return Err(TenantFileError::Folder {
+            path: path.to_owned(),
+        });
+    }
+    let most = LARGEST_MIB << 20;
+    let mut bytes = Vec::new();
+    file.take(most + 1)
+        .read_to_end(&mut bytes)
+        .map_err(failed)?;
+    if u64::try_from(bytes.len()).is_ok_and(|len| len > most) {
+        return Err(TenantFileError::TooLarge {
+            path: path.to_owned(),
+        });
+    }
+    String::from_utf8(bytes).map_err(|e| {
+        let valid = e.as_bytes().iter().take(e.utf8_error().valid_up_to());
+        TenantFileError::NotUtf8 {
+            path: path.to_owned(),
+            line: 1 + valid.filter(|byte| **byte == b'\n').count(),
+        }
+    })
+}
+
+/// The nodes of the items, wherever the file keeps its list.
+fn items<'a>(root: &'a Node, notes: &mut Notes) -> &'a [Node] {
+    let whole = |at, message| Problem {
+        at,
+        item: None,
+        tenant: None,
+        field: None,
+        message,
+    };
+    let list = match &root.value {
+        Value::Map(entries) => {
+            let named =
+                |(key, _): &&(Node, Node)| matches!(&key.value, Value::Text(k) if k == "tenants");
+            for (key, _) in entries.iter().filter(|entry| !named(entry)) {
+                let message = format!(
+                    "{} beside `tenants`: unknown, ignored",
+                    key.value.describe()
+                );
+                notes.warnings.push(whole(key.at, message));
+            }
+            let mut lists = entries.iter().filter(named);
+            let list = lists.next();
+            for (key, _) in lists {
+                notes
+                    .problems
+                    .push(whole(key.at, "`tenants` found twice; keep one".to_owned()));
+            }
+            list.map(|(_, list)| list)
+        }
+        _ => Some(root),
+    };
+    match list.map(|list| (&list.value, list.at)) {
+        Some((Value::List(items), at)) => {
+            if items.is_empty() {
+                notes.warnings.push(whole(
+                    at,
+                    "no tenant is listed; nothing will be delivered".to_owned(),
+                ));
+            }
+            items
+        }
+        Some((other, at)) => {
+            notes
+                .problems
+                .push(whole(at, format!("found {}, {EXPECTED}", other.describe())));
+            &[]
+        }
+        None => {
+            notes.problems.push(whole(
+                root.at,
+                format!("found a map without `tenants`, {EXPECTED}"),
+            ));
+            &[]
+        }
+    }
+}
+
+fn about(item: &Item, field: &str, message: String) -> Problem {
+    Problem {
+        at: item.at,
+        item: Some(item.number),
+        tenant: Some(item.tenant_id.clone()),
+        field: Some(field.to_owned()),
+        message,
+    }
+}
+
+/// Notes items of the same tenant and type: the table's key, so there can't be two.
+fn twice(items: &[Item], notes: &mut Notes) {
+    let mut seen = HashMap::new();
+    for item in items {
+        let key = (&item.tenant_id, &item.kind);
+        if let Some(first) = seen.insert(key, item.number) {
+            let message = format!(
+                "{} again, as in item {first}; a tenant has at most one item a type",
+                quoted(&item.kind)
+            );
+            notes.problems.push(about(item, "type", message));
+        }
+    }
+}
+
+/// Notes log groups that are two to AWS and one as folders: their streams would be
+/// mixed, maybe those of two tenants.
+fn same_folder(items: &[Item], notes: &mut Notes) {
+    let mut seen = HashMap::new();
+    for item in items {
+        let Some(delivery) = &item.delivery else {
+            continue;
+        };
+        let Destination::CloudWatch {
+            account, log_group, ..
+        } = &delivery.destination
+        else {
+            continue;
+        };
+        let folder = log_group.strip_prefix('/').unwrap_or(log_group);
+        let key = (account, &delivery.target_region, folder);
+        let (first, group) = *seen.entry(key).or_insert((item.number, log_group));
+        if group != log_group {
+            let message = format!(
+                "found {}, which differs from {} of item {first} only by the leading slash; \
+                 both would be written to one folder, so rename one",
+                quoted(log_group),
+                quoted(group)
+            );
+            notes.problems.push(about(item, "log_group_name", message));
+        }
+    }
+}
+
+fn by_tenant(items: Vec<Item>) -> BTreeMap<String, Vec<Arc<Delivery>>> {
+    let mut tenants: BTreeMap<String, Vec<Arc<Delivery>>> = BTreeMap::new();
+    for item in items {
+        let deliveries = tenants.entry(item.tenant_id).or_default();
+        deliveries.extend(item.delivery.map(Arc::new));
+        deliveries.sort_by_key(|delivery| delivery.id());
+    }
+    tenants
+}
+
+#[cfg(test)]
+#[path = "file_tests.rs"]
+mod tests;

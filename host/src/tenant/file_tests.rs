@@ -1,0 +1,321 @@
+use super::*;
+
+fn load(text: impl AsRef<[u8]>) -> Result<FileDirectory, String> {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("tenants.yaml");
+    std::fs::write(&path, text).unwrap();
+    let shorten = |text: String| text.replace(&format!("{}/", dir.path().display()), "");
+    let mut directory = FileDirectory::load(&path).map_err(|e| shorten(e.to_string()))?;
+    for warning in &mut directory.warnings {
+        *warning = shorten(std::mem::take(warning));
+    }
+    Ok(directory)
+}
+
+fn error(text: impl AsRef<[u8]>) -> String {
+    load(text).unwrap_err()
+}
+
+fn deliveries(directory: &FileDirectory, tenant: &str) -> Vec<Delivery> {
+    match directory.lookup(tenant) {
+        Lookup::Deliveries(found) => found.iter().map(|d| (**d).clone()).collect(),
+        other => panic!("{other:?}"),
+    }
+}
+
+const FULL: &str = r#"
+- tenant_id: payment
+  type: s3
+  enabled: true
+  desired_logs: [""]
+  bucket_name: payment-logs
+- tenant_id: payment
+  type: cloudwatch
+  enabled: true
+  desired_logs: [kube-apiserver, "12"]
+  groups: [api, Controller Manager]
+  target_region: eu-west-1
+  log_distribution_role_arn: arn:aws:iam::123456789012:role/logs
+  log_group_name: /payment/logs
+  ttl: 1760000000
+  created_at: 2025-01-01T00:00:00Z
+  updated_at: {any: thing}
+- tenant_id: idle
+  type: s3
+"#;
+
+#[test]
+fn every_field_is_read_and_defaults_are_the_references() {
+    let directory = load(FULL).unwrap();
+    assert_eq!(directory.tenants().collect::<Vec<_>>(), ["idle", "payment"]);
+    assert!(directory.warnings().is_empty());
+    assert_eq!(directory.lookup("idle"), Lookup::NoneEnabled);
+    assert_eq!(directory.lookup("Payment"), Lookup::Unknown);
+    let cloudwatch = Delivery {
+        tenant_id: "payment".to_owned(),
+        desired_logs: vec!["kube-apiserver".to_owned(), "12".to_owned()],
+        groups: vec!["api".to_owned(), "Controller Manager".to_owned()],
+        target_region: "eu-west-1".to_owned(),
+        destination: Destination::CloudWatch {
+            role_arn: "arn:aws:iam::123456789012:role/logs".to_owned(),
+            account: "123456789012".to_owned(),
+            log_group: "/payment/logs".to_owned(),
+        },
+    };
+    let s3 = Delivery {
+        tenant_id: "payment".to_owned(),
+        desired_logs: Vec::new(),
+        groups: Vec::new(),
+        target_region: "us-east-1".to_owned(),
+        destination: Destination::S3 {
+            bucket: "payment-logs".to_owned(),
+            prefix: "ROSA/cluster-logs/".to_owned(),
+        },
+    };
+    assert_eq!(deliveries(&directory, "payment"), [cloudwatch, s3]);
+}
+
+#[test]
+fn json_with_tenants_and_a_byte_order_mark() {
+    let json = "\u{feff}{\n\t\"tenants\": [{\"tenant_id\": \"a\", \"type\": \"s3\", \"enabled\": true,\n\t\t\"bucket_name\": \"abc\", \"bucket_prefix\": \"x/y//\", \"groups\": null}]}";
+    let found = deliveries(&load(json).unwrap(), "a");
+    let prefix = "x/y/".to_owned();
+    let bucket = "abc".to_owned();
+    assert_eq!(found[0].destination, Destination::S3 { bucket, prefix });
+}
+
+#[test]
+fn prefixes_end_in_one_slash() {
+    for (given, expected) in [
+        ("a", "a/"),
+        ("a/", "a/"),
+        ("a/b//", "a/b/"),
+        ("", "ROSA/cluster-logs/"),
+        ("/", "/"),
+    ] {
+        let text = format!(
+            "- {{tenant_id: a, type: s3, enabled: true, bucket_name: abc, bucket_prefix: '{given}'}}"
+        );
+        match &deliveries(&load(text).unwrap(), "a")[0].destination {
+            Destination::S3 { prefix, .. } => assert_eq!(prefix, expected),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn everything_wrong_is_reported_at_once() {
+    let text = r#"
+- tenant_id: 123
+  type: cloudwatch
+  enabled: "yes"
+  desired_logs: kube-apiserver
+  log_distribution_role_arn: arn:aws:iam::12:role/logs
+- tenant_id: shop
+  type: kinesis
+  enabled: true
+- tenant_id: shop
+  type: cloudwatch
+  enabled: true
+  target_region: Europe
+  log_group_name: "no spaces: allowed"
+  desired_logs: [a, 7]
+- just a text
+- tenant_id: shop
+  type: s3
+  enabled: true
+  bucket_name: Upper_Case
+  type: s3
+- tenant_id: "  "
+  type: s3
+- type: s3
+- tenant_id: shop
+  type: cloudwatch
+  1: one
+"#;
+    assert_eq!(
+        error(text),
+        r#"the tenant file tenants.yaml has 17 problems:
+  tenants.yaml:2:3: item 1, field log_group_name: missing, expected 1 to 512 of the characters A-Z a-z 0-9 . - _ / #
+  tenants.yaml:2:14: item 1, field tenant_id: found the number 123, expected a text; put it in quotes
+  tenants.yaml:4:12: item 1, field enabled: found the text "yes", expected true or false, without quotes
+  tenants.yaml:5:17: item 1, field desired_logs: found the text "kube-apiserver", expected a list of texts, such as ["kube-apiserver"]
+  tenants.yaml:6:30: item 1, field log_distribution_role_arn: found "arn:aws:iam::12:role/logs", expected the ARN of a role, arn:aws:iam::<12 digits>:role/<name>
+  tenants.yaml:8:9: item 2, tenant "shop", field type: found "kinesis", expected cloudwatch or s3
+  tenants.yaml:10:3: item 3, tenant "shop", field log_distribution_role_arn: missing, expected the ARN of a role, arn:aws:iam::<12 digits>:role/<name>
+  tenants.yaml:13:18: item 3, tenant "shop", field target_region: found "Europe", expected an AWS region such as us-east-1
+  tenants.yaml:14:19: item 3, tenant "shop", field log_group_name: found "no spaces: allowed", expected 1 to 512 of the characters A-Z a-z 0-9 . - _ / #
+  tenants.yaml:15:21: item 3, tenant "shop", field desired_logs: found the number 7, expected a text; put it in quotes
+  tenants.yaml:16:3: item 4: found the text "just a text", expected a map of fields
+  tenants.yaml:20:16: item 5, tenant "shop", field bucket_name: found "Upper_Case", expected a bucket's name: 3 to 63 of the characters a-z 0-9 - and single dots, a letter or digit at both ends, no IP address
+  tenants.yaml:21:3: item 5, tenant "shop", field type: found twice, first in line 18; keep one
+  tenants.yaml:22:14: item 6, tenant "  ", field tenant_id: found "  ", expected a text that is not blank
+  tenants.yaml:24:3: item 7, field tenant_id: missing, expected a text that is not blank
+  tenants.yaml:25:3: item 8, tenant "shop", field type: "cloudwatch" again, as in item 3; a tenant has at most one item a type
+  tenants.yaml:27:3: item 8, tenant "shop": found the number 1 as a field's name, expected a text"#
+    );
+}
+
+#[test]
+fn disabled_items_need_only_be_well_typed() {
+    let text = "- {tenant_id: a, type: cloudwatch, enabled: false, log_group_name: 'not: valid', target_region: nowhere}\n- {tenant_id: a, type: kafka}\n";
+    assert_eq!(load(text).unwrap().lookup("a"), Lookup::NoneEnabled);
+    assert_eq!(
+        error("- {tenant_id: a, type: s3, bucket_name: [x]}"),
+        "the tenant file tenants.yaml has a problem:
+  tenants.yaml:1:41: item 1, tenant \"a\", field bucket_name: found a list of 1, expected a text"
+    );
+}
+
+#[test]
+fn a_tenant_has_one_item_a_type() {
+    let text =
+        "- {tenant_id: a, type: s3}\n- {tenant_id: b, type: s3}\n- {tenant_id: a, type: s3}\n";
+    assert_eq!(
+        error(text),
+        "the tenant file tenants.yaml has a problem:
+  tenants.yaml:3:3: item 3, tenant \"a\", field type: \"s3\" again, as in item 1; a tenant has at most one item a type"
+    );
+}
+
+fn group(tenant: &str, region: &str, account: &str, name: &str) -> String {
+    format!(
+        "- tenant_id: {tenant}\n  type: cloudwatch\n  enabled: true\n  target_region: {region}\n  log_distribution_role_arn: arn:aws:iam::{account}:role/r\n  log_group_name: {name}\n"
+    )
+}
+
+#[test]
+fn groups_that_would_share_a_folder_are_refused() {
+    let first = group("a", "us-east-1", "123456789012", "/logs/x");
+    let load_both = |second: String| load(format!("{first}{second}"));
+    let same = group("b", "us-east-1", "123456789012", "logs/x");
+    assert_eq!(
+        load_both(same).unwrap_err(),
+        "the tenant file tenants.yaml has a problem:
+  tenants.yaml:7:3: item 2, tenant \"b\", field log_group_name: found \"logs/x\", which differs from \"/logs/x\" of item 1 only by the leading slash; both would be written to one folder, so rename one"
+    );
+    for other in [
+        group("b", "us-east-1", "123456789012", "/logs/x"),
+        group("b", "us-west-2", "123456789012", "logs/x"),
+        group("b", "us-east-1", "123456789013", "logs/x"),
+        group("b", "us-east-1", "123456789012", "//logs/x"),
+        group("b", "us-east-1", "123456789012", "logs/x").replace("true", "false"),
+    ] {
+        assert!(load_both(other).is_ok());
+    }
+}
+
+#[test]
+fn what_is_unknown_warns() {
+    let text = r#"
+version: 1
+tenants:
+- tenant_id: a
+  type: s3
+  enabled: true
+  bucket_name: abc
+  desired_log: [x]
+  "odd\nname": 1
+  groups: [API, Nonsense]
+  log_group_name: left-over
+"#;
+    let directory = load(text).unwrap();
+    assert_eq!(
+        directory.warnings(),
+        [
+            r#"tenants.yaml:2:1: the text "version" beside `tenants`: unknown, ignored"#,
+            r#"tenants.yaml:8:3: item 1, tenant "a", field desired_log: unknown, ignored; did you mean desired_logs?"#,
+            r#"tenants.yaml:9:3: item 1, tenant "a", field "odd\nname": unknown, ignored"#,
+            r#"tenants.yaml:10:11: item 1, tenant "a", field groups: found the unknown group "Nonsense", which names no application; known are API, Authentication, Controller Manager, Scheduler"#,
+            r#"tenants.yaml:11:19: item 1, tenant "a", field log_group_name: has no effect in an item of type s3"#,
+        ]
+    );
+}
+
+#[test]
+fn a_component_of_the_tenants_own_is_never_left_out_silently() {
+    let item =
+        "- {tenant_id: a, type: s3, enabled: true, bucket_name: abc, plugin: {component: x}}";
+    assert!(
+        error(item)
+            .contains("1:69: item 1, tenant \"a\", field plugin: a component of the tenant's own")
+    );
+    assert!(load(item.replace("true", "false")).is_ok());
+}
+
+#[test]
+fn another_shape_than_a_list_of_items_is_refused() {
+    let expected = "expected a list of items, or a map whose `tenants` is that list";
+    for (text, found) in [
+        (
+            "tenant_id: a\ntype: s3\n",
+            "1:1: found a map without `tenants`",
+        ),
+        ("tenants: {a: b}\n", "1:10: found a map of 1"),
+        ("tenants:\n", "1:8: found nothing"),
+        ("hello\n", "1:1: found the text \"hello\""),
+    ] {
+        let one = "the tenant file tenants.yaml has a problem:\n  tenants.yaml:";
+        assert_eq!(error(text), format!("{one}{found}, {expected}"));
+    }
+    assert!(error("tenants: []\ntenants: []\n").contains("2:1: `tenants` found twice; keep one"));
+    let empty = load("[]").unwrap();
+    assert_eq!(
+        empty.warnings(),
+        ["tenants.yaml:1:1: no tenant is listed; nothing will be delivered"]
+    );
+}
+
+#[test]
+fn syntax_errors_say_where() {
+    assert_eq!(
+        error("- tenant_id: a\n  type: [s3\n- x: 1\n"),
+        "tenants.yaml:3:4: not valid YAML or JSON: illegal placement of ':' indicator"
+    );
+    let json = error("[{\"tenant_id\": \"a\",, }]");
+    assert!(
+        json.starts_with("tenants.yaml:1:20: not valid YAML or JSON: "),
+        "{json}"
+    );
+}
+
+#[test]
+fn files_that_hold_no_text() {
+    for empty in ["", "\n# only a comment\n", "---\n", "\u{feff}"] {
+        assert_eq!(
+            error(empty),
+            "the tenant file tenants.yaml is empty; expected a list of items, or a map whose `tenants` is that list"
+        );
+    }
+    assert_eq!(
+        error(b"- tenant_id: a\n  type: \xff\n"),
+        "tenants.yaml:2: the tenant file is not UTF-8; save it as UTF-8"
+    );
+}
+
+#[test]
+fn files_that_can_not_be_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| {
+        FileDirectory::load(&dir.path().join(name))
+            .unwrap_err()
+            .to_string()
+    };
+    let folder = dir.path().display();
+    assert_eq!(
+        at("missing.yaml"),
+        format!(
+            "can't read the tenant file {folder}/missing.yaml: No such file or directory (os error 2); name an existing file with --tenants"
+        )
+    );
+    assert_eq!(
+        at("."),
+        format!("the tenant file {folder}/. is a folder; give a YAML or JSON file")
+    );
+    let large = std::fs::File::create(dir.path().join("large.yaml")).unwrap();
+    large.set_len((LARGEST_MIB << 20) + 1).unwrap();
+    assert_eq!(
+        at("large.yaml"),
+        format!("the tenant file {folder}/large.yaml is larger than 64 MiB; is it the right file?")
+    );
+}

@@ -1,0 +1,371 @@
+//! One item of the tenant file: the fields of an item of the DynamoDB table, each
+//! checked for its type, and those of an enabled item for what they say.
+
+use super::check::{self, Rule};
+use super::problem::{Notes, Problem};
+use super::tree::{Node, Position, Value, quoted};
+use crate::model::{Delivery, Destination};
+
+const DEFAULT_REGION: &str = "us-east-1";
+const DEFAULT_PREFIX: &str = "ROSA/cluster-logs/";
+
+/// Names of the groups of applications; case does not matter.
+const GROUPS: [&str; 4] = ["API", "Authentication", "Controller Manager", "Scheduler"];
+
+/// An item that names a tenant and a type.
+#[derive(Debug)]
+pub(super) struct Item {
+    /// Counted from 1.
+    pub(super) number: usize,
+    pub(super) at: Position,
+    pub(super) tenant_id: String,
+    pub(super) kind: String,
+    /// None: not enabled, or something is wrong with it (and noted).
+    pub(super) delivery: Option<Delivery>,
+}
+
+/// The type a field's value must have.
+#[derive(Debug, Clone, Copy)]
+enum Shape {
+    Text,
+    Bool,
+    Texts,
+    /// Not looked at.
+    Any,
+}
+
+impl Shape {
+    fn fits(self, value: &Value) -> bool {
+        match (self, value) {
+            // Null means that the field is missing.
+            (_, Value::Null)
+            | (Self::Text, Value::Text(_))
+            | (Self::Bool, Value::Bool(_))
+            | (Self::Any, _) => true,
+            (Self::Texts, Value::List(items)) => items
+                .iter()
+                .all(|item| matches!(item.value, Value::Text(_))),
+            _ => false,
+        }
+    }
+
+    /// What is expected instead of `value`, with the remedy where the slip is a usual one.
+    fn expected(self, value: &Value) -> String {
+        match (self, value) {
+            (Self::Text, Value::Number(_) | Value::Bool(_)) => {
+                "a text; put it in quotes".to_owned()
+            }
+            (Self::Text, _) => "a text".to_owned(),
+            (Self::Bool, _) => "true or false, without quotes".to_owned(),
+            (Self::Texts, Value::Text(text)) => {
+                format!("a list of texts, such as [{}]", quoted(text))
+            }
+            _ => "a list of texts".to_owned(),
+        }
+    }
+}
+
+const FIELDS: [(&str, Shape); 14] = [
+    ("tenant_id", Shape::Text),
+    ("type", Shape::Text),
+    ("enabled", Shape::Bool),
+    ("desired_logs", Shape::Texts),
+    ("groups", Shape::Texts),
+    ("target_region", Shape::Text),
+    ("log_distribution_role_arn", Shape::Text),
+    ("log_group_name", Shape::Text),
+    ("bucket_name", Shape::Text),
+    ("bucket_prefix", Shape::Text),
+    ("ttl", Shape::Any),
+    ("created_at", Shape::Any),
+    ("updated_at", Shape::Any),
+    (PLUGIN, Shape::Any),
+];
+
+/// Known only to be refused: a tenant that names a component of its own counts on
+/// its records never going out without it.
+const PLUGIN: &str = "plugin";
+
+/// Reads item `number` and notes what is wrong with it; none if it does not even
+/// name its tenant and type.
+pub(super) fn read(number: usize, node: &Node, notes: &mut Notes) -> Option<Item> {
+    let mut reader = Reader {
+        number,
+        at: node.at,
+        tenant: None,
+        entries: &[],
+        notes,
+    };
+    let Value::Map(entries) = &node.value else {
+        let message = format!("found {}, expected a map of fields", node.value.describe());
+        reader.problem(node.at, None, message);
+        return None;
+    };
+    reader.entries = entries;
+    reader.tenant = reader.text("tenant_id").map(str::to_owned);
+    reader.keys();
+    reader.shapes();
+    reader.item()
+}
+
+struct Reader<'a> {
+    number: usize,
+    at: Position,
+    tenant: Option<String>,
+    entries: &'a [(Node, Node)],
+    notes: &'a mut Notes,
+}
+
+impl<'a> Reader<'a> {
+    /// The value of a field; none if it is missing or null.
+    fn node(&self, field: &str) -> Option<&'a Node> {
+        let named = |(key, _): &&(Node, Node)| matches!(&key.value, Value::Text(k) if k == field);
+        let (_, value) = self.entries.iter().find(named)?;
+        (value.value != Value::Null).then_some(value)
+    }
+
+    /// The text of a field; none if it is missing, empty or no text.
+    fn text(&self, field: &str) -> Option<&'a str> {
+        match &self.node(field)?.value {
+            Value::Text(text) if !text.is_empty() => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The list of a field, empty where it is missing; `[""]` means the same.
+    fn texts(&self, field: &str) -> Vec<String> {
+        let Some(Value::List(items)) = self.node(field).map(|node| &node.value) else {
+            return Vec::new();
+        };
+        let text = |item: &Node| match &item.value {
+            Value::Text(text) => Some(text.clone()),
+            _ => None,
+        };
+        let texts: Vec<String> = items.iter().filter_map(text).collect();
+        if texts == [""] { Vec::new() } else { texts }
+    }
+
+    fn note(&self, at: Position, field: Option<&str>, message: String) -> Problem {
+        Problem {
+            at,
+            item: Some(self.number),
+            tenant: self.tenant.clone(),
+            field: field.map(str::to_owned),
+            message,
+        }
+    }
+
+    fn problem(&mut self, at: Position, field: Option<&str>, message: String) {
+        let problem = self.note(at, field, message);
+        self.notes.problems.push(problem);
+    }
+
+    fn warn(&mut self, at: Position, field: &str, message: String) {
+        let warning = self.note(at, Some(field), message);
+        self.notes.warnings.push(warning);
+    }
+
+    /// Notes keys that are no text, come twice, or are unknown.
+    fn keys(&mut self) {
+        for (i, (key, _)) in self.entries.iter().enumerate() {
+            let Value::Text(name) = &key.value else {
+                let found = key.value.describe();
+                self.problem(
+                    key.at,
+                    None,
+                    format!("found {found} as a field's name, expected a text"),
+                );
+                continue;
+            };
+            let same = |(earlier, _): &&(Node, Node)| earlier.value == key.value;
+            if let Some((first, _)) = self.entries.iter().take(i).find(same) {
+                let message = format!("found twice, first in line {}; keep one", first.at.line);
+                self.problem(key.at, Some(&shown(name)), message);
+            } else if !FIELDS.iter().any(|(field, _)| field == name) {
+                let names = FIELDS
+                    .iter()
+                    .map(|(field, _)| *field)
+                    .filter(|f| *f != PLUGIN);
+                let hint = check::nearest(name, names)
+                    .map(|near| format!("; did you mean {near}?"))
+                    .unwrap_or_default();
+                self.warn(key.at, &shown(name), format!("unknown, ignored{hint}"));
+            }
+        }
+    }
+
+    /// Notes fields whose value is of another type than theirs.
+    fn shapes(&mut self) {
+        for (field, shape) in FIELDS {
+            let Some(node) = self.node(field).filter(|node| !shape.fits(&node.value)) else {
+                continue;
+            };
+            let wrong = match (&node.value, shape) {
+                (Value::List(items), Shape::Texts) => items
+                    .iter()
+                    .find(|item| !matches!(item.value, Value::Text(_))),
+                _ => None,
+            };
+            let (at, found, expected) = match wrong {
+                Some(item) => (item.at, &item.value, Shape::Text.expected(&item.value)),
+                None => (node.at, &node.value, shape.expected(&node.value)),
+            };
+            self.problem(
+                at,
+                Some(field),
+                format!("found {}, expected {expected}", found.describe()),
+            );
+        }
+    }
+
+    /// The text of a field that must be there; what is wrong with it is noted.
+    fn required(&mut self, field: &str, rule: &Rule) -> Option<&'a str> {
+        match self.node(field).map(|node| (&node.value, node.at)) {
+            None => {
+                self.problem(
+                    self.at,
+                    Some(field),
+                    format!("missing, expected {}", rule.expected),
+                );
+                None
+            }
+            Some((Value::Text(text), at)) => self.checked(field, text, at, rule),
+            // Of another type: noted already.
+            Some(_) => None,
+        }
+    }
+
+    /// The text of a field that may be missing or empty.
+    fn optional(&mut self, field: &str, default: &'a str, rule: &Rule) -> Option<&'a str> {
+        match self.node(field).map(|node| (&node.value, node.at)) {
+            Some((Value::Text(text), at)) if !text.is_empty() => {
+                self.checked(field, text, at, rule)
+            }
+            _ => Some(default),
+        }
+    }
+
+    fn checked(
+        &mut self,
+        field: &str,
+        text: &'a str,
+        at: Position,
+        rule: &Rule,
+    ) -> Option<&'a str> {
+        if (rule.allows)(text) {
+            return Some(text);
+        }
+        let message = format!("found {}, expected {}", quoted(text), rule.expected);
+        self.problem(at, Some(field), message);
+        None
+    }
+
+    fn item(mut self) -> Option<Item> {
+        // Where `enabled` is no boolean, the rest is looked at as if it were true, so
+        // that all problems come at once.
+        let enabled = match self.node("enabled").map(|node| &node.value) {
+            None => false,
+            Some(value) => *value != Value::Bool(false),
+        };
+        let tenant_id = self.required("tenant_id", &check::NOT_BLANK);
+        let any_type = Rule {
+            allows: |_| true,
+            ..check::TYPE
+        };
+        let kind = self.required("type", if enabled { &check::TYPE } else { &any_type });
+        let delivery = match (enabled, kind) {
+            (true, Some(kind)) => self.delivery(tenant_id.unwrap_or_default(), kind),
+            _ => None,
+        };
+        Some(Item {
+            number: self.number,
+            at: self.at,
+            tenant_id: tenant_id?.to_owned(),
+            kind: kind?.to_owned(),
+            delivery,
+        })
+    }
+
+    fn delivery(&mut self, tenant_id: &str, kind: &str) -> Option<Delivery> {
+        if let Some(node) = self.node(PLUGIN) {
+            let message = "a component of the tenant's own is not supported here, and its records \
+                           must not go out without it; disable the item, or take the field out and \
+                           give the component to all with --plugin";
+            self.problem(node.at, Some(PLUGIN), message.to_owned());
+        }
+        let groups = self.texts("groups");
+        self.unknown_groups(&groups);
+        self.useless_fields(kind);
+        let region = self.optional("target_region", DEFAULT_REGION, &check::REGION);
+        let destination = match kind {
+            "cloudwatch" => self.cloudwatch(),
+            _ => self.s3(),
+        };
+        Some(Delivery {
+            tenant_id: tenant_id.to_owned(),
+            desired_logs: self.texts("desired_logs"),
+            groups,
+            target_region: region?.to_owned(),
+            destination: destination?,
+        })
+    }
+
+    fn cloudwatch(&mut self) -> Option<Destination> {
+        let role = self.required("log_distribution_role_arn", &check::ROLE);
+        let group = self.required("log_group_name", &check::LOG_GROUP);
+        let (role, group) = (role?, group?);
+        Some(Destination::CloudWatch {
+            role_arn: role.to_owned(),
+            account: check::role_account(role)?.to_owned(),
+            log_group: group.to_owned(),
+        })
+    }
+
+    fn s3(&mut self) -> Option<Destination> {
+        let bucket = self.required("bucket_name", &check::BUCKET);
+        let prefix = self.optional("bucket_prefix", DEFAULT_PREFIX, &check::PREFIX);
+        Some(Destination::S3 {
+            bucket: bucket?.to_owned(),
+            prefix: format!("{}/", prefix?.trim_end_matches('/')),
+        })
+    }
+
+    fn unknown_groups(&mut self, groups: &[String]) {
+        let unknown = |group: &&String| !GROUPS.iter().any(|g| g.eq_ignore_ascii_case(group));
+        let at = self.node("groups").map_or(self.at, |node| node.at);
+        for group in groups.iter().filter(unknown) {
+            let message = format!(
+                "found the unknown group {}, which names no application; known are {}",
+                quoted(group),
+                GROUPS.join(", ")
+            );
+            self.warn(at, "groups", message);
+        }
+    }
+
+    /// Warns of fields that belong to the other type.
+    fn useless_fields(&mut self, kind: &str) {
+        let others: &[&str] = match kind {
+            "cloudwatch" => &["bucket_name", "bucket_prefix"],
+            _ => &["log_distribution_role_arn", "log_group_name"],
+        };
+        for field in others {
+            if let Some(node) = self.node(field) {
+                self.warn(
+                    node.at,
+                    field,
+                    format!("has no effect in an item of type {kind}"),
+                );
+            }
+        }
+    }
+}
+
+/// A field's name as it can stand in a line.
+fn shown(name: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    if !name.is_empty() && name.len() <= 64 && name.chars().all(plain) {
+        return name.to_owned();
+    }
+    quoted(name)
+}

@@ -1,0 +1,333 @@
+//! YAML (and so JSON) as a tree whose every node knows where it stands, so that a
+//! problem with a value can be reported with line and column, and no duplicate key
+//! is lost before it can be reported.
+
+use std::borrow::Cow;
+
+use saphyr_parser::{Event, Parser, ScalarStyle, Span, Tag};
+
+/// Deeper than any tenant file needs; bounds recursion over the tree.
+const DEEPEST: usize = 32;
+
+/// Where something stands in the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Position {
+    /// Counted from 1.
+    pub line: usize,
+    /// In characters, counted from 1.
+    pub column: usize,
+}
+
+/// A value and where it stands.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Node {
+    pub(super) at: Position,
+    pub(super) value: Value,
+}
+
+/// A value of YAML's core schema, which is JSON's.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Value {
+    Null,
+    Bool(bool),
+    /// As written.
+    Number(String),
+    Text(String),
+    List(Vec<Node>),
+    /// In the file's order, duplicate keys included.
+    Map(Vec<(Node, Node)>),
+}
+
+impl Value {
+    /// The kind of value, and the value itself where it is short: what an error
+    /// says was found.
+    pub(super) fn describe(&self) -> String {
+        match self {
+            Self::Null => "nothing".to_owned(),
+            Self::Bool(b) => format!("the boolean {b}"),
+            Self::Number(n) => format!("the number {}", quoted(n).trim_matches('"')),
+            Self::Text(t) => format!("the text {}", quoted(t)),
+            Self::List(items) => format!("a list of {}", items.len()),
+            Self::Map(entries) => format!("a map of {}", entries.len()),
+        }
+    }
+}
+
+/// Text as an error shows it: quoted, escaped, and never longer than a line.
+pub(super) fn quoted(text: &str) -> String {
+    const LONGEST: usize = 80;
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{:?}…", text.get(..end).unwrap_or_default()),
+        None => format!("{text:?}"),
+    }
+}
+
+/// The file is no YAML that this reader takes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct SyntaxError {
+    pub(super) at: Position,
+    pub(super) message: String,
+}
+
+/// Reads the only document of `text`; none if it holds nothing but comments.
+pub(super) fn parse(text: &str) -> Result<Option<Node>, SyntaxError> {
+    let mut builder = Builder::default();
+    let mut parser = Parser::new_from_str(text);
+    while let Some(next) = parser.next_event() {
+        let (event, span) = next.map_err(|e| SyntaxError {
+            at: position(e.marker()),
+            message: e.info().to_owned(),
+        })?;
+        builder.take(event, position(&span.start), &span)?;
+    }
+    Ok(builder.root)
+}
+
+fn position(marker: &saphyr_parser::Marker) -> Position {
+    Position {
+        line: marker.line(),
+        column: marker.col() + 1,
+    }
+}
+
+/// A list or map whose end has not come yet.
+struct Open {
+    at: Position,
+    collected: Collected,
+}
+
+enum Collected {
+    List(Vec<Node>),
+    Map {
+        entries: Vec<(Node, Node)>,
+        key: Option<Node>,
+    },
+}
+
+#[derive(Default)]
+struct Builder {
+    open: Vec<Open>,
+    root: Option<Node>,
+}
+
+impl Builder {
+    fn take(&mut self, event: Event<'_>, at: Position, span: &Span) -> Result<(), SyntaxError> {
+        let refuse = |message: &str| {
+            Err(SyntaxError {
+                at,
+                message: message.to_owned(),
+            })
+        };
+        match event {
+            Event::Scalar(text, style, _, tag) => match scalar(text, style, tag.as_deref()) {
+                // What stands for a value that is left out has no width.
+                Some(Value::Null) if span.is_empty() && self.open.is_empty() => Ok(()),
+                Some(value) => self.add(Node { at, value }),
+                None => refuse("a tag other than !!str; write the value without it"),
+            },
+            Event::SequenceStart(_, tag) | Event::MappingStart(_, tag) if tag.is_some() => {
+                refuse("a tag other than !!str; write the value without it")
+            }
+            Event::SequenceStart(..) => self.begin(at, Collected::List(Vec::new())),
+            Event::MappingStart(..) => {
+                let (entries, key) = (Vec::new(), None);
+                self.begin(at, Collected::Map { entries, key })
+            }
+            Event::SequenceEnd | Event::MappingEnd => self.end(),
+            Event::Alias(_) => {
+                refuse("an alias (`*name`), which is not supported; repeat the value")
+            }
+            Event::DocumentStart(_) if self.root.is_some() => {
+                refuse("a second document (`---`); put all tenants into one")
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn begin(&mut self, at: Position, collected: Collected) -> Result<(), SyntaxError> {
+        if self.open.len() >= DEEPEST {
+            let message = format!("lists and maps nested more than {DEEPEST} deep");
+            return Err(SyntaxError { at, message });
+        }
+        self.open.push(Open { at, collected });
+        Ok(())
+    }
+
+    fn end(&mut self) -> Result<(), SyntaxError> {
+        let Some(Open { at, collected }) = self.open.pop() else {
+            return Ok(());
+        };
+        let value = match collected {
+            Collected::List(items) => Value::List(items),
+            Collected::Map { entries, .. } => Value::Map(entries),
+        };
+        self.add(Node { at, value })
+    }
+
+    fn add(&mut self, node: Node) -> Result<(), SyntaxError> {
+        match self.open.last_mut().map(|open| &mut open.collected) {
+            None => self.root = Some(node),
+            Some(Collected::List(items)) => items.push(node),
+            Some(Collected::Map { entries, key }) => match key.take() {
+                None => *key = Some(node),
+                Some(key) => entries.push((key, node)),
+            },
+        }
+        Ok(())
+    }
+}
+
+/// The value that a scalar stands for; none: it has a tag that is not supported.
+fn scalar(text: Cow<'_, str>, style: ScalarStyle, tag: Option<&Tag>) -> Option<Value> {
+    match tag {
+        Some(tag) if tag.is_yaml_core_schema() && tag.suffix == "str" => {
+            Some(Value::Text(text.into_owned()))
+        }
+        Some(_) => None,
+        None if style != ScalarStyle::Plain => Some(Value::Text(text.into_owned())),
+        None => Some(match text.as_ref() {
+            "" | "~" | "null" | "Null" | "NULL" => Value::Null,
+            "true" | "True" | "TRUE" => Value::Bool(true),
+            "false" | "False" | "FALSE" => Value::Bool(false),
+            _ if is_number(&text) => Value::Number(text.into_owned()),
+            _ => Value::Text(text.into_owned()),
+        }),
+    }
+}
+
+/// Whether YAML's core schema reads a plain scalar as a number. Numbers are only
+/// ever refused, or ignored, so their value does not matter.
+fn is_number(text: &str) -> bool {
+    let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let digits = |text: &str, radix| !text.is_empty() && text.chars().all(|c| c.is_digit(radix));
+    if let Some(hex) = text.strip_prefix("0x") {
+        return digits(hex, 16);
+    }
+    if let Some(octal) = text.strip_prefix("0o") {
+        return digits(octal, 8);
+    }
+    let special =
+        [".inf", ".Inf", ".INF"].contains(&unsigned) || [".nan", ".NaN", ".NAN"].contains(&text);
+    // Rust's floats are YAML's, but for their names of the special ones.
+    special
+        || (unsigned.contains(|c: char| c.is_ascii_digit())
+            && unsigned.starts_with(|c: char| c == '.' || c.is_ascii_digit())
+            && unsigned.parse::<f64>().is_ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn value(text: &str) -> Value {
+        parse(text).unwrap().unwrap().value
+    }
+
+    fn error(text: &str) -> (usize, usize, String) {
+        let e = parse(text).unwrap_err();
+        (e.at.line, e.at.column, e.message)
+    }
+
+    #[test]
+    fn plain_scalars_follow_the_core_schema_and_quoted_ones_are_text() {
+        let text = |t: &str| Value::Text(t.to_owned());
+        let number = |t: &str| Value::Number(t.to_owned());
+        for null in ["~", "null", "- ", "NULL"] {
+            let found = match value(null) {
+                Value::List(mut items) => items.remove(0).value,
+                other => other,
+            };
+            assert_eq!(found, Value::Null, "{null}");
+        }
+        assert_eq!(value("true"), Value::Bool(true));
+        assert_eq!(value("yes"), text("yes"));
+        assert_eq!(value("'true'"), text("true"));
+        assert_eq!(value("!!str 12"), text("12"));
+        for n in [
+            "12", "-1.5", "0x1F", "0o17", "1e3", ".5", "5.", ".inf", "-.INF", ".nan",
+        ] {
+            assert_eq!(value(n), number(n));
+        }
+        for t in [
+            "inf",
+            "nan",
+            "1.2.3",
+            "0xZZ",
+            "+",
+            ".",
+            "e3",
+            "arn:aws:iam::1",
+            "12a",
+        ] {
+            assert_eq!(value(t), text(t));
+        }
+    }
+
+    #[test]
+    fn json_is_taken_as_it_is() {
+        let json = "{\n\t\"a\": [1, true, null, \"x\\/\\u00e9\\n\"],\n\t\"b\" : {}\n}\n";
+        let Value::Map(entries) = value(json) else {
+            panic!("no map");
+        };
+        assert_eq!(entries.len(), 2);
+        let Value::List(items) = &entries[0].1.value else {
+            panic!("no list");
+        };
+        assert_eq!(items[3].value, Value::Text("x/é\n".to_owned()));
+        assert_eq!(
+            items[3].at,
+            Position {
+                line: 2,
+                column: 23
+            }
+        );
+    }
+
+    #[test]
+    fn nothing_but_comments_is_no_document() {
+        for empty in ["", "\n", "# nothing\n", "---\n"] {
+            assert_eq!(parse(empty), Ok(None), "{empty:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_supported_is_refused_where_it_stands() {
+        assert_eq!(
+            error("- &a x\n- *a\n"),
+            (
+                2,
+                3,
+                "an alias (`*name`), which is not supported; repeat the value".to_owned()
+            )
+        );
+        assert_eq!(
+            error("a: !!set {x}\n"),
+            (
+                1,
+                4,
+                "a tag other than !!str; write the value without it".to_owned()
+            )
+        );
+        assert_eq!(
+            error("- a\n---\n- b\n"),
+            (
+                2,
+                1,
+                "a second document (`---`); put all tenants into one".to_owned()
+            )
+        );
+        assert_eq!(
+            error(&"[".repeat(33)).2,
+            "lists and maps nested more than 32 deep"
+        );
+        let (line, column, message) = error("- tenant_id: a\n  type: [s3\n- x: 1\n");
+        assert_eq!((line, column), (3, 4), "{message}");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_panics_it(text in "[-\\[\\]{}:,#&*!|>'\"% \\t\\n?a1.é~\u{feff}\\\\]{0,60}") {
+            let _ = parse(&text);
+        }
+    }
+}
