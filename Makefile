@@ -19,7 +19,7 @@ endif
 
 # What is built natively together, so that cargo compiles a shared dependency
 # once, with the features that all of them want.
-NATIVE := --package log-processor --package guest-build --package corpus
+NATIVE := --package log-processor --package guest-build --package corpus --package bench
 # `make test` says dev: an optimised build would double its time.
 PROFILE := release
 PROFILE_DIR = $(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
@@ -27,7 +27,7 @@ GUEST_BUILD = target/$(PROFILE_DIR)/guest-build
 BUILD_GUEST_BUILD = cargo build --locked --profile $(PROFILE) $(NATIVE) --bin guest-build
 
 # Packages of this workspace that the tests load as guests, from target/guest/fixtures.
-FIXTURES :=
+FIXTURES := hostile-guest rewriter-guest
 
 sources = $(shell find $(1) -type f \( -name '*.rs' -o -name '*.wit' -o -name Cargo.toml \))
 GUEST_SOURCES := $(call sources,guests/default guests/record/src wit/0.1.0) guests/record/Cargo.toml \
@@ -51,7 +51,7 @@ demo: build ## Try it: a small corpus of logs through the whole pipeline, no clo
 test: PROFILE := dev
 test: setup format guest fixtures ## All checks and tests, on optimised dependencies and a debug build
 	cargo clippy --locked --workspace --all-targets -- -D warnings
-	cargo test --locked --workspace --exclude default-guest
+	cargo test --locked --workspace --exclude default-guest $(addprefix --exclude ,$(FIXTURES))
 	tools/test-guest.sh record
 
 .PHONY: build

@@ -7,7 +7,7 @@ use thiserror::Error;
 
 /// Fuel that a guest may burn for each MiB of its input, unless
 /// PLUGIN_FUEL_PER_MIB says otherwise.
-pub const DEFAULT_FUEL_PER_MIB: u64 = 20_000_000_000;
+pub const DEFAULT_FUEL_PER_MIB: u64 = 2_000_000_000;
 
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;

@@ -9,7 +9,7 @@
 use std::fmt;
 
 use crate::number;
-use crate::simd::{BLOCK, plain_run};
+use crate::simd::plain_prefix;
 
 /// Brackets that may be open at once.
 const MAX_DEPTH: usize = 10_000;
@@ -130,7 +130,7 @@ impl Cursor<'_> {
         let mut span = Span { start: self.pos, ..Span::default() };
         self.pos += 1;
         loop {
-            self.skip_plain();
+            self.pos += plain_prefix(self.text.get(self.pos..).unwrap_or_default());
             match self.peek() {
                 Some(b'"') => {
                     self.pos += 1;
@@ -143,24 +143,6 @@ impl Cursor<'_> {
                 }
                 Some(b'\n') | None => return self.fault(Fault::Incomplete),
                 Some(_) => return self.fault(Fault::ControlInString),
-            }
-        }
-    }
-
-    /// Stops at the first byte that may end the string or is special in it.
-    #[inline(always)]
-    fn skip_plain(&mut self) {
-        loop {
-            let rest = self.text.get(self.pos..).unwrap_or_default();
-            let Some(block) = rest.first_chunk::<BLOCK>() else {
-                let special = |byte: &u8| matches!(byte, 0..0x20 | b'"' | b'\\');
-                self.pos += rest.iter().position(special).unwrap_or(rest.len());
-                return;
-            };
-            let run = plain_run(block);
-            self.pos += run;
-            if run < BLOCK {
-                return;
             }
         }
     }

@@ -1,93 +1,87 @@
 //! The one hot loop: how far a string goes before a byte that matters.
 
-/// Bytes looked at together. Most strings of a log record are shorter, so that
-/// one look, and one branch that is nearly always foreseen, is all they cost.
-pub(crate) const BLOCK: usize = 32;
-
-/// Bytes in a vector of the machine.
-const LANES: usize = 16;
+/// Bytes looked at together.
+const BLOCK: usize = 16;
 
 /// How many bytes at the start of `block` are neither `"` nor `\` nor control
 /// characters, so that they can only be the inside of a string.
-#[inline(always)]
-pub(crate) fn plain_run(block: &[u8; BLOCK]) -> usize {
-    let (halves, _) = block.as_chunks::<LANES>();
-    let [low, high] = halves else { return 0 };
-    let marks = u64::from(special(high)) << LANES | u64::from(special(low));
-    (marks | 1 << BLOCK).trailing_zeros() as usize
-}
-
-/// A bit for each byte that is `"` or `\` or a control character.
 #[cfg(target_arch = "x86_64")]
 #[allow(unsafe_code, reason = "loading a vector has no safe form")]
 #[inline(always)]
-fn special(lanes: &[u8; LANES]) -> u32 {
+fn plain_run(block: &[u8; BLOCK]) -> usize {
     use std::arch::x86_64::{
-        __m128i, _mm_cmpeq_epi8, _mm_loadu_si128, _mm_min_epu8, _mm_movemask_epi8, _mm_or_si128,
-        _mm_set1_epi8,
+        __m128i, _mm_cmpeq_epi8, _mm_loadu_si128, _mm_min_epu8, _mm_movemask_epi8, _mm_or_si128, _mm_set1_epi8,
     };
-    // SAFETY: every x86-64 has SSE2; an unaligned load reads exactly `lanes`.
+    // SAFETY: every x86-64 has SSE2; an unaligned load reads exactly `block`.
     let mask = unsafe {
-        let bytes = _mm_loadu_si128(lanes.as_ptr().cast::<__m128i>());
+        let bytes = _mm_loadu_si128(block.as_ptr().cast::<__m128i>());
         let last_control = _mm_set1_epi8(0x1f);
         let quote = _mm_cmpeq_epi8(bytes, _mm_set1_epi8(0x22));
         let backslash = _mm_cmpeq_epi8(bytes, _mm_set1_epi8(0x5c));
         let control = _mm_cmpeq_epi8(_mm_min_epu8(bytes, last_control), bytes);
         _mm_movemask_epi8(_mm_or_si128(_mm_or_si128(quote, backslash), control))
     };
-    mask.cast_unsigned()
+    (mask.cast_unsigned() | 1 << BLOCK).trailing_zeros() as usize
 }
 
-/// A bit for each byte that is `"` or `\` or a control character.
+/// How many bytes at the start of `block` are neither `"` nor `\` nor control
+/// characters, so that they can only be the inside of a string.
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 #[allow(unsafe_code, reason = "loading a vector has no safe form")]
 #[inline(always)]
-fn special(lanes: &[u8; LANES]) -> u32 {
-    use std::arch::wasm32::{
-        u8x16_bitmask, u8x16_eq, u8x16_min, u8x16_splat, v128, v128_load, v128_or,
-    };
-    // SAFETY: the load has no alignment to keep and reads exactly `lanes`.
-    let bytes = unsafe { v128_load(lanes.as_ptr().cast::<v128>()) };
+fn plain_run(block: &[u8; BLOCK]) -> usize {
+    use std::arch::wasm32::{u8x16_bitmask, u8x16_eq, u8x16_min, u8x16_splat, v128, v128_load, v128_or};
+    // SAFETY: the load has no alignment to keep and reads exactly `block`.
+    let bytes = unsafe { v128_load(block.as_ptr().cast::<v128>()) };
     let quote = u8x16_eq(bytes, u8x16_splat(b'"'));
     let backslash = u8x16_eq(bytes, u8x16_splat(b'\\'));
     let control = u8x16_eq(u8x16_min(bytes, u8x16_splat(0x1f)), bytes);
-    u32::from(u8x16_bitmask(v128_or(v128_or(quote, backslash), control)))
+    let mask = u8x16_bitmask(v128_or(v128_or(quote, backslash), control));
+    (u32::from(mask) | 1 << BLOCK).trailing_zeros() as usize
 }
 
-/// A bit for each byte that is `"` or `\` or a control character.
-#[cfg(not(any(
-    target_arch = "x86_64",
-    all(target_arch = "wasm32", target_feature = "simd128")
-)))]
+/// How many bytes at the start of `block` are neither `"` nor `\` nor control
+/// characters, so that they can only be the inside of a string.
+#[cfg(not(any(target_arch = "x86_64", all(target_arch = "wasm32", target_feature = "simd128"))))]
 #[inline(always)]
-fn special(lanes: &[u8; LANES]) -> u32 {
-    portable(lanes)
+fn plain_run(block: &[u8; BLOCK]) -> usize {
+    portable(block)
 }
 
 /// The same in plain 64-bit arithmetic, for other machines.
-#[cfg(any(
-    test,
-    not(any(
-        target_arch = "x86_64",
-        all(target_arch = "wasm32", target_feature = "simd128")
-    ))
-))]
-fn portable(lanes: &[u8; LANES]) -> u32 {
+#[cfg(any(test, not(any(target_arch = "x86_64", all(target_arch = "wasm32", target_feature = "simd128")))))]
+fn portable(block: &[u8; BLOCK]) -> usize {
     const ONES: u64 = u64::from_ne_bytes([1; 8]);
     const HIGHS: u64 = ONES << 7;
-    // The high bit of each byte that is zero; no carry leaves a byte.
-    let zeros = |word: u64| !(((word & !HIGHS) + !HIGHS) | word) & HIGHS;
-    let (words, _) = lanes.as_chunks::<8>();
-    words.iter().rev().fold(0, |mask, word| {
-        let word = u64::from_le_bytes(*word);
-        let control = zeros(word & (ONES * 0xe0));
-        let quote = zeros(word ^ (ONES * 0x22));
-        let backslash = zeros(word ^ (ONES * 0x5c));
-        // The multiplication gathers the eight high bits in the top byte.
-        let marks = (control | quote | backslash) >> 7;
-        let [.., gathered] = marks.wrapping_mul(0x0102_0408_1020_4080).to_le_bytes();
-        mask << 8 | u32::from(gathered)
-    })
+    // The high bit of each byte below `limit`. A borrow can mark bytes behind
+    // a marked one wrongly, never before it, and the first is all that counts.
+    let below = |word: u64, limit: u64| word.wrapping_sub(ONES * limit) & !word & HIGHS;
+    let special = |bytes: u128, shift: u32| {
+        let word = u64::try_from((bytes >> shift) & u128::from(u64::MAX)).unwrap_or(u64::MAX);
+        below(word, 0x20) | below(word ^ (ONES * 0x22), 1) | below(word ^ (ONES * 0x5c), 1)
+    };
+    let bytes = u128::from_le_bytes(*block);
+    let marks = u128::from(special(bytes, 64)) << 64 | u128::from(special(bytes, 0));
+    (marks.trailing_zeros() / 8) as usize
+}
+
+/// How many bytes at the start of `text` are plain in the sense of
+/// [`plain_run`].
+#[inline(always)]
+pub(crate) fn plain_prefix(text: &[u8]) -> usize {
+    let mut length = 0;
+    loop {
+        let rest = text.get(length..).unwrap_or_default();
+        let Some(block) = rest.first_chunk::<BLOCK>() else {
+            let special = |byte: &u8| matches!(byte, 0..0x20 | b'"' | b'\\');
+            return length + rest.iter().position(special).unwrap_or(rest.len());
+        };
+        let run = plain_run(block);
+        length += run;
+        if run < BLOCK {
+            return length;
+        }
+    }
 }
 
 /// Where `byte` first stands in `text`.
@@ -122,9 +116,7 @@ mod tests {
                     let mut block = [filler; BLOCK];
                     block[at] = byte;
                     assert_eq!(plain_run(&block), slow(&block), "{block:?}");
-                    for lanes in block.as_chunks::<LANES>().0 {
-                        assert_eq!(portable(lanes), special(lanes), "{lanes:?}");
-                    }
+                    assert_eq!(portable(&block), slow(&block), "{block:?}");
                 }
             }
         }

@@ -2,7 +2,7 @@
 
 use std::str::Utf8Chunks;
 
-use crate::simd::find;
+use crate::simd::plain_prefix;
 
 /// What a decoded string is made of.
 enum Piece<'a> {
@@ -14,73 +14,79 @@ enum Piece<'a> {
 /// become U+FFFD, and so does each single byte that is no UTF-8: three for a
 /// surrogate in UTF-8, where Rust's own lossy conversion may write fewer.
 struct Pieces<'a> {
-    run: Utf8Chunks<'a>,
+    /// Valid, and not decoded yet. Escapes are ASCII, so none is torn.
+    text: &'a str,
+    /// Bytes behind `text` that are no UTF-8.
     invalid: usize,
-    rest: &'a [u8],
+    chunks: Utf8Chunks<'a>,
 }
 
 fn pieces(raw: &[u8]) -> Pieces<'_> {
-    Pieces { run: [].utf8_chunks(), invalid: 0, rest: raw }
+    // Most strings are valid, and this way of finding it out is the fastest.
+    let (text, rest) = match std::str::from_utf8(raw) {
+        Ok(text) => (text, &[][..]),
+        Err(_) => ("", raw),
+    };
+    Pieces { text, invalid: 0, chunks: rest.utf8_chunks() }
 }
 
 impl<'a> Iterator for Pieces<'a> {
     type Item = Piece<'a>;
 
     fn next(&mut self) -> Option<Piece<'a>> {
-        loop {
+        while self.text.is_empty() {
             if let Some(left) = self.invalid.checked_sub(1) {
                 self.invalid = left;
                 return Some(Piece::Char(char::REPLACEMENT_CHARACTER));
             }
-            if let Some(chunk) = self.run.next() {
-                self.invalid = chunk.invalid().len();
-                return Some(Piece::Text(chunk.valid()));
-            }
-            if let [b'\\', escape @ ..] = self.rest {
-                let (decoded, rest) = unescape(escape);
-                self.rest = rest;
-                return Some(Piece::Char(decoded));
-            }
-            if self.rest.is_empty() {
-                return None;
-            }
-            let end = find(b'\\', self.rest).unwrap_or(self.rest.len());
-            let (run, rest) = self.rest.split_at_checked(end)?;
-            self.run = run.utf8_chunks();
-            self.rest = rest;
+            let chunk = self.chunks.next()?;
+            self.text = chunk.valid();
+            self.invalid = chunk.invalid().len();
         }
+        if let Some(escape) = self.text.strip_prefix('\\') {
+            let (decoded, length) = unescape(escape.as_bytes());
+            self.text = escape.get(length..).unwrap_or_default();
+            return Some(Piece::Char(decoded));
+        }
+        // Nothing else in a string is special to `scan` than a backslash.
+        let end = plain_prefix(self.text.as_bytes()).max(1);
+        let (plain, rest) = self.text.split_at_checked(end).unwrap_or((self.text, ""));
+        self.text = rest;
+        Some(Piece::Text(plain))
     }
 }
 
-/// Decodes what follows a backslash, and returns what follows that.
-fn unescape(escape: &[u8]) -> (char, &[u8]) {
-    let (decoded, rest) = match escape {
-        [b'u', rest @ ..] => return unicode(rest),
-        [b'b', rest @ ..] => ('\u{8}', rest),
-        [b'f', rest @ ..] => ('\u{c}', rest),
-        [b'n', rest @ ..] => ('\n', rest),
-        [b'r', rest @ ..] => ('\r', rest),
-        [b't', rest @ ..] => ('\t', rest),
-        [itself, rest @ ..] => (char::from(*itself), rest),
-        [] => (char::REPLACEMENT_CHARACTER, escape),
+/// Decodes what follows a backslash, and tells how many bytes that are.
+fn unescape(escape: &[u8]) -> (char, usize) {
+    let decoded = match escape {
+        [b'u', digits @ ..] => return unicode(digits),
+        [b'b', ..] => '\u{8}',
+        [b'f', ..] => '\u{c}',
+        [b'n', ..] => '\n',
+        [b'r', ..] => '\r',
+        [b't', ..] => '\t',
+        [itself, ..] => char::from(*itself),
+        [] => char::REPLACEMENT_CHARACTER,
     };
-    (decoded, rest)
+    (decoded, 1)
 }
 
-/// Decodes what follows `\u`. Only a high surrogate with a low one behind it
-/// takes both; any other leaves what is behind it to be looked at again.
-fn unicode(digits: &[u8]) -> (char, &[u8]) {
+/// Decodes what follows `\u`, which is counted too. Only a high surrogate with
+/// a low one behind it takes both; any other leaves what is behind it to be
+/// looked at again.
+fn unicode(digits: &[u8]) -> (char, usize) {
     let (first, rest) = code_unit(digits);
     if let [b'\\', b'u', second @ ..] = rest {
-        let (second, after) = code_unit(second);
+        let (second, _) = code_unit(second);
         if let Some(Ok(pair)) = char::decode_utf16([first, second]).next()
             && u32::from(pair) > 0xffff
         {
-            return (pair, after);
+            return (pair, "uXXXX\\uXXXX".len());
         }
     }
     let decoded = char::from_u32(u32::from(first));
-    (decoded.unwrap_or(char::REPLACEMENT_CHARACTER), rest)
+    let decoded = decoded.unwrap_or(char::REPLACEMENT_CHARACTER);
+    (decoded, "uXXXX".len())
 }
 
 fn code_unit(text: &[u8]) -> (u16, &[u8]) {
@@ -134,16 +140,21 @@ pub(crate) fn write(raw: &[u8], out: &mut String) {
 }
 
 fn write_text(text: &str, out: &mut String) {
-    for part in text.split_inclusive(is_escaped) {
-        let mut chars = part.chars();
-        match chars.next_back() {
-            Some(last) if is_escaped(last) => {
-                out.push_str(chars.as_str());
-                write_char(last, out);
-            }
-            _ => out.push_str(part),
-        }
+    let mut rest = text;
+    while let Some(at) = rest.bytes().position(begins_escaped) {
+        let (plain, after) = rest.split_at_checked(at).unwrap_or((rest, ""));
+        let mut chars = after.chars();
+        out.push_str(plain);
+        chars.by_ref().take(1).for_each(|c| write_char(c, out));
+        rest = chars.as_str();
     }
+    out.push_str(rest);
+}
+
+/// Whether a character that begins with `byte` may be escaped.
+fn begins_escaped(byte: u8) -> bool {
+    // U+2028 and U+2029 begin with 0xe2.
+    matches!(byte, 0..0x20 | b'"' | b'\\' | b'<' | b'>' | b'&' | 0xe2)
 }
 
 fn is_escaped(c: char) -> bool {

@@ -117,7 +117,7 @@ fn cases(cases: u32) -> ProptestConfig {
 }
 
 proptest! {
-    #![proptest_config(cases(20_000))]
+    #![proptest_config(cases(60_000))]
 
     #[test]
     fn documents_agree_with_the_model(tape in tape(), max in limit(), sizes in sizes()) {

@@ -1,0 +1,129 @@
+//! What is measured: each part by itself, the whole as a process.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Result;
+use corpus::Counts;
+
+use crate::Arguments;
+use crate::child::{self, Usage};
+use crate::parts::{self, Part};
+
+/// Something that is measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Figure {
+    Gunzip,
+    Native,
+    Guest,
+    Whole,
+    Large,
+    Start,
+}
+
+impl Figure {
+    pub(crate) const ALL: [Self; 6] = [Self::Gunzip, Self::Native, Self::Guest, Self::Whole, Self::Large, Self::Start];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Gunzip => "gunzip alone",
+            Self::Native => "guests/record natively",
+            Self::Guest => "the default guest, with its limits",
+            Self::Whole => "`local`, eight objects",
+            Self::Large => "`local`, one large object",
+            Self::Start => "`local`, one record: start to end",
+        }
+    }
+}
+
+/// One measurement.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sample {
+    /// Decompressed bytes; none: they don't matter.
+    pub(crate) bytes: Option<u64>,
+    pub(crate) cpu: Duration,
+    pub(crate) wall: Duration,
+    pub(crate) peak_bytes: Option<u64>,
+}
+
+impl Sample {
+    pub(crate) fn cpu_per_gb(&self) -> Option<f64> {
+        self.bytes.map(|bytes| self.cpu.as_secs_f64() / (number(bytes) / 1e9))
+    }
+
+    pub(crate) fn mb_per_s(&self) -> Option<f64> {
+        self.bytes.map(|bytes| number(bytes) / 1e6 / self.wall.as_secs_f64())
+    }
+
+    pub(crate) fn peak_mib(&self) -> Option<f64> {
+        self.peak_bytes.map(|bytes| number(bytes) / f64::from(1024 * 1024))
+    }
+
+    pub(crate) fn milliseconds(&self) -> f64 {
+        self.wall.as_secs_f64() * 1000.0
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "sizes and times of a benchmark are far below 2^52")]
+fn number(bytes: u64) -> f64 {
+    bytes as f64
+}
+
+/// Everything that is measured with. It holds no data: a child's peak is never
+/// told as less than what its parent had at its start.
+pub(crate) struct Bench {
+    processor: PathBuf,
+    guest: PathBuf,
+    many: PathBuf,
+    large: PathBuf,
+    tiny: PathBuf,
+    /// Decompressed bytes and records of `many`.
+    pub(crate) bytes: u64,
+    pub(crate) records: u64,
+    large_bytes: u64,
+}
+
+impl Bench {
+    pub(crate) fn new(
+        arguments: &Arguments,
+        [many, large, tiny]: [PathBuf; 3],
+        counts: &Counts,
+        large_counts: &Counts,
+    ) -> Self {
+        Self {
+            processor: arguments.processor.clone(),
+            guest: arguments.guest.clone(),
+            many,
+            large,
+            tiny,
+            bytes: counts.bytes,
+            records: counts.lines,
+            large_bytes: large_counts.bytes,
+        }
+    }
+
+    pub(crate) fn measure(&self, figure: Figure) -> Result<Sample> {
+        match figure {
+            Figure::Gunzip => parts::measure(Part::Gunzip, &self.many, &self.guest),
+            Figure::Native => parts::measure(Part::Native, &self.many, &self.guest),
+            Figure::Guest => parts::measure(Part::Guest, &self.many, &self.guest),
+            Figure::Whole => self.local(&self.many, Some(self.bytes)),
+            Figure::Large => self.local(&self.large, Some(self.large_bytes)),
+            Figure::Start => self.local(&self.tiny, None),
+        }
+    }
+
+    /// The processor as a process, over a corpus, to an empty folder.
+    fn local(&self, corpus: &Path, bytes: Option<u64>) -> Result<Sample> {
+        let output = corpus.join("output");
+        if output.exists() {
+            std::fs::remove_dir_all(&output)?;
+        }
+        let (objects, tenants) = (corpus.join("objects"), corpus.join("tenants.yaml"));
+        let flags = ["local", "--objects", "--tenants", "--output"].map(Path::new);
+        let [local, objects_flag, tenants_flag, output_flag] = flags;
+        let arguments = [local, objects_flag, &objects, tenants_flag, &tenants, output_flag, &output];
+        let Usage { cpu, wall, peak_bytes } = child::run(&self.processor, &arguments)?;
+        Ok(Sample { bytes, cpu, wall, peak_bytes: Some(peak_bytes) })
+    }
+}
