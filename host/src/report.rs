@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use comfy_table::{CellAlignment, Table, presets};
+use comfy_table::{CellAlignment, Table, TableComponent, presets};
 use serde::Serialize;
 
-use crate::model::ObjectId;
+use crate::model::{ObjectId, Reason};
 use crate::pipeline::{Delivered, End, Lines};
 
 /// How an object's delivery ended, in one word.
@@ -69,7 +69,9 @@ pub struct Numbers {
 
 impl Numbers {
     fn new(lines: Lines) -> Self {
-        let dead = lines.dead_lettered.iter().map(|(reason, &count)| (reason.name(), count));
+        // Of an object that broke off between two lines no line is lost.
+        let dead = lines.dead_lettered.iter().filter(|(_, count)| **count > 0);
+        let dead = dead.map(|(reason, &count)| (reason.name(), count));
         Self {
             lines_seen: lines.seen,
             blank: lines.blank,
@@ -84,7 +86,20 @@ impl Numbers {
     }
 
     fn add(&mut self, other: &Self) {
-        let Self { lines_seen, blank, delivered, filtered, empty, malformed, left, events, batches, bytes, bytes_read, .. } = self;
+        let Self {
+            lines_seen,
+            blank,
+            delivered,
+            filtered,
+            empty,
+            malformed,
+            left,
+            events,
+            batches,
+            bytes,
+            bytes_read,
+            ..
+        } = self;
         for (sum, more) in [
             (lines_seen, other.lines_seen),
             (blank, other.blank),
@@ -188,7 +203,7 @@ impl Entry {
             End::Complete => Outcome::Delivered,
             End::Interrupted => Outcome::Interrupted,
             End::Rejected(reason) => {
-                self.reason = Some(reason.name());
+                self = self.because(reason.name(), cut_short(reason));
                 if some { Outcome::Partial } else { Outcome::Rejected }
             }
             End::Failed { name, error } => {
@@ -242,35 +257,59 @@ impl Report {
         self.entries.iter().any(|entry| entry.outcome.is_open())
     }
 
+    /// A sentence a tenant whose objects nobody wants.
+    pub fn ignored(&self) -> Vec<String> {
+        let mut tenants: BTreeMap<(&str, &str), u64> = BTreeMap::new();
+        for entry in self.entries.iter().filter(|entry| entry.outcome == Outcome::Ignored) {
+            let (tenant, why) = (entry.tenant.as_deref(), entry.error.as_deref());
+            *tenants.entry((tenant.unwrap_or_default(), why.unwrap_or_default())).or_default() += 1;
+        }
+        tenants.into_iter().map(|((tenant, why), count)| format!("tenant {tenant:?}: {why}; objects ignored: {count}")).collect()
+    }
+
     /// A row a tenant and delivery.
     pub fn table(&self) -> String {
-        let mut rows: BTreeMap<(String, &'static str), (u64, Numbers, BTreeSet<&str>)> = BTreeMap::new();
+        let mut rows: BTreeMap<(String, &'static str), Row<'_>> = BTreeMap::new();
         for entry in &self.entries {
             let tenant = entry.tenant.clone().unwrap_or_else(|| "(no tenant)".to_owned());
             let delivery = entry.delivery.unwrap_or("(none)");
-            let (objects, numbers, outputs) = rows.entry((tenant, delivery)).or_default();
-            *objects += 1;
-            numbers.add(&entry.numbers);
+            let row = rows.entry((tenant, delivery)).or_default();
+            row.objects += 1;
+            row.not_wanted += u64::from(entry.outcome == Outcome::Filtered);
+            row.numbers.add(&entry.numbers);
             if !entry.output.is_empty() {
-                outputs.insert(&entry.output);
+                row.outputs.insert(&entry.output);
             }
         }
         let mut table = Table::new();
-        table.load_preset(presets::UTF8_HORIZONTAL_ONLY).set_header([
-            "tenant", "delivery", "objects", "lines seen", "delivered", "filtered", "malformed", "dead-lettered",
-            "left", "events", "bytes", "output",
+        table.load_preset(presets::NOTHING).set_style(TableComponent::HeaderLines, '─');
+        table.set_header([
+            "tenant",
+            "delivery",
+            "objects",
+            "not wanted",
+            "lines seen",
+            "delivered",
+            "filtered",
+            "malformed",
+            "dead-lettered",
+            "left",
+            "events",
+            "bytes",
+            "output",
         ]);
-        for ((tenant, delivery), (objects, numbers, outputs)) in rows {
-            let mut row = vec![tenant, delivery.to_owned()];
-            row.extend(columns(objects, &numbers));
-            row.push(outputs.into_iter().collect::<Vec<_>>().join("\n"));
-            table.add_row(row);
+        let mut not_wanted = 0;
+        for ((tenant, delivery), row) in rows {
+            not_wanted += row.not_wanted;
+            let mut cells = vec![tenant, delivery.to_owned()];
+            cells.extend(columns(row.objects, row.not_wanted, &row.numbers));
+            cells.push(row.outputs.into_iter().collect::<Vec<_>>().join("\n"));
+            table.add_row(cells);
         }
         let mut total = vec!["total".to_owned(), String::new()];
-        total.extend(columns(self.totals.objects, &self.totals.numbers));
-        total.push(String::new());
+        total.extend(columns(self.totals.objects, not_wanted, &self.totals.numbers));
         table.add_row(total);
-        for index in 2..11 {
+        for index in 2..12 {
             if let Some(column) = table.column_mut(index) {
                 column.set_cell_alignment(CellAlignment::Right);
             }
@@ -279,9 +318,31 @@ impl Report {
     }
 }
 
-fn columns(objects: u64, numbers: &Numbers) -> [String; 9] {
+/// A row of the table.
+#[derive(Default)]
+struct Row<'a> {
+    objects: u64,
+    /// Objects that the delivery doesn't want: their lines are not read.
+    not_wanted: u64,
+    numbers: Numbers,
+    outputs: BTreeSet<&'a str>,
+}
+
+/// What became of an object that could not be taken as a whole.
+fn cut_short(reason: Reason) -> &'static str {
+    match reason {
+        Reason::Damaged => "the gzip stream is damaged or cut short; what comes before is delivered, the rest is dead-lettered",
+        Reason::ObjectTooLarge => "the object is larger than MAX_OBJECT_BYTES; what fits is delivered, the rest is dead-lettered",
+        Reason::LineTooLong => "a line of it has no end; what comes before is delivered, the rest is dead-lettered",
+        Reason::Malformed => "no line of it is a record; its lines are dead-lettered",
+        _ => "the guest rejected it; what came before is delivered, the rest is dead-lettered",
+    }
+}
+
+fn columns(objects: u64, not_wanted: u64, numbers: &Numbers) -> [String; 10] {
     [
         objects,
+        not_wanted,
         numbers.lines_seen,
         numbers.delivered,
         numbers.filtered,

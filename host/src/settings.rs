@@ -58,10 +58,7 @@ impl LogLevel {
             ("WARNING", LogLevel::Warn),
             ("ERROR", LogLevel::Error),
         ];
-        NAMES
-            .iter()
-            .find(|(name, _)| text.trim().eq_ignore_ascii_case(name))
-            .map(|(_, level)| *level)
+        NAMES.iter().find(|(name, _)| text.trim().eq_ignore_ascii_case(name)).map(|(_, level)| *level)
     }
 }
 
@@ -102,32 +99,13 @@ const fn number(
     unit: Unit,
     meaning: &'static str,
 ) -> Variable {
-    Variable {
-        name,
-        meaning,
-        kind: Kind::Number {
-            default,
-            least,
-            most,
-            unit,
-        },
-    }
+    Variable { name, meaning, kind: Kind::Number { default, least, most, unit } }
 }
 
-const MAX_BATCH_SIZE: Variable = number(
-    "MAX_BATCH_SIZE",
-    Some(10_000),
-    (1, 10_000),
-    Unit::Count,
-    "events a put, at most what AWS takes",
-);
-const MAX_LINE_BYTES: Variable = number(
-    "MAX_LINE_BYTES",
-    Some(16 * MIB),
-    (KIB, 64 * MIB),
-    Unit::Bytes,
-    "a longer line is dead-lettered",
-);
+const MAX_BATCH_SIZE: Variable =
+    number("MAX_BATCH_SIZE", Some(10_000), (1, 10_000), Unit::Count, "events a put, at most what AWS takes");
+const MAX_LINE_BYTES: Variable =
+    number("MAX_LINE_BYTES", Some(16 * MIB), (KIB, 64 * MIB), Unit::Bytes, "a longer line is dead-lettered");
 const MAX_OBJECT_BYTES: Variable = number(
     "MAX_OBJECT_BYTES",
     Some(0),
@@ -135,20 +113,10 @@ const MAX_OBJECT_BYTES: Variable = number(
     Unit::BytesOrNone,
     "decompressed; of a larger object the rest is dead-lettered",
 );
-const MAX_CONCURRENT_OBJECTS: Variable = number(
-    "MAX_CONCURRENT_OBJECTS",
-    None,
-    (1, 1024),
-    Unit::Count,
-    "objects that are worked on at once",
-);
-const PLUGIN_MEMORY_BYTES: Variable = number(
-    "PLUGIN_MEMORY_BYTES",
-    Some(64 * MIB),
-    (MIB, 4 * GIB),
-    Unit::Bytes,
-    "memory that a guest may hold",
-);
+const MAX_CONCURRENT_OBJECTS: Variable =
+    number("MAX_CONCURRENT_OBJECTS", None, (1, 1024), Unit::Count, "objects that are worked on at once");
+const PLUGIN_MEMORY_BYTES: Variable =
+    number("PLUGIN_MEMORY_BYTES", Some(64 * MIB), (MIB, 4 * GIB), Unit::Bytes, "memory that a guest may hold");
 const PLUGIN_FUEL_PER_MIB: Variable = number(
     "PLUGIN_FUEL_PER_MIB",
     Some(DEFAULT_FUEL_PER_MIB),
@@ -163,11 +131,8 @@ const PLUGIN_MAX_OUTPUT_RATIO: Variable = number(
     Unit::Count,
     "bytes of output that a guest may give for a byte of input",
 );
-const LOG_LEVEL: Variable = Variable {
-    name: "LOG_LEVEL",
-    meaning: "the least level that is logged",
-    kind: Kind::Level,
-};
+const LOG_LEVEL: Variable =
+    Variable { name: "LOG_LEVEL", meaning: "the least level that is logged", kind: Kind::Level };
 
 /// All variables that are read, in the order of `--help`.
 pub const VARIABLES: [&Variable; 8] = [
@@ -196,10 +161,7 @@ impl Variable {
 
     /// The values that are allowed, as `--help` and errors show them.
     pub fn range_text(&self) -> String {
-        let Kind::Number {
-            least, most, unit, ..
-        } = self.kind
-        else {
+        let Kind::Number { least, most, unit, .. } = self.kind else {
             return "DEBUG, INFO, WARN, WARNING, ERROR".to_owned();
         };
         let (least, most) = (amount(least, unit), amount(most, unit));
@@ -213,13 +175,7 @@ impl Variable {
     /// The number that `lookup` gives, else the default; a problem is noted and the
     /// default goes on, so that the others are still looked at.
     fn number(&self, reader: &mut Reader<'_>) -> u64 {
-        let Kind::Number {
-            default,
-            least,
-            most,
-            unit,
-        } = self.kind
-        else {
+        let Kind::Number { default, least, most, unit } = self.kind else {
             return 0;
         };
         let default = default.unwrap_or_else(|| reader.cores.clamp(least, most));
@@ -228,11 +184,7 @@ impl Variable {
         };
         let number = parse_number(&value, unit).filter(|n| (least..=most).contains(n));
         number.unwrap_or_else(|| {
-            reader.problems.push(Problem {
-                variable: self.name,
-                value: shown(&value),
-                allowed: self.range_text(),
-            });
+            reader.problems.push(Problem { variable: self.name, value: shown(&value), allowed: self.range_text() });
             default
         })
     }
@@ -243,15 +195,7 @@ impl Variable {
 pub fn help() -> String {
     VARIABLES
         .iter()
-        .map(|v| {
-            format!(
-                "  {:<24} {:<12} {} ({})\n",
-                v.name,
-                v.default_text(),
-                v.meaning,
-                v.range_text()
-            )
-        })
+        .map(|v| format!("  {:<24} {:<12} {} ({})\n", v.name, v.default_text(), v.meaning, v.range_text()))
         .collect()
 }
 
@@ -277,11 +221,7 @@ impl fmt::Display for SettingsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("invalid settings in the environment:")?;
         for p in &self.problems {
-            write!(
-                f,
-                "\n  {} is {}: allowed is {}; unset it for the default",
-                p.variable, p.value, p.allowed
-            )?;
+            write!(f, "\n  {} is {}: allowed is {}; unset it for the default", p.variable, p.value, p.allowed)?;
         }
         Ok(())
     }
@@ -296,10 +236,7 @@ impl Settings {
     ///
     /// # Errors
     /// One that lists every variable whose value can't be used.
-    pub fn from(
-        lookup: impl Fn(&str) -> Option<String>,
-        cores: usize,
-    ) -> Result<(Self, Vec<String>), SettingsError> {
+    pub fn from(lookup: impl Fn(&str) -> Option<String>, cores: usize) -> Result<(Self, Vec<String>), SettingsError> {
         let mut reader = Reader {
             lookup: &lookup,
             cores: u64::try_from(cores).unwrap_or(u64::MAX),

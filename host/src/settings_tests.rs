@@ -44,16 +44,7 @@ fn sizes_take_suffixes_and_counts_do_not() {
     assert_eq!(object("3GiB").unwrap(), Some(3 << 30));
     assert_eq!(object("0").unwrap(), None);
     assert!(set("MAX_BATCH_SIZE", "1KiB").is_err());
-    for bad in [
-        "16MB",
-        "16M",
-        "MiB",
-        "-1",
-        "1.5MiB",
-        "+5000",
-        "１６MiB",
-        "99999999999999999999",
-    ] {
+    for bad in ["16MB", "16M", "MiB", "-1", "1.5MiB", "+5000", "１６MiB", "99999999999999999999"] {
         assert!(line(bad).is_err(), "{bad}");
         assert!(object(bad).is_err(), "{bad}");
     }
@@ -69,13 +60,7 @@ fn the_ends_of_each_range_are_allowed_and_what_lies_beyond_is_not() {
         ("MAX_CONCURRENT_OBJECTS", "1", "1024", "0", "1025"),
         ("PLUGIN_MEMORY_BYTES", "1MiB", "4GiB", "1048575", "5GiB"),
         ("PLUGIN_MAX_OUTPUT_RATIO", "1", "1000", "0", "1001"),
-        (
-            "PLUGIN_FUEL_PER_MIB",
-            "1",
-            "1000000000000000",
-            "0",
-            "1000000000000001",
-        ),
+        ("PLUGIN_FUEL_PER_MIB", "1", "1000000000000000", "0", "1000000000000001"),
     ];
     for (name, least, most, below, above) in ends {
         assert!(allowed(name, least), "{name}={least}");
@@ -100,10 +85,7 @@ fn levels_in_either_case_and_an_unknown_one_warns() {
     assert_eq!(level("ERROR").0.log_level, LogLevel::Error);
     let (settings, warnings) = level("loud");
     assert_eq!(settings.log_level, LogLevel::Info);
-    assert_eq!(
-        warnings,
-        [r#"LOG_LEVEL is "loud": allowed is DEBUG, INFO, WARN, WARNING, ERROR; INFO is used"#]
-    );
+    assert_eq!(warnings, [r#"LOG_LEVEL is "loud": allowed is DEBUG, INFO, WARN, WARNING, ERROR; INFO is used"#]);
 }
 
 #[test]

@@ -92,9 +92,5 @@ fn to_contract(out: record::Transformed<'_>) -> record_transform::Transformed {
             record::Verdict::Malformed(reason) => Verdict::Malformed(reason),
         },
     });
-    record_transform::Transformed {
-        events: events.collect(),
-        notes: notes.collect(),
-        pending_from: out.pending_from,
-    }
+    record_transform::Transformed { events: events.collect(), notes: notes.collect(), pending_from: out.pending_from }
 }

@@ -2,11 +2,11 @@
 //! where it begins.
 
 use crate::blank::{is_blank, trim_start};
-use crate::lines::Reader;
+use crate::found::{Event, Transformed, Verdict};
+use crate::lines::{MAX_RECORDS, Reader};
 use crate::one::{is_newline, on_one_line};
 use crate::record::{Record, value};
 use crate::scan::{Cursor, Fault};
-use crate::transform::{Event, Transformed, Verdict};
 
 /// An array that is open at the end of a line.
 pub(crate) struct Array {
@@ -200,6 +200,17 @@ impl Array {
         }
     }
 
+    /// Lines were left out. Between elements they were elements that are too
+    /// long; within one, that one is.
+    pub(crate) fn lines_are_missing(&mut self, found: &mut Transformed<'_>) {
+        if self.element.is_some() {
+            if let Some(held) = self.held.take() {
+                held.too_long().settle(self.max, Quiet::TooLong, found);
+            }
+            self.place(Place::Passed);
+        }
+    }
+
     fn read<'a>(&mut self, reader: &mut Reader, line: &mut Line<'a>, found: &mut Transformed<'a>) -> Reached {
         if self.expect == Expect::Open {
             let text = line.cursor.text;
@@ -255,6 +266,7 @@ impl Array {
         match outcome {
             Ok(_) if line.cursor.pos - start > self.max => line.quiet = Quiet::TooLong,
             Ok(None) => {}
+            Ok(Some(_)) if line.events.len() >= MAX_RECORDS => return Err(Failed),
             Ok(Some(record)) => {
                 let event = reader.event(line.number, line.cursor.text, &record);
                 line.events.push(event);

@@ -4,7 +4,6 @@
 
 use std::cmp::Ordering;
 
-use crate::record::is_key;
 use crate::scan::{Cursor, Span};
 use crate::{number, text};
 
@@ -122,7 +121,7 @@ impl Index {
         while let Some(member) = own.next() {
             let again = own.peek().is_some_and(|next| order(member.key, next.key, cursor.text).is_eq());
             let key = member.key.inside(cursor.text);
-            let dropped = without.iter().any(|name| is_key(key, member.key.escaped, name));
+            let dropped = without.iter().any(|name| text::is_key(key, member.key.escaped, name));
             if !again && !dropped {
                 self.members.push(*member);
             }

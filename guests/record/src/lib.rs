@@ -14,6 +14,7 @@ mod array;
 mod blank;
 mod compact;
 mod filter;
+mod found;
 mod key;
 mod lines;
 mod number;
@@ -27,6 +28,7 @@ mod transform;
 
 pub use blank::is_blank;
 pub use filter::{Decision, wants};
+pub use found::{Event, Note, Transformed, Verdict};
 pub use key::{KeyError, Origin, parse_key};
 pub use time::Clock;
-pub use transform::{Event, Note, Transformed, Transformer, Verdict};
+pub use transform::Transformer;

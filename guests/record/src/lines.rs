@@ -1,11 +1,15 @@
 //! Lines judged alone, each a value of its own: the usual case.
 
 use crate::blank;
+use crate::found::{Event, Transformed, Verdict};
 use crate::record::{Record, value};
 use crate::scan::{Cursor, Fault, Malformed, Walk};
 use crate::simd::find;
 use crate::time::Clock;
-use crate::transform::{Event, Transformed, Verdict};
+
+/// Records that a line may hold: more, and they would not fit into a guest's
+/// memory, which would fail the whole object again and again.
+pub(crate) const MAX_RECORDS: usize = 1 << 21;
 
 /// Reads values of one object; made once, for its [`Walk`] is not small.
 pub(crate) struct Reader {
@@ -75,10 +79,14 @@ impl Reader {
             cursor.pos += 1;
             return Ok(());
         }
+        let before = found.events.len();
         loop {
             if first == b'{' {
                 let record = Record::read(cursor, &mut self.walk, 1)?;
                 found.events.push(self.event(line, cursor.text, &record));
+                if found.events.len() - before > MAX_RECORDS {
+                    return cursor.fault(Fault::Records);
+                }
             } else {
                 value(cursor, &mut self.walk, 1)?;
             }

@@ -1,10 +1,10 @@
 //! One object tried over the lines of an object that begins with `{`.
 
 use crate::blank::{is_blank, trim_start};
+use crate::found::{Transformed, Verdict};
 use crate::lines::Reader;
 use crate::record::Record;
 use crate::scan::Cursor;
-use crate::transform::{Transformed, Verdict};
 
 /// Lines held back while they may still be one value. Whether they are is
 /// known only at the end, for nothing but blank lines may follow.

@@ -53,9 +53,9 @@ impl Record {
     #[inline(always)]
     fn member(&mut self, text: &[u8], key: Span, value: Span) {
         let name = key.inside(text);
-        if is_key(name, key.escaped, "message") {
+        if text::is_key(name, key.escaped, "message") {
             self.message = Some(value);
-        } else if is_key(name, key.escaped, "timestamp") {
+        } else if text::is_key(name, key.escaped, "timestamp") {
             self.timestamp = Some(value);
         }
     }
@@ -98,12 +98,6 @@ impl Record {
         }
         Cow::Owned(text::decode(inside))
     }
-}
-
-/// Whether the inside of a key's quotes means `name`.
-#[inline(always)]
-pub(crate) fn is_key(key: &[u8], escaped: bool, name: &str) -> bool {
-    if escaped { text::chars(key).eq(name.chars()) } else { key == name.as_bytes() }
 }
 
 /// Passes over the value that comes next.

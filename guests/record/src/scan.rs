@@ -28,6 +28,7 @@ pub(crate) enum Fault {
     Depth,
     Incomplete,
     Trailing,
+    Records,
 }
 
 impl fmt::Display for Fault {
@@ -44,6 +45,7 @@ impl fmt::Display for Fault {
             Self::Depth => "nested deeper than 10000",
             Self::Incomplete => "the line ends inside a value",
             Self::Trailing => "text after the value",
+            Self::Records => "more than 2097152 records in one line",
         })
     }
 }

@@ -180,6 +180,12 @@ fn write_char(c: char, out: &mut String) {
     }
 }
 
+/// Whether the inside of a key's quotes means `name`.
+#[inline(always)]
+pub(crate) fn is_key(key: &[u8], escaped: bool, name: &str) -> bool {
+    if escaped { chars(key).eq(name.chars()) } else { key == name.as_bytes() }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,9 +1,8 @@
 //! The lines of one object, chunk by chunk.
 
-use std::borrow::Cow;
-
 use crate::array::{Array, Step};
 use crate::blank::{is_blank, trim_start};
+use crate::found::Transformed;
 use crate::lines::Reader;
 use crate::one::One;
 use crate::simd::find;
@@ -17,6 +16,8 @@ pub struct Transformer {
     max_value_bytes: usize,
     /// Events of the last chunk: the next will have about as many.
     usual: usize,
+    /// The number after the last line, while values may stretch over lines.
+    next_line: u64,
 }
 
 /// How the lines are read, which the first one that isn't blank decides.
@@ -27,64 +28,21 @@ enum Mode {
     Array(Box<Array>),
 }
 
-/// What came of the lines so far. Over an object, events ascend by line; notes
-/// ascend too, and never meet each other or a line that has events. A line
-/// with neither was dropped, as the reference drops it: a value that is no
-/// object, or blank.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Transformed<'a> {
-    /// What goes out.
-    pub events: Vec<Event<'a>>,
-    /// What became of lines without an event.
-    pub notes: Vec<Note>,
-    /// Lines from this one on are still held back; none: nothing is.
-    pub pending_from: Option<u64>,
-}
-
-/// One CloudWatch event.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Event<'a> {
-    /// The line where its record begins.
-    pub line: u64,
-    /// Milliseconds since the Unix epoch.
-    pub timestamp: i64,
-    /// May be empty. Borrowed where it stands in its line as it is.
-    pub message: Cow<'a, str>,
-}
-
-/// What became of the lines from `first` to `last`, both included.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Note {
-    /// First line.
-    pub first: u64,
-    /// Last line.
-    pub last: u64,
-    /// What became of them.
-    pub verdict: Verdict,
-}
-
-/// Why a line has no event of its own.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verdict {
-    /// It belongs to a value that begins on a line before it, or holds nothing
-    /// but an array's brackets and commas.
-    Joined,
-    /// It is no record. The reason is short and holds nothing of the line.
-    Malformed(String),
-}
-
 impl Transformer {
     /// For one object. `max_value_bytes`: the longest value that is read
     /// across lines; about as much may be held in memory.
     #[must_use]
     pub fn new(clock: Clock, max_value_bytes: usize) -> Self {
-        Self { reader: Reader::new(clock), mode: Mode::Start, max_value_bytes, usual: 0 }
+        Self { reader: Reader::new(clock), mode: Mode::Start, max_value_bytes, usual: 0, next_line: 0 }
     }
 
     /// Takes whole lines, the first of them number `first_line`, each ended by
     /// a newline; only the very last of the object may lack its own.
     pub fn chunk<'a>(&mut self, first_line: u64, lines: &'a [u8]) -> Transformed<'a> {
         let mut found = Transformed { events: Vec::with_capacity(self.usual), ..Transformed::default() };
+        if first_line != self.next_line {
+            self.lines_are_missing(&mut found);
+        }
         let mut number = first_line;
         let mut rest = lines;
         while !rest.is_empty() {
@@ -99,6 +57,8 @@ impl Transformer {
                 number += 1;
             }
         }
+        // Where each line stands alone a gap means nothing, and none is looked for.
+        self.next_line = number;
         found.pending_from = match &self.mode {
             Mode::Start | Mode::Lines => None,
             Mode::One(one) => Some(one.line),
@@ -117,6 +77,20 @@ impl Transformer {
             Mode::Array(mut array) => array.give_up(&mut self.reader, &mut found),
         }
         found
+    }
+
+    /// The host left lines out, for they were too long: a value that is open is
+    /// not what it was.
+    fn lines_are_missing(&mut self, found: &mut Transformed<'_>) {
+        match &mut self.mode {
+            Mode::Start | Mode::Lines => {}
+            Mode::One(_) => {
+                if let Mode::One(one) = std::mem::replace(&mut self.mode, Mode::Lines) {
+                    one.give_up(&mut self.reader, found);
+                }
+            }
+            Mode::Array(array) => array.lines_are_missing(found),
+        }
     }
 
     /// Shows a line to the mode; false: the mode has changed, and the new one
@@ -166,32 +140,37 @@ impl Transformer {
     }
 }
 
-impl<'a> Transformed<'a> {
-    /// Adds a verdict on a line, to the note before it where it is the same.
-    pub(crate) fn note(&mut self, line: u64, verdict: Verdict) {
-        match self.notes.last_mut() {
-            Some(note) if note.verdict == verdict && note.last + 1 == line => note.last = line,
-            _ => self.notes.push(Note { first: line, last: line, verdict }),
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::found::Verdict;
+
+    /// What lines come to, each given as a chunk, with their numbers.
+    fn told(lines: &[(u64, &str)]) -> (Vec<(u64, String)>, Vec<(u64, u64)>) {
+        let mut transformer = Transformer::new(Clock { now: 1, last_modified: 2 }, 1000);
+        let mut all = Transformed::default();
+        for (number, line) in lines {
+            all.append(transformer.chunk(*number, line.as_bytes()).into_owned());
         }
+        all.append(transformer.end());
+        let events = all.events.into_iter().map(|event| (event.line, event.message.into_owned()));
+        let malformed = all.notes.iter().filter(|note| note.verdict != Verdict::Joined);
+        (events.collect(), malformed.map(|note| (note.first, note.last)).collect())
     }
 
-    /// Adds what was found in later lines.
-    pub(crate) fn append(&mut self, later: Transformed<'a>) {
-        self.events.extend(later.events);
-        self.notes.extend(later.notes);
+    #[test]
+    fn a_line_left_out_between_elements_is_an_element() {
+        let lines = [(0, "[\n"), (1, "{\"message\":\"a\"},\n"), (3, "{\"message\":\"b\"}\n"), (4, "]\n")];
+        assert_eq!(told(&lines), (vec![(1, "a".into()), (3, "b".into())], vec![]));
     }
 
-    pub(crate) fn into_owned(self) -> Transformed<'static> {
-        Transformed {
-            events: self.events.into_iter().map(Event::into_owned).collect(),
-            notes: self.notes,
-            pending_from: self.pending_from,
-        }
-    }
-}
-
-impl Event<'_> {
-    pub(crate) fn into_owned(self) -> Event<'static> {
-        Event { line: self.line, timestamp: self.timestamp, message: Cow::Owned(self.message.into_owned()) }
+    #[test]
+    fn a_value_that_lacks_a_line_is_no_record() {
+        let array = [(0, "[\n"), (1, "{\n"), (3, "\"x\":1\n"), (4, "},\n"), (5, "{\"message\":\"b\"}]\n")];
+        assert_eq!(told(&array), (vec![(5, "b".into())], vec![(1, 1), (3, 3), (4, 4)]));
+        let one = [(0, "{\n"), (2, "\"x\":1\n"), (3, "}\n")];
+        let (events, malformed) = told(&one);
+        assert!(events.is_empty());
+        assert_eq!(malformed.first(), Some(&(0, 0)));
     }
 }

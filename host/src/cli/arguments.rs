@@ -16,7 +16,7 @@ pub(super) struct Arguments {
 pub(super) enum Command {
     /// Deliver a folder of objects to a folder, with no cloud account: to try it
     /// out, and to try a guest on real logs
-    #[command(after_long_help = crate::settings::help())]
+    #[command(after_long_help = after_help())]
     Local(LocalArguments),
 }
 
@@ -48,6 +48,14 @@ pub(super) struct LocalArguments {
     /// Deliver again what an earlier run delivered to the same output
     #[arg(long)]
     pub(super) again: bool,
+}
+
+fn after_help() -> String {
+    format!(
+        "Environment:\n{}\nExit codes:\n  0  every object has its outcome\n  1  something is left to do: run again\n  \
+         2  the command line can't be understood\n  3  a setting, file or folder that was named is wrong",
+        crate::settings::help()
+    )
 }
 
 fn setting(text: &str) -> Result<(String, String), String> {

@@ -50,6 +50,15 @@ impl Console {
         self.bar.finish_and_clear();
     }
 
+    /// What there may be many of.
+    pub(super) fn warn_some(&self, texts: &[String]) {
+        let most = usize::try_from(MOST_MESSAGES).unwrap_or(usize::MAX);
+        texts.iter().take(most).for_each(|text| self.warn(text));
+        if texts.len() > most {
+            self.warn(&format!("{} more such; see the report (--report FILE)", texts.len() - most));
+        }
+    }
+
     fn line(&self, text: &str) {
         self.bar.suspend(|| {
             let _ = writeln!(std::io::stderr(), "{text}");
@@ -69,8 +78,7 @@ impl Console {
             _ => {}
         }
         let delivery = entry.delivery.map(|delivery| format!(" ({delivery})")).unwrap_or_default();
-        let reasons = entry.reason.into_iter().chain(entry.warnings.iter().map(String::as_str));
-        let why = entry.error.clone().unwrap_or_else(|| reasons.collect::<Vec<_>>().join("; "));
+        let why = entry.error.iter().chain(&entry.warnings).map(String::as_str).collect::<Vec<_>>().join("; ");
         let text = format!("{object}{delivery}: {why}");
         if open { self.error(&text) } else { self.warn(&text) }
     }

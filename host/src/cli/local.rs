@@ -1,7 +1,7 @@
 //! `log-processor local`.
 
 use std::io::Write;
-use std::path::Path;
+use std::path::{Component as Part, Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -77,12 +77,15 @@ pub(super) fn run(arguments: &LocalArguments, default_guest: Precompiled<'_>) ->
     console.finish();
     let milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     let report = Report::new(entries, milliseconds);
+    console.warn_some(&report.ignored());
     if let Err(error) = print(&report, arguments.report.as_deref()) {
         console.error(&error);
         return Exit::Failed;
     }
     if report.is_open() || !walk.problems.is_empty() {
-        console.error("some objects are left to do: see above; run again when it is mended, what is delivered is not repeated");
+        console.error(
+            "some objects are left to do: see above; run again when it is mended, what is delivered is not repeated",
+        );
         return Exit::Failed;
     }
     Exit::Done
@@ -102,11 +105,14 @@ fn inputs(arguments: &LocalArguments, default_guest: Precompiled<'_>, cores: usi
     let settings = settings.map_err(|error| problems.push(error.to_string())).ok();
     let tenants = FileDirectory::load(&arguments.tenants).map_err(|error| problems.push(error.to_string())).ok();
     let walk = objects(&arguments.objects).map_err(|problem| problems.push(problem)).ok();
+    let apart = apart(&arguments.objects, &arguments.output).map_err(|problem| problems.push(problem)).ok();
+    let report = arguments.report.as_deref().map_or(Ok(()), report_place);
+    let report = report.map_err(|problem| problems.push(problem)).ok();
     let plan = settings.as_ref().and_then(|(settings, _)| {
         plan(arguments, default_guest, settings).map_err(|problem| problems.push(problem)).ok()
     });
-    match (settings, tenants, walk, plan) {
-        (Some((settings, mut warnings)), Some(tenants), Some(walk), Some((plan, odd))) => {
+    match (settings, tenants, walk.zip(apart).zip(report), plan) {
+        (Some((settings, mut warnings)), Some(tenants), Some(((walk, ()), ())), Some((plan, odd))) => {
             warnings.extend(odd);
             Ok(Inputs { settings, warnings, tenants, walk, plan })
         }
@@ -120,6 +126,49 @@ fn objects(folder: &Path) -> Result<Walk, String> {
         return Err(format!("--objects {shown}: there is no such folder; objects lie at {shown}/<bucket>/<key>"));
     }
     walk(folder).map_err(|error| format!("--objects {shown}: the folder can't be listed: {error}"))
+}
+
+/// What is delivered must not be taken for objects, nor the other way round.
+fn apart(objects: &Path, output: &Path) -> Result<(), String> {
+    let (Ok(inner), outer) = (objects.canonicalize(), resolved(output)) else { return Ok(()) };
+    let (objects, output) = (objects.display(), output.display());
+    if outer.starts_with(&inner) {
+        return Err(format!(
+            "--output {output} lies within --objects {objects}: what is delivered would be taken for objects; give a folder outside of it"
+        ));
+    }
+    let own = |folder: &&&str| inner.starts_with(outer.join(folder));
+    match Output::FOLDERS.iter().find(own) {
+        Some(folder) => Err(format!(
+            "--objects {objects} lies within {output}/{folder}, which --output {output} writes to; give another --output"
+        )),
+        None => Ok(()),
+    }
+}
+
+/// The path without links and `..`; its end may not be there yet.
+fn resolved(path: &Path) -> PathBuf {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    path.components().fold(PathBuf::new(), |before, part| match part {
+        Part::ParentDir => before.parent().map(Path::to_owned).unwrap_or(before),
+        part => {
+            let next = before.join(part);
+            next.canonicalize().unwrap_or(next)
+        }
+    })
+}
+
+/// Found out before the work, not after it.
+fn report_place(path: &Path) -> Result<(), String> {
+    let shown = path.display();
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    if path != Path::new("-") && path.is_dir() {
+        return Err(format!("--report {shown}: this is a folder; name a file in it"));
+    }
+    match folder.filter(|folder| !folder.is_dir()) {
+        Some(folder) => Err(format!("--report {shown}: there is no folder {}; make it first", folder.display())),
+        None => Ok(()),
+    }
 }
 
 /// Loads the guests; the second value is what is odd about them.
@@ -144,7 +193,8 @@ fn plan(
         .load_precompiled("default", default_guest, default_limits)
         .map_err(|error| format!("the embedded guest can't be used: {error}"))?;
     let odd = compiled.then(|| {
-        "the embedded guest was compiled anew: its machine code is for x86-64-v3 (AVX2), which this machine lacks".to_owned()
+        "the embedded guest was compiled anew: its machine code is for x86-64-v3 (AVX2), which this machine lacks"
+            .to_owned()
     });
     let tenant = arguments.plugin.as_deref().map(|path| plugin(&engine, path, tenant_limits)).transpose()?;
     if let Some(tenant) = &tenant {
@@ -203,8 +253,8 @@ fn print(report: &Report, path: Option<&Path>) -> Result<(), String> {
     match path {
         Some(path) if path == Path::new("-") => show(&json()?),
         Some(path) => {
-            std::fs::write(path, json()?).map_err(|error| format!("--report {}: {error}", path.display()))?;
-            show(report.table().as_bytes())
+            let written = std::fs::write(path, json()?).map_err(|error| format!("--report {}: {error}", path.display()));
+            show(report.table().as_bytes()).and(written)
         }
         None => show(report.table().as_bytes()),
     }

@@ -72,9 +72,9 @@ impl Open {
                 Err(self.broken(format!("lines from {line} on are held back after the last one")))
             }
             Some(line) if (self.from..=self.to).contains(&line) => Ok(line),
-            Some(line) => Err(self.broken(format!(
-                "pending-from is {line}, which is not between {} and {}", self.from, self.to
-            ))),
+            Some(line) => {
+                Err(self.broken(format!("pending-from is {line}, which is not between {} and {}", self.from, self.to)))
+            }
         }
     }
 
@@ -84,7 +84,8 @@ impl Open {
         for line in lines {
             if line < self.from || line >= pending {
                 return Err(self.broken(format!(
-                    "line {line} is reported, but only {} to {pending} (exclusive) are open", self.from
+                    "line {line} is reported, but only {} to {pending} (exclusive) are open",
+                    self.from
                 )));
             }
             if line < last {
@@ -188,13 +189,7 @@ mod tests {
     use super::*;
 
     fn limits() -> Limits {
-        Limits {
-            memory_bytes: 1 << 20,
-            fuel_per_mib: 1,
-            output_ratio: 16,
-            held_back_bytes: 1 << 20,
-            log_lines: 1,
-        }
+        Limits { memory_bytes: 1 << 20, fuel_per_mib: 1, output_ratio: 16, held_back_bytes: 1 << 20, log_lines: 1 }
     }
 
     fn event(line: u64) -> contract::Event {
@@ -205,7 +200,12 @@ mod tests {
         contract::Note { first, last, verdict: contract::Verdict::Joined }
     }
 
-    fn check(events: &[u64], notes: &[(u64, u64)], pending_from: Option<u64>, last: bool) -> Result<Transformed, String> {
+    fn check(
+        events: &[u64],
+        notes: &[(u64, u64)],
+        pending_from: Option<u64>,
+        last: bool,
+    ) -> Result<Transformed, String> {
         let out = contract::Transformed {
             events: events.iter().copied().map(event).collect(),
             notes: notes.iter().map(|&(a, b)| note(a, b)).collect(),

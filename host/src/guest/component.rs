@@ -28,7 +28,9 @@ pub fn read_component(path: &std::path::Path) -> std::io::Result<Vec<u8>> {
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
     /// It is something else.
-    #[error("this is no WebAssembly component but {0}; build one with `wasm-tools component new` or your language's component tool")]
+    #[error(
+        "this is no WebAssembly component but {0}; build one with `wasm-tools component new` or your language's component tool"
+    )]
     NotAComponent(&'static str),
     /// Larger than the limit.
     #[error("the component has more than {MAX_COMPONENT_BYTES} bytes, the limit")]
@@ -43,7 +45,9 @@ pub enum LoadError {
     #[error("the component can't be started: {0}")]
     Start(String),
     /// It exports nothing of the contract.
-    #[error("the component exports no interface of the contract log-router:plugin@0.1.0 (key-parser, log-filter, record-rewrite, record-transform, settings-check); it exports: {0}")]
+    #[error(
+        "the component exports no interface of the contract log-router:plugin@0.1.0 (key-parser, log-filter, record-rewrite, record-transform, settings-check); it exports: {0}"
+    )]
     NoExport(String),
     /// What it exports is of another type than the contract's.
     #[error("the component's `{interface}` differs from the contract 0.1.0: {detail}")]

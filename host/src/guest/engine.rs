@@ -1,8 +1,6 @@
 //! How components are compiled and run: one engine a process.
 
-use wasmtime::{
-    Config, InstanceAllocationStrategy, PoolingAllocationConfig, RegallocAlgorithm,
-};
+use wasmtime::{Config, InstanceAllocationStrategy, PoolingAllocationConfig, RegallocAlgorithm};
 
 use super::component::{Component, LoadError};
 use super::limits::Limits;
@@ -12,8 +10,17 @@ use super::limits::Limits;
 /// compiled in one place runs in another.
 #[cfg(target_arch = "x86_64")]
 const CPU_FEATURES: [&str; 11] = [
-    "has_cmpxchg16b", "has_sse3", "has_ssse3", "has_sse41", "has_sse42", "has_popcnt", "has_avx",
-    "has_avx2", "has_fma", "has_bmi1", "has_bmi2",
+    "has_cmpxchg16b",
+    "has_sse3",
+    "has_ssse3",
+    "has_sse41",
+    "has_sse42",
+    "has_popcnt",
+    "has_avx",
+    "has_avx2",
+    "has_fma",
+    "has_bmi1",
+    "has_bmi2",
 ];
 #[cfg(not(target_arch = "x86_64"))]
 const CPU_FEATURES: [&str; 0] = [];

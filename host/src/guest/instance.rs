@@ -196,8 +196,7 @@ impl Instance {
     /// # Errors
     /// What the guest did wrong.
     pub fn check_settings(&mut self, settings: &[(String, String)]) -> Result<Result<(), String>, GuestError> {
-        let answer: Result<(), String> =
-            self.raw(contract::SETTINGS_CHECK, "check", (settings,), START_FUEL, 0)?;
+        let answer: Result<(), String> = self.raw(contract::SETTINGS_CHECK, "check", (settings,), START_FUEL, 0)?;
         Ok(answer.map_err(bounded))
     }
 
@@ -363,7 +362,9 @@ fn classify(function: &'static str, error: &wasmtime::Error, state: &State, limi
     let text = format!("{error:#}");
     match error.downcast_ref::<Trap>() {
         Some(Trap::OutOfFuel) => {
-            limit("fuel", format!("{fuel} units were used up: an endless loop, or too much work for the input (PLUGIN_FUEL_PER_MIB)"))
+            // What has no lines for its input has a budget that no setting raises.
+            let remedy = if fuel == START_FUEL { "" } else { " (PLUGIN_FUEL_PER_MIB)" };
+            limit("fuel", format!("{fuel} units were used up: an endless loop, or too much work for the input{remedy}"))
         }
         // A guest whose memory can't grow usually traps in its own allocator.
         _ if state.memory.denied => {

@@ -21,10 +21,11 @@ pub struct Limits {
 impl Limits {
     /// What the default guest may use: it is the operator's own, and a line of
     /// MAX_LINE_BYTES must never be too much for it. A byte may become six
-    /// (`<` as `\u003c`), beside the line itself and its index.
+    /// (`<` as `\u003c`) in a buffer that doubles, beside the line itself and
+    /// an index of its members.
     #[must_use]
     pub fn for_default_guest(self, max_line_bytes: usize) -> Self {
-        let memory_bytes = max_line_bytes.saturating_mul(12).saturating_add(self.memory_bytes);
+        let memory_bytes = max_line_bytes.saturating_mul(24).saturating_add(self.memory_bytes);
         Self { memory_bytes: memory_bytes.min(4095 * MIB), ..self }
     }
 
@@ -40,10 +41,10 @@ impl Limits {
         input.saturating_mul(self.output_ratio).saturating_add(64 * 1024)
     }
 
-    /// Events or lines that a call with `input` bytes may return: the shortest
-    /// record, `{}` and its separator, takes three bytes.
+    /// Events or lines that a call with `input` bytes may return: one a line is
+    /// always allowed, and the shortest line that isn't blank takes two bytes.
     pub(super) fn output_items(&self, input: usize) -> usize {
-        input / 3 + 1024
+        input / 2 + 1024
     }
 
     /// Bytes that wasmtime may copy out of the guest in one call, before what

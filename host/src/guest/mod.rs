@@ -19,8 +19,8 @@ pub use checked::{Note, Rewritten, Transformed, Verdict};
 pub use component::{Component, Exports, LoadError, read_component};
 pub use engine::{Engine, EngineError, Precompiled};
 pub use instance::{Context, GuestLog, Instance, LogLine};
-pub use v0_1_0::Level;
 pub use limits::Limits;
+pub use v0_1_0::Level;
 
 /// Longest text of a guest that is kept in an error or a note, in bytes.
 const MAX_TEXT: usize = 512;

@@ -7,7 +7,7 @@ use flate2::{Compression, GzBuilder, write::GzEncoder};
 /// Compresses what is written, or passes it on as it is.
 pub enum GzipWriter<W: Write> {
     /// Compressed.
-    Gzip(GzEncoder<W>),
+    Gzip(Box<GzEncoder<W>>),
     /// As it is.
     Plain(W),
 }
@@ -18,7 +18,7 @@ impl<W: Write> GzipWriter<W> {
         if !gzip {
             return Self::Plain(to);
         }
-        Self::Gzip(GzBuilder::new().mtime(0).write(to, Compression::default()))
+        Self::Gzip(Box::new(GzBuilder::new().mtime(0).write(to, Compression::default())))
     }
 
     /// Writes the end, and returns what was written to.

@@ -11,8 +11,10 @@ use crate::model::Reason;
 const HEAD_BYTES: usize = 4 * 1024;
 
 /// Lines of this many times MAX_LINE_BYTES are not searched for their end:
-/// that is no log but a bomb.
+/// that is no log but a bomb. Where MAX_LINE_BYTES is small, so may a log's
+/// lines be that are longer; the lines after them are not to be lost.
 const HOPELESS: u64 = 64;
+const LEAST_HOPELESS_BYTES: u64 = 64 * 1024 * 1024;
 
 /// What bounds the reading.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -237,9 +239,15 @@ impl<R: Read> LineReader<R> {
                 let line = bytes.get(begin..end - newline).unwrap_or_default();
                 let head = line.get(..HEAD_BYTES).unwrap_or(line).to_vec();
                 let offset = self.offset + begin as u64;
-                self.ready.push_back(Piece::TooLong { line: chunk.first_line, offset, length: line.len() as u64, head });
+                self.ready.push_back(Piece::TooLong {
+                    line: chunk.first_line,
+                    offset,
+                    length: line.len() as u64,
+                    head,
+                });
                 start = end;
-                chunk = Chunk { first_line: chunk.first_line + 1, offset: self.offset + end as u64, ..Chunk::default() };
+                chunk =
+                    Chunk { first_line: chunk.first_line + 1, offset: self.offset + end as u64, ..Chunk::default() };
             } else {
                 chunk.ends.push(end - start);
             }
@@ -251,7 +259,8 @@ impl<R: Read> LineReader<R> {
 
     /// Queues a copy of `bytes` as a chunk, and makes `chunk` the next one.
     fn queue(&mut self, chunk: &mut Chunk, bytes: &[u8]) {
-        let next = Chunk { first_line: chunk.end_line(), offset: chunk.offset + bytes.len() as u64, ..Chunk::default() };
+        let next =
+            Chunk { first_line: chunk.end_line(), offset: chunk.offset + bytes.len() as u64, ..Chunk::default() };
         let mut whole = std::mem::replace(chunk, next);
         whole.bytes = bytes.to_vec();
         self.ready.push_back(Piece::Chunk(whole));
@@ -304,11 +313,9 @@ impl<R: Read> LineReader<R> {
         let Some(at) = memchr::memchr(b'\n', bytes) else {
             long.length += self.filled as u64;
             (self.filled, self.scanned) = (0, 0);
-            let most = (self.limits.max_line_bytes as u64).saturating_mul(HOPELESS);
+            let most = (self.limits.max_line_bytes as u64).saturating_mul(HOPELESS).max(LEAST_HOPELESS_BYTES);
             if long.length > most {
-                let detail = format!(
-                    "no end of line within {most} bytes ({HOPELESS} times MAX_LINE_BYTES): this is no log"
-                );
+                let detail = format!("no end of line within {most} bytes, far over MAX_LINE_BYTES: this is no log");
                 self.give_up(Reason::LineTooLong, detail);
             }
             return false;

@@ -1,6 +1,6 @@
 //! Objects of a folder: `DIR/<bucket>/<key>`.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -16,17 +16,23 @@ pub struct LocalObject {
 }
 
 impl LocalObject {
+    /// What the file system says about it.
+    ///
+    /// # Errors
+    /// Where it can't be asked, or is no file.
+    pub fn metadata(&self) -> io::Result<Metadata> {
+        let metadata = std::fs::metadata(&self.path)?;
+        if metadata.is_file() { Ok(metadata) } else { Err(io::Error::other("this is no regular file")) }
+    }
+
     /// Opens it.
     ///
     /// # Errors
     /// Where it can't be read, or is no file.
     pub fn open(&self) -> io::Result<File> {
-        let file = File::open(&self.path)?;
-        if file.metadata()?.is_file() {
-            Ok(file)
-        } else {
-            Err(io::Error::other("this is no regular file"))
-        }
+        // Asked first: to open a pipe is to wait for its other end.
+        self.metadata()?;
+        File::open(&self.path)
     }
 }
 
@@ -51,7 +57,8 @@ pub fn walk(root: &Path) -> io::Result<Walk> {
         match (entry.file_name().into_string(), path.is_dir()) {
             (Ok(bucket), true) => list(&path, &bucket, &mut found),
             (Ok(_), false) => found.problems.push(format!(
-                "{}: a file outside of a bucket's folder; objects lie at <bucket>/<key>", path.display()
+                "{}: a file outside of a bucket's folder; objects lie at <bucket>/<key>",
+                path.display()
             )),
             (Err(_), _) => found.problems.push(not_utf8(&path)),
         }
@@ -73,7 +80,13 @@ fn list(bucket_folder: &Path, bucket: &str, found: &mut Walk) {
             }
         };
         for entry in entries {
-            let Ok(entry) = entry else { continue };
+            let entry = match entry {
+                Ok(entry) => entry,
+                Err(error) => {
+                    found.problems.push(format!("{}: the folder can't be listed: {error}", folder.display()));
+                    break;
+                }
+            };
             let path = entry.path();
             let Ok(name) = entry.file_name().into_string() else {
                 found.problems.push(not_utf8(&path));

@@ -227,8 +227,7 @@ impl Put {
         let mut outcomes = vec![Outcome::Delivered; batch.entries.len()];
         let mut letters = Vec::new();
         for rejection in rejected {
-            let (Some(outcome), Some(entry)) =
-                (outcomes.get_mut(rejection.index), batch.entries.get(rejection.index))
+            let (Some(outcome), Some(entry)) = (outcomes.get_mut(rejection.index), batch.entries.get(rejection.index))
             else {
                 continue;
             };

@@ -74,11 +74,8 @@ fn refine(origin: Origin, refined: Origin) -> Result<Origin, GuestError> {
             return broken(format!("it changed {field}, which only the key itself decides"));
         }
     }
-    let free = [
-        ("application", &refined.application),
-        ("pod-name", &refined.pod_name),
-        ("environment", &refined.environment),
-    ];
+    let free =
+        [("application", &refined.application), ("pod-name", &refined.pod_name), ("environment", &refined.environment)];
     for (field, value) in free {
         if value.trim().is_empty() || value.contains('/') || value.as_str() == ".." {
             return broken(format!("{field} is empty, has a `/`, or is `..`"));

@@ -51,9 +51,8 @@ impl OpenLines {
 
     /// The lines of `from..to` that are not blank: number, bytes, offset.
     pub(super) fn each_record(&self, from: u64, to: u64) -> impl Iterator<Item = (u64, &[u8], u64)> {
-        let overlap = self.kept.iter().flat_map(move |kept| {
-            from.max(kept.chunk.first_line)..to.min(kept.chunk.end_line())
-        });
+        let overlap =
+            self.kept.iter().flat_map(move |kept| from.max(kept.chunk.first_line)..to.min(kept.chunk.end_line()));
         overlap.filter_map(|line| self.record(line).map(|(bytes, offset)| (line, bytes, offset)))
     }
 

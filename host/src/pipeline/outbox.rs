@@ -22,6 +22,10 @@ pub(super) enum Work {
 /// Work on its way at once: enough to overlap the two sides, little memory.
 pub(super) const WORK_ON_ITS_WAY: usize = 2;
 
+/// Dead letters, and bytes of them, that are sent together at most.
+const MOST_LETTERS: usize = 1024;
+const MOST_LETTER_BYTES: usize = 1024 * 1024;
+
 /// A ledger that both sides write to.
 #[derive(Debug, Clone, Default)]
 pub(super) struct SharedLedger(Arc<Mutex<Ledger>>);
@@ -39,6 +43,7 @@ pub(super) struct Outbox {
     sender: mpsc::Sender<Work>,
     window: Window,
     letters: Vec<DeadLetter>,
+    letter_bytes: usize,
     admission: Admission,
     /// Events so far, in guest order.
     events: u64,
@@ -47,7 +52,7 @@ pub(super) struct Outbox {
 impl Outbox {
     pub(super) fn new(job: Job, sender: mpsc::Sender<Work>) -> Self {
         let admission = Admission { age_at: job.age_at };
-        Self { job, sender, window: Window::default(), letters: Vec::new(), admission, events: 0 }
+        Self { job, sender, window: Window::default(), letters: Vec::new(), letter_bytes: 0, admission, events: 0 }
     }
 
     /// Takes an event of an open line, whose record begins at `offset`.
@@ -72,8 +77,21 @@ impl Outbox {
     }
 
     /// Takes a line that can never be delivered.
-    pub(super) fn line(&mut self, reason: Reason, detail: String, line: u64, offset: u64, data: &[u8]) {
-        self.letters.push(letter(&self.job, reason, detail, line, Some(offset), data.len() as u64, data.to_vec()));
+    pub(super) fn line(
+        &mut self,
+        reason: Reason,
+        detail: &str,
+        line: u64,
+        offset: u64,
+        data: &[u8],
+    ) -> Result<(), Halt> {
+        let length = data.len() as u64;
+        self.letters.push(letter(&self.job, reason, detail.to_owned(), line, Some(offset), length, data.to_vec()));
+        self.letter_bytes += data.len();
+        if self.letters.len() >= MOST_LETTERS || self.letter_bytes >= MOST_LETTER_BYTES {
+            return self.send_letters();
+        }
+        Ok(())
     }
 
     /// Takes what is no whole line: of `length` bytes, `head` is there.
@@ -83,11 +101,17 @@ impl Outbox {
 
     /// Sends what has gathered, when it is enough.
     pub(super) fn send(&mut self) -> Result<(), Halt> {
-        if !self.letters.is_empty() {
-            let letters = std::mem::take(&mut self.letters);
-            self.hand_over(Work::DeadLetters(letters))?;
-        }
+        self.send_letters()?;
         if self.window.is_full() { self.send_window() } else { Ok(()) }
+    }
+
+    fn send_letters(&mut self) -> Result<(), Halt> {
+        if self.letters.is_empty() {
+            return Ok(());
+        }
+        self.letter_bytes = 0;
+        let letters = std::mem::take(&mut self.letters);
+        self.hand_over(Work::DeadLetters(letters))
     }
 
     /// Sends all that is left.

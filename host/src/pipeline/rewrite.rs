@@ -6,8 +6,8 @@ use super::guests::Guests;
 use super::ledger::{Ledger, Outcome};
 use super::open::OpenLines;
 use super::outbox::{Outbox, SharedLedger};
-use crate::guest::{GuestError, Note, Rewritten, Verdict};
-use crate::model::Reason;
+use super::transform::verdict;
+use crate::guest::{GuestError, Note, Rewritten};
 use crate::object::Chunk;
 
 /// Lines that came out of a rewriter; the source of each is open in the ledger.
@@ -50,7 +50,9 @@ impl RewriteStage {
         ledger.lock().saw(blank, others);
         let bytes = self.open.newest().map(|chunk| chunk.bytes.as_slice()).unwrap_or_default();
         let out = guests.rewriter()?.rewrite(first, bytes, (self.from, self.to))?;
-        let lines = self.settle("rewrite", out, &mut ledger.lock(), outbox)?;
+        self.check_lines("rewrite", &out)?;
+        self.dead_letters(&out.notes, outbox)?;
+        let lines = self.settle(out, &mut ledger.lock());
         outbox.send()?;
         self.open.release(self.from);
         Ok(lines)
@@ -64,25 +66,20 @@ impl RewriteStage {
         outbox: &mut Outbox,
     ) -> Result<NewLines, Halt> {
         let out = guests.rewriter()?.end_rewrite((self.from, self.to))?;
-        let lines = self.settle("end", out, &mut ledger.lock(), outbox)?;
+        self.check_lines("end", &out)?;
+        self.dead_letters(&out.notes, outbox)?;
+        let lines = self.settle(out, &mut ledger.lock());
         outbox.send()?;
         Ok(lines)
     }
 
-    fn settle(
-        &mut self,
-        function: &'static str,
-        out: Rewritten,
-        ledger: &mut Ledger,
-        outbox: &mut Outbox,
-    ) -> Result<NewLines, GuestError> {
-        self.check_lines(function, &out)?;
+    fn settle(&mut self, out: Rewritten, ledger: &mut Ledger) -> NewLines {
         let mut notes = out.notes.iter().peekable();
         let mut cursor = self.from;
         for of_source in out.sources.chunk_by(|a, b| a == b) {
             let Some(&source) = of_source.first() else { continue };
             while let Some(note) = notes.next_if(|note| note.last < source) {
-                self.note(note, cursor, ledger, outbox);
+                self.note(note, cursor, ledger);
                 cursor = note.last + 1;
             }
             self.all(cursor, source, Outcome::Filtered, ledger);
@@ -90,12 +87,12 @@ impl RewriteStage {
             cursor = source + 1;
         }
         for note in notes {
-            self.note(note, cursor, ledger, outbox);
+            self.note(note, cursor, ledger);
             cursor = note.last + 1;
         }
         self.all(cursor, out.pending_from, Outcome::Filtered, ledger);
         self.from = out.pending_from;
-        Ok(NewLines { bytes: out.lines, sources: out.sources })
+        NewLines { bytes: out.lines, sources: out.sources }
     }
 
     /// Each line has a source that was given, and is JSON; or it is its source
@@ -115,18 +112,22 @@ impl RewriteStage {
         Ok(())
     }
 
-    fn note(&self, note: &Note, cursor: u64, ledger: &mut Ledger, outbox: &mut Outbox) {
-        self.all(cursor, note.first, Outcome::Filtered, ledger);
-        let end = note.last + 1;
-        let (outcome, reason, text) = match &note.verdict {
-            Verdict::Joined => return ledger.join(self.open.records(note.first, end)),
-            Verdict::Malformed(text) => (Outcome::Malformed, Reason::Malformed, text),
-            Verdict::Rejected(text) => (Outcome::DeadLettered(Reason::GuestRejected), Reason::GuestRejected, text),
-        };
-        for (line, bytes, offset) in self.open.each_record(note.first, end) {
-            outbox.line(reason, text.clone(), line, offset, bytes);
+    fn dead_letters(&self, notes: &[Note], outbox: &mut Outbox) -> Result<(), Halt> {
+        for note in notes {
+            let Some((_, reason, text)) = verdict(note) else { continue };
+            for (line, bytes, offset) in self.open.each_record(note.first, note.last + 1) {
+                outbox.line(reason, text, line, offset, bytes)?;
+            }
         }
-        self.all(note.first, end, outcome, ledger);
+        Ok(())
+    }
+
+    fn note(&self, note: &Note, cursor: u64, ledger: &mut Ledger) {
+        self.all(cursor, note.first, Outcome::Filtered, ledger);
+        match verdict(note) {
+            Some((outcome, ..)) => self.all(note.first, note.last + 1, outcome, ledger),
+            None => ledger.join(self.open.records(note.first, note.last + 1)),
+        }
     }
 
     fn all(&self, from: u64, to: u64, outcome: Outcome, ledger: &mut Ledger) {

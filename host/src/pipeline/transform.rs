@@ -11,13 +11,23 @@ use crate::guest::{GuestError, Note, Transformed, Verdict};
 use crate::model::{Event, Reason};
 use crate::object::Chunk;
 
+/// What a note means for its lines: outcome, reason of the dead letter, words;
+/// none: they are joined to a line before them.
+pub(super) fn verdict(note: &Note) -> Option<(Outcome, Reason, &str)> {
+    match &note.verdict {
+        Verdict::Joined => None,
+        Verdict::Malformed(text) => Some((Outcome::Malformed, Reason::Malformed, text)),
+        Verdict::Rejected(text) => Some((Outcome::DeadLettered(Reason::GuestRejected), Reason::GuestRejected, text)),
+    }
+}
+
 /// What the numbers of the transformer's lines mean.
 enum Numbering {
     /// They are the object's.
     Object,
     /// A rewriter's, numbered from 0: the source of each line from the first
-    /// of them on that may still be spoken of.
-    Rewritten { first: u64, sources: VecDeque<u64> },
+    /// of them on that may still be spoken of; and whether any had events.
+    Rewritten { first: u64, sources: VecDeque<u64>, reported: bool },
 }
 
 /// The stage between lines and events.
@@ -34,7 +44,7 @@ impl TransformStage {
     /// Takes the object's own lines, or a rewriter's.
     pub(super) fn new(rewritten: bool) -> Self {
         let numbering = if rewritten {
-            Numbering::Rewritten { first: 0, sources: VecDeque::new() }
+            Numbering::Rewritten { first: 0, sources: VecDeque::new(), reported: false }
         } else {
             Numbering::Object
         };
@@ -58,7 +68,9 @@ impl TransformStage {
         }
         let bytes = self.open.newest().map(|chunk| chunk.bytes.as_slice()).unwrap_or_default();
         let out = guests.transformer()?.transform(first, bytes, (self.from, self.to))?;
-        self.settle("transform", out, &mut ledger.lock(), outbox)?;
+        self.check_events("transform", &out)?;
+        self.dead_letters(&out.notes, outbox)?;
+        self.settle(out, &mut ledger.lock(), outbox);
         outbox.send()?;
         Ok(self.open.release(self.from))
     }
@@ -86,54 +98,65 @@ impl TransformStage {
     /// After the last line.
     pub(super) fn end(&mut self, guests: &mut Guests, ledger: &SharedLedger, outbox: &mut Outbox) -> Result<(), Halt> {
         let out = guests.transformer()?.end_transform((self.from, self.to))?;
-        self.settle("end", out, &mut ledger.lock(), outbox)?;
+        self.check_events("end", &out)?;
+        self.dead_letters(&out.notes, outbox)?;
+        self.settle(out, &mut ledger.lock(), outbox);
         outbox.send()
     }
 
+    /// Dead letters go out as they are made: there may be one for each of
+    /// millions of lines that were held back.
+    fn dead_letters(&self, notes: &[Note], outbox: &mut Outbox) -> Result<(), Halt> {
+        for note in notes {
+            let Some((_, reason, text)) = verdict(note) else { continue };
+            for (line, bytes, offset) in self.open.each_record(note.first, note.last + 1) {
+                outbox.line(reason, text, self.source(line), offset, bytes)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Events are of lines that were given: looked at before anything goes out.
+    fn check_events(&self, function: &'static str, out: &Transformed) -> Result<(), GuestError> {
+        for event in out.events.chunk_by(|a, b| a.line == b.line).filter_map(|of_line| of_line.first()) {
+            if self.open.record(event.line).is_none() {
+                let what = format!("line {} has events, but it is blank or was not given", event.line);
+                return Err(GuestError::Contract { function, what });
+            }
+        }
+        Ok(())
+    }
+
     /// Gives each line before `pending_from` its outcome, or its open outputs.
-    fn settle(
-        &mut self,
-        function: &'static str,
-        out: Transformed,
-        ledger: &mut Ledger,
-        outbox: &mut Outbox,
-    ) -> Result<(), GuestError> {
+    fn settle(&mut self, out: Transformed, ledger: &mut Ledger, outbox: &mut Outbox) {
         let mut notes = out.notes.into_iter().peekable();
         let mut events = out.events.into_iter().peekable();
         let mut cursor = self.from;
         while let Some(line) = events.peek().map(|event| event.line) {
             while let Some(note) = notes.next_if(|note| note.last < line) {
-                self.note(&note, cursor, ledger, outbox);
+                self.note(&note, cursor, ledger);
                 cursor = note.last + 1;
             }
             self.filtered(cursor, line, ledger);
             let of_line = std::iter::from_fn(|| events.next_if(|event| event.line == line)).collect();
-            self.events(function, line, of_line, ledger, outbox)?;
+            self.events(line, of_line, ledger, outbox);
             cursor = line + 1;
         }
         for note in notes {
-            self.note(&note, cursor, ledger, outbox);
+            self.note(&note, cursor, ledger);
             cursor = note.last + 1;
         }
         self.filtered(cursor, out.pending_from, ledger);
         self.from = out.pending_from;
         self.forget_sources();
-        Ok(())
     }
 
-    /// The events of one line, which must be one that was given.
-    fn events(
-        &self,
-        function: &'static str,
-        line: u64,
-        events: Vec<Event>,
-        ledger: &mut Ledger,
-        outbox: &mut Outbox,
-    ) -> Result<(), GuestError> {
-        let Some((_, offset)) = self.open.record(line) else {
-            let what = format!("line {line} has events, but it is blank or was not given");
-            return Err(GuestError::Contract { function, what });
-        };
+    /// The events of one line.
+    fn events(&mut self, line: u64, events: Vec<Event>, ledger: &mut Ledger, outbox: &mut Outbox) {
+        let offset = self.open.record(line).map_or(0, |(_, offset)| offset);
+        if let Numbering::Rewritten { reported, .. } = &mut self.numbering {
+            *reported = true;
+        }
         let source = match &self.numbering {
             Numbering::Object => {
                 ledger.open(line, events.len() as u64);
@@ -148,22 +171,16 @@ impl TransformStage {
         for event in events {
             outbox.event(Event { line: source, ..event }, offset, ledger);
         }
-        Ok(())
     }
 
     /// A note, and the lines before it that nothing was said of.
-    fn note(&self, note: &Note, cursor: u64, ledger: &mut Ledger, outbox: &mut Outbox) {
+    fn note(&self, note: &Note, cursor: u64, ledger: &mut Ledger) {
         self.filtered(cursor, note.first, ledger);
         let end = note.last + 1;
-        let (outcome, reason, text) = match &note.verdict {
-            Verdict::Joined => return self.joined(note.first, end, ledger),
-            Verdict::Malformed(text) => (Outcome::Malformed, Reason::Malformed, text),
-            Verdict::Rejected(text) => (Outcome::DeadLettered(Reason::GuestRejected), Reason::GuestRejected, text),
-        };
-        for (line, bytes, offset) in self.open.each_record(note.first, end) {
-            outbox.line(reason, text.clone(), self.source(line), offset, bytes);
+        match verdict(note) {
+            Some((outcome, ..)) => self.all(note.first, end, outcome, ledger),
+            None => self.joined(note.first, end, ledger),
         }
-        self.all(note.first, end, outcome, ledger);
     }
 
     fn filtered(&self, from: u64, to: u64, ledger: &mut Ledger) {
@@ -188,8 +205,12 @@ impl TransformStage {
     fn joined(&self, from: u64, to: u64, ledger: &mut Ledger) {
         match &self.numbering {
             Numbering::Object => ledger.join(self.open.records(from, to)),
-            // Of a rewritten line the record that it is joined to speaks.
-            Numbering::Rewritten { .. } => self.all(from, to, Outcome::Delivered, ledger),
+            // Of a rewritten line the record that it is joined to speaks; where
+            // there is none, it holds nothing to deliver.
+            Numbering::Rewritten { reported, .. } => {
+                let outcome = if *reported { Outcome::Delivered } else { Outcome::Filtered };
+                self.all(from, to, outcome, ledger);
+            }
         }
     }
 
@@ -197,7 +218,7 @@ impl TransformStage {
     fn source(&self, line: u64) -> u64 {
         match &self.numbering {
             Numbering::Object => line,
-            Numbering::Rewritten { first, sources } => {
+            Numbering::Rewritten { first, sources, .. } => {
                 let index = usize::try_from(line.saturating_sub(*first)).unwrap_or(usize::MAX);
                 sources.get(index).copied().unwrap_or(line)
             }
@@ -205,7 +226,7 @@ impl TransformStage {
     }
 
     fn forget_sources(&mut self) {
-        if let Numbering::Rewritten { first, sources } = &mut self.numbering {
+        if let Numbering::Rewritten { first, sources, .. } = &mut self.numbering {
             let settled = usize::try_from(self.from.saturating_sub(*first)).unwrap_or(usize::MAX);
             sources.drain(..settled.min(sources.len()));
             *first = self.from;

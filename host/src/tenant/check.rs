@@ -7,22 +7,14 @@ pub(super) struct Rule {
 }
 
 /// Any text but a blank one.
-pub(super) const NOT_BLANK: Rule = Rule {
-    allows: |text| !text.trim().is_empty(),
-    expected: "a text that is not blank",
-};
+pub(super) const NOT_BLANK: Rule =
+    Rule { allows: |text| !text.trim().is_empty(), expected: "a text that is not blank" };
 
 /// `type` of an item.
-pub(super) const TYPE: Rule = Rule {
-    allows: |text| matches!(text, "cloudwatch" | "s3"),
-    expected: "cloudwatch or s3",
-};
+pub(super) const TYPE: Rule = Rule { allows: |text| matches!(text, "cloudwatch" | "s3"), expected: "cloudwatch or s3" };
 
 /// A region such as us-east-1, us-gov-west-1 or eusc-de-east-1.
-pub(super) const REGION: Rule = Rule {
-    allows: is_region,
-    expected: "an AWS region such as us-east-1",
-};
+pub(super) const REGION: Rule = Rule { allows: is_region, expected: "an AWS region such as us-east-1" };
 
 /// ARN of a role.
 pub(super) const ROLE: Rule = Rule {
@@ -89,10 +81,7 @@ fn is_bucket(name: &str) -> bool {
 }
 
 /// The candidate that `found` is most likely a slip of, if one is near enough.
-pub(super) fn nearest<'a>(
-    found: &str,
-    candidates: impl Iterator<Item = &'a str>,
-) -> Option<&'a str> {
+pub(super) fn nearest<'a>(found: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let fold = |s: &str| s.to_lowercase().replace(['-', ' '], "_");
     let found = fold(found);
     candidates
@@ -139,23 +128,9 @@ mod tests {
 
     #[test]
     fn regions() {
-        let good = [
-            "us-east-1",
-            "us-gov-west-1",
-            "eusc-de-east-1",
-            "ap-southeast-12",
-        ];
-        let bad = [
-            "",
-            "us-east",
-            "us-1",
-            "US-EAST-1",
-            "us--east-1",
-            "us-east-1a",
-            "us-east-123",
-            "us_east_1",
-            "-us-east-1",
-        ];
+        let good = ["us-east-1", "us-gov-west-1", "eusc-de-east-1", "ap-southeast-12"];
+        let bad =
+            ["", "us-east", "us-1", "US-EAST-1", "us--east-1", "us-east-1a", "us-east-123", "us_east_1", "-us-east-1"];
         holds(&REGION, &good, &bad);
     }
 
@@ -187,30 +162,13 @@ mod tests {
     #[test]
     fn log_groups() {
         let (most, long) = ("g".repeat(512), "g".repeat(513));
-        holds(
-            &LOG_GROUP,
-            &["/aws/a.b-c_d#1", "g", &most],
-            &["", "a b", "a:b", "a*", "é", &long],
-        );
+        holds(&LOG_GROUP, &["/aws/a.b-c_d#1", "g", &most], &["", "a b", "a:b", "a*", "é", &long]);
     }
 
     #[test]
     fn buckets() {
         let (most, long) = ("b".repeat(63), "b".repeat(64));
-        let bad = [
-            "",
-            "ab",
-            "Logs",
-            "a_b",
-            "a..b",
-            "-ab",
-            "ab-",
-            ".ab",
-            "ab.",
-            "192.168.0.1",
-            "a/b",
-            &long,
-        ];
+        let bad = ["", "ab", "Logs", "a_b", "a..b", "-ab", "ab-", ".ab", "ab.", "192.168.0.1", "a/b", &long];
         holds(&BUCKET, &["abc", "my.logs-1", "1ab", &most], &bad);
     }
 

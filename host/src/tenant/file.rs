@@ -113,34 +113,22 @@ impl FileDirectory {
         let text = read(path)?;
         let owned = || path.to_owned();
         let root = tree::parse(text.strip_prefix('\u{feff}').unwrap_or(&text))
-            .map_err(|e| TenantFileError::Syntax {
-                path: owned(),
-                at: e.at,
-                message: e.message,
-            })?
+            .map_err(|e| TenantFileError::Syntax { path: owned(), at: e.at, message: e.message })?
             .ok_or_else(|| TenantFileError::Empty { path: owned() })?;
 
         let mut notes = Notes::default();
         let nodes = items(&root, &mut notes);
         let numbered = nodes.iter().zip(1..);
-        let items: Vec<Item> = numbered
-            .filter_map(|(node, n)| item::read(n, node, &mut notes))
-            .collect();
+        let items: Vec<Item> = numbered.filter_map(|(node, n)| item::read(n, node, &mut notes)).collect();
         twice(&items, &mut notes);
         same_folder(&items, &mut notes);
 
         if !notes.problems.is_empty() {
             notes.problems.sort_by_key(|problem| problem.at);
-            return Err(TenantFileError::Invalid {
-                path: owned(),
-                problems: notes.problems,
-            });
+            return Err(TenantFileError::Invalid { path: owned(), problems: notes.problems });
         }
         let located = |warning| format!("{}:{warning}", path.display());
-        Ok(Self {
-            tenants: by_tenant(items),
-            warnings: notes.warnings.into_iter().map(located).collect(),
-        })
+        Ok(Self { tenants: by_tenant(items), warnings: notes.warnings.into_iter().map(located).collect() })
     }
 
     /// What the file says about a tenant.
@@ -164,61 +152,37 @@ impl FileDirectory {
 }
 
 fn read(path: &Path) -> Result<String, TenantFileError> {
-    let failed = |source| TenantFileError::Read {
-        path: path.to_owned(),
-        source,
-    };
+    let failed = |source| TenantFileError::Read { path: path.to_owned(), source };
     let file = File::open(path).map_err(failed)?;
     if file.metadata().map_err(failed)?.is_dir() {
-        return Err(TenantFileError::Folder {
-            path: path.to_owned(),
-        });
+        return Err(TenantFileError::Folder { path: path.to_owned() });
     }
     let most = LARGEST_MIB << 20;
     let mut bytes = Vec::new();
-    file.take(most + 1)
-        .read_to_end(&mut bytes)
-        .map_err(failed)?;
+    file.take(most + 1).read_to_end(&mut bytes).map_err(failed)?;
     if u64::try_from(bytes.len()).is_ok_and(|len| len > most) {
-        return Err(TenantFileError::TooLarge {
-            path: path.to_owned(),
-        });
+        return Err(TenantFileError::TooLarge { path: path.to_owned() });
     }
     String::from_utf8(bytes).map_err(|e| {
         let valid = e.as_bytes().iter().take(e.utf8_error().valid_up_to());
-        TenantFileError::NotUtf8 {
-            path: path.to_owned(),
-            line: 1 + valid.filter(|byte| **byte == b'\n').count(),
-        }
+        TenantFileError::NotUtf8 { path: path.to_owned(), line: 1 + valid.filter(|byte| **byte == b'\n').count() }
     })
 }
 
 /// The nodes of the items, wherever the file keeps its list.
 fn items<'a>(root: &'a Node, notes: &mut Notes) -> &'a [Node] {
-    let whole = |at, message| Problem {
-        at,
-        item: None,
-        tenant: None,
-        field: None,
-        message,
-    };
+    let whole = |at, message| Problem { at, item: None, tenant: None, field: None, message };
     let list = match &root.value {
         Value::Map(entries) => {
-            let named =
-                |(key, _): &&(Node, Node)| matches!(&key.value, Value::Text(k) if k == "tenants");
+            let named = |(key, _): &&(Node, Node)| matches!(&key.value, Value::Text(k) if k == "tenants");
             for (key, _) in entries.iter().filter(|entry| !named(entry)) {
-                let message = format!(
-                    "{} beside `tenants`: unknown, ignored",
-                    key.value.describe()
-                );
+                let message = format!("{} beside `tenants`: unknown, ignored", key.value.describe());
                 notes.warnings.push(whole(key.at, message));
             }
             let mut lists = entries.iter().filter(named);
             let list = lists.next();
             for (key, _) in lists {
-                notes
-                    .problems
-                    .push(whole(key.at, "`tenants` found twice; keep one".to_owned()));
+                notes.problems.push(whole(key.at, "`tenants` found twice; keep one".to_owned()));
             }
             list.map(|(_, list)| list)
         }
@@ -227,24 +191,16 @@ fn items<'a>(root: &'a Node, notes: &mut Notes) -> &'a [Node] {
     match list.map(|list| (&list.value, list.at)) {
         Some((Value::List(items), at)) => {
             if items.is_empty() {
-                notes.warnings.push(whole(
-                    at,
-                    "no tenant is listed; nothing will be delivered".to_owned(),
-                ));
+                notes.warnings.push(whole(at, "no tenant is listed; nothing will be delivered".to_owned()));
             }
             items
         }
         Some((other, at)) => {
-            notes
-                .problems
-                .push(whole(at, format!("found {}, {EXPECTED}", other.describe())));
+            notes.problems.push(whole(at, format!("found {}, {EXPECTED}", other.describe())));
             &[]
         }
         None => {
-            notes.problems.push(whole(
-                root.at,
-                format!("found a map without `tenants`, {EXPECTED}"),
-            ));
+            notes.problems.push(whole(root.at, format!("found a map without `tenants`, {EXPECTED}")));
             &[]
         }
     }
@@ -266,10 +222,8 @@ fn twice(items: &[Item], notes: &mut Notes) {
     for item in items {
         let key = (&item.tenant_id, &item.kind);
         if let Some(first) = seen.insert(key, item.number) {
-            let message = format!(
-                "{} again, as in item {first}; a tenant has at most one item a type",
-                quoted(&item.kind)
-            );
+            let message =
+                format!("{} again, as in item {first}; a tenant has at most one item a type", quoted(&item.kind));
             notes.problems.push(about(item, "type", message));
         }
     }
@@ -283,10 +237,7 @@ fn same_folder(items: &[Item], notes: &mut Notes) {
         let Some(delivery) = &item.delivery else {
             continue;
         };
-        let Destination::CloudWatch {
-            account, log_group, ..
-        } = &delivery.destination
-        else {
+        let Destination::CloudWatch { account, log_group, .. } = &delivery.destination else {
             continue;
         };
         let folder = log_group.strip_prefix('/').unwrap_or(log_group);

@@ -67,10 +67,7 @@ fn every_field_is_read_and_defaults_are_the_references() {
         desired_logs: Vec::new(),
         groups: Vec::new(),
         target_region: "us-east-1".to_owned(),
-        destination: Destination::S3 {
-            bucket: "payment-logs".to_owned(),
-            prefix: "ROSA/cluster-logs/".to_owned(),
-        },
+        destination: Destination::S3 { bucket: "payment-logs".to_owned(), prefix: "ROSA/cluster-logs/".to_owned() },
     };
     assert_eq!(deliveries(&directory, "payment"), [cloudwatch, s3]);
 }
@@ -86,16 +83,8 @@ fn json_with_tenants_and_a_byte_order_mark() {
 
 #[test]
 fn prefixes_end_in_one_slash() {
-    for (given, expected) in [
-        ("a", "a/"),
-        ("a/", "a/"),
-        ("a/b//", "a/b/"),
-        ("", "ROSA/cluster-logs/"),
-        ("/", "/"),
-    ] {
-        let text = format!(
-            "- {{tenant_id: a, type: s3, enabled: true, bucket_name: abc, bucket_prefix: '{given}'}}"
-        );
+    for (given, expected) in [("a", "a/"), ("a/", "a/"), ("a/b//", "a/b/"), ("", "ROSA/cluster-logs/"), ("/", "/")] {
+        let text = format!("- {{tenant_id: a, type: s3, enabled: true, bucket_name: abc, bucket_prefix: '{given}'}}");
         match &deliveries(&load(text).unwrap(), "a")[0].destination {
             Destination::S3 { prefix, .. } => assert_eq!(prefix, expected),
             other => panic!("{other:?}"),
@@ -169,8 +158,7 @@ fn disabled_items_need_only_be_well_typed() {
 
 #[test]
 fn a_tenant_has_one_item_a_type() {
-    let text =
-        "- {tenant_id: a, type: s3}\n- {tenant_id: b, type: s3}\n- {tenant_id: a, type: s3}\n";
+    let text = "- {tenant_id: a, type: s3}\n- {tenant_id: b, type: s3}\n- {tenant_id: a, type: s3}\n";
     assert_eq!(
         error(text),
         "the tenant file tenants.yaml has a problem:
@@ -234,12 +222,8 @@ tenants:
 
 #[test]
 fn a_component_of_the_tenants_own_is_never_left_out_silently() {
-    let item =
-        "- {tenant_id: a, type: s3, enabled: true, bucket_name: abc, plugin: {component: x}}";
-    assert!(
-        error(item)
-            .contains("1:69: item 1, tenant \"a\", field plugin: a component of the tenant's own")
-    );
+    let item = "- {tenant_id: a, type: s3, enabled: true, bucket_name: abc, plugin: {component: x}}";
+    assert!(error(item).contains("1:69: item 1, tenant \"a\", field plugin: a component of the tenant's own"));
     assert!(load(item.replace("true", "false")).is_ok());
 }
 
@@ -247,10 +231,7 @@ fn a_component_of_the_tenants_own_is_never_left_out_silently() {
 fn another_shape_than_a_list_of_items_is_refused() {
     let expected = "expected a list of items, or a map whose `tenants` is that list";
     for (text, found) in [
-        (
-            "tenant_id: a\ntype: s3\n",
-            "1:1: found a map without `tenants`",
-        ),
+        ("tenant_id: a\ntype: s3\n", "1:1: found a map without `tenants`"),
         ("tenants: {a: b}\n", "1:10: found a map of 1"),
         ("tenants:\n", "1:8: found nothing"),
         ("hello\n", "1:1: found the text \"hello\""),
@@ -260,10 +241,7 @@ fn another_shape_than_a_list_of_items_is_refused() {
     }
     assert!(error("tenants: []\ntenants: []\n").contains("2:1: `tenants` found twice; keep one"));
     let empty = load("[]").unwrap();
-    assert_eq!(
-        empty.warnings(),
-        ["tenants.yaml:1:1: no tenant is listed; nothing will be delivered"]
-    );
+    assert_eq!(empty.warnings(), ["tenants.yaml:1:1: no tenant is listed; nothing will be delivered"]);
 }
 
 #[test]
@@ -273,10 +251,7 @@ fn syntax_errors_say_where() {
         "tenants.yaml:3:4: not valid YAML or JSON: illegal placement of ':' indicator"
     );
     let json = error("[{\"tenant_id\": \"a\",, }]");
-    assert!(
-        json.starts_with("tenants.yaml:1:20: not valid YAML or JSON: "),
-        "{json}"
-    );
+    assert!(json.starts_with("tenants.yaml:1:20: not valid YAML or JSON: "), "{json}");
 }
 
 #[test]
@@ -296,11 +271,7 @@ fn files_that_hold_no_text() {
 #[test]
 fn files_that_can_not_be_read() {
     let dir = tempfile::tempdir().unwrap();
-    let at = |name: &str| {
-        FileDirectory::load(&dir.path().join(name))
-            .unwrap_err()
-            .to_string()
-    };
+    let at = |name: &str| FileDirectory::load(&dir.path().join(name)).unwrap_err().to_string();
     let folder = dir.path().display();
     assert_eq!(
         at("missing.yaml"),
@@ -308,10 +279,7 @@ fn files_that_can_not_be_read() {
             "can't read the tenant file {folder}/missing.yaml: No such file or directory (os error 2); name an existing file with --tenants"
         )
     );
-    assert_eq!(
-        at("."),
-        format!("the tenant file {folder}/. is a folder; give a YAML or JSON file")
-    );
+    assert_eq!(at("."), format!("the tenant file {folder}/. is a folder; give a YAML or JSON file"));
     let large = std::fs::File::create(dir.path().join("large.yaml")).unwrap();
     large.set_len((LARGEST_MIB << 20) + 1).unwrap();
     assert_eq!(

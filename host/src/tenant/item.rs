@@ -38,13 +38,8 @@ impl Shape {
     fn fits(self, value: &Value) -> bool {
         match (self, value) {
             // Null means that the field is missing.
-            (_, Value::Null)
-            | (Self::Text, Value::Text(_))
-            | (Self::Bool, Value::Bool(_))
-            | (Self::Any, _) => true,
-            (Self::Texts, Value::List(items)) => items
-                .iter()
-                .all(|item| matches!(item.value, Value::Text(_))),
+            (_, Value::Null) | (Self::Text, Value::Text(_)) | (Self::Bool, Value::Bool(_)) | (Self::Any, _) => true,
+            (Self::Texts, Value::List(items)) => items.iter().all(|item| matches!(item.value, Value::Text(_))),
             _ => false,
         }
     }
@@ -52,9 +47,7 @@ impl Shape {
     /// What is expected instead of `value`, with the remedy where the slip is a usual one.
     fn expected(self, value: &Value) -> String {
         match (self, value) {
-            (Self::Text, Value::Number(_) | Value::Bool(_)) => {
-                "a text; put it in quotes".to_owned()
-            }
+            (Self::Text, Value::Number(_) | Value::Bool(_)) => "a text; put it in quotes".to_owned(),
             (Self::Text, _) => "a text".to_owned(),
             (Self::Bool, _) => "true or false, without quotes".to_owned(),
             (Self::Texts, Value::Text(text)) => {
@@ -89,13 +82,7 @@ const PLUGIN: &str = "plugin";
 /// Reads item `number` and notes what is wrong with it; none if it does not even
 /// name its tenant and type.
 pub(super) fn read(number: usize, node: &Node, notes: &mut Notes) -> Option<Item> {
-    let mut reader = Reader {
-        number,
-        at: node.at,
-        tenant: None,
-        entries: &[],
-        notes,
-    };
+    let mut reader = Reader { number, at: node.at, tenant: None, entries: &[], notes };
     let Value::Map(entries) = &node.value else {
         let message = format!("found {}, expected a map of fields", node.value.describe());
         reader.problem(node.at, None, message);
@@ -146,13 +133,7 @@ impl<'a> Reader<'a> {
     }
 
     fn note(&self, at: Position, field: Option<&str>, message: String) -> Problem {
-        Problem {
-            at,
-            item: Some(self.number),
-            tenant: self.tenant.clone(),
-            field: field.map(str::to_owned),
-            message,
-        }
+        Problem { at, item: Some(self.number), tenant: self.tenant.clone(), field: field.map(str::to_owned), message }
     }
 
     fn problem(&mut self, at: Position, field: Option<&str>, message: String) {
@@ -170,11 +151,7 @@ impl<'a> Reader<'a> {
         for (i, (key, _)) in self.entries.iter().enumerate() {
             let Value::Text(name) = &key.value else {
                 let found = key.value.describe();
-                self.problem(
-                    key.at,
-                    None,
-                    format!("found {found} as a field's name, expected a text"),
-                );
+                self.problem(key.at, None, format!("found {found} as a field's name, expected a text"));
                 continue;
             };
             let same = |(earlier, _): &&(Node, Node)| earlier.value == key.value;
@@ -182,13 +159,9 @@ impl<'a> Reader<'a> {
                 let message = format!("found twice, first in line {}; keep one", first.at.line);
                 self.problem(key.at, Some(&shown(name)), message);
             } else if !FIELDS.iter().any(|(field, _)| field == name) {
-                let names = FIELDS
-                    .iter()
-                    .map(|(field, _)| *field)
-                    .filter(|f| *f != PLUGIN);
-                let hint = check::nearest(name, names)
-                    .map(|near| format!("; did you mean {near}?"))
-                    .unwrap_or_default();
+                let names = FIELDS.iter().map(|(field, _)| *field).filter(|f| *f != PLUGIN);
+                let hint =
+                    check::nearest(name, names).map(|near| format!("; did you mean {near}?")).unwrap_or_default();
                 self.warn(key.at, &shown(name), format!("unknown, ignored{hint}"));
             }
         }
@@ -201,20 +174,14 @@ impl<'a> Reader<'a> {
                 continue;
             };
             let wrong = match (&node.value, shape) {
-                (Value::List(items), Shape::Texts) => items
-                    .iter()
-                    .find(|item| !matches!(item.value, Value::Text(_))),
+                (Value::List(items), Shape::Texts) => items.iter().find(|item| !matches!(item.value, Value::Text(_))),
                 _ => None,
             };
             let (at, found, expected) = match wrong {
                 Some(item) => (item.at, &item.value, Shape::Text.expected(&item.value)),
                 None => (node.at, &node.value, shape.expected(&node.value)),
             };
-            self.problem(
-                at,
-                Some(field),
-                format!("found {}, expected {expected}", found.describe()),
-            );
+            self.problem(at, Some(field), format!("found {}, expected {expected}", found.describe()));
         }
     }
 
@@ -222,11 +189,7 @@ impl<'a> Reader<'a> {
     fn required(&mut self, field: &str, rule: &Rule) -> Option<&'a str> {
         match self.node(field).map(|node| (&node.value, node.at)) {
             None => {
-                self.problem(
-                    self.at,
-                    Some(field),
-                    format!("missing, expected {}", rule.expected),
-                );
+                self.problem(self.at, Some(field), format!("missing, expected {}", rule.expected));
                 None
             }
             Some((Value::Text(text), at)) => self.checked(field, text, at, rule),
@@ -238,20 +201,12 @@ impl<'a> Reader<'a> {
     /// The text of a field that may be missing or empty.
     fn optional(&mut self, field: &str, default: &'a str, rule: &Rule) -> Option<&'a str> {
         match self.node(field).map(|node| (&node.value, node.at)) {
-            Some((Value::Text(text), at)) if !text.is_empty() => {
-                self.checked(field, text, at, rule)
-            }
+            Some((Value::Text(text), at)) if !text.is_empty() => self.checked(field, text, at, rule),
             _ => Some(default),
         }
     }
 
-    fn checked(
-        &mut self,
-        field: &str,
-        text: &'a str,
-        at: Position,
-        rule: &Rule,
-    ) -> Option<&'a str> {
+    fn checked(&mut self, field: &str, text: &'a str, at: Position, rule: &Rule) -> Option<&'a str> {
         if (rule.allows)(text) {
             return Some(text);
         }
@@ -268,10 +223,7 @@ impl<'a> Reader<'a> {
             Some(value) => *value != Value::Bool(false),
         };
         let tenant_id = self.required("tenant_id", &check::NOT_BLANK);
-        let any_type = Rule {
-            allows: |_| true,
-            ..check::TYPE
-        };
+        let any_type = Rule { allows: |_| true, ..check::TYPE };
         let kind = self.required("type", if enabled { &check::TYPE } else { &any_type });
         let delivery = match (enabled, kind) {
             (true, Some(kind)) => self.delivery(tenant_id.unwrap_or_default(), kind),
@@ -324,10 +276,7 @@ impl<'a> Reader<'a> {
     fn s3(&mut self) -> Option<Destination> {
         let bucket = self.required("bucket_name", &check::BUCKET);
         let prefix = self.optional("bucket_prefix", DEFAULT_PREFIX, &check::PREFIX);
-        Some(Destination::S3 {
-            bucket: bucket?.to_owned(),
-            prefix: format!("{}/", prefix?.trim_end_matches('/')),
-        })
+        Some(Destination::S3 { bucket: bucket?.to_owned(), prefix: format!("{}/", prefix?.trim_end_matches('/')) })
     }
 
     fn unknown_groups(&mut self, groups: &[String]) {
@@ -351,11 +300,7 @@ impl<'a> Reader<'a> {
         };
         for field in others {
             if let Some(node) = self.node(field) {
-                self.warn(
-                    node.at,
-                    field,
-                    format!("has no effect in an item of type {kind}"),
-                );
+                self.warn(node.at, field, format!("has no effect in an item of type {kind}"));
             }
         }
     }

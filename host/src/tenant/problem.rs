@@ -23,11 +23,7 @@ impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut parts = Vec::new();
         parts.extend(self.item.map(|n| format!("item {n}")));
-        parts.extend(
-            self.tenant
-                .as_ref()
-                .map(|t| format!("tenant {}", quoted(t))),
-        );
+        parts.extend(self.tenant.as_ref().map(|t| format!("tenant {}", quoted(t))));
         parts.extend(self.field.as_ref().map(|field| format!("field {field}")));
         write!(f, "{}:{}: ", self.at.line, self.at.column)?;
         if !parts.is_empty() {

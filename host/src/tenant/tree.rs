@@ -74,20 +74,14 @@ pub(super) fn parse(text: &str) -> Result<Option<Node>, SyntaxError> {
     let mut builder = Builder::default();
     let mut parser = Parser::new_from_str(text);
     while let Some(next) = parser.next_event() {
-        let (event, span) = next.map_err(|e| SyntaxError {
-            at: position(e.marker()),
-            message: e.info().to_owned(),
-        })?;
+        let (event, span) = next.map_err(|e| SyntaxError { at: position(e.marker()), message: e.info().to_owned() })?;
         builder.take(event, position(&span.start), &span)?;
     }
     Ok(builder.root)
 }
 
 fn position(marker: &saphyr_parser::Marker) -> Position {
-    Position {
-        line: marker.line(),
-        column: marker.col() + 1,
-    }
+    Position { line: marker.line(), column: marker.col() + 1 }
 }
 
 /// A list or map whose end has not come yet.
@@ -98,10 +92,7 @@ struct Open {
 
 enum Collected {
     List(Vec<Node>),
-    Map {
-        entries: Vec<(Node, Node)>,
-        key: Option<Node>,
-    },
+    Map { entries: Vec<(Node, Node)>, key: Option<Node> },
 }
 
 #[derive(Default)]
@@ -112,12 +103,7 @@ struct Builder {
 
 impl Builder {
     fn take(&mut self, event: Event<'_>, at: Position, span: &Span) -> Result<(), SyntaxError> {
-        let refuse = |message: &str| {
-            Err(SyntaxError {
-                at,
-                message: message.to_owned(),
-            })
-        };
+        let refuse = |message: &str| Err(SyntaxError { at, message: message.to_owned() });
         match event {
             Event::Scalar(text, style, _, tag) => match scalar(text, style, tag.as_deref()) {
                 // What stands for a value that is left out has no width.
@@ -134,9 +120,7 @@ impl Builder {
                 self.begin(at, Collected::Map { entries, key })
             }
             Event::SequenceEnd | Event::MappingEnd => self.end(),
-            Event::Alias(_) => {
-                refuse("an alias (`*name`), which is not supported; repeat the value")
-            }
+            Event::Alias(_) => refuse("an alias (`*name`), which is not supported; repeat the value"),
             Event::DocumentStart(_) if self.root.is_some() => {
                 refuse("a second document (`---`); put all tenants into one")
             }
@@ -180,9 +164,7 @@ impl Builder {
 /// The value that a scalar stands for; none: it has a tag that is not supported.
 fn scalar(text: Cow<'_, str>, style: ScalarStyle, tag: Option<&Tag>) -> Option<Value> {
     match tag {
-        Some(tag) if tag.is_yaml_core_schema() && tag.suffix == "str" => {
-            Some(Value::Text(text.into_owned()))
-        }
+        Some(tag) if tag.is_yaml_core_schema() && tag.suffix == "str" => Some(Value::Text(text.into_owned())),
         Some(_) => None,
         None if style != ScalarStyle::Plain => Some(Value::Text(text.into_owned())),
         None => Some(match text.as_ref() {
@@ -206,8 +188,7 @@ fn is_number(text: &str) -> bool {
     if let Some(octal) = text.strip_prefix("0o") {
         return digits(octal, 8);
     }
-    let special =
-        [".inf", ".Inf", ".INF"].contains(&unsigned) || [".nan", ".NaN", ".NAN"].contains(&text);
+    let special = [".inf", ".Inf", ".INF"].contains(&unsigned) || [".nan", ".NaN", ".NAN"].contains(&text);
     // Rust's floats are YAML's, but for their names of the special ones.
     special
         || (unsigned.contains(|c: char| c.is_ascii_digit())
@@ -243,22 +224,10 @@ mod tests {
         assert_eq!(value("yes"), text("yes"));
         assert_eq!(value("'true'"), text("true"));
         assert_eq!(value("!!str 12"), text("12"));
-        for n in [
-            "12", "-1.5", "0x1F", "0o17", "1e3", ".5", "5.", ".inf", "-.INF", ".nan",
-        ] {
+        for n in ["12", "-1.5", "0x1F", "0o17", "1e3", ".5", "5.", ".inf", "-.INF", ".nan"] {
             assert_eq!(value(n), number(n));
         }
-        for t in [
-            "inf",
-            "nan",
-            "1.2.3",
-            "0xZZ",
-            "+",
-            ".",
-            "e3",
-            "arn:aws:iam::1",
-            "12a",
-        ] {
+        for t in ["inf", "nan", "1.2.3", "0xZZ", "+", ".", "e3", "arn:aws:iam::1", "12a"] {
             assert_eq!(value(t), text(t));
         }
     }
@@ -274,13 +243,7 @@ mod tests {
             panic!("no list");
         };
         assert_eq!(items[3].value, Value::Text("x/é\n".to_owned()));
-        assert_eq!(
-            items[3].at,
-            Position {
-                line: 2,
-                column: 23
-            }
-        );
+        assert_eq!(items[3].at, Position { line: 2, column: 23 });
     }
 
     #[test]
@@ -294,32 +257,11 @@ mod tests {
     fn what_is_not_supported_is_refused_where_it_stands() {
         assert_eq!(
             error("- &a x\n- *a\n"),
-            (
-                2,
-                3,
-                "an alias (`*name`), which is not supported; repeat the value".to_owned()
-            )
+            (2, 3, "an alias (`*name`), which is not supported; repeat the value".to_owned())
         );
-        assert_eq!(
-            error("a: !!set {x}\n"),
-            (
-                1,
-                4,
-                "a tag other than !!str; write the value without it".to_owned()
-            )
-        );
-        assert_eq!(
-            error("- a\n---\n- b\n"),
-            (
-                2,
-                1,
-                "a second document (`---`); put all tenants into one".to_owned()
-            )
-        );
-        assert_eq!(
-            error(&"[".repeat(33)).2,
-            "lists and maps nested more than 32 deep"
-        );
+        assert_eq!(error("a: !!set {x}\n"), (1, 4, "a tag other than !!str; write the value without it".to_owned()));
+        assert_eq!(error("- a\n---\n- b\n"), (2, 1, "a second document (`---`); put all tenants into one".to_owned()));
+        assert_eq!(error(&"[".repeat(33)).2, "lists and maps nested more than 32 deep");
         let (line, column, message) = error("- tenant_id: a\n  type: [s3\n- x: 1\n");
         assert_eq!((line, column), (3, 4), "{message}");
     }

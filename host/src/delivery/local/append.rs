@@ -68,9 +68,7 @@ fn whole_lines(file: &mut File) -> io::Result<u64> {
         let start = end.saturating_sub(STEP);
         file.seek(SeekFrom::Start(start))?;
         block.clear();
-        Read::by_ref(file)
-            .take(end - start)
-            .read_to_end(&mut block)?;
+        Read::by_ref(file).take(end - start).read_to_end(&mut block)?;
         if let Some(newline) = block.iter().rposition(|b| *b == b'\n') {
             end = start + u64::try_from(newline).unwrap_or_default() + 1;
             break;

@@ -43,15 +43,8 @@ impl DeadLetters {
     ///
     /// # Errors
     /// The file of an earlier attempt can't be removed.
-    pub fn begin(
-        &self,
-        object: &ObjectId,
-        delivery: Option<&str>,
-    ) -> Result<DeadLetterFile, OutputError> {
-        let folder = self
-            .root
-            .join(path::segment(&object.bucket))
-            .join(path::folders(&object.key));
+    pub fn begin(&self, object: &ObjectId, delivery: Option<&str>) -> Result<DeadLetterFile, OutputError> {
+        let folder = self.root.join(path::segment(&object.bucket)).join(path::folders(&object.key));
         let path = folder.join(path::segment(delivery.unwrap_or("object")) + ".ndjson");
         match fs::remove_file(&path) {
             Err(e) if !is_missing(&e) => Err(OutputError::write(&path)(e)),
@@ -61,10 +54,7 @@ impl DeadLetters {
 }
 
 fn is_missing(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
-    )
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
 impl DeadLetterFile {
@@ -79,8 +69,7 @@ impl DeadLetterFile {
     /// The file and the cause; nothing of the letter remains then.
     pub fn write(&mut self, letter: &DeadLetter) -> Result<(), OutputError> {
         let mut line = Vec::new();
-        serde_json::to_writer(&mut line, &Line::of(letter))
-            .map_err(|e| OutputError::write(&self.path)(e.into()))?;
+        serde_json::to_writer(&mut line, &Line::of(letter)).map_err(|e| OutputError::write(&self.path)(e.into()))?;
         line.push(b'\n');
         let file = match &mut self.file {
             Some(file) => file,
@@ -146,9 +135,7 @@ impl<'a> Line<'a> {
 fn text(bytes: &[u8], cut: bool) -> Option<&str> {
     match std::str::from_utf8(bytes) {
         Ok(text) => Some(text),
-        Err(e) if cut && e.error_len().is_none() => {
-            std::str::from_utf8(bytes.get(..e.valid_up_to())?).ok()
-        }
+        Err(e) if cut && e.error_len().is_none() => std::str::from_utf8(bytes.get(..e.valid_up_to())?).ok(),
         Err(_) => None,
     }
 }
@@ -161,10 +148,7 @@ mod tests {
 
     fn letter(data: &[u8]) -> DeadLetter {
         DeadLetter {
-            object: Arc::new(ObjectId {
-                bucket: "logs".to_owned(),
-                key: "c/n/a/p/f.ndjson".to_owned(),
-            }),
+            object: Arc::new(ObjectId { bucket: "logs".to_owned(), key: "c/n/a/p/f.ndjson".to_owned() }),
             tenant: Some("n".to_owned()),
             delivery: Some("cloudwatch"),
             reason: Reason::Malformed,
@@ -186,9 +170,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let letters = DeadLetters::new(dir.path());
         let object = letter(b"").object;
-        let path = dir
-            .path()
-            .join("dead-letter/logs/c/n/a/p/f%2Endjson/cloudwatch.ndjson");
+        let path = dir.path().join("dead-letter/logs/c/n/a/p/f%2Endjson/cloudwatch.ndjson");
         for _ in 0..2 {
             let mut file = letters.begin(&object, Some("cloudwatch")).unwrap();
             assert!(!path.exists());
@@ -207,15 +189,9 @@ mod tests {
     #[test]
     fn letters_about_the_object_have_a_file_of_their_own() {
         let dir = tempfile::tempdir().unwrap();
-        let object = ObjectId {
-            bucket: "b".to_owned(),
-            key: "short".to_owned(),
-        };
+        let object = ObjectId { bucket: "b".to_owned(), key: "short".to_owned() };
         let file = DeadLetters::new(dir.path()).begin(&object, None).unwrap();
-        assert_eq!(
-            file.path(),
-            dir.path().join("dead-letter/b/short/object.ndjson")
-        );
+        assert_eq!(file.path(), dir.path().join("dead-letter/b/short/object.ndjson"));
     }
 
     #[test]
@@ -233,13 +209,7 @@ mod tests {
         assert_eq!(cut["data"].as_str().unwrap().len(), MOST_DATA - 1);
         assert_eq!(cut["truncated"], true);
         let broken = line(&letter(&[b"\xff".as_slice(), text.as_bytes()].concat()));
-        assert_eq!(
-            STANDARD
-                .decode(broken["data_base64"].as_str().unwrap())
-                .unwrap()
-                .len(),
-            MOST_DATA
-        );
+        assert_eq!(STANDARD.decode(broken["data_base64"].as_str().unwrap()).unwrap().len(), MOST_DATA);
         let mut beginning = letter("né".as_bytes());
         beginning.data.pop();
         beginning.length = Some(1 << 30);

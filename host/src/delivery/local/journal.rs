@@ -33,16 +33,8 @@ pub struct Fingerprint {
 
 impl From<&Metadata> for Fingerprint {
     fn from(metadata: &Metadata) -> Self {
-        let since = metadata
-            .modified()
-            .ok()
-            .and_then(|t| t.duration_since(UNIX_EPOCH).ok());
-        Self {
-            len: metadata.len(),
-            mtime: since
-                .and_then(|d| u64::try_from(d.as_nanos()).ok())
-                .unwrap_or(0),
-        }
+        let since = metadata.modified().ok().and_then(|t| t.duration_since(UNIX_EPOCH).ok());
+        Self { len: metadata.len(), mtime: since.and_then(|d| u64::try_from(d.as_nanos()).ok()).unwrap_or(0) }
     }
 }
 
@@ -161,17 +153,10 @@ impl Journal {
         }
         let warnings = match read.damaged {
             0 => Vec::new(),
-            n => vec![format!(
-                "{} has {n} damaged lines; what they were about may be delivered again",
-                path.display()
-            )],
+            n => vec![format!("{} has {n} damaged lines; what they were about may be delivered again", path.display())],
         };
         let known = std::mem::take(&mut read.known);
-        Ok(Self {
-            inner: Mutex::new(Inner { file, known }),
-            warnings,
-            _lock: lock,
-        })
+        Ok(Self { inner: Mutex::new(Inner { file, known }), warnings, _lock: lock })
     }
 
     /// What is worth a look about the journal, a sentence each.
@@ -215,8 +200,7 @@ impl Journal {
     fn add(&self, line: &Line<'_>) -> Result<(), OutputError> {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         let Inner { file, known } = &mut *inner;
-        let mut bytes =
-            serde_json::to_vec(line).map_err(|e| OutputError::write(file.path())(e.into()))?;
+        let mut bytes = serde_json::to_vec(line).map_err(|e| OutputError::write(file.path())(e.into()))?;
         bytes.push(b'\n');
         file.append(&bytes)?;
         known.insert(line.key(), line.latest(0));
@@ -271,11 +255,7 @@ struct Journaled {
 }
 
 fn read(path: &Path) -> io::Result<Journaled> {
-    let mut found = Journaled {
-        known: Known::new(),
-        lines: 0,
-        damaged: 0,
-    };
+    let mut found = Journaled { known: Known::new(), lines: 0, damaged: 0 };
     each_line(path, |number, bytes| {
         found.lines += 1;
         match serde_json::from_slice::<Line<'_>>(bytes) {
@@ -293,13 +273,9 @@ fn read(path: &Path) -> io::Result<Journaled> {
 fn compact(path: &Path, known: &Known) -> io::Result<()> {
     let new: PathBuf = path.with_extension("ndjson.new");
     let mut out = BufWriter::new(File::create(&new)?);
-    each_line(path, |number, bytes| {
-        match serde_json::from_slice::<Line<'_>>(bytes) {
-            Ok(line) if known.get(&line.key()).is_some_and(|l| l.line == number) => {
-                out.write_all(bytes)
-            }
-            _ => Ok(()),
-        }
+    each_line(path, |number, bytes| match serde_json::from_slice::<Line<'_>>(bytes) {
+        Ok(line) if known.get(&line.key()).is_some_and(|l| l.line == number) => out.write_all(bytes),
+        _ => Ok(()),
     })?;
     out.into_inner()?.sync_all()?;
     fs::rename(new, path)

@@ -3,10 +3,7 @@ use std::path::Path;
 use tempfile::TempDir;
 
 fn object(key: &str) -> ObjectId {
-    ObjectId {
-        bucket: "logs".to_owned(),
-        key: key.to_owned(),
-    }
+    ObjectId { bucket: "logs".to_owned(), key: key.to_owned() }
 }
 
 fn entry(object: &ObjectId) -> Entry<'_> {
@@ -64,46 +61,14 @@ fn another_file_delivery_or_tenant_is_fresh() {
     let fingerprint = Fingerprint { len: 10, mtime: 21 };
     for object in [&a, &b] {
         let known = entry(object);
-        assert_eq!(
-            journal.state(&Entry {
-                fingerprint,
-                ..known
-            }),
-            State::Fresh
-        );
-        assert_eq!(
-            journal.state(&Entry {
-                tenant: "x",
-                ..known
-            }),
-            State::Fresh
-        );
-        assert_eq!(
-            journal.state(&Entry {
-                delivery: "s3",
-                ..known
-            }),
-            State::Fresh
-        );
+        assert_eq!(journal.state(&Entry { fingerprint, ..known }), State::Fresh);
+        assert_eq!(journal.state(&Entry { tenant: "x", ..known }), State::Fresh);
+        assert_eq!(journal.state(&Entry { delivery: "s3", ..known }), State::Fresh);
     }
-    let other = Entry {
-        events_from: "guest 2",
-        ..entry(&a)
-    };
-    assert_eq!(
-        journal.state(&other),
-        State::Fresh,
-        "a count of other events"
-    );
-    let other = Entry {
-        events_from: "guest 2",
-        ..entry(&b)
-    };
-    assert_eq!(
-        journal.state(&other),
-        State::Done,
-        "what is done stays done"
-    );
+    let other = Entry { events_from: "guest 2", ..entry(&a) };
+    assert_eq!(journal.state(&other), State::Fresh, "a count of other events");
+    let other = Entry { events_from: "guest 2", ..entry(&b) };
+    assert_eq!(journal.state(&other), State::Done, "what is done stays done");
 }
 
 #[test]
@@ -111,10 +76,7 @@ fn a_torn_last_line_is_cut_off_and_a_damaged_one_is_told() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join(FILE);
     let (a, b) = (object("a"), object("b"));
-    Journal::open(dir.path())
-        .unwrap()
-        .progress(&entry(&a), 5)
-        .unwrap();
+    Journal::open(dir.path()).unwrap().progress(&entry(&a), 5).unwrap();
     append(&path, b"{\"object\":\"s3://logs/b\",\"finger");
     let journal = Journal::open(dir.path()).unwrap();
     assert!(journal.warnings().is_empty());
@@ -128,10 +90,7 @@ fn a_torn_last_line_is_cut_off_and_a_damaged_one_is_told() {
     assert_eq!(journal.state(&entry(&b)), State::Done);
     assert_eq!(
         journal.warnings(),
-        [format!(
-            "{} has 2 damaged lines; what they were about may be delivered again",
-            path.display()
-        )]
+        [format!("{} has 2 damaged lines; what they were about may be delivered again", path.display())]
     );
 }
 
@@ -164,12 +123,7 @@ fn many_stale_lines_are_dropped_on_opening() {
     drop(journal);
     let journal = Journal::open(dir.path()).unwrap();
     assert_eq!(lines(&dir).len(), 2);
-    assert_eq!(
-        journal.state(&entry(&a)),
-        State::Resume {
-            events: MANY_STALE + 1
-        }
-    );
+    assert_eq!(journal.state(&entry(&a)), State::Resume { events: MANY_STALE + 1 });
     journal.done(&entry(&a), 2000, "delivered").unwrap();
     drop(journal);
     let journal = Journal::open(dir.path()).unwrap();
@@ -194,10 +148,7 @@ fn an_output_that_is_a_file_is_an_error() {
     let path = dir.path().join("x");
     fs::write(&path, "12345").unwrap();
     let error = Journal::open(&path).unwrap_err().to_string();
-    assert!(
-        error.contains("a file stands where a folder is needed"),
-        "{error}"
-    );
+    assert!(error.contains("a file stands where a folder is needed"), "{error}");
 }
 
 #[cfg(target_os = "linux")]
@@ -206,10 +157,7 @@ fn a_full_disk_is_an_error_and_changes_nothing() {
     let dir = tempfile::tempdir().unwrap();
     std::os::unix::fs::symlink("/dev/full", dir.path().join(FILE)).unwrap();
     let journal = Journal {
-        inner: Mutex::new(Inner {
-            file: Appended::open(dir.path().join(FILE)).unwrap(),
-            known: Known::new(),
-        }),
+        inner: Mutex::new(Inner { file: Appended::open(dir.path().join(FILE)).unwrap(), known: Known::new() }),
         warnings: Vec::new(),
         _lock: lock(dir.path()).unwrap(),
     };

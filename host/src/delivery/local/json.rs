@@ -138,10 +138,8 @@ mod tests {
     #[test]
     #[ignore = "prints a measurement"]
     fn speed() {
-        let plain =
-            "I1018 10:11:12.123456 1 httplog.go:132 verb=GET URI=/api/v1/namespaces ".repeat(3);
-        let quoted =
-            r#"{"level":"info","ts":"2025-01-01T00:00:00Z","msg":"reconciled","n":12}"#.repeat(3);
+        let plain = "I1018 10:11:12.123456 1 httplog.go:132 verb=GET URI=/api/v1/namespaces ".repeat(3);
+        let quoted = r#"{"level":"info","ts":"2025-01-01T00:00:00Z","msg":"reconciled","n":12}"#.repeat(3);
         for text in [&plain, &quoted] {
             for (name, serde) in [("own", false), ("serde_json", true)] {
                 let mut out = Vec::with_capacity(1 << 20);

@@ -69,9 +69,7 @@ impl OutputError {
         };
         matches!(
             source.kind(),
-            io::ErrorKind::StorageFull
-                | io::ErrorKind::QuotaExceeded
-                | io::ErrorKind::ReadOnlyFilesystem
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::ReadOnlyFilesystem
         )
     }
 
@@ -89,17 +87,13 @@ impl OutputError {
 fn remedy(error: &io::Error) -> &'static str {
     match error.kind() {
         io::ErrorKind::StorageFull => "the disk is full: free space, or give another --output",
-        io::ErrorKind::QuotaExceeded => {
-            "this user's quota is spent: free space, or give another --output"
-        }
+        io::ErrorKind::QuotaExceeded => "this user's quota is spent: free space, or give another --output",
         io::ErrorKind::ReadOnlyFilesystem => "the file system is read-only: give another --output",
         io::ErrorKind::PermissionDenied => "let this user write there, or give another --output",
         io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => {
             "a file stands where a folder is needed: move it away, or give another --output"
         }
-        io::ErrorKind::IsADirectory => {
-            "a folder stands where a file is needed: move it away, or give another --output"
-        }
+        io::ErrorKind::IsADirectory => "a folder stands where a file is needed: move it away, or give another --output",
         _ => "check the disk, or give another --output",
     }
 }
@@ -145,11 +139,7 @@ mod tests {
         assert!(error(io::ErrorKind::ReadOnlyFilesystem).stops_everything());
         let denied = error(io::ErrorKind::PermissionDenied);
         assert!(!denied.stops_everything());
-        assert!(
-            denied
-                .to_string()
-                .ends_with("let this user write there, or give another --output")
-        );
+        assert!(denied.to_string().ends_with("let this user write there, or give another --output"));
     }
 
     #[test]
@@ -157,9 +147,6 @@ mod tests {
         let hash = |parts: &[&str]| stable_hash(parts.iter().map(|p| p.as_bytes()));
         assert_ne!(hash(&["ab", "c"]), hash(&["a", "bc"]));
         assert_ne!(hash(&["a"]), hash(&["a", ""]));
-        assert_eq!(
-            format!("{:032x}", hash(&["a"])),
-            "19c3dbf8e5061a5c61631051cd9ca0c5"
-        );
+        assert_eq!(format!("{:032x}", hash(&["a"])), "19c3dbf8e5061a5c61631051cd9ca0c5");
     }
 }

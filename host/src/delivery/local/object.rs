@@ -30,19 +30,13 @@ impl Objects {
         let left = root.join(TEMPORARY);
         match fs::remove_dir_all(&left) {
             Err(e) if e.kind() != io::ErrorKind::NotFound => Err(OutputError::write(&left)(e)),
-            _ => Ok(Self {
-                root: root.to_owned(),
-                next: AtomicU64::new(0),
-            }),
+            _ => Ok(Self { root: root.to_owned(), next: AtomicU64::new(0) }),
         }
     }
 
     /// The file of an object.
     pub fn path(&self, bucket: &str, key: &str) -> PathBuf {
-        self.root
-            .join("s3")
-            .join(path::segment(bucket))
-            .join(path::key(key))
+        self.root.join("s3").join(path::segment(bucket)).join(path::key(key))
     }
 
     /// Copies the file `from` to an object; gives its bytes.
@@ -59,13 +53,10 @@ impl Objects {
         let before = state(&source).map_err(OutputError::source(from))?;
         let mut upload = self.upload(bucket, key)?;
         // The kernel copies, or shares the blocks where the file system can.
-        let copied = io::copy(&mut source, &mut upload.file)
-            .map_err(|e| copy_failed(e, from, &upload.temporary))?;
+        let copied = io::copy(&mut source, &mut upload.file).map_err(|e| copy_failed(e, from, &upload.temporary))?;
         let after = state(&source).map_err(OutputError::source(from))?;
         if before != after || copied != before.0 {
-            return Err(OutputError::SourceChanged {
-                path: from.to_owned(),
-            });
+            return Err(OutputError::SourceChanged { path: from.to_owned() });
         }
         upload.commit()?;
         Ok(copied)
@@ -90,9 +81,7 @@ impl Objects {
 /// A copy does not say which side failed; a cause that only one can have tells.
 fn copy_failed(error: io::Error, from: &Path, to: &Path) -> OutputError {
     match error.kind() {
-        io::ErrorKind::IsADirectory | io::ErrorKind::StaleNetworkFileHandle => {
-            OutputError::source(from)(error)
-        }
+        io::ErrorKind::IsADirectory | io::ErrorKind::StaleNetworkFileHandle => OutputError::source(from)(error),
         _ => OutputError::write(to)(error),
     }
 }
@@ -212,13 +201,8 @@ mod tests {
     #[test]
     fn a_source_that_changes_is_refused() {
         let (dir, objects) = objects();
-        let error = objects
-            .copy(Path::new("/proc/version"), "logs", "k")
-            .unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "/proc/version changed while it was copied; run again when it is complete"
-        );
+        let error = objects.copy(Path::new("/proc/version"), "logs", "k").unwrap_err();
+        assert_eq!(error.to_string(), "/proc/version changed while it was copied; run again when it is complete");
         assert!(!objects.path("logs", "k").exists());
         assert_eq!(left(&dir), 0);
     }
@@ -230,15 +214,9 @@ mod tests {
         fs::write(&from, "x").unwrap();
         objects.copy(&from, "logs", "a").unwrap();
         let error = objects.copy(&from, "logs", "a/b").unwrap_err().to_string();
-        assert!(
-            error.contains("a file stands where a folder is needed"),
-            "{error}"
-        );
+        assert!(error.contains("a file stands where a folder is needed"), "{error}");
         objects.copy(&from, "logs", "c/d").unwrap();
         let error = objects.copy(&from, "logs", "c").unwrap_err().to_string();
-        assert!(
-            error.contains("a folder stands where a file is needed"),
-            "{error}"
-        );
+        assert!(error.contains("a folder stands where a file is needed"), "{error}");
     }
 }

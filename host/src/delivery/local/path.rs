@@ -84,10 +84,7 @@ mod tests {
 
     #[test]
     fn plain_names_stay_as_they_are() {
-        assert_eq!(
-            segment("kube-apiserver-0.é_日本"),
-            "kube-apiserver-0.é_日本"
-        );
+        assert_eq!(segment("kube-apiserver-0.é_日本"), "kube-apiserver-0.é_日本");
         assert_eq!(group("/aws/logs/prod"), PathBuf::from("aws/logs/prod"));
         assert_eq!(key("ROSA/a/b.json.gz"), PathBuf::from("ROSA/a/b.json.gz"));
     }
@@ -107,20 +104,14 @@ mod tests {
         ] {
             assert_eq!(segment(name), encoded);
         }
-        assert_eq!(
-            group("//a//../b"),
-            PathBuf::from("%empty/a/%empty/%2E%2E/b")
-        );
+        assert_eq!(group("//a//../b"), PathBuf::from("%empty/a/%empty/%2E%2E/b"));
         assert_eq!(key("/a/"), PathBuf::from("%empty/a/%empty"));
     }
 
     #[test]
     fn no_folder_of_a_group_can_be_a_streams_file() {
         assert_eq!(group("a/b.ndjson"), PathBuf::from("a/b%2Endjson"));
-        assert_eq!(
-            group("x.batches.JSONL/y"),
-            PathBuf::from("x.batches%2EJSONL/y")
-        );
+        assert_eq!(group("x.batches.JSONL/y"), PathBuf::from("x.batches%2EJSONL/y"));
         assert_eq!(key("a/b.ndjson"), PathBuf::from("a/b.ndjson"));
     }
 
@@ -136,12 +127,8 @@ mod tests {
 
     /// Names that try: dots, slashes, percent signs, endings, and long ones.
     fn name() -> impl Strategy<Value = String> {
-        let part = prop_oneof![
-            "[./%\\\\a2Ee\0~]{0,6}",
-            "[ab]{0,2}\\.(ndjson|jsonl|NDJSON)",
-            "\\PC{0,4}",
-            "(ab|%){90,130}"
-        ];
+        let part =
+            prop_oneof!["[./%\\\\a2Ee\0~]{0,6}", "[ab]{0,2}\\.(ndjson|jsonl|NDJSON)", "\\PC{0,4}", "(ab|%){90,130}"];
         proptest::collection::vec(part, 0..4).prop_map(|parts| parts.join("/"))
     }
 

@@ -36,14 +36,10 @@ pub struct StreamName<'a> {
 impl StreamName<'_> {
     /// The folder of the stream's files, below the output folder.
     fn folder(&self) -> PathBuf {
-        [
-            "cloudwatch".to_owned(),
-            path::segment(self.account),
-            path::segment(self.region),
-        ]
-        .iter()
-        .collect::<PathBuf>()
-        .join(path::group(self.group))
+        ["cloudwatch".to_owned(), path::segment(self.account), path::segment(self.region)]
+            .iter()
+            .collect::<PathBuf>()
+            .join(path::group(self.group))
     }
 
     /// The stream's events, below the output folder.
@@ -53,8 +49,7 @@ impl StreamName<'_> {
 
     /// The stream's puts, below the output folder.
     fn batches(&self) -> PathBuf {
-        self.folder()
-            .join(path::segment(self.stream) + ".batches.jsonl")
+        self.folder().join(path::segment(self.stream) + ".batches.jsonl")
     }
 }
 
@@ -87,11 +82,7 @@ struct Files {
 impl Streams {
     /// Streams below the output folder `root`; makes nothing yet.
     pub fn new(root: &Path) -> Self {
-        Self {
-            root: root.to_owned(),
-            open: Mutex::default(),
-            buffers: Mutex::default(),
-        }
+        Self { root: root.to_owned(), open: Mutex::default(), buffers: Mutex::default() }
     }
 
     /// The file of a stream's events.
@@ -144,10 +135,7 @@ impl Streams {
         let mut files = lock(&slot);
         let open = match files.take() {
             Some(open) => open,
-            None => Files {
-                events: Appended::open(events)?,
-                batches: Appended::open(self.root.join(at.batches()))?,
-            },
+            None => Files { events: Appended::open(events)?, batches: Appended::open(self.root.join(at.batches()))? },
         };
         // After a failure the files are opened anew, which looks at what is there.
         *files = Some(open.put(lines, batch)?);
@@ -189,10 +177,7 @@ impl Open {
     /// stream's files are never open twice.
     fn make_room(&mut self) {
         while self.slots.len() >= MOST_OPEN {
-            let idle = self
-                .slots
-                .iter()
-                .filter(|(_, (slot, _))| Arc::strong_count(slot) == 1);
+            let idle = self.slots.iter().filter(|(_, (slot, _))| Arc::strong_count(slot) == 1);
             let Some(oldest) = idle.min_by_key(|(_, (_, used))| *used) else {
                 return;
             };

@@ -9,41 +9,25 @@ fn streams() -> (TempDir, Streams) {
 }
 
 fn name<'a>(group: &'a str, stream: &'a str) -> StreamName<'a> {
-    StreamName {
-        account: "123456789012",
-        region: "us-east-1",
-        group,
-        stream,
-    }
+    StreamName { account: "123456789012", region: "us-east-1", group, stream }
 }
 
 fn object() -> ObjectId {
-    ObjectId {
-        bucket: "logs".to_owned(),
-        key: "a \"b\".gz".to_owned(),
-    }
+    ObjectId { bucket: "logs".to_owned(), key: "a \"b\".gz".to_owned() }
 }
 
 fn event(timestamp: i64, message: &str) -> Event {
-    Event {
-        line: 0,
-        timestamp,
-        message: message.to_owned(),
-    }
+    Event { line: 0, timestamp, message: message.to_owned() }
 }
 
 #[test]
 fn a_put_is_lines_of_events_and_a_line_about_it() {
     let (dir, streams) = streams();
     let at = name("/shop/logs", "pod..1/2");
-    streams
-        .put(&at, &object(), [event(1, "é\n"), event(2, "{\"a\":1}")].iter())
-        .unwrap();
+    streams.put(&at, &object(), [event(1, "é\n"), event(2, "{\"a\":1}")].iter()).unwrap();
     streams.put(&at, &object(), [event(-5, "x")].iter()).unwrap();
     streams.put(&at, &object(), [].iter()).unwrap();
-    let folder = dir
-        .path()
-        .join("cloudwatch/123456789012/us-east-1/shop/logs");
+    let folder = dir.path().join("cloudwatch/123456789012/us-east-1/shop/logs");
     assert_eq!(streams.path(&at), folder.join("pod..1%2F2.ndjson"));
     assert_eq!(
         fs::read_to_string(streams.path(&at)).unwrap(),
@@ -63,13 +47,7 @@ fn a_torn_line_of_an_earlier_run_is_cut_off() {
     let path = streams.path(&at);
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     let long = "x".repeat(200_000);
-    for (left, kept) in [
-        ("", ""),
-        ("torn", ""),
-        ("whole\n", "whole\n"),
-        ("whole\ntorn", "whole\n"),
-        (&long, ""),
-    ] {
+    for (left, kept) in [("", ""), ("torn", ""), ("whole\n", "whole\n"), ("whole\ntorn", "whole\n"), (&long, "")] {
         fs::write(&path, left).unwrap();
         let streams = Streams::new(dir.path());
         streams.put(&at, &object(), [event(1, "m")].iter()).unwrap();
@@ -84,9 +62,7 @@ fn more_streams_than_may_be_open_lose_nothing() {
     for round in 0..2 {
         for i in 0..MOST_OPEN * 2 {
             let stream = i.to_string();
-            streams
-                .put(&name("g", &stream), &object(), [event(round, "m")].iter())
-                .unwrap();
+            streams.put(&name("g", &stream), &object(), [event(round, "m")].iter()).unwrap();
             assert!(lock(&streams.open).slots.len() <= MOST_OPEN);
         }
     }
@@ -118,11 +94,7 @@ fn puts_of_many_threads_stay_whole() {
         let lines: Vec<_> = text.lines().collect();
         assert_eq!(lines.len(), 240);
         for put in lines.chunks(3) {
-            assert!(
-                put[0].ends_with("\"a\"}")
-                    && put[1].ends_with("\"b\"}")
-                    && put[2].ends_with("\"c\"}")
-            );
+            assert!(put[0].ends_with("\"a\"}") && put[1].ends_with("\"b\"}") && put[2].ends_with("\"c\"}"));
             assert_eq!(put[0].replace("\"a\"", "\"b\""), put[1]);
         }
     }
@@ -146,9 +118,7 @@ mod full_disk {
     #[test]
     fn events_that_can_not_be_written_are_an_error_with_its_remedy() {
         let (_dir, streams, file) = full("ndjson");
-        let error = streams
-            .put(&name("g", "s"), &object(), [event(1, "secret")].iter())
-            .unwrap_err();
+        let error = streams.put(&name("g", "s"), &object(), [event(1, "secret")].iter()).unwrap_err();
         assert_eq!(
             error.to_string(),
             format!(
@@ -169,12 +139,6 @@ mod full_disk {
         }
         fs::remove_file(file).unwrap();
         streams.put(&at, &object(), [event(1, "m")].iter()).unwrap();
-        assert_eq!(
-            fs::read_to_string(streams.path(&at))
-                .unwrap()
-                .lines()
-                .count(),
-            1
-        );
+        assert_eq!(fs::read_to_string(streams.path(&at)).unwrap().lines().count(), 1);
     }
 }

@@ -37,6 +37,9 @@ pub struct Output {
 }
 
 impl Output {
+    /// The folders below it that it writes to.
+    pub const FOLDERS: [&str; 4] = ["cloudwatch", "s3", "dead-letter", ".incoming"];
+
     /// Opens the folder, which is made where it is missing.
     ///
     /// # Errors

@@ -1,7 +1,7 @@
 //! One object, for each delivery of its tenant.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -23,21 +23,16 @@ pub(super) async fn deliver(run: &Arc<Run>, object: &LocalObject) -> Vec<Entry> 
     if run.stop.is_asked() {
         return vec![without(None, Outcome::Interrupted)];
     }
-    let fingerprint = match std::fs::metadata(&object.path) {
+    let fingerprint = match object.metadata() {
         Ok(metadata) => Fingerprint::from(&metadata),
-        Err(error) => {
-            let error = format!("{}: {error}; let this user read it, then run again", object.path.display());
-            return vec![without(None, Outcome::Failed).because("unreadable", error)];
-        }
+        Err(error) => return vec![without(None, Outcome::Failed).because("unreadable", unreadable(object, &error))],
     };
     let origin = match parse_key(run, &id).await {
         Ok(origin) => Arc::new(origin),
         Err(GuestError::Rejected { text, .. }) => return vec![invalid_key(run, &id, text)],
         Err(error) => return vec![without(None, Outcome::Failed).because(error.name(), error.to_string())],
     };
-    let ignored = |reason, error: &str| {
-        vec![without(Some(&origin.tenant_id), Outcome::Ignored).because(reason, error)]
-    };
+    let ignored = |reason, error: &str| vec![without(Some(&origin.tenant_id), Outcome::Ignored).because(reason, error)];
     let deliveries = match run.tenants.lookup(&origin.tenant_id) {
         Lookup::Deliveries(deliveries) => deliveries,
         Lookup::Unknown => return ignored("unknown-tenant", "the tenant file has no item of this tenant"),
@@ -255,7 +250,7 @@ impl One<'_> {
     }
 
     fn unreadable(&self, error: &std::io::Error) -> Delivered {
-        failure("unreadable", format!("{}: {error}; let this user read it, then run again", self.object.path.display()))
+        failure("unreadable", unreadable(self.object, error))
     }
 
     /// The filter refused the object for good.
@@ -278,6 +273,16 @@ impl One<'_> {
             Err(error) => failure("destination", failed(error, &self.run.stop).to_string()),
         }
     }
+}
+
+fn unreadable(object: &LocalObject, error: &std::io::Error) -> String {
+    let remedy = match error.kind() {
+        ErrorKind::PermissionDenied => "let this user read it",
+        ErrorKind::NotFound => "it was moved away, or is a link to nothing",
+        ErrorKind::Other => "remove it, or put the object itself there",
+        _ => "check the disk",
+    };
+    format!("{}: {error}; {remedy}, then run again", object.path.display())
 }
 
 fn gzip_head(mut file: &File) -> std::io::Result<bool> {

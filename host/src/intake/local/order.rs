@@ -31,8 +31,7 @@ pub(super) fn pods(objects: Vec<LocalObject>) -> VecDeque<Vec<LocalObject>> {
 }
 
 fn same_pod(a: &LocalObject, b: &LocalObject) -> bool {
-    a.id.bucket == b.id.bucket
-        && a.id.key.split('/').take(POD_SEGMENTS).eq(b.id.key.split('/').take(POD_SEGMENTS))
+    a.id.bucket == b.id.bucket && a.id.key.split('/').take(POD_SEGMENTS).eq(b.id.key.split('/').take(POD_SEGMENTS))
 }
 
 #[cfg(test)]
@@ -43,10 +42,8 @@ mod tests {
     #[test]
     fn tenants_take_turns_and_pods_stay_together() {
         let keys = ["c/a/x/p1/1", "c/a/x/p1/2", "c/a/x/p2/1", "c/a/x/p3/1", "c/b/x/p1/1", "short"];
-        let object = |key: &&str| LocalObject {
-            id: ObjectId { bucket: "b".into(), key: (*key).to_owned() },
-            path: "p".into(),
-        };
+        let object =
+            |key: &&str| LocalObject { id: ObjectId { bucket: "b".into(), key: (*key).to_owned() }, path: "p".into() };
         let pods = pods(keys.iter().map(object).collect());
         let keys: Vec<Vec<String>> =
             pods.into_iter().map(|pod| pod.into_iter().map(|object| object.id.key).collect()).collect();

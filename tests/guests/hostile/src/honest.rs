@@ -74,9 +74,9 @@ fn record(work: &Work, (number, text): &Line, others: &[Line], out: &mut Transfo
             let message = match work.mode.as_str() {
                 "count-objects" => OBJECTS.get().to_string(),
                 "empty" => String::new(),
-                _ => others.iter().fold(text.into_owned(), |message, (_, more)| {
-                    message + "\n" + &String::from_utf8_lossy(more)
-                }),
+                _ => others
+                    .iter()
+                    .fold(text.into_owned(), |message, (_, more)| message + "\n" + &String::from_utf8_lossy(more)),
             };
             out.events.push(event(*number, timestamp, &message));
             if work.mode == "twice" {

@@ -17,6 +17,10 @@ pub(crate) fn told(work: &Work, first: u64, count: u64, lines: &[u8]) -> Option<
         "event-max" => events(&[u64::MAX]),
         "event-descending" => events(&[first + 1, first]),
         "event-blank" => events(&[first, first + blank(lines)?]),
+        "event-blank-late" => {
+            let rejected = Note { first, last: first, verdict: Verdict::Rejected("a lie".to_owned()) };
+            (vec![event(first + blank(lines)?, work.now, "a lie")], vec![rejected], None)
+        }
         "event-held" => (vec![event(first + 1, work.now, "a lie")], vec![], Some(first + 1)),
         "note-settled" if first > 0 => notes(&[(first - 1, first)]),
         "note-ahead" => notes(&[(first, next)]),
@@ -24,12 +28,8 @@ pub(crate) fn told(work: &Work, first: u64, count: u64, lines: &[u8]) -> Option<
         "note-reversed" => notes(&[(first + 1, first)]),
         "note-overlap" => notes(&[(first, first + 1), (first + 1, first + 1)]),
         "note-descending" => notes(&[(first + 1, first + 1), (first, first)]),
-        "note-over-event" => {
-            (vec![event(first + 1, work.now, "a lie")], vec![note(first, first + 1)], None)
-        }
-        "note-all" => {
-            (vec![], vec![Note { first, last: next - 1, verdict: Verdict::Rejected("x".repeat(500)) }], None)
-        }
+        "note-over-event" => (vec![event(first + 1, work.now, "a lie")], vec![note(first, first + 1)], None),
+        "note-all" => (vec![], vec![Note { first, last: next - 1, verdict: Verdict::Rejected("x".repeat(500)) }], None),
         "pending-ahead" => pending(next + 1),
         "pending-settled" if first > 0 => pending(0),
         "pending-max" => pending(u64::MAX),
@@ -49,7 +49,8 @@ pub(crate) fn told(work: &Work, first: u64, count: u64, lines: &[u8]) -> Option<
 
 /// The first blank line, counted from the chunk's first.
 fn blank(lines: &[u8]) -> Option<u64> {
-    lines.split(|&byte| byte == b'\n').position(|line| line.trim_ascii().is_empty()).map(|index| index as u64)
+    let mut lines = lines.split_inclusive(|&byte| byte == b'\n');
+    lines.position(|line| line.trim_ascii().is_empty()).map(|index| index as u64)
 }
 
 /// Events whose messages are the same megabyte: little memory here, much where

@@ -1,0 +1,288 @@
+//! An object through the pipeline, to a sink in memory, with any component.
+
+use std::io::Cursor;
+use std::path::PathBuf;
+use std::sync::{Arc, LazyLock};
+
+use log_processor::delivery::batch::Batch;
+use log_processor::delivery::port::{DeliveryError, EventSink, Rejected};
+use log_processor::guest::{Component, Engine, GuestError, Limits, Precompiled};
+use log_processor::model::{DeadLetter, Delivery, Destination, Event, ObjectId, Origin};
+use log_processor::object::ReadLimits;
+use log_processor::pipeline::{Delivered, End, Job, Plan, Stop, deliver_events, deliver_object};
+
+/// The clock of all objects here: 2026-11-23T10:00:00Z.
+pub(crate) const NOW: i64 = 1_795_428_000_000;
+
+/// Small, so that what runs into them does so soon.
+pub(crate) fn limits() -> Limits {
+    Limits {
+        memory_bytes: 16 << 20,
+        fuel_per_mib: 100_000_000,
+        output_ratio: 16,
+        held_back_bytes: 64 << 10,
+        log_lines: 10,
+    }
+}
+
+/// What `make fixtures` builds.
+pub(crate) fn built(file: &str) -> PathBuf {
+    let path = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../target/guest")).join(file);
+    assert!(path.is_file(), "{} is missing: run `make fixtures`", path.display());
+    path
+}
+
+pub(crate) fn read(file: &str) -> Vec<u8> {
+    std::fs::read(built(file)).unwrap()
+}
+
+pub(crate) struct World {
+    pub(crate) engine: Engine,
+    pub(crate) default: Component,
+    pub(crate) hostile: Component,
+    pub(crate) rewriter: Component,
+}
+
+/// One engine for all tests: what one guest does must not matter to the others.
+pub(crate) static WORLD: LazyLock<World> = LazyLock::new(|| {
+    let default_limits = limits().for_default_guest(1 << 20);
+    let engine = Engine::new(32, default_limits.memory_bytes).unwrap();
+    let (component, code) = (read("default.wasm"), read("default.cwasm"));
+    let guest = Precompiled { component: &component, code: &code };
+    let (default, _) = engine.load_precompiled("default", guest, default_limits).unwrap();
+    let load = |name: &str| engine.load(name, &read(&format!("fixtures/{name}.wasm")), limits()).unwrap();
+    let (hostile, rewriter) = (load("hostile-guest"), load("rewriter-guest"));
+    World { engine, default, hostile, rewriter }
+});
+
+/// An object and who works on it.
+pub(crate) struct Case {
+    tenant: Option<Component>,
+    settings: Vec<(String, String)>,
+    input: Vec<u8>,
+    chunk_bytes: usize,
+    resume_from: u64,
+}
+
+impl Case {
+    /// The hostile guest in this mode, over three lines.
+    pub(crate) fn hostile(mode: &str) -> Self {
+        Self::of(Some(&WORLD.hostile)).set("mode", mode).lines(&["one", "two", "three"])
+    }
+
+    pub(crate) fn rewriter(mode: &str) -> Self {
+        Self::of(Some(&WORLD.rewriter)).set("mode", mode).lines(&[&record("a"), &record("b"), &record("c")])
+    }
+
+    pub(crate) fn of(tenant: Option<&Component>) -> Self {
+        let tenant = tenant.cloned();
+        Self { tenant, settings: Vec::new(), input: Vec::new(), chunk_bytes: 1 << 16, resume_from: 0 }
+    }
+
+    pub(crate) fn set(mut self, name: &str, value: &str) -> Self {
+        self.settings.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    pub(crate) fn lines(self, lines: &[&str]) -> Self {
+        self.input(lines.iter().map(|line| format!("{line}\n")).collect::<String>())
+    }
+
+    pub(crate) fn input(self, input: impl Into<Vec<u8>>) -> Self {
+        Self { input: input.into(), ..self }
+    }
+
+    /// The guest gets at most so many bytes of lines at once.
+    pub(crate) fn chunks(self, chunk_bytes: usize) -> Self {
+        Self { chunk_bytes, ..self }
+    }
+
+    pub(crate) fn resume_from(self, resume_from: u64) -> Self {
+        Self { resume_from, ..self }
+    }
+
+    pub(crate) fn plan(&self) -> Plan {
+        let settings = Arc::new(self.settings.clone());
+        Plan { default: WORLD.default.clone(), tenant: self.tenant.clone(), settings }
+    }
+
+    fn job(&self, destination: Destination) -> Job {
+        let delivery = Delivery {
+            tenant_id: "payment".to_owned(),
+            desired_logs: Vec::new(),
+            groups: Vec::new(),
+            target_region: "eu-west-1".to_owned(),
+            destination,
+        };
+        Job {
+            object: Arc::new(ObjectId { bucket: "central".to_owned(), key: "c/payment/api/api-1/f.json".to_owned() }),
+            origin: Arc::new(origin()),
+            delivery: Arc::new(delivery),
+            now: NOW,
+            last_modified: NOW,
+            resume_from: self.resume_from,
+            limits: ReadLimits { chunk_bytes: self.chunk_bytes, max_line_bytes: 1 << 20, max_object_bytes: 0 },
+            max_batch_events: 10_000,
+            age_at: Some(NOW),
+        }
+    }
+
+    /// Whether the delivery wants the object.
+    pub(crate) fn wants(&self) -> Result<bool, GuestError> {
+        let plan = self.plan();
+        let job = self.job(cloudwatch());
+        plan.start()?.wants(&job.context(&plan.settings))
+    }
+
+    /// Delivers it as events.
+    pub(crate) fn run(&self) -> Came {
+        let plan = self.plan();
+        let mut sink = Sink::default();
+        let delivered = block_on(async {
+            let guests = plan.start().unwrap();
+            let input = Cursor::new(self.input.clone());
+            let job = self.job(cloudwatch());
+            deliver_events(job, Arc::clone(&plan.settings), guests, input, Stop::default(), &mut sink).await
+        });
+        self.checked(Came { delivered, sink, written: None })
+    }
+
+    /// Delivers it as a rewritten object.
+    pub(crate) fn run_upload(&self) -> Came {
+        let plan = self.plan();
+        let mut sink = Sink::default();
+        let (delivered, written) = block_on(async {
+            let guests = plan.start().unwrap();
+            let input = Cursor::new(self.input.clone());
+            let job = self.job(Destination::S3 { bucket: "theirs".to_owned(), prefix: String::new() });
+            let to = Vec::new();
+            deliver_object(job, Arc::clone(&plan.settings), guests, input, to, Stop::default(), &mut sink).await
+        });
+        self.checked(Came { delivered, sink, written })
+    }
+
+    /// What must hold whatever a guest does.
+    fn checked(&self, came: Came) -> Came {
+        let lines = &came.delivered.lines;
+        assert!(lines.add_up(), "{lines:?}");
+        let end = &came.delivered.end;
+        if matches!(end, End::Complete | End::Rejected(_)) && !self.rejected_early(&came) {
+            assert_eq!(lines.seen, self.line_count(), "{lines:?}");
+            assert_eq!(lines.left, 0, "{lines:?}");
+        }
+        assert!(came.delivered.guest_log.kept.len() <= 2 * 10);
+        came
+    }
+
+    /// The rest of an object that its guest rejects is not read.
+    fn rejected_early(&self, came: &Came) -> bool {
+        came.sink.letters.iter().any(|letter| letter.lines.is_none())
+    }
+
+    fn line_count(&self) -> u64 {
+        let newlines = self.input.iter().filter(|&&byte| byte == b'\n').count() as u64;
+        newlines + u64::from(self.input.last().is_some_and(|&byte| byte != b'\n'))
+    }
+}
+
+/// What came of it.
+pub(crate) struct Came {
+    pub(crate) delivered: Delivered,
+    pub(crate) sink: Sink,
+    pub(crate) written: Option<Vec<u8>>,
+}
+
+impl Came {
+    /// The failure's name and text.
+    #[track_caller]
+    pub(crate) fn failure(&self) -> (&'static str, String) {
+        match &self.delivered.end {
+            End::Failed { name, error } => (name, error.clone()),
+            other => panic!("it did not fail: {other:?} {:?}", self.delivered.lines),
+        }
+    }
+
+    /// It failed with this name, and a text that says these.
+    #[track_caller]
+    pub(crate) fn fails(&self, name: &str, says: &[&str]) {
+        let (named, error) = self.failure();
+        assert_eq!(named, name, "{error}");
+        for part in says {
+            assert!(error.contains(part), "{part:?} is not in: {error}");
+        }
+    }
+
+    #[track_caller]
+    pub(crate) fn is_complete(&self) -> &Self {
+        assert_eq!(self.delivered.end, End::Complete, "{:?}", self.delivered);
+        self
+    }
+
+    pub(crate) fn messages(&self) -> Vec<&str> {
+        self.sink.events.iter().map(|event| event.message.as_str()).collect()
+    }
+
+    /// Delivered, filtered, malformed, dead-lettered, left.
+    pub(crate) fn counts(&self) -> [u64; 5] {
+        let lines = &self.delivered.lines;
+        let dead = lines.dead_lettered.values().sum();
+        [lines.delivered, lines.filtered, lines.malformed, dead, lines.left]
+    }
+}
+
+/// A destination in memory.
+#[derive(Debug, Default)]
+pub(crate) struct Sink {
+    pub(crate) events: Vec<Event>,
+    pub(crate) letters: Vec<DeadLetter>,
+    /// Most letters that came at once.
+    pub(crate) most_letters: usize,
+    pub(crate) checkpoint: u64,
+}
+
+impl EventSink for Sink {
+    async fn put(&mut self, batch: &Batch) -> Result<Vec<Rejected>, DeliveryError> {
+        self.events.extend(batch.entries.iter().map(|entry| entry.event.clone()));
+        Ok(Vec::new())
+    }
+
+    async fn dead_letters(&mut self, letters: &[DeadLetter]) -> Result<(), DeliveryError> {
+        self.most_letters = self.most_letters.max(letters.len());
+        self.letters.extend_from_slice(letters);
+        Ok(())
+    }
+
+    async fn checkpoint(&mut self, events: u64) -> Result<(), DeliveryError> {
+        assert!(events >= self.checkpoint, "the checkpoint went back");
+        self.checkpoint = events;
+        Ok(())
+    }
+}
+
+pub(crate) fn origin() -> Origin {
+    Origin {
+        cluster_id: "c".to_owned(),
+        namespace: "payment".to_owned(),
+        tenant_id: "payment".to_owned(),
+        application: "api".to_owned(),
+        pod_name: "api-1".to_owned(),
+        environment: "production".to_owned(),
+    }
+}
+
+fn cloudwatch() -> Destination {
+    Destination::CloudWatch {
+        role_arn: "arn:aws:iam::123456789012:role/logs".to_owned(),
+        account: "123456789012".to_owned(),
+        log_group: "/payment".to_owned(),
+    }
+}
+
+/// A record as the default guest takes it.
+pub(crate) fn record(message: &str) -> String {
+    format!(r#"{{"timestamp":"2026-11-23T09:59:00Z","message":"{message}"}}"#)
+}
+
+fn block_on<T>(work: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(work)
+}

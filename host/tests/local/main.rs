@@ -1,0 +1,25 @@
+//! `log-processor local` from end to end: the built binary over folders of
+//! objects, as an operator runs it.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    missing_docs,
+    reason = "tests"
+)]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod again;
+mod damage;
+mod demo;
+mod input;
+mod lines;
+mod memory;
+mod names;
+mod place;
+mod random;
+mod stop;

@@ -1,0 +1,169 @@
+//! Memory stays flat, whatever an object holds. Its peak is what the kernel
+//! saw of the whole process (VmHWM).
+
+use std::io::{BufWriter, Write};
+use std::path::Path;
+use std::process::Child;
+use std::time::Duration;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+
+use crate::common::{GROUP, Lab, NOW, Run, modified, record};
+
+const MOST_MIB: u64 = 64;
+
+/// A finished run and its peak, in MiB.
+fn measured(lab: &Lab) -> (Run, u64) {
+    let mut child = lab.start();
+    let mut peak = 0;
+    while child.try_wait().unwrap().is_none() {
+        peak = peak.max(high_water(&child));
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    let run = lab.wait(child);
+    assert!(peak > 4, "nothing was measured");
+    (run, peak)
+}
+
+/// 0: it ended.
+fn high_water(child: &Child) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    line.map_or(0, |line| line.split_whitespace().next().unwrap().parse::<u64>().unwrap() / 1024)
+}
+
+/// Writes one gzip member of so many copies of `block`, and more members of the same.
+fn bomb(path: &Path, block: &[u8], copies: usize, members: usize, end: &[u8]) {
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    for _ in 0..copies {
+        encoder.write_all(block).unwrap();
+    }
+    let member = encoder.finish().unwrap();
+    let mut file = BufWriter::new(std::fs::File::create(path).unwrap());
+    for _ in 0..members {
+        file.write_all(&member).unwrap();
+    }
+    file.write_all(&crate::common::gzip(end)).unwrap();
+    file.flush().unwrap();
+    modified(path, NOW);
+}
+
+const BOMB: &str = "c/n/a/bomb/f.gz";
+const NEXT: &str = "c/n/a/next/f";
+
+#[test]
+fn a_bomb_without_a_newline_is_given_up() {
+    let lab = Lab::new().env("MAX_CONCURRENT_OBJECTS", 1);
+    let path = lab.objects().join("logs").join(BOMB);
+    let size = corpus::bomb(&path, 4).unwrap();
+    modified(&path, NOW);
+    assert!(size < 8 << 20, "4 GiB in {size} bytes");
+    lab.object(NEXT, record("next", -1));
+    let (run, peak) = measured(&lab);
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    assert!(peak < MOST_MIB, "{peak} MiB");
+    assert_eq!((run.outcome(BOMB), run.lines(BOMB)), ("rejected", [1, 0, 0, 0, 0, 1]));
+    assert_eq!(run.entry(BOMB)["dead_lettered"]["line-too-long"], 1);
+    assert!(run.entry(BOMB)["bytes_read"].as_u64().unwrap() < 2 << 30, "it is not read to its end");
+    assert_eq!((run.outcome(NEXT), lab.messages("next").len()), ("delivered", 1));
+    run.says(&[BOMB]);
+    let [letter] = lab.letters(BOMB).try_into().unwrap();
+    assert_eq!((&letter["reason"], &letter["offset"]), (&"line-too-long".into(), &0.into()));
+}
+
+#[test]
+fn a_bomb_of_long_lines_is_read_to_its_end_or_to_the_limit() {
+    for limit in [0_u64, 100 << 20] {
+        let lab = Lab::new().env("MAX_LINE_BYTES", "1 MiB").env("MAX_OBJECT_BYTES", limit);
+        // Lines of 32 MiB.
+        let line = [vec![b'x'; 31 << 20], vec![b' '; 1 << 20], b"\n".to_vec()].concat();
+        let path = lab.objects().join("logs").join(BOMB);
+        bomb(&path, &line, 1, 16, record("after", -1).as_bytes());
+        lab.object(NEXT, record("next", -1));
+        let (run, peak) = measured(&lab);
+        assert!(peak < MOST_MIB, "{peak} MiB");
+        assert_eq!(run.code, 0, "{}", run.stderr);
+        assert_eq!(lab.messages("next").len(), 1);
+        if limit == 0 {
+            assert_eq!((run.outcome(BOMB), run.lines(BOMB)), ("delivered", [17, 0, 1, 0, 0, 16]));
+            assert_eq!(lab.messages("bomb"), ["after"]);
+        } else {
+            assert_eq!((run.outcome(BOMB), run.lines(BOMB)), ("rejected", [4, 0, 0, 0, 0, 4]));
+            let reasons = serde_json::json!({"line-too-long": 3, "object-too-large": 1});
+            assert_eq!(run.entry(BOMB)["dead_lettered"], reasons);
+            assert_eq!(run.entry(BOMB)["bytes_read"], limit);
+        }
+    }
+}
+
+/// Nothing but newlines: each is a line that must be counted.
+#[test]
+fn a_bomb_of_blank_lines_is_counted() {
+    let lab = Lab::new();
+    let path = lab.objects().join("logs").join(BOMB);
+    bomb(&path, &vec![b'\n'; 1 << 20], 8, 3, record("after", -1).as_bytes());
+    let (run, peak) = measured(&lab);
+    assert!(peak < MOST_MIB, "{peak} MiB");
+    let blank = 24 << 20;
+    assert_eq!(run.lines(BOMB), [blank + 1, blank, 1, 0, 0, 0]);
+}
+
+#[test]
+fn malformed_lines_without_end_are_dead_lettered_in_flat_memory() {
+    let lab = Lab::new();
+    let path = lab.objects().join("logs").join(BOMB);
+    bomb(&path, "{\n".repeat(10_000).as_bytes(), 10, 1, record("after", -1).as_bytes());
+    let (run, peak) = measured(&lab);
+    assert!(peak < MOST_MIB, "{peak} MiB");
+    assert_eq!(run.lines(BOMB), [100_001, 0, 1, 0, 100_000, 0]);
+    assert_eq!(lab.letters(BOMB).len(), 100_000);
+}
+
+/// One object of 200 MB, of records as clusters write them.
+#[test]
+fn a_large_object_streams() {
+    let lab = Lab::new();
+    let path = lab.objects().join("logs/c/n/a/bomb/f.gz");
+    let options = corpus::record::Options::default();
+    let counts = corpus::one_object(&lab.path("part"), 10_000_000, 1, &options).unwrap();
+    let part = std::fs::read(lab.path("part")).unwrap();
+    let modified_at = std::fs::metadata(lab.path("part")).unwrap().modified().unwrap();
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(&path, part.repeat(20)).unwrap();
+    std::fs::File::options().write(true).open(&path).unwrap().set_modified(modified_at).unwrap();
+    let (run, peak) = measured(&lab);
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    assert!(peak < MOST_MIB, "{peak} MiB");
+    let lines = 20 * counts.lines;
+    assert_eq!(run.lines(BOMB), [lines, 0, lines, 0, 0, 0]);
+    assert_eq!(run.entry(BOMB)["events"], lines);
+    assert_eq!(run.entry(BOMB)["bytes_read"], 20 * counts.bytes);
+    let written = std::fs::read_to_string(lab.output().join(GROUP).join("bomb.ndjson")).unwrap();
+    assert_eq!(written.lines().count() as u64, lines);
+}
+
+/// Elements over lines, where each call of the guest holds the last one back.
+#[test]
+fn a_large_array_over_lines_streams() {
+    let lab = Lab::new();
+    let element = |index: usize| {
+        format!("  {{\n    \"message\": \"{index} {}\",\n    \"timestamp\": {NOW}\n  }}", "m".repeat(900))
+    };
+    let path = lab.object(BOMB, "");
+    let mut file = BufWriter::new(std::fs::File::create(&path).unwrap());
+    let count = 50_000;
+    for index in 0..count {
+        writeln!(file, "{}\n{}", if index == 0 { '[' } else { ',' }, element(index)).unwrap();
+    }
+    file.write_all(b"]\n").unwrap();
+    file.flush().unwrap();
+    modified(&path, NOW);
+    let (run, peak) = measured(&lab);
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    assert!(peak < MOST_MIB, "{peak} MiB");
+    let messages = lab.messages("bomb");
+    assert_eq!(messages.len(), count);
+    assert!(messages.iter().enumerate().all(|(index, message)| message.starts_with(&format!("{index} mm"))));
+}

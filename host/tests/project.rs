@@ -1,0 +1,102 @@
+//! What the project's papers say is true: folders, settings, the embedded guest.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+use std::path::{Path, PathBuf};
+
+use log_processor::guest::{Engine, Limits, Precompiled};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn read(path: &str) -> String {
+    std::fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// Words of a text that stand in backquotes.
+fn quoted(text: &str) -> impl Iterator<Item = &str> {
+    text.split('`').skip(1).step_by(2)
+}
+
+#[test]
+fn every_folder_that_the_architecture_names_exists() {
+    let text = read("ARCHITECTURE.md");
+    let table = text.split("## Where things are").nth(1).unwrap().split("\n## ").next().unwrap();
+    let folders: Vec<&str> = quoted(table).filter(|word| word.ends_with('/') && word.len() > 7).collect();
+    assert!(folders.len() > 8, "{folders:?}");
+    for folder in folders {
+        assert!(root().join(folder).is_dir(), "ARCHITECTURE.md names {folder}, which is not there");
+    }
+}
+
+#[test]
+fn every_room_of_the_host_is_in_the_architecture() {
+    let text = read("ARCHITECTURE.md");
+    for entry in std::fs::read_dir(root().join("host/src")).unwrap() {
+        let entry = entry.unwrap();
+        if entry.path().is_dir() {
+            let name = format!("`host/src/{}/`", entry.file_name().to_str().unwrap());
+            assert!(text.contains(&name), "ARCHITECTURE.md doesn't name {name}");
+        }
+    }
+}
+
+#[test]
+fn every_setting_is_documented_with_its_default() {
+    let text = read("docs/LOCAL.md");
+    for variable in log_processor::settings::VARIABLES {
+        let row = format!("| {} | {} |", variable.name, variable.default_text());
+        assert!(text.contains(&row), "docs/LOCAL.md lacks: {row}");
+    }
+}
+
+#[test]
+fn wasmtime_and_flate2_are_used_in_one_room_each() {
+    for (word, room) in [("wasmtime::", "host/src/guest"), ("flate2::", "host/src/object")] {
+        let mut folders = vec![root().join("host/src")];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(&folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else if std::fs::read_to_string(&path).unwrap().contains(word) {
+                    assert!(path.starts_with(root().join(room)), "{} uses {word}", path.display());
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn nothing_compiled_is_committed() {
+    let listed = std::process::Command::new("git").arg("ls-files").current_dir(root()).output();
+    let Ok(listed) = listed else { return };
+    for file in String::from_utf8(listed.stdout).unwrap().lines() {
+        let extension = Path::new(file).extension().and_then(|extension| extension.to_str());
+        assert!(!matches!(extension, Some("wasm" | "cwasm" | "so" | "a" | "gz")), "{file} is committed");
+    }
+}
+
+#[test]
+fn the_default_guest_starts_without_compiling_and_imports_nothing_but_the_log() {
+    let form = |name: &str| std::fs::read(root().join("target/guest").join(name)).expect("run `make guest`");
+    let (component, code) = (form("default.wasm"), form("default.cwasm"));
+    let limits = Limits {
+        memory_bytes: 64 << 20,
+        fuel_per_mib: 1_000_000_000,
+        output_ratio: 16,
+        held_back_bytes: 1 << 20,
+        log_lines: 1,
+    };
+    let engine = Engine::new(2, limits.memory_bytes).unwrap();
+    let guest = Precompiled { component: &component, code: &code };
+    let (loaded, compiled) = engine.load_precompiled("default", guest, limits.clone()).unwrap();
+    assert!(!compiled, "the machine code that the build made doesn't fit the engine that loads it");
+    let exports = loaded.exports();
+    assert!(exports.key_parser && exports.log_filter && exports.record_transform && !exports.record_rewrite);
+    // Loading refuses every import but host-log; here it is seen that damage to
+    // the machine code is noticed and mended from the component.
+    let damaged = Precompiled { component: &component, code: b"no machine code" };
+    assert!(engine.load_precompiled("default", damaged, limits).unwrap().1);
+}
