@@ -264,7 +264,10 @@ impl Report {
             let (tenant, why) = (entry.tenant.as_deref(), entry.error.as_deref());
             *tenants.entry((tenant.unwrap_or_default(), why.unwrap_or_default())).or_default() += 1;
         }
-        tenants.into_iter().map(|((tenant, why), count)| format!("tenant {tenant:?}: {why}; objects ignored: {count}")).collect()
+        tenants
+            .into_iter()
+            .map(|((tenant, why), count)| format!("tenant {tenant:?}: {why}; objects ignored: {count}"))
+            .collect()
     }
 
     /// A row a tenant and delivery.
@@ -331,8 +334,12 @@ struct Row<'a> {
 /// What became of an object that could not be taken as a whole.
 fn cut_short(reason: Reason) -> &'static str {
     match reason {
-        Reason::Damaged => "the gzip stream is damaged or cut short; what comes before is delivered, the rest is dead-lettered",
-        Reason::ObjectTooLarge => "the object is larger than MAX_OBJECT_BYTES; what fits is delivered, the rest is dead-lettered",
+        Reason::Damaged => {
+            "the gzip stream is damaged or cut short; what comes before is delivered, the rest is dead-lettered"
+        }
+        Reason::ObjectTooLarge => {
+            "the object is larger than MAX_OBJECT_BYTES; what fits is delivered, the rest is dead-lettered"
+        }
         Reason::LineTooLong => "a line of it has no end; what comes before is delivered, the rest is dead-lettered",
         Reason::Malformed => "no line of it is a record; its lines are dead-lettered",
         _ => "the guest rejected it; what came before is delivered, the rest is dead-lettered",

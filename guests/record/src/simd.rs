@@ -1,14 +1,14 @@
 //! The one hot loop: how far a string goes before a byte that matters.
 
 /// Bytes looked at together.
-const BLOCK: usize = 16;
+pub(crate) const BLOCK: usize = 16;
 
 /// How many bytes at the start of `block` are neither `"` nor `\` nor control
 /// characters, so that they can only be the inside of a string.
 #[cfg(target_arch = "x86_64")]
 #[allow(unsafe_code, reason = "loading a vector has no safe form")]
 #[inline(always)]
-fn plain_run(block: &[u8; BLOCK]) -> usize {
+pub(crate) fn plain_run(block: &[u8; BLOCK]) -> usize {
     use std::arch::x86_64::{
         __m128i, _mm_cmpeq_epi8, _mm_loadu_si128, _mm_min_epu8, _mm_movemask_epi8, _mm_or_si128, _mm_set1_epi8,
     };
@@ -29,7 +29,7 @@ fn plain_run(block: &[u8; BLOCK]) -> usize {
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 #[allow(unsafe_code, reason = "loading a vector has no safe form")]
 #[inline(always)]
-fn plain_run(block: &[u8; BLOCK]) -> usize {
+pub(crate) fn plain_run(block: &[u8; BLOCK]) -> usize {
     use std::arch::wasm32::{u8x16_bitmask, u8x16_eq, u8x16_min, u8x16_splat, v128, v128_load, v128_or};
     // SAFETY: the load has no alignment to keep and reads exactly `block`.
     let bytes = unsafe { v128_load(block.as_ptr().cast::<v128>()) };
@@ -44,7 +44,7 @@ fn plain_run(block: &[u8; BLOCK]) -> usize {
 /// characters, so that they can only be the inside of a string.
 #[cfg(not(any(target_arch = "x86_64", all(target_arch = "wasm32", target_feature = "simd128"))))]
 #[inline(always)]
-fn plain_run(block: &[u8; BLOCK]) -> usize {
+pub(crate) fn plain_run(block: &[u8; BLOCK]) -> usize {
     portable(block)
 }
 

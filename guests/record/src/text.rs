@@ -2,7 +2,7 @@
 
 use std::str::Utf8Chunks;
 
-use crate::simd::plain_prefix;
+use crate::simd::{BLOCK, plain_prefix, plain_run};
 
 /// What a decoded string is made of.
 enum Piece<'a> {
@@ -105,6 +105,42 @@ fn code_unit(text: &[u8]) -> (u16, &[u8]) {
 
 /// The decoded string.
 pub(crate) fn decode(raw: &[u8]) -> String {
+    decode_valid(raw).unwrap_or_else(|| decode_any(raw))
+}
+
+/// The decoded string, if `raw` is UTF-8: escapes stand for whole characters,
+/// so what is valid stays so, and what isn't does too.
+fn decode_valid(raw: &[u8]) -> Option<String> {
+    let mut decoded = Vec::with_capacity(raw.len() + BLOCK);
+    let mut rest = raw;
+    loop {
+        // A whole block is copied, and what is special in it dropped again:
+        // quicker than to copy as much as is plain.
+        while let Some(block) = rest.first_chunk::<BLOCK>() {
+            let run = plain_run(block);
+            decoded.extend_from_slice(block);
+            decoded.truncate(decoded.len() - (BLOCK - run));
+            rest = rest.get(run..).unwrap_or_default();
+            if run < BLOCK {
+                break;
+            }
+        }
+        match rest {
+            [] => return String::from_utf8(decoded).ok(),
+            [b'\\', escape @ ..] => {
+                let (character, length) = unescape(escape);
+                decoded.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+                rest = escape.get(length..).unwrap_or_default();
+            }
+            [byte, after @ ..] => {
+                decoded.push(*byte);
+                rest = after;
+            }
+        }
+    }
+}
+
+fn decode_any(raw: &[u8]) -> String {
     let mut decoded = String::with_capacity(raw.len());
     for piece in pieces(raw) {
         match piece {

@@ -19,6 +19,9 @@ use crate::tenant::FileDirectory;
 /// Lines of a guest's log that are kept for each object.
 const GUEST_LOG_LINES: u64 = 100;
 
+/// Bytes that may be held back beside values of MAX_LINE_BYTES: whole chunks count.
+const HELD_BESIDE_BYTES: usize = 1024 * 1024;
+
 /// What was wrong with settings, files and folders: all of it at once.
 type Problems = Vec<String>;
 
@@ -181,7 +184,8 @@ fn plan(
         memory_bytes: usize::try_from(settings.plugin_memory_bytes).unwrap_or(usize::MAX),
         fuel_per_mib: settings.plugin_fuel_per_mib,
         output_ratio: usize::try_from(settings.plugin_max_output_ratio).unwrap_or(usize::MAX),
-        held_back_bytes: settings.max_line_bytes.saturating_mul(2),
+        // A value of MAX_LINE_BYTES over several lines, and what stands in its chunks beside it.
+        held_back_bytes: settings.max_line_bytes.saturating_mul(2).saturating_add(HELD_BESIDE_BYTES),
         log_lines: GUEST_LOG_LINES,
     };
     let default_limits = tenant_limits.clone().for_default_guest(settings.max_line_bytes);
@@ -253,7 +257,8 @@ fn print(report: &Report, path: Option<&Path>) -> Result<(), String> {
     match path {
         Some(path) if path == Path::new("-") => show(&json()?),
         Some(path) => {
-            let written = std::fs::write(path, json()?).map_err(|error| format!("--report {}: {error}", path.display()));
+            let written =
+                std::fs::write(path, json()?).map_err(|error| format!("--report {}: {error}", path.display()));
             show(report.table().as_bytes()).and(written)
         }
         None => show(report.table().as_bytes()),

@@ -6,8 +6,8 @@ use sha2::{Digest, Sha256};
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{InstancePre, Linker};
 
-use super::instance::State;
 use super::limits::Limits;
+use super::state::State;
 use super::v0_1_0 as contract;
 
 /// Largest component that is looked at, in bytes.
@@ -119,11 +119,9 @@ impl Component {
             return Err(LoadError::NoExport(super::bounded(names.join(", "))));
         }
         let mut linker = Linker::new(engine);
-        super::instance::add_host_log(&mut linker).map_err(LoadError::compile)?;
+        super::state::add_host_log(&mut linker).map_err(LoadError::compile)?;
         let pre = linker.instantiate_pre(&component).map_err(LoadError::compile)?;
-        let loaded = Self { pre, limits: Arc::new(limits), name: name.into(), digest: sha256(bytes), exports };
-        super::instance::check_types(&loaded)?;
-        Ok(loaded)
+        Ok(Self { pre, limits: Arc::new(limits), name: name.into(), digest: sha256(bytes), exports })
     }
 
     /// What it exports.

@@ -59,7 +59,7 @@ impl Engine {
         // Reserving address space fails under `ulimit -v` and in some sandboxes:
         // then instances are allocated one by one, which is slower but the same.
         wasmtime::Engine::new(&pooled)
-            .or_else(|_| wasmtime::Engine::new(&config()))
+            .or_else(|_| wasmtime::Engine::new(&frugal()))
             .map(|inner| Self { inner })
             .map_err(EngineError::Unusable)
     }
@@ -79,7 +79,9 @@ impl Engine {
     pub fn load(&self, name: &str, bytes: &[u8], limits: Limits) -> Result<Component, LoadError> {
         super::component::refuse_what_is_no_component(bytes)?;
         let inner = wasmtime::component::Component::new(&self.inner, bytes).map_err(LoadError::compile)?;
-        Component::new(name, bytes, inner, &self.inner, limits)
+        let component = Component::new(name, bytes, inner, &self.inner, limits)?;
+        super::instance::check_types(&component)?;
+        Ok(component)
     }
 
     /// Loads a component that this program compiled itself. Where its code
@@ -149,11 +151,22 @@ fn cpu_fits() -> bool {
     return cfg!(target_os = "linux");
 }
 
+/// For little address space: a memory reserves no more than it has, and checks
+/// its bounds in code. What was compiled for guard pages is compiled anew.
+fn frugal() -> Config {
+    let mut config = config();
+    config.memory_reservation(0).memory_reservation_for_growth(1024 * 1024);
+    config.memory_guard_size(0).guard_before_linear_memory(false);
+    config
+}
+
 fn pooled(instances: u32, memory_bytes: usize) -> Config {
     let mut pool = PoolingAllocationConfig::new();
-    // A component is made of several core instances (shims, adapters).
+    // A component is made of several core instances (shims, adapters). They
+    // reserve nothing, so there are enough for the most that each may have:
+    // otherwise one component could use up those of the others.
     pool.total_component_instances(instances)
-        .total_core_instances(instances.saturating_mul(8))
+        .total_core_instances(instances.saturating_mul(32))
         .total_memories(instances.saturating_mul(2))
         .total_tables(instances.saturating_mul(8))
         .max_core_instances_per_component(32)

@@ -1,23 +1,19 @@
 //! One component at work: a fresh instance for one delivery of one object, so
 //! that nothing of one object or tenant is ever visible to another.
 
-use wasmtime::component::{ComponentNamedList, Instance as Handle, Lift, Linker, Lower};
-use wasmtime::{ResourceLimiter, Store, StoreContextMut, Trap};
+use wasmtime::component::{ComponentNamedList, Instance as Handle, Lift, Lower};
+use wasmtime::{Store, Trap};
 
 use super::checked::{self, Rewritten, Transformed};
 use super::component::{Component, LoadError};
+use super::held::HeldBack;
 use super::limits::Limits;
+use super::state::{GuestLog, State};
 use super::{GuestError, bounded, v0_1_0 as contract};
 use crate::model::{Delivery, ObjectId, Origin};
 
-use super::v0_1_0::Level;
-
 /// Fuel for a component's start and for calls whose input is no log lines.
 const START_FUEL: u64 = 1_000_000_000;
-/// Fuel that a log line costs its guest, and each byte of it: what the host
-/// does for a guest is paid by the guest.
-const LOG_LINE_FUEL: u64 = 2_000;
-const LOG_BYTE_FUEL: u64 = 4;
 
 /// What a guest is told about the object and the delivery.
 #[derive(Debug, Clone, Copy)]
@@ -66,85 +62,14 @@ impl Context<'_> {
     }
 }
 
-/// A line that a guest logged. Its text may hold log contents.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LogLine {
-    /// How urgent.
-    pub level: Level,
-    /// Text, bounded.
-    pub text: String,
-}
-
-/// What a guest logged while it worked on one object.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct GuestLog {
-    /// Lines logged, kept or not.
-    pub lines: u64,
-    /// The first of them, at most `Limits::log_lines`.
-    pub kept: Vec<LogLine>,
-}
-
-/// What the host knows of an instance while its code runs.
-pub(super) struct State {
-    memory: Memory,
-    log: GuestLog,
-    log_lines: u64,
-}
-
-/// Counts and bounds the memory of all of an instance's parts together.
-struct Memory {
-    limit: usize,
-    used: usize,
-    denied: bool,
-}
-
-impl ResourceLimiter for Memory {
-    fn memory_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
-        let used = self.used.saturating_add(desired.saturating_sub(current));
-        if used > self.limit {
-            self.denied = true;
-            return Ok(false);
-        }
-        self.used = used;
-        Ok(true)
-    }
-
-    fn table_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
-        Ok(desired <= 20_000)
-    }
-}
-
-/// Gives guests the one thing that they are given.
-pub(super) fn add_host_log(linker: &mut Linker<State>) -> wasmtime::Result<()> {
-    linker.instance(contract::HOST_LOG)?.func_wrap(
-        "log",
-        |mut store: StoreContextMut<'_, State>, (level, text): (Level, String)| {
-            let bytes = u64::try_from(text.len()).unwrap_or(u64::MAX);
-            let cost = LOG_LINE_FUEL.saturating_add(bytes.saturating_mul(LOG_BYTE_FUEL));
-            let left = store.get_fuel()?.checked_sub(cost).ok_or(Trap::OutOfFuel)?;
-            store.set_fuel(left)?;
-            let state = store.data_mut();
-            state.log.lines += 1;
-            if state.log.lines <= state.log_lines {
-                state.log.kept.push(LogLine { level, text: bounded(text) });
-            }
-            Ok(())
-        },
-    )
-}
-
 /// A component at work. After an error it must be dropped.
 pub struct Instance {
     store: Store<State>,
     handle: Handle,
     component: Component,
-    /// Input bytes that the transformer and the rewriter hold back.
-    held_back: [usize; 2],
+    transform_input: HeldBack,
+    rewrite_input: HeldBack,
 }
-
-/// The functions that take lines.
-const TRANSFORM: usize = 0;
-const REWRITE: usize = 1;
 
 impl Instance {
     /// A fresh instance.
@@ -153,16 +78,17 @@ impl Instance {
     /// When the component's own start fails.
     pub fn start(component: &Component) -> Result<Self, GuestError> {
         let limits: &Limits = &component.limits;
-        let state = State {
-            memory: Memory { limit: limits.memory_bytes, used: 0, denied: false },
-            log: GuestLog::default(),
-            log_lines: limits.log_lines,
-        };
-        let mut store = Store::new(component.pre.engine(), state);
+        let mut store = Store::new(component.pre.engine(), State::new(limits));
         store.limiter(|state| &mut state.memory);
         let started = store.set_fuel(START_FUEL).and_then(|()| component.pre.instantiate(&mut store));
         match started {
-            Ok(handle) => Ok(Self { store, handle, component: component.clone(), held_back: [0; 2] }),
+            Ok(handle) => Ok(Self {
+                store,
+                handle,
+                component: component.clone(),
+                transform_input: HeldBack::default(),
+                rewrite_input: HeldBack::default(),
+            }),
             Err(error) => Err(classify("start", &error, store.data(), limits, START_FUEL)),
         }
     }
@@ -215,12 +141,12 @@ impl Instance {
     /// # Errors
     /// As the guest says, or what it did wrong.
     pub fn transform(&mut self, first_line: u64, lines: &[u8], open: (u64, u64)) -> Result<Transformed, GuestError> {
-        let input = lines.len().saturating_add(self.held(TRANSFORM));
+        let input = self.transform_input.add(open.1, lines.len());
         let fuel = self.component.limits.fuel(input);
         let out: contract::Transformed =
             self.call(contract::RECORD_TRANSFORM, "transform", (first_line, lines), fuel, input)?;
         let out = checked::transformed("transform", out, open, false, &self.component.limits, input)?;
-        self.hold(TRANSFORM, "transform", out.pending_from < open.1, input)?;
+        self.transform_input.settle("transform", out.pending_from, self.component.limits.held_back_bytes)?;
         Ok(out)
     }
 
@@ -229,7 +155,7 @@ impl Instance {
     /// # Errors
     /// As the guest says, or what it did wrong.
     pub fn end_transform(&mut self, open: (u64, u64)) -> Result<Transformed, GuestError> {
-        let input = self.held(TRANSFORM);
+        let input = self.transform_input.bytes;
         let fuel = self.component.limits.fuel(input);
         let out: contract::Transformed = self.call(contract::RECORD_TRANSFORM, "end", (), fuel, input)?;
         checked::transformed("end", out, open, true, &self.component.limits, input)
@@ -249,12 +175,12 @@ impl Instance {
     /// # Errors
     /// As the guest says, or what it did wrong.
     pub fn rewrite(&mut self, first_line: u64, lines: &[u8], open: (u64, u64)) -> Result<Rewritten, GuestError> {
-        let input = lines.len().saturating_add(self.held(REWRITE));
+        let input = self.rewrite_input.add(open.1, lines.len());
         let fuel = self.component.limits.fuel(input);
         let out: contract::Rewritten =
             self.call(contract::RECORD_REWRITE, "rewrite", (first_line, lines), fuel, input)?;
         let out = checked::rewritten("rewrite", out, open, false, &self.component.limits, input)?;
-        self.hold(REWRITE, "rewrite", out.pending_from < open.1, input)?;
+        self.rewrite_input.settle("rewrite", out.pending_from, self.component.limits.held_back_bytes)?;
         Ok(out)
     }
 
@@ -263,7 +189,7 @@ impl Instance {
     /// # Errors
     /// As the guest says, or what it did wrong.
     pub fn end_rewrite(&mut self, open: (u64, u64)) -> Result<Rewritten, GuestError> {
-        let input = self.held(REWRITE);
+        let input = self.rewrite_input.bytes;
         let fuel = self.component.limits.fuel(input);
         let out: contract::Rewritten = self.call(contract::RECORD_REWRITE, "end", (), fuel, input)?;
         checked::rewritten("end", out, open, true, &self.component.limits, input)
@@ -272,25 +198,6 @@ impl Instance {
     /// What it logged so far.
     pub fn take_log(&mut self) -> GuestLog {
         std::mem::take(&mut self.store.data_mut().log)
-    }
-
-    fn held(&self, function: usize) -> usize {
-        self.held_back.get(function).copied().unwrap_or(0)
-    }
-
-    /// Remembers what is held back and refuses too much of it: the host keeps
-    /// those lines too.
-    fn hold(&mut self, which: usize, function: &'static str, holds: bool, input: usize) -> Result<(), GuestError> {
-        let limit = self.component.limits.held_back_bytes;
-        let held = if holds { input } else { 0 };
-        if held > limit {
-            let detail = format!("{held} bytes of lines are held back, at most {limit} may be: settle lines sooner");
-            return Err(GuestError::Limit { function, limit: "held-back", detail });
-        }
-        if let Some(slot) = self.held_back.get_mut(which) {
-            *slot = held;
-        }
-        Ok(())
     }
 
     /// Calls a function that may say that it failed.

@@ -4,6 +4,7 @@
 //! - `engine`: how components are compiled and run; the embedded default guest.
 //! - `component`: a loaded component: what it exports, what it may import.
 //! - `instance`: one component at work for one delivery of one object.
+//! - `state`, `held`: what an instance uses: memory, log; lines held back.
 //! - `v0_1_0`: the types of contract 0.1.0, as `wit/0.1.0/plugin.wit` has them.
 //! - `checked`: what a guest returned, believed only after it was checked.
 //! - `limits`: what a guest may use.
@@ -11,15 +12,18 @@
 mod checked;
 mod component;
 mod engine;
+mod held;
 mod instance;
 mod limits;
+mod state;
 mod v0_1_0;
 
 pub use checked::{Note, Rewritten, Transformed, Verdict};
 pub use component::{Component, Exports, LoadError, read_component};
 pub use engine::{Engine, EngineError, Precompiled};
-pub use instance::{Context, GuestLog, Instance, LogLine};
+pub use instance::{Context, Instance};
 pub use limits::Limits;
+pub use state::{GuestLog, LogLine};
 pub use v0_1_0::Level;
 
 /// Longest text of a guest that is kept in an error or a note, in bytes.

@@ -53,7 +53,8 @@ impl Parts<'_> {
 /// Exports `log-filter` alone: `wants` answers true, after `body`, which has
 /// `more` beside it in the module.
 pub(crate) fn filter(body: &str, more: &str) -> Vec<u8> {
-    Parts { world: "export log-router:plugin/log-filter@0.1.0;", core: &(wants(body) + more), ..Parts::default() }.build()
+    Parts { world: "export log-router:plugin/log-filter@0.1.0;", core: &(wants(body) + more), ..Parts::default() }
+        .build()
 }
 
 /// `wants`; its answer lies at 8, which holds `ok(true)`.

@@ -102,14 +102,17 @@ fn what_a_guest_logs_is_shown_when_asked_for() {
 fn a_rewriter_s_events_and_dead_letters_keep_the_object_s_lines() {
     let lab = lab("rewriter", "drop").argument("--plugin-setting").argument("word=secret");
     let old = record("old", -30 * 24 * 3_600_000);
-    let input = [record("secret", 0), record("one", 1), "\n".to_owned(), old.clone(), "{oops\n".to_owned(), record("two", 2)];
+    let input =
+        [record("secret", 0), record("one", 1), "\n".to_owned(), old.clone(), "{oops\n".to_owned(), record("two", 2)];
     lab.object("c/n/a/p/1.json.gz", gzip(input.concat().as_bytes()));
     let run = lab.done();
     assert_eq!(lab.messages("p"), ["one", "two"]);
     assert_eq!(run.lines("c/n/a/p/1.json.gz"), [6, 1, 2, 1, 1, 1]);
-    let mut lines: Vec<(u64, String)> = lab.letters("c/n/a/p/1.json.gz").iter().map(|letter| {
-        (letter["lines"][0].as_u64().unwrap(), letter["reason"].as_str().unwrap().to_owned())
-    }).collect();
+    let mut lines: Vec<(u64, String)> = lab
+        .letters("c/n/a/p/1.json.gz")
+        .iter()
+        .map(|letter| (letter["lines"][0].as_u64().unwrap(), letter["reason"].as_str().unwrap().to_owned()))
+        .collect();
     lines.sort();
     assert_eq!(lines, [(3, "too-old".to_owned()), (4, "malformed".to_owned())]);
 }
@@ -121,7 +124,11 @@ fn it_runs_where_address_space_is_short() {
         lab.object("c/n/a/p/1.json", records(1_000));
         let inner = lab.command();
         let mut outer = Command::new("sh");
-        outer.arg("-c").arg(format!("ulimit -v {kib}; exec \"$0\" \"$@\"")).arg(inner.get_program()).args(inner.get_args());
+        outer
+            .arg("-c")
+            .arg(format!("ulimit -v {kib}; exec \"$0\" \"$@\""))
+            .arg(inner.get_program())
+            .args(inner.get_args());
         let output = finish(&mut outer);
         assert_eq!(output.status.code(), Some(0), "{kib} KiB: {}", String::from_utf8_lossy(&output.stderr));
         assert_eq!(lab.messages("p"), numbers(1_000));

@@ -21,6 +21,7 @@ mod harness;
 mod honest;
 mod lies;
 mod local;
+mod random;
 mod refused;
 mod rewriter;
 mod subsets;

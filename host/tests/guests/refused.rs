@@ -144,8 +144,18 @@ fn what_exports_other_types_than_the_contracts() {
         "begin: ",
     );
     export("record-rewrite", "rewind: func();", r#"(func (export "IT#rewind"))"#, "has no `begin`");
-    export("key-parser", "parse-key: func(key: string) -> u64;", r#"(func (export "IT#parse-key") (param i32 i32) (result i64) (i64.const 0))"#, "parse-key: ");
-    export("log-filter", "wants: func() -> bool;", r#"(func (export "IT#wants") (result i32) (i32.const 0))"#, "wants: ");
+    export(
+        "key-parser",
+        "parse-key: func(key: string) -> u64;",
+        r#"(func (export "IT#parse-key") (param i32 i32) (result i64) (i64.const 0))"#,
+        "parse-key: ",
+    );
+    export(
+        "log-filter",
+        "wants: func() -> bool;",
+        r#"(func (export "IT#wants") (result i32) (i32.const 0))"#,
+        "wants: ",
+    );
     export("settings-check", "check: func();", r#"(func (export "IT#check"))"#, "check: ");
 }
 
@@ -156,7 +166,9 @@ fn a_start_that_loops_or_traps_or_takes_too_much() {
     refuses(&start("unreachable"), &["can't be started", "trapped in start", "unreachable"]);
     refuses(&start("(call $start)"), &["can't be started", "call stack exhausted"]);
     refuses(
-        &start("(drop (memory.grow (i32.const 65000))) (if (i32.lt_u (memory.size) (i32.const 65000)) (then unreachable))"),
+        &start(
+            "(drop (memory.grow (i32.const 65000))) (if (i32.lt_u (memory.size) (i32.const 65000)) (then unreachable))",
+        ),
         &["can't be started", "memory limit in start", "67108864 bytes"],
     );
     // More from the beginning on than there is for it.
@@ -170,7 +182,10 @@ fn settings_that_the_component_refuses() {
         let lab = Lab::new().argument("--plugin").argument(plugin.to_str().unwrap());
         lab.argument("--plugin-setting").argument(&format!("mode={mode}"))
     };
-    refuses_in(&lab("check:refuse"), &["--plugin-setting: the component refuses its settings: mode is not to my liking"]);
+    refuses_in(
+        &lab("check:refuse"),
+        &["--plugin-setting: the component refuses its settings: mode is not to my liking"],
+    );
     refuses_in(&lab("check:panic"), &["trapped in check"]);
     refuses_in(&lab("check:loop"), &["fuel limit in check"]);
 }

@@ -24,7 +24,8 @@ fn only_a_filter() {
     assert_eq!(came.counts(), [1, 0, 1, 0, 0]);
     let no = load(&filter("(i32.store8 (i32.const 12) (i32.const 0))", ""));
     assert_eq!(Case::of(Some(&no)).wants(), Ok(false));
-    let refuses = load(&filter("(i32.store8 (i32.const 8) (i32.const 1)) (i32.store8 (i32.const 12) (i32.const 0))", ""));
+    let refuses =
+        load(&filter("(i32.store8 (i32.const 8) (i32.const 1)) (i32.store8 (i32.const 12) (i32.const 0))", ""));
     let error = Case::of(Some(&refuses)).wants().unwrap_err();
     assert!(matches!(error, GuestError::Rejected { function: "wants", .. }), "{error}");
 }
@@ -97,7 +98,8 @@ fn a_refined_key_decides_where_the_object_goes() {
 
 #[test]
 fn only_a_settings_check() {
-    let core = r#"(func (export "log-router:plugin/settings-check@0.1.0#check") (param i32 i32) (result i32) (i32.const 8))"#;
+    let core =
+        r#"(func (export "log-router:plugin/settings-check@0.1.0#check") (param i32 i32) (result i32) (i32.const 8))"#;
     let world = "export log-router:plugin/settings-check@0.1.0;";
     let checker = load(&Parts { world, core, ..Parts::default() }.build());
     assert_eq!(checker.exports(), Exports { settings_check: true, ..Exports::default() });

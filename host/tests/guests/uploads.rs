@@ -11,7 +11,10 @@ fn lab(mode: &str) -> Lab {
     let plugin = built("fixtures/rewriter-guest.wasm");
     let lab = Lab::new().argument("--plugin").argument(plugin.to_str().unwrap());
     lab.tenants(TO_S3);
-    lab.argument("--plugin-setting").argument(&format!("mode={mode}")).argument("--plugin-setting").argument("word=secret")
+    lab.argument("--plugin-setting")
+        .argument(&format!("mode={mode}"))
+        .argument("--plugin-setting")
+        .argument("word=secret")
 }
 
 fn lines() -> String {

@@ -43,7 +43,10 @@ fn settings_are_refused_all_at_once() {
     let lab = Lab::new().env("MAX_LINE_BYTES", "many").env("MAX_BATCH_SIZE", 10_001).env("MAX_OBJECT_BYTES", -1);
     lab.tenants("nonsense");
     std::fs::remove_dir(lab.objects()).unwrap();
-    refused(&lab, &["MAX_LINE_BYTES", "MAX_BATCH_SIZE", "MAX_OBJECT_BYTES", "many", "10001", "tenants.yaml", "--objects"]);
+    refused(
+        &lab,
+        &["MAX_LINE_BYTES", "MAX_BATCH_SIZE", "MAX_OBJECT_BYTES", "many", "10001", "tenants.yaml", "--objects"],
+    );
     let lab = Lab::new().env("LOG_LEVEL", "LOUD").env("MAX_LINE_BYTES", "");
     lab.done().says(&["LOG_LEVEL", "LOUD", "INFO"]);
 }
@@ -69,14 +72,20 @@ fn tenant_files_that_can_not_be_used() {
         ("", vec!["tenants.yaml", "empty"]),
         ("- {tenant_id: n", vec!["tenants.yaml:"]),
         ("a text", vec!["list of items"]),
-        ("- {tenant_id: n, type: cloudwatch, enabled: true}", vec!["\"n\"", "log_group_name", "log_distribution_role_arn"]),
+        (
+            "- {tenant_id: n, type: cloudwatch, enabled: true}",
+            vec!["\"n\"", "log_group_name", "log_distribution_role_arn"],
+        ),
         ("- {tenant_id: n, type: carrier-pigeon, enabled: true}", vec!["\"n\"", "type", "carrier-pigeon", "s3"]),
         ("- {tenant_id: n, type: s3, enabled: 'yes', bucket_name: bbb}", vec!["\"n\"", "enabled", "true or false"]),
         ("- {tenant_id: n, type: s3, enabled: true, bucket_name: B}", vec!["\"n\"", "bucket_name", "\"B\""]),
         ("- {type: s3, enabled: true, bucket_name: bbb}", vec!["item 1", "tenant_id"]),
         ("- {tenant_id: 12, type: s3, enabled: true, bucket_name: bbb}", vec!["tenant_id", "quotes"]),
         ("- {tenant_id: n, type: s3, enabled: true, bucket_name: bbb, plugin: {}}", vec!["\"n\"", "plugin"]),
-        ("- {tenant_id: n, type: s3, enabled: true, bucket_name: bbb, desired_logs: etcd}", vec!["desired_logs", "list"]),
+        (
+            "- {tenant_id: n, type: s3, enabled: true, bucket_name: bbb, desired_logs: etcd}",
+            vec!["desired_logs", "list"],
+        ),
     ];
     for (text, parts) in files {
         lab.tenants(text);

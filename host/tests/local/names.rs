@@ -1,7 +1,7 @@
 //! Names that try to lead astray: nothing escapes the output folder, and what
 //! differs stays apart.
 
-use crate::common::{Lab, numbers, output, record, records};
+use crate::common::{Lab, output, record, records};
 
 #[test]
 fn pods_keep_their_names_apart() {
@@ -39,7 +39,8 @@ fn pods_keep_their_names_apart() {
     // A pod that is blank is no pod.
     let mut expected: Vec<_> = pods.iter().filter(|pod| !pod.trim().is_empty()).map(|pod| (*pod).to_owned()).collect();
     assert_eq!(run.outcome("c/n/a/\t/f"), "rejected");
-    (found.sort(), expected.sort());
+    found.sort();
+    expected.sort();
     assert_eq!(found, expected, "{files:?}");
     for (pod, name) in [("%2F", "%252F"), ("%", "%25"), ("日本", "日本"), ("a b", "a b"), ("a\\b", "a%5Cb")] {
         assert_eq!(lab.messages(name), [pod]);
@@ -120,5 +121,4 @@ fn the_objects_of_a_pod_keep_their_order() {
         assert_eq!(objects.len(), 20);
         assert!(objects.is_sorted(), "{objects:?}");
     }
-    assert!(numbers(1)[0] == "0");
 }

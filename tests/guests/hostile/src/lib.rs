@@ -26,6 +26,7 @@ mod bindings {
 mod fault;
 mod honest;
 mod lie;
+mod random;
 
 use std::cell::{Cell, RefCell};
 
@@ -39,11 +40,13 @@ struct Hostile;
 #[derive(Default)]
 struct Work {
     mode: String,
-    /// Lines to hold back, whatever they say, for each line: a pattern.
+    /// Records to hold back after each call, a digit each; or a seed.
     hold: Vec<u8>,
     now: i64,
     held: Vec<(u64, Vec<u8>)>,
     calls: u64,
+    /// The line after the last that it was given.
+    next: u64,
 }
 
 thread_local! {
@@ -100,6 +103,10 @@ impl record_transform::Guest for Hostile {
                 return Ok(lie);
             }
             work.held.extend(numbered);
+            work.next = first_line + count;
+            if work.mode == "random" {
+                return Ok(random::answer(work, first_line + count, false));
+            }
             Ok(honest::settle(work, false))
         })
     }
@@ -109,6 +116,9 @@ impl record_transform::Guest for Hostile {
             fault::in_function("end", &work.mode)?;
             if work.mode == "pending-at-end" {
                 return Ok(Transformed { events: Vec::new(), notes: Vec::new(), pending_from: Some(0) });
+            }
+            if work.mode == "random" {
+                return Ok(random::answer(work, work.next, true));
             }
             Ok(honest::settle(work, true))
         })

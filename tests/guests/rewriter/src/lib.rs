@@ -72,6 +72,9 @@ impl Guest for Rewriter {
 
 impl Work {
     fn settle(&mut self, all: bool) -> Rewritten {
+        if self.mode == "random" {
+            return self.random(all);
+        }
         let keep = match self.mode.as_str() {
             _ if all => 0,
             "hold" | "hold-drop" => self.held.len(),
@@ -87,6 +90,44 @@ impl Work {
             settled.iter().for_each(|line| self.line(line, &mut out));
         }
         self.lie(&settled, &mut out);
+        out
+    }
+
+    /// An answer at random, by `word` as a seed: most are right, some wrong.
+    fn random(&mut self, all: bool) -> Rewritten {
+        let seed = self.word.bytes().fold(self.calls + 1, |sum, byte| (sum << 5) ^ (sum >> 2) ^ u64::from(byte));
+        let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+        let mut below = |limit: u64| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            (state >> 16) % limit.max(1)
+        };
+        let held = self.held.len() as u64;
+        let settled = if all { held } else { below(held + 1) };
+        let settled: Vec<Line> = self.held.drain(..usize::try_from(settled).unwrap_or(0)).collect();
+        let mut out = Rewritten { lines: vec![], sources: vec![], notes: vec![], pending_from: None };
+        out.pending_from = self.held.first().map(|(number, _)| *number);
+        for (number, text) in &settled {
+            match below(8) {
+                0 => out.notes.push(note(*number, Verdict::Joined)),
+                1 => out.notes.push(note(*number, Verdict::Malformed("m".to_owned()))),
+                2 => out.notes.push(note(*number, Verdict::Rejected("r".to_owned()))),
+                3 => {}
+                4 => (0..below(4)).for_each(|_| put(&mut out, *number, b"{\"message\": \"new\"}")),
+                5 => put(&mut out, *number, b"[{}, {\"message\": \"x\"}, 1]"),
+                _ => put(&mut out, *number, text),
+            }
+        }
+        match below(24) {
+            0 => put(&mut out, below(self.next + 2), b"{}"),
+            1 => out.pending_from = Some(below(self.next + 2)),
+            2 => out.pending_from = None,
+            3 => out.notes.push(note(below(self.next + 2), Verdict::Joined)),
+            4 => out.sources.reverse(),
+            5 => out.lines.push(b'x'),
+            _ => {}
+        }
         out
     }
 
