@@ -104,7 +104,9 @@ fn configuration(problems: &[String]) -> Exit {
 /// Looks at everything that was named.
 fn inputs(arguments: &LocalArguments, default_guest: Precompiled<'_>, cores: usize) -> Result<Inputs, Problems> {
     let mut problems = Problems::new();
-    let settings = Settings::from(|name| std::env::var(name).ok(), cores);
+    // What is no UTF-8 is refused like any other value that is none.
+    let variable = |name: &str| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned());
+    let settings = Settings::from(variable, cores);
     let settings = settings.map_err(|error| problems.push(error.to_string())).ok();
     let tenants = FileDirectory::load(&arguments.tenants).map_err(|error| problems.push(error.to_string())).ok();
     let walk = objects(&arguments.objects).map_err(|problem| problems.push(problem)).ok();
@@ -197,7 +199,7 @@ fn plan(
         .load_precompiled("default", default_guest, default_limits)
         .map_err(|error| format!("the embedded guest can't be used: {error}"))?;
     let odd = compiled.then(|| {
-        "the embedded guest was compiled anew: its machine code is for x86-64-v3 (AVX2), which this machine lacks"
+        "the embedded guest was compiled anew, which takes longer: its machine code doesn't fit an older CPU (it needs AVX2) or little address space (ulimit -v)"
             .to_owned()
     });
     let tenant = arguments.plugin.as_deref().map(|path| plugin(&engine, path, tenant_limits)).transpose()?;

@@ -223,7 +223,8 @@ mod tests {
 
     #[test]
     fn each_lie_is_named() {
-        let cases: [(&[u64], &[(u64, u64)], Option<u64>, bool, &str); 11] = [
+        type Case<'a> = (&'a [u64], &'a [(u64, u64)], Option<u64>, bool, &'a str);
+        let cases: [Case<'_>; 11] = [
             (&[9], &[], None, false, "line 9 is reported"),
             (&[20], &[], None, false, "line 20 is reported"),
             (&[u64::MAX], &[], None, false, "only 10 to 20"),
@@ -273,3 +274,7 @@ mod tests {
         assert!(make("{}\n{}\n", &[11, 10]).unwrap_err().contains("ascend"));
     }
 }
+
+#[cfg(test)]
+#[path = "checked_tests.rs"]
+mod random_tests;

@@ -11,6 +11,8 @@ pub(super) struct HeldBack {
     /// The line after each chunk's last, and its bytes.
     chunks: VecDeque<(u64, usize)>,
     pub(super) bytes: usize,
+    /// Fuel that was given for what is held back, and not used yet.
+    pub(super) unspent_fuel: u64,
 }
 
 impl HeldBack {
@@ -22,10 +24,18 @@ impl HeldBack {
     }
 
     /// Lines before `pending_from` are settled; what is left must be within `limit`.
-    pub(super) fn settle(&mut self, function: &'static str, pending_from: u64, limit: usize) -> Result<(), GuestError> {
+    /// `left`: what the call left of its fuel.
+    pub(super) fn settle(
+        &mut self,
+        function: &'static str,
+        pending_from: u64,
+        left: u64,
+        limit: usize,
+    ) -> Result<(), GuestError> {
         while let Some((_, bytes)) = self.chunks.pop_front_if(|(end_line, _)| *end_line <= pending_from) {
             self.bytes = self.bytes.saturating_sub(bytes);
         }
+        self.unspent_fuel = if self.chunks.is_empty() { 0 } else { left };
         if self.bytes <= limit {
             return Ok(());
         }
@@ -45,19 +55,20 @@ mod tests {
         for chunk in 1..1000 {
             // A guest that joins lines always holds the last one back.
             assert!(held.add(chunk * 10, 100) <= 200);
-            held.settle("transform", chunk * 10 - 1, 150).unwrap();
+            held.settle("transform", chunk * 10 - 1, 7, 150).unwrap();
+            assert_eq!(held.unspent_fuel, 7);
         }
-        held.settle("transform", 9990, 0).unwrap();
-        assert_eq!(held.bytes, 0);
+        held.settle("transform", 9990, 7, 0).unwrap();
+        assert_eq!((held.bytes, held.unspent_fuel), (0, 0));
     }
 
     #[test]
     fn what_is_never_let_go_is_refused() {
         let mut held = HeldBack::default();
         held.add(10, 100);
-        held.settle("transform", 0, 150).unwrap();
+        held.settle("transform", 0, 7, 150).unwrap();
         held.add(20, 100);
-        let error = held.settle("transform", 0, 150).unwrap_err();
+        let error = held.settle("transform", 0, 7, 150).unwrap_err();
         assert_eq!(error.name(), "guest-held-back");
         assert!(error.to_string().contains("200 bytes"), "{error}");
     }

@@ -89,7 +89,11 @@ impl Instance {
                 transform_input: HeldBack::default(),
                 rewrite_input: HeldBack::default(),
             }),
-            Err(error) => Err(classify("start", &error, store.data(), limits, START_FUEL)),
+            Err(error) => Err(match classify("start", &error, store.data(), limits, START_FUEL) {
+                // No guest has spoken yet: no room in the pool, no memory.
+                GuestError::Contract { what, .. } => GuestError::Host { what },
+                error => error,
+            }),
         }
     }
 
@@ -142,11 +146,12 @@ impl Instance {
     /// As the guest says, or what it did wrong.
     pub fn transform(&mut self, first_line: u64, lines: &[u8], open: (u64, u64)) -> Result<Transformed, GuestError> {
         let input = self.transform_input.add(open.1, lines.len());
-        let fuel = self.component.limits.fuel(input);
+        let fuel = self.component.limits.fuel(lines.len()).saturating_add(self.transform_input.unspent_fuel);
         let out: contract::Transformed =
             self.call(contract::RECORD_TRANSFORM, "transform", (first_line, lines), fuel, input)?;
         let out = checked::transformed("transform", out, open, false, &self.component.limits, input)?;
-        self.transform_input.settle("transform", out.pending_from, self.component.limits.held_back_bytes)?;
+        let (left, limit) = (self.fuel_left(), self.component.limits.held_back_bytes);
+        self.transform_input.settle("transform", out.pending_from, left, limit)?;
         Ok(out)
     }
 
@@ -156,7 +161,7 @@ impl Instance {
     /// As the guest says, or what it did wrong.
     pub fn end_transform(&mut self, open: (u64, u64)) -> Result<Transformed, GuestError> {
         let input = self.transform_input.bytes;
-        let fuel = self.component.limits.fuel(input);
+        let fuel = self.component.limits.fuel(0).saturating_add(self.transform_input.unspent_fuel);
         let out: contract::Transformed = self.call(contract::RECORD_TRANSFORM, "end", (), fuel, input)?;
         checked::transformed("end", out, open, true, &self.component.limits, input)
     }
@@ -176,11 +181,12 @@ impl Instance {
     /// As the guest says, or what it did wrong.
     pub fn rewrite(&mut self, first_line: u64, lines: &[u8], open: (u64, u64)) -> Result<Rewritten, GuestError> {
         let input = self.rewrite_input.add(open.1, lines.len());
-        let fuel = self.component.limits.fuel(input);
+        let fuel = self.component.limits.fuel(lines.len()).saturating_add(self.rewrite_input.unspent_fuel);
         let out: contract::Rewritten =
             self.call(contract::RECORD_REWRITE, "rewrite", (first_line, lines), fuel, input)?;
         let out = checked::rewritten("rewrite", out, open, false, &self.component.limits, input)?;
-        self.rewrite_input.settle("rewrite", out.pending_from, self.component.limits.held_back_bytes)?;
+        let (left, limit) = (self.fuel_left(), self.component.limits.held_back_bytes);
+        self.rewrite_input.settle("rewrite", out.pending_from, left, limit)?;
         Ok(out)
     }
 
@@ -190,9 +196,13 @@ impl Instance {
     /// As the guest says, or what it did wrong.
     pub fn end_rewrite(&mut self, open: (u64, u64)) -> Result<Rewritten, GuestError> {
         let input = self.rewrite_input.bytes;
-        let fuel = self.component.limits.fuel(input);
+        let fuel = self.component.limits.fuel(0).saturating_add(self.rewrite_input.unspent_fuel);
         let out: contract::Rewritten = self.call(contract::RECORD_REWRITE, "end", (), fuel, input)?;
         checked::rewritten("end", out, open, true, &self.component.limits, input)
+    }
+
+    fn fuel_left(&self) -> u64 {
+        self.store.get_fuel().unwrap_or(0)
     }
 
     /// What it logged so far.

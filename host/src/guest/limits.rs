@@ -8,7 +8,7 @@ const MIB: usize = 1024 * 1024;
 pub struct Limits {
     /// Linear memory, all memories of the component together, in bytes.
     pub memory_bytes: usize,
-    /// Fuel (about one a wasm instruction) for each MiB of input or part of one.
+    /// Fuel (about one a wasm instruction) for each MiB of input.
     pub fuel_per_mib: u64,
     /// Bytes of messages or lines that a call may return for each byte of its input.
     pub output_ratio: usize,
@@ -29,10 +29,11 @@ impl Limits {
         Self { memory_bytes: memory_bytes.min(4095 * MIB), ..self }
     }
 
-    /// Fuel for a call with `input` bytes, besides what starting takes.
+    /// Fuel for a call with `input` new bytes; at least that of a usual chunk,
+    /// a quarter of a MiB.
     pub(super) fn fuel(&self, input: usize) -> u64 {
-        let mib = u64::try_from(input.div_ceil(MIB).max(1)).unwrap_or(u64::MAX);
-        self.fuel_per_mib.saturating_mul(mib)
+        let quarters = u64::try_from(input.div_ceil(MIB / 4).max(1)).unwrap_or(u64::MAX);
+        (self.fuel_per_mib / 4).max(1).saturating_mul(quarters)
     }
 
     /// Bytes of messages or lines that a call with `input` bytes may return.

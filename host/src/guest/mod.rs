@@ -66,6 +66,12 @@ pub enum GuestError {
         /// Number and remedy.
         detail: String,
     },
+    /// The host could not run the guest: not the guest's fault.
+    #[error("the host can't run the guest now: {what}; fewer objects at once (MAX_CONCURRENT_OBJECTS) need less")]
+    Host {
+        /// In wasmtime's words.
+        what: String,
+    },
     /// What the guest returned breaks the contract.
     #[error("the guest broke the contract in {function}: {what}")]
     Contract {
@@ -90,6 +96,7 @@ impl GuestError {
                 _ => "guest-output",
             },
             Self::Contract { .. } => "guest-contract",
+            Self::Host { .. } => "host",
         }
     }
 }

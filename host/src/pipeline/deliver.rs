@@ -31,7 +31,7 @@ where
     R: Read + Send + 'static,
     S: EventSink,
 {
-    let stages = Reading::<std::io::Sink>::event_stages(&guests);
+    let stages = Reading::<std::io::Sink>::event_stages(&guests, &job);
     run(job, settings, guests, source, stages, stop, sink).await.0
 }
 
@@ -51,7 +51,7 @@ where
     S: EventSink,
     W: Write + Send + 'static,
 {
-    let stages = Reading::line_stages(to);
+    let stages = Reading::line_stages(to, &job);
     let (delivered, stages) = run(job, settings, guests, source, stages, stop, sink).await;
     match (stages, &delivered.end) {
         (Some(Stages::Lines { to, .. }), End::Complete | End::Rejected(_)) => (delivered, Some(to)),
@@ -90,7 +90,16 @@ where
         let (job, ledger) = (job.clone(), ledger.clone());
         tokio::task::spawn_blocking(move || {
             let outbox = Outbox::new(job.clone(), sender);
-            let reading = Reading { guests, stages, ledger, outbox, stop, cut_short: None, read_bytes: 0 };
+            let reading = Reading {
+                guests,
+                stages,
+                ledger,
+                outbox,
+                stop,
+                chunk_bytes: job.limits.chunk_bytes,
+                cut_short: None,
+                read_bytes: 0,
+            };
             read(&job, &settings, reading, source)
         })
     };
@@ -103,6 +112,10 @@ where
     };
     let drained = match (drained, &read.result) {
         (Ok(()), Err(Halt::Guest(GuestError::Rejected { text, .. }))) => {
+            if whole {
+                // The writer has them, and is committed.
+                ledger.lock().deliver_open();
+            }
             let text = format!("the guest rejected the object, or the rest of it: {text}");
             reject_rest(text, sink, &ledger, &job).await
         }

@@ -71,6 +71,8 @@ pub(super) struct Ledger {
     open: HashMap<u64, Open>,
     /// The last line that had output, and its outcome once it is settled.
     last: Option<(u64, Option<Outcome>)>,
+    /// The same of rewritten lines: the source of the last that had events.
+    reported: Option<(u64, Option<Outcome>)>,
 }
 
 impl Ledger {
@@ -94,10 +96,32 @@ impl Ledger {
         self.last = Some((line, None));
     }
 
-    /// An open line has `more` outputs than it was opened with.
-    pub(super) fn widen(&mut self, line: u64, more: u64) {
+    /// An output of an open line, a rewritten line, became `events` events.
+    pub(super) fn report(&mut self, line: u64, events: u64) {
         if let Some(open) = self.open.get_mut(&line) {
-            open.waiting += more;
+            open.waiting += events.saturating_sub(1);
+            self.reported = Some((line, None));
+        }
+    }
+
+    /// An output of an open line, a rewritten line, belongs to the last one
+    /// that was reported: a line that has nothing else shares its outcome.
+    pub(super) fn follow(&mut self, line: u64) {
+        let Some(open) = self.open.get(&line) else { return };
+        let alone = open.waiting == 1 && open.worst == Outcome::Filtered;
+        let lines = open.lines;
+        match self.reported {
+            Some((to, None)) if alone && to != line && self.open.contains_key(&to) => {
+                self.open.remove(&line);
+                if let Some(open) = self.open.get_mut(&to) {
+                    open.lines += lines;
+                }
+                if self.last == Some((line, None)) {
+                    self.last = Some((to, None));
+                }
+            }
+            Some((to, Some(outcome))) if alone && to != line => self.output(line, outcome),
+            _ => self.output(line, Outcome::Filtered),
         }
     }
 
@@ -135,10 +159,10 @@ impl Ledger {
         let (lines, worst) = (open.lines, open.worst);
         self.open.remove(&line);
         self.count(lines, worst);
-        if let Some((last, settled)) = &mut self.last
-            && *last == line
-        {
-            *settled = Some(worst);
+        for (last, settled) in [&mut self.last, &mut self.reported].into_iter().flatten() {
+            if *last == line {
+                *settled = Some(worst);
+            }
         }
     }
 
@@ -214,6 +238,25 @@ mod tests {
         let lines = ledger.lines();
         assert_eq!((lines.filtered, lines.delivered), (1, 3));
         assert!(lines.add_up());
+    }
+
+    #[test]
+    fn rewritten_lines_follow_what_they_are_joined_to() {
+        let mut ledger = Ledger::default();
+        ledger.saw(0, 5);
+        (0..5).for_each(|line| ledger.open(line, 1));
+        ledger.follow(0); // nothing: it holds nothing to deliver
+        ledger.report(1, 2);
+        ledger.follow(2); // while it is open
+        ledger.output(1, Outcome::Delivered);
+        ledger.output(1, Outcome::DeadLettered(Reason::TooOld));
+        ledger.follow(3); // after it was settled
+        ledger.report(4, 1);
+        ledger.output(4, Outcome::Delivered);
+        let lines = ledger.lines();
+        let dead = lines.dead_lettered.get(&Reason::TooOld);
+        assert_eq!((lines.filtered, dead, lines.delivered, lines.left), (1, Some(&3), 1, 0));
+        assert!(lines.add_up() && ledger.is_settled());
     }
 
     #[test]

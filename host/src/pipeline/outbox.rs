@@ -37,6 +37,13 @@ impl SharedLedger {
     }
 }
 
+/// An event that can't be put, whose record begins at `offset`.
+struct Refused {
+    event: Event,
+    offset: u64,
+    reason: Reason,
+}
+
 /// What the blocking side has for the other.
 pub(super) struct Outbox {
     job: Job,
@@ -44,6 +51,8 @@ pub(super) struct Outbox {
     window: Window,
     letters: Vec<DeadLetter>,
     letter_bytes: usize,
+    /// Letters to be, written when the ledger is free: there may be millions.
+    refused: Vec<Refused>,
     admission: Admission,
     /// Events so far, in guest order.
     events: u64,
@@ -52,7 +61,16 @@ pub(super) struct Outbox {
 impl Outbox {
     pub(super) fn new(job: Job, sender: mpsc::Sender<Work>) -> Self {
         let admission = Admission { age_at: job.age_at };
-        Self { job, sender, window: Window::default(), letters: Vec::new(), letter_bytes: 0, admission, events: 0 }
+        Self {
+            job,
+            sender,
+            window: Window::default(),
+            letters: Vec::new(),
+            letter_bytes: 0,
+            refused: Vec::new(),
+            admission,
+            events: 0,
+        }
     }
 
     /// Takes an event of an open line, whose record begins at `offset`.
@@ -63,12 +81,7 @@ impl Outbox {
             Err(Refusal::Empty) => ledger.output(event.line, Outcome::Empty),
             Err(Refusal::Dead(reason)) => {
                 ledger.output(event.line, Outcome::DeadLettered(reason));
-                let detail = refused(reason);
-                let length = event.message.len() as u64;
-                self.letters.push(DeadLetter {
-                    timestamp: Some(event.timestamp),
-                    ..letter(&self.job, reason, detail, event.line, Some(offset), length, event.message.into_bytes())
-                });
+                self.refused.push(Refused { event, offset, reason });
             }
             // An earlier attempt delivered it.
             Ok(()) if index < self.job.resume_from => ledger.output(event.line, Outcome::Delivered),
@@ -86,8 +99,13 @@ impl Outbox {
         data: &[u8],
     ) -> Result<(), Halt> {
         let length = data.len() as u64;
-        self.letters.push(letter(&self.job, reason, detail.to_owned(), line, Some(offset), length, data.to_vec()));
-        self.letter_bytes += data.len();
+        self.add(letter(&self.job, reason, detail.to_owned(), line, Some(offset), length, data.to_vec()))
+    }
+
+    /// Letters go out in portions.
+    fn add(&mut self, letter: DeadLetter) -> Result<(), Halt> {
+        self.letter_bytes += letter.data.len();
+        self.letters.push(letter);
         if self.letters.len() >= MOST_LETTERS || self.letter_bytes >= MOST_LETTER_BYTES {
             return self.send_letters();
         }
@@ -101,6 +119,12 @@ impl Outbox {
 
     /// Sends what has gathered, when it is enough.
     pub(super) fn send(&mut self) -> Result<(), Halt> {
+        for Refused { event, offset, reason } in std::mem::take(&mut self.refused) {
+            let (timestamp, length) = (Some(event.timestamp), event.message.len() as u64);
+            let data = event.message.into_bytes();
+            let letter = letter(&self.job, reason, refused(reason), event.line, Some(offset), length, data);
+            self.add(DeadLetter { timestamp, ..letter })?;
+        }
         self.send_letters()?;
         if self.window.is_full() { self.send_window() } else { Ok(()) }
     }

@@ -42,6 +42,8 @@ pub(super) struct Reading<W> {
     pub(super) ledger: SharedLedger,
     pub(super) outbox: Outbox,
     pub(super) stop: Stop,
+    /// Bytes of lines that a guest is given at once.
+    pub(super) chunk_bytes: usize,
     /// Why the rest of the object was not read, if so.
     pub(super) cut_short: Option<Reason>,
     /// Bytes that were read, decompressed.
@@ -50,14 +52,14 @@ pub(super) struct Reading<W> {
 
 impl<W: Write> Reading<W> {
     /// Stages for events.
-    pub(super) fn event_stages(guests: &Guests) -> Stages<W> {
-        let rewrite = guests.rewrites().then(RewriteStage::default);
+    pub(super) fn event_stages(guests: &Guests, job: &Job) -> Stages<W> {
+        let rewrite = guests.rewrites().then(|| RewriteStage::new(job.limits.max_line_bytes));
         Stages::Events { transform: TransformStage::new(rewrite.is_some()), rewrite }
     }
 
     /// Stages for a rewritten object.
-    pub(super) fn line_stages(to: W) -> Stages<W> {
-        Stages::Lines { rewrite: RewriteStage::default(), to }
+    pub(super) fn line_stages(to: W, job: &Job) -> Stages<W> {
+        Stages::Lines { rewrite: RewriteStage::new(job.limits.max_line_bytes), to }
     }
 
     /// Reads all of the object.
@@ -116,8 +118,9 @@ impl<W: Write> Reading<W> {
         }
         match &mut self.stages {
             Stages::Events { transform, .. } => {
-                let (chunk, sources) = lines.into_chunk(transform.next_line());
-                transform.rewritten(chunk, sources, &mut self.guests, &self.ledger, &mut self.outbox)
+                let Self { guests, ledger, outbox, .. } = self;
+                let mut chunks = lines.into_chunks(transform.next_line(), self.chunk_bytes).into_iter();
+                chunks.try_for_each(|(chunk, sources)| transform.rewritten(chunk, sources, guests, ledger, outbox))
             }
             Stages::Lines { to, .. } => to.write_all(&lines.bytes).map_err(Halt::Write),
         }

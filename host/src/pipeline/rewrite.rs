@@ -19,23 +19,44 @@ pub(super) struct NewLines {
 }
 
 impl NewLines {
-    /// As a chunk whose first line is number `first_line`.
-    pub(super) fn into_chunk(self, first_line: u64) -> (Chunk, Vec<u64>) {
-        let ends = memchr::memchr_iter(b'\n', &self.bytes).map(|at| at + 1).collect();
+    /// As chunks of about `chunk_bytes`, the first line of all number
+    /// `first_line`, each with the sources of its lines.
+    pub(super) fn into_chunks(self, first_line: u64, chunk_bytes: usize) -> Vec<(Chunk, Vec<u64>)> {
+        let mut chunks = Vec::new();
         // Where a rewritten line would lie in the object has no answer.
-        (Chunk { first_line, offset: 0, bytes: self.bytes, ends }, self.sources)
+        let mut chunk = Chunk { first_line, ..Chunk::default() };
+        let mut sources = Vec::new();
+        let lines = self.bytes.split_inclusive(|&byte| byte == b'\n');
+        for (line, source) in lines.zip(self.sources) {
+            if !sources.is_empty() && chunk.bytes.len() + line.len() > chunk_bytes {
+                let next = Chunk { first_line: chunk.end_line(), ..Chunk::default() };
+                chunks.push((std::mem::replace(&mut chunk, next), std::mem::take(&mut sources)));
+            }
+            chunk.bytes.extend_from_slice(line);
+            chunk.ends.push(chunk.bytes.len());
+            sources.push(source);
+        }
+        if !sources.is_empty() {
+            chunks.push((chunk, sources));
+        }
+        chunks
     }
 }
 
 /// The stage between lines and lines.
-#[derive(Default)]
 pub(super) struct RewriteStage {
     open: OpenLines,
     from: u64,
     to: u64,
+    max_line_bytes: usize,
 }
 
 impl RewriteStage {
+    /// Lines that come out have at most `max_line_bytes`, as those that go in.
+    pub(super) fn new(max_line_bytes: usize) -> Self {
+        Self { open: OpenLines::default(), from: 0, to: 0, max_line_bytes }
+    }
+
     /// Puts a chunk through the guest.
     pub(super) fn chunk(
         &mut self,
@@ -105,6 +126,10 @@ impl RewriteStage {
                 return broken(format!("an output line has source {source}, which is blank or was not given"));
             };
             let line = line.strip_suffix(b"\n").unwrap_or(line);
+            if line.len() > self.max_line_bytes {
+                let bytes = line.len();
+                return broken(format!("the output line of source {source} has {bytes} bytes, over MAX_LINE_BYTES"));
+            }
             if line != given && serde_json::from_slice::<serde::de::IgnoredAny>(line).is_err() {
                 return broken(format!("the output line of source {source} is no JSON"));
             }

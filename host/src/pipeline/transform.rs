@@ -26,8 +26,8 @@ enum Numbering {
     /// They are the object's.
     Object,
     /// A rewriter's, numbered from 0: the source of each line from the first
-    /// of them on that may still be spoken of; and whether any had events.
-    Rewritten { first: u64, sources: VecDeque<u64>, reported: bool },
+    /// of them on that may still be spoken of.
+    Rewritten { first: u64, sources: VecDeque<u64> },
 }
 
 /// The stage between lines and events.
@@ -43,11 +43,8 @@ pub(super) struct TransformStage {
 impl TransformStage {
     /// Takes the object's own lines, or a rewriter's.
     pub(super) fn new(rewritten: bool) -> Self {
-        let numbering = if rewritten {
-            Numbering::Rewritten { first: 0, sources: VecDeque::new(), reported: false }
-        } else {
-            Numbering::Object
-        };
+        let numbering =
+            if rewritten { Numbering::Rewritten { first: 0, sources: VecDeque::new() } } else { Numbering::Object };
         Self { open: OpenLines::default(), from: 0, to: 0, numbering }
     }
 
@@ -152,11 +149,8 @@ impl TransformStage {
     }
 
     /// The events of one line.
-    fn events(&mut self, line: u64, events: Vec<Event>, ledger: &mut Ledger, outbox: &mut Outbox) {
+    fn events(&self, line: u64, events: Vec<Event>, ledger: &mut Ledger, outbox: &mut Outbox) {
         let offset = self.open.record(line).map_or(0, |(_, offset)| offset);
-        if let Numbering::Rewritten { reported, .. } = &mut self.numbering {
-            *reported = true;
-        }
         let source = match &self.numbering {
             Numbering::Object => {
                 ledger.open(line, events.len() as u64);
@@ -164,7 +158,7 @@ impl TransformStage {
             }
             Numbering::Rewritten { .. } => {
                 let source = self.source(line);
-                ledger.widen(source, (events.len() as u64).saturating_sub(1));
+                ledger.report(source, events.len() as u64);
                 source
             }
         };
@@ -205,11 +199,8 @@ impl TransformStage {
     fn joined(&self, from: u64, to: u64, ledger: &mut Ledger) {
         match &self.numbering {
             Numbering::Object => ledger.join(self.open.records(from, to)),
-            // Of a rewritten line the record that it is joined to speaks; where
-            // there is none, it holds nothing to deliver.
-            Numbering::Rewritten { reported, .. } => {
-                let outcome = if *reported { Outcome::Delivered } else { Outcome::Filtered };
-                self.all(from, to, outcome, ledger);
+            Numbering::Rewritten { .. } => {
+                self.open.each_record(from, to).for_each(|(line, ..)| ledger.follow(self.source(line)));
             }
         }
     }
@@ -218,7 +209,7 @@ impl TransformStage {
     fn source(&self, line: u64) -> u64 {
         match &self.numbering {
             Numbering::Object => line,
-            Numbering::Rewritten { first, sources, .. } => {
+            Numbering::Rewritten { first, sources } => {
                 let index = usize::try_from(line.saturating_sub(*first)).unwrap_or(usize::MAX);
                 sources.get(index).copied().unwrap_or(line)
             }
@@ -226,7 +217,7 @@ impl TransformStage {
     }
 
     fn forget_sources(&mut self) {
-        if let Numbering::Rewritten { first, sources, .. } = &mut self.numbering {
+        if let Numbering::Rewritten { first, sources } = &mut self.numbering {
             let settled = usize::try_from(self.from.saturating_sub(*first)).unwrap_or(usize::MAX);
             sources.drain(..settled.min(sources.len()));
             *first = self.from;

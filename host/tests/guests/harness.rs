@@ -18,7 +18,7 @@ pub(crate) const NOW: i64 = 1_795_428_000_000;
 pub(crate) fn limits() -> Limits {
     Limits {
         memory_bytes: 16 << 20,
-        fuel_per_mib: 100_000_000,
+        fuel_per_mib: 1_000_000_000,
         output_ratio: 16,
         held_back_bytes: 64 << 10,
         log_lines: 10,

@@ -80,6 +80,13 @@ fn a_verdict_over_many_lines_takes_little_memory() {
 }
 
 #[test]
+fn events_that_are_refused_take_little_memory() {
+    let came = Case::hostile("timestamp-min").input("x\n".repeat(65_536)).chunks(256 << 10).run();
+    assert_eq!(came.is_complete().sink.letters.len(), 65_536);
+    assert!(came.sink.most_letters <= 4_096, "{} letters at once", came.sink.most_letters);
+}
+
+#[test]
 fn extreme_timestamps_are_dead_letters() {
     for (mode, reason) in [
         ("timestamp-min", "negative-timestamp"),

@@ -152,6 +152,18 @@ fn a_rewriters_log_is_kept_beside_the_default_guests() {
     assert!(WORLD.rewriter.exports().record_rewrite && !WORLD.rewriter.exports().log_filter);
 }
 
+/// As without a rewriter: a record over several lines has one outcome.
+#[test]
+fn lines_of_a_record_that_is_refused_are_refused_with_it() {
+    let old = "{\n\"timestamp\": \"2020-01-01T00:00:00Z\",\n\"message\": \"old\"\n}\n";
+    for chunk_bytes in [1, 1 << 16] {
+        let direct = Case::of(None).input(old).chunks(chunk_bytes).run();
+        let through = Case::rewriter("passthrough").input(old).chunks(chunk_bytes).run();
+        assert_eq!(direct.counts(), [0, 0, 0, 4, 0]);
+        assert_eq!(through.counts(), direct.counts());
+    }
+}
+
 fn line() -> impl Strategy<Value = String> {
     prop_oneof![
         4 => "[a-z ]{0,9}".prop_map(|message| record(&message)),

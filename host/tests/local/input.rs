@@ -1,5 +1,9 @@
 //! Input that is wrong: what it says, how it exits, and that the rest goes on.
 
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::Command;
 
 use crate::common::{Lab, TENANT, finish, record, records};
@@ -49,6 +53,9 @@ fn settings_are_refused_all_at_once() {
     );
     let lab = Lab::new().env("LOG_LEVEL", "LOUD").env("MAX_LINE_BYTES", "");
     lab.done().says(&["LOG_LEVEL", "LOUD", "INFO"]);
+    let bytes = std::ffi::OsStr::from_bytes(b"1\xff");
+    let (code, _, stderr) = said(lab.command().env("MAX_BATCH_SIZE", bytes));
+    assert!(code == 3 && stderr.contains("MAX_BATCH_SIZE"), "{stderr}");
 }
 
 #[test]
@@ -140,8 +147,7 @@ fn what_is_no_file_is_named_and_hangs_nothing() {
     assert!(Command::new("mkfifo").arg(pod.join("pipe")).status().unwrap().success());
     std::os::unix::net::UnixListener::bind(pod.join("socket")).unwrap();
     std::fs::write(lab.objects().join("outside"), "x").unwrap();
-    let invalid = std::ffi::OsString::from(std::str::from_utf8(b"a").unwrap());
-    std::fs::write(pod.join(&invalid), records(1)).unwrap();
+    std::fs::write(pod.join("a"), records(1)).unwrap();
     let run = lab.run();
     assert_eq!(run.code, 1, "something is left to do");
     for name in ["loop", "dangling", "self", "pipe", "socket"] {
@@ -157,7 +163,6 @@ fn what_is_no_file_is_named_and_hangs_nothing() {
 
 #[test]
 fn names_that_are_no_utf8_are_told() {
-    use std::os::unix::ffi::OsStrExt;
     let lab = Lab::new();
     let good = lab.object("c/n/a/p/f", record("x", 0));
     let bad = std::ffi::OsStr::from_bytes(b"bad-\xff");
@@ -165,6 +170,57 @@ fn names_that_are_no_utf8_are_told() {
     let run = lab.run();
     assert_eq!((run.code, lab.messages("p").len()), (1, 1));
     run.says(&["bad-", "UTF-8"]);
+}
+
+fn mode(path: &Path, mode: u32) {
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+}
+
+/// As a user who may not read everything: root becomes one.
+#[test]
+fn what_this_user_may_not_read_or_write_is_named() {
+    let root = std::fs::metadata("/proc/self").unwrap();
+    let root = std::os::unix::fs::MetadataExt::uid(&root) == 0;
+    let lab = Lab::new();
+    let file = lab.object("c/n/a/p/f", record("x", 0));
+    let folder = lab.object("c/n/a/q/f", record("x", 0)).parent().unwrap().to_path_buf();
+    lab.object("c/n/a/r/f", record("x", 0));
+    std::fs::create_dir(lab.output()).unwrap();
+    mode(&lab.path(""), 0o755);
+    let run = || {
+        let mut command = lab.command();
+        if root {
+            command.uid(65_534).gid(65_534);
+        }
+        command
+    };
+    if run().arg("--help").output().is_err() {
+        println!("skipped: another user can't run what lies here");
+        return;
+    }
+    if root {
+        let (code, _, stderr) = said(&mut run());
+        assert!(code == 3 && stderr.contains("let this user write there"), "{stderr}");
+    }
+    mode(&lab.output(), 0o777);
+    mode(&lab.path("tenants.yaml"), 0o000);
+    let (code, _, stderr) = said(&mut run());
+    assert!(code == 3 && stderr.contains("tenants.yaml") && stderr.contains("let this user read it"), "{stderr}");
+    mode(&lab.path("tenants.yaml"), 0o644);
+    mode(&file, 0o000);
+    mode(&folder, 0o000);
+    let (code, _, stderr) = said(&mut run());
+    assert_eq!(code, 1, "{stderr}");
+    for part in ["c/n/a/p/f", "let this user read it", "c/n/a/q: the folder can't be listed"] {
+        assert!(stderr.contains(part), "{stderr}");
+    }
+    mode(&file, 0o644);
+    mode(&folder, 0o755);
+    let (code, _, stderr) = said(&mut run());
+    assert_eq!(code, 0, "{stderr}");
+    for pod in ["p", "q", "r"] {
+        assert_eq!(lab.messages(pod), ["x"]);
+    }
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Names that try to lead astray: nothing escapes the output folder, and what
 //! differs stays apart.
 
-use crate::common::{Lab, output, record, records};
+use crate::common::{Lab, numbers, output, record, records};
 
 #[test]
 fn pods_keep_their_names_apart() {
@@ -121,4 +121,21 @@ fn the_objects_of_a_pod_keep_their_order() {
         assert_eq!(objects.len(), 20);
         assert!(objects.is_sorted(), "{objects:?}");
     }
+}
+
+/// Two clusters have a pod of one name, and the tenant one stream for it.
+#[test]
+fn pods_of_one_name_share_a_stream_put_by_put() {
+    let lab = Lab::new().env("MAX_CONCURRENT_OBJECTS", 4).env("MAX_BATCH_SIZE", 100);
+    for cluster in 0..8 {
+        lab.object(&format!("c{cluster}/n/a/p/f"), records(1000));
+    }
+    let run = lab.done();
+    // `done` has checked that the batches are the stream: no put is torn by another.
+    let mut messages = lab.messages("p");
+    messages.sort();
+    let mut expected = numbers(1000).repeat(8);
+    expected.sort();
+    assert_eq!(messages, expected);
+    assert_eq!(run.total("batches"), 80);
 }

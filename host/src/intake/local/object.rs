@@ -9,7 +9,7 @@ use super::Run;
 use super::sink::{LazyUpload, LocalSink, failed};
 use crate::delivery::local::{Entry as JournalEntry, Fingerprint, State};
 use crate::delivery::port::DeliveryError;
-use crate::guest::{Context, GuestError};
+use crate::guest::{Context, GuestError, GuestLog};
 use crate::model::{DeadLetter, Delivery, Destination, ObjectId, Origin, Reason};
 use crate::object::{LocalObject, is_gzip};
 use crate::pipeline::{Delivered, End, Guests, Job, deliver_events, deliver_object};
@@ -124,14 +124,23 @@ impl One<'_> {
             _ => 0,
         };
         let job = self.job(resume_from);
+        let mut filter_log = GuestLog::default();
         let delivered = match self.start(&job).await {
-            Ok(Some(guests)) => self.work(&job, guests, journal_entry).await,
-            Ok(None) => return self.entry(Outcome::Filtered),
+            Ok((guests, wanted, log)) => {
+                self.run.watch.guest_log(self.id, &log.kept);
+                if !wanted {
+                    return Entry { guest_log_lines: log.lines, ..self.entry(Outcome::Filtered) };
+                }
+                filter_log = log;
+                self.work(&job, guests, journal_entry).await
+            }
             Err(GuestError::Rejected { text, .. }) => self.rejected(&text),
             Err(error) => failure(error.name(), error.to_string()),
         };
         self.run.watch.guest_log(self.id, &delivered.guest_log.kept);
-        let entry = Entry { resumed_from_event: resume_from, ..self.entry(Outcome::Delivered).with(delivered) };
+        let mut entry = self.entry(Outcome::Delivered).with(delivered);
+        entry.resumed_from_event = resume_from;
+        entry.guest_log_lines += filter_log.lines;
         if entry.outcome.is_open() {
             return entry;
         }
@@ -165,13 +174,15 @@ impl One<'_> {
         }
     }
 
-    /// Fresh guests; none: the delivery doesn't want the object.
-    async fn start(&self, job: &Job) -> Result<Option<Guests>, GuestError> {
+    /// Fresh guests, whether the delivery wants the object, and what was logged.
+    async fn start(&self, job: &Job) -> Result<(Guests, bool, GuestLog), GuestError> {
         let (plan, job) = (self.run.plan.clone(), job.clone());
         let asked = move || {
             let mut guests = plan.start()?;
             let context: Context<'_> = job.context(&plan.settings);
-            Ok(guests.wants(&context)?.then_some(guests))
+            let wanted = guests.wants(&context)?;
+            let log = guests.take_log();
+            Ok((guests, wanted, log))
         };
         blocking("wants", asked).await
     }

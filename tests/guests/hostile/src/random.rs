@@ -12,7 +12,7 @@ impl Random {
     pub(crate) fn new(seed: &[u8], call: u64) -> Self {
         let seed = seed.iter().fold(call + 1, |sum, &byte| sum.wrapping_mul(1_099_511_628_211) ^ u64::from(byte));
         let mut random = Self(seed | 1);
-        (0..8).for_each(|_| drop(random.next()));
+        (0..8).for_each(|_| random.0 = random.next());
         random
     }
 
@@ -36,7 +36,8 @@ pub(crate) fn answer(work: &mut Work, to: u64, end: bool) -> Transformed {
     let pending = if end { to } else { from + random.below(to - from + 1) };
     let mut out = Transformed { events: vec![], notes: vec![], pending_from: (pending < to).then_some(pending) };
     let mut line = from;
-    let blank: Vec<u64> = work.held.iter().filter(|(_, text)| text.trim_ascii().is_empty()).map(|held| held.0).collect();
+    let blank: Vec<u64> =
+        work.held.iter().filter(|(_, text)| text.trim_ascii().is_empty()).map(|held| held.0).collect();
     while line < pending {
         let length = 1 + random.below(3).min(pending - line - 1);
         match random.below(6) {
