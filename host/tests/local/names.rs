@@ -134,7 +134,7 @@ fn pods_of_one_name_share_a_stream_put_by_put() {
     // `done` has checked that the batches are the stream: no put is torn by another.
     let mut messages = lab.messages("p");
     messages.sort();
-    let mut expected = numbers(1000).repeat(8);
+    let mut expected: Vec<_> = (0..8).flat_map(|_| numbers(1000)).collect();
     expected.sort();
     assert_eq!(messages, expected);
     assert_eq!(run.total("batches"), 80);
