@@ -93,10 +93,11 @@ fn the_default_guest_starts_without_compiling_and_imports_nothing_but_the_log() 
     let guest = Precompiled { component: &component, code: &code };
     let (loaded, compiled) = engine.load_precompiled("default", guest, limits.clone()).unwrap();
     assert!(!compiled, "the machine code that the build made doesn't fit the engine that loads it");
+    // `types` names the contract's records for the exports; it holds no function.
+    assert_eq!(loaded.imports(), ["log-router:plugin/host-log@0.1.0", "log-router:plugin/types@0.1.0"]);
     let exports = loaded.exports();
     assert!(exports.key_parser && exports.log_filter && exports.record_transform && !exports.record_rewrite);
-    // Loading refuses every import but host-log; here it is seen that damage to
-    // the machine code is noticed and mended from the component.
+    // Where the machine code can't be used, the component is compiled.
     let damaged = Precompiled { component: &component, code: b"no machine code" };
     assert!(engine.load_precompiled("default", damaged, limits).unwrap().1);
 }

@@ -87,6 +87,7 @@ pub struct Component {
     pub(super) limits: Arc<Limits>,
     name: Arc<str>,
     digest: Arc<str>,
+    imports: Arc<[String]>,
     exports: Exports,
 }
 
@@ -99,6 +100,7 @@ impl Component {
         limits: Limits,
     ) -> Result<Self, LoadError> {
         let kind = component.component_type();
+        let imports: Vec<String> = kind.imports(engine).map(|(name, _)| name.to_owned()).collect();
         for (import, item) in kind.imports(engine) {
             // `types` holds no function: importing it gives a guest nothing.
             let allowed = import == contract::HOST_LOG || import == contract::TYPES;
@@ -121,12 +123,24 @@ impl Component {
         let mut linker = Linker::new(engine);
         super::state::add_host_log(&mut linker).map_err(LoadError::compile)?;
         let pre = linker.instantiate_pre(&component).map_err(LoadError::compile)?;
-        Ok(Self { pre, limits: Arc::new(limits), name: name.into(), digest: sha256(bytes), exports })
+        Ok(Self {
+            pre,
+            limits: Arc::new(limits),
+            name: name.into(),
+            digest: sha256(bytes),
+            imports: imports.into(),
+            exports,
+        })
     }
 
     /// What it exports.
     pub fn exports(&self) -> Exports {
         self.exports
+    }
+
+    /// What it imports, by name.
+    pub fn imports(&self) -> &[String] {
+        &self.imports
     }
 
     /// SHA-256 of the component's bytes, in hexadecimal digits.
