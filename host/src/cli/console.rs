@@ -87,7 +87,9 @@ impl Console {
 impl Watch for Console {
     fn object_done(&self, object: &LocalObject, entries: &[Entry]) {
         entries.iter().for_each(|entry| self.about(&object.id, entry));
-        let bytes = std::fs::metadata(&object.path).map_or(0, |metadata| metadata.len());
+    }
+
+    fn bytes_read(&self, bytes: u64) {
         self.bar.inc(bytes);
     }
 

@@ -55,6 +55,8 @@ impl Admission {
 /// An event of a batch, or a piece of one that is larger than AWS takes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
+    /// Number of the event in guest order.
+    pub index: u64,
     /// Line, time and text.
     pub event: Event,
     /// More pieces of the same event follow.
@@ -68,20 +70,24 @@ pub struct Batch {
     pub entries: Vec<Entry>,
     /// Bytes as CloudWatch Logs counts them.
     pub bytes: usize,
+    /// With this batch every event before this number is put, in guest order;
+    /// none: only the whole window says so.
+    pub settles_to: Option<u64>,
 }
 
 /// Events that gather until they are put.
 #[derive(Debug, Default)]
 pub struct Window {
-    events: Vec<Event>,
+    events: Vec<(u64, Event)>,
     bytes: usize,
 }
 
 impl Window {
-    /// Adds an event that [`Admission::check`] admitted.
-    pub fn push(&mut self, event: Event) {
+    /// Adds an event that [`Admission::check`] admitted, with its number in
+    /// guest order.
+    pub fn push(&mut self, index: u64, event: Event) {
         self.bytes += event.message.len() + EVENT_OVERHEAD_BYTES;
-        self.events.push(event);
+        self.events.push((index, event));
     }
 
     /// Whether it must be emptied before more is added.
@@ -94,19 +100,24 @@ impl Window {
     pub fn batches(&mut self, max_events: usize) -> Batches {
         let mut events = std::mem::take(&mut self.events);
         self.bytes = 0;
-        events.sort_by_key(|event| event.timestamp);
-        Batches { events: events.into_iter(), next: None, rest: None, max_events }
+        // The usual window is in order: then each batch is a step of its own.
+        let in_order = events.is_sorted_by_key(|(_, event)| event.timestamp);
+        if !in_order {
+            events.sort_by_key(|(_, event)| event.timestamp);
+        }
+        Batches { events: events.into_iter(), next: None, rest: None, in_order, max_events }
     }
 }
 
 /// The batches of a window, made one by one so that they need no memory of their own.
 #[derive(Debug)]
 pub struct Batches {
-    events: std::vec::IntoIter<Event>,
+    events: std::vec::IntoIter<(u64, Event)>,
     /// An entry that didn't fit into the last batch.
     next: Option<Entry>,
     /// What is left of an event that is put in pieces.
-    rest: Option<Event>,
+    rest: Option<(u64, Event)>,
+    in_order: bool,
     max_events: usize,
 }
 
@@ -115,15 +126,15 @@ impl Batches {
         if let Some(entry) = self.next.take() {
             return Some(entry);
         }
-        let mut event = self.rest.take().or_else(|| self.events.next())?;
+        let (index, mut event) = self.rest.take().or_else(|| self.events.next())?;
         if event.message.len() <= MAX_MESSAGE_BYTES {
-            return Some(Entry { event, continues: false });
+            return Some(Entry { index, event, continues: false });
         }
         let cut = (0..=MAX_MESSAGE_BYTES).rev().find(|&at| event.message.is_char_boundary(at)).unwrap_or(0);
         let tail = event.message.split_off(cut);
-        self.rest = Some(Event { message: tail, ..event });
+        self.rest = Some((index, Event { message: tail, ..event }));
         event.message.shrink_to_fit();
-        Some(Entry { event, continues: true })
+        Some(Entry { index, event, continues: true })
     }
 }
 
@@ -133,7 +144,7 @@ impl Iterator for Batches {
     fn next(&mut self) -> Option<Batch> {
         let first = self.next_entry()?;
         let start = first.event.timestamp;
-        let mut batch = Batch { bytes: size(&first), entries: vec![first] };
+        let mut batch = Batch { bytes: size(&first), entries: vec![first], settles_to: None };
         while batch.entries.len() < self.max_events {
             let Some(entry) = self.next_entry() else { break };
             let fits = batch.bytes + size(&entry) <= MAX_BATCH_BYTES
@@ -145,6 +156,8 @@ impl Iterator for Batches {
             batch.bytes += size(&entry);
             batch.entries.push(entry);
         }
+        let last = batch.entries.last().filter(|last| self.in_order && !last.continues);
+        batch.settles_to = last.map(|last| last.index + 1);
         Some(batch)
     }
 }

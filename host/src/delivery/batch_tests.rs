@@ -39,8 +39,8 @@ fn event(line: u64, timestamp: i64, message: &str) -> Event {
 fn put_all(events: Vec<Event>, max_events: usize) -> Vec<Batch> {
     let mut window = Window::default();
     let mut batches = Vec::new();
-    for event in events {
-        window.push(event);
+    for (index, event) in (0..).zip(events) {
+        window.push(index, event);
         if window.is_full() {
             batches.extend(window.batches(max_events));
         }
@@ -130,12 +130,25 @@ fn equal_times_keep_their_order() {
 }
 
 #[test]
+fn a_batch_settles_what_is_before_it_where_the_order_allows() {
+    let settled = |times: &[i64]| -> Vec<Option<u64>> {
+        let events = (0..).zip(times).map(|(line, &time)| event(line, time, "m")).collect();
+        put_all(events, 2).iter().map(|batch| batch.settles_to).collect()
+    };
+    assert_eq!(settled(&[1, 1, 2, 5, 9]), [Some(2), Some(4), Some(5)]);
+    assert_eq!(settled(&[1, 2, 1, 5, 9]), [None, None, None]);
+    // Pieces of an event settle it with the last.
+    let batches = put_all(vec![event(0, 1, "a"), event(1, 1, &"x".repeat(1_500_000))], 10);
+    assert_eq!(batches.iter().map(|batch| batch.settles_to).collect::<Vec<_>>(), [Some(1), None, Some(2)]);
+}
+
+#[test]
 fn a_window_is_bounded() {
     let mut window = Window::default();
     let big = "x".repeat(1024 * 1024);
     let mut held = 0;
     while !window.is_full() {
-        window.push(event(0, 0, &big));
+        window.push(held, event(0, 0, &big));
         held += 1;
     }
     assert_eq!(held, 16);

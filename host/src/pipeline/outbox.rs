@@ -56,6 +56,8 @@ pub(super) struct Outbox {
     admission: Admission,
     /// Events so far, in guest order.
     events: u64,
+    /// Events of the last checkpoint.
+    told: u64,
 }
 
 impl Outbox {
@@ -70,6 +72,7 @@ impl Outbox {
             refused: Vec::new(),
             admission,
             events: 0,
+            told: 0,
         }
     }
 
@@ -85,7 +88,7 @@ impl Outbox {
             }
             // An earlier attempt delivered it.
             Ok(()) if index < self.job.resume_from => ledger.output(event.line, Outcome::Delivered),
-            Ok(()) => self.window.push(event),
+            Ok(()) => self.window.push(index, event),
         }
     }
 
@@ -146,9 +149,20 @@ impl Outbox {
 
     fn send_window(&mut self) -> Result<(), Halt> {
         for batch in self.window.batches(self.job.max_batch_events) {
+            let settles_to = batch.settles_to;
             self.hand_over(Work::Batch(batch))?;
+            self.checkpoint(settles_to.unwrap_or(0))?;
         }
-        self.hand_over(Work::Checkpoint(self.events))
+        self.checkpoint(self.events)
+    }
+
+    /// Says how far it is, where that is further than was said.
+    fn checkpoint(&mut self, events: u64) -> Result<(), Halt> {
+        if events <= self.told {
+            return Ok(());
+        }
+        self.told = events;
+        self.hand_over(Work::Checkpoint(events))
     }
 
     fn hand_over(&self, work: Work) -> Result<(), Halt> {

@@ -3,10 +3,12 @@
 //!
 //! - `order`: which object comes when.
 //! - `object`: one object, for each delivery of its tenant.
+//! - `progress`: how much of an object is read.
 //! - `sink`: a delivery's place in the output folder.
 
 mod object;
 mod order;
+mod progress;
 mod sink;
 
 use std::collections::VecDeque;
@@ -63,6 +65,8 @@ impl Output {
 
 /// Told what happens while it happens.
 pub trait Watch: Send + Sync {
+    /// Stored bytes of an object were read, or need not be: in the end, all.
+    fn bytes_read(&self, bytes: u64);
     /// An object is done, with these entries.
     fn object_done(&self, object: &LocalObject, entries: &[Entry]);
     /// A guest logged this. It may hold log contents.
@@ -127,7 +131,10 @@ async fn worker(run: Arc<Run>, queue: Arc<Mutex<VecDeque<Vec<LocalObject>>>>) ->
         let next = queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
         let Some(pod) = next else { return entries };
         for object in pod {
-            let of_object = object::deliver(&run, &object).await;
+            let size = object.metadata().map_or(0, |metadata| metadata.len());
+            let progress = progress::Progress::new(&run.watch, size);
+            let of_object = object::deliver(&run, &object, &progress).await;
+            progress.finish();
             run.watch.object_done(&object, &of_object);
             entries.extend(of_object);
         }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::Run;
+use super::progress::Progress;
 use super::sink::{LazyUpload, LocalSink, failed};
 use crate::delivery::local::{Entry as JournalEntry, Fingerprint, State};
 use crate::delivery::port::DeliveryError;
@@ -13,11 +14,11 @@ use crate::guest::{Context, GuestError, GuestLog};
 use crate::model::{DeadLetter, Delivery, Destination, ObjectId, Origin, Reason};
 use crate::object::{LocalObject, is_gzip};
 use crate::pipeline::{Delivered, End, Guests, Job, deliver_events, deliver_object};
-use crate::report::{Entry, Outcome};
+use crate::report::{Entry, Numbers, Outcome};
 use crate::tenant::Lookup;
 
 /// Delivers an object; returns an entry for each delivery, or one where it has none.
-pub(super) async fn deliver(run: &Arc<Run>, object: &LocalObject) -> Vec<Entry> {
+pub(super) async fn deliver(run: &Arc<Run>, object: &LocalObject, progress: &Progress) -> Vec<Entry> {
     let id = Arc::new(object.id.clone());
     let without = |tenant: Option<&str>, outcome| Entry::new(&id, tenant, None, outcome);
     if run.stop.is_asked() {
@@ -41,7 +42,7 @@ pub(super) async fn deliver(run: &Arc<Run>, object: &LocalObject) -> Vec<Entry> 
     let mut entries = Vec::new();
     for delivery in deliveries {
         let started = Instant::now();
-        let one = One { run, object, id: &id, origin: &origin, delivery: &delivery, fingerprint };
+        let one = One { run, object, id: &id, origin: &origin, delivery: &delivery, fingerprint, progress };
         let mut entry = one.deliver().await;
         entry.milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         entry.output = folder(&delivery);
@@ -88,6 +89,18 @@ fn invalid_key(run: &Run, id: &Arc<ObjectId>, text: String) -> Entry {
     }
 }
 
+/// Whoever copied logs without their times finds all of them refused: say why.
+fn ages(numbers: &Numbers) -> Option<String> {
+    let of = |reason: Reason| numbers.dead_lettered.get(reason.name()).copied().unwrap_or(0);
+    let (old, new) = (of(Reason::TooOld), of(Reason::TooNew));
+    (old + new > 0).then(|| {
+        format!(
+            "{old} lines are too old and {new} too new for CloudWatch Logs, by the file's modification time \
+             (`cp -p` and `aws s3 sync` keep it)"
+        )
+    })
+}
+
 /// Where a delivery's output lies, below the output folder.
 fn folder(delivery: &Delivery) -> String {
     match &delivery.destination {
@@ -106,6 +119,7 @@ struct One<'a> {
     origin: &'a Arc<Origin>,
     delivery: &'a Arc<Delivery>,
     fingerprint: Fingerprint,
+    progress: &'a Progress,
 }
 
 impl One<'_> {
@@ -141,6 +155,7 @@ impl One<'_> {
         let mut entry = self.entry(Outcome::Delivered).with(delivered);
         entry.resumed_from_event = resume_from;
         entry.guest_log_lines += filter_log.lines;
+        entry.warnings.extend(ages(&entry.numbers));
         if entry.outcome.is_open() {
             return entry;
         }
@@ -213,7 +228,10 @@ impl One<'_> {
     async fn events(&self, job: &Job, guests: Guests, sink: &mut LocalSink<'_>) -> Delivered {
         let settings = Arc::clone(&self.run.plan.settings);
         match self.object.open() {
-            Ok(file) => deliver_events(job.clone(), settings, guests, file, self.run.stop.clone(), sink).await,
+            Ok(file) => {
+                let file = self.progress.of(file);
+                deliver_events(job.clone(), settings, guests, file, self.run.stop.clone(), sink).await
+            }
             Err(error) => self.unreadable(&error),
         }
     }
@@ -233,7 +251,8 @@ impl One<'_> {
         let to = LazyUpload::new(Arc::clone(self.run), bucket, key, gzip);
         let settings = Arc::clone(&self.run.plan.settings);
         let (mut delivered, to) =
-            deliver_object(job.clone(), settings, guests, file, to, self.run.stop.clone(), sink).await;
+            deliver_object(job.clone(), settings, guests, self.progress.of(file), to, self.run.stop.clone(), sink)
+                .await;
         match to.map(LazyUpload::commit) {
             Some(Ok(bytes)) => delivered.bytes = bytes,
             Some(Err(DeliveryError(error))) => return failure("destination", error),
