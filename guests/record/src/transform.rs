@@ -145,8 +145,11 @@ mod tests {
     use super::*;
     use crate::found::Verdict;
 
+    /// Events, by line, and lines that are malformed.
+    type Told = (Vec<(u64, String)>, Vec<(u64, u64)>);
+
     /// What lines come to, each given as a chunk, with their numbers.
-    fn told(lines: &[(u64, &str)]) -> (Vec<(u64, String)>, Vec<(u64, u64)>) {
+    fn told(lines: &[(u64, &str)]) -> Told {
         let mut transformer = Transformer::new(Clock { now: 1, last_modified: 2 }, 1000);
         let mut all = Transformed::default();
         for (number, line) in lines {

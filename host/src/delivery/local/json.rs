@@ -133,31 +133,4 @@ mod tests {
             prop_assert_eq!(string(&text), serde_json::to_string(&text).unwrap());
         }
     }
-
-    /// Not a check but a measurement: `cargo test --release speed -- --ignored --nocapture`.
-    #[test]
-    #[ignore = "prints a measurement"]
-    fn speed() {
-        let plain = "I1018 10:11:12.123456 1 httplog.go:132 verb=GET URI=/api/v1/namespaces ".repeat(3);
-        let quoted = r#"{"level":"info","ts":"2025-01-01T00:00:00Z","msg":"reconciled","n":12}"#.repeat(3);
-        for text in [&plain, &quoted] {
-            for (name, serde) in [("own", false), ("serde_json", true)] {
-                let mut out = Vec::with_capacity(1 << 20);
-                let start = std::time::Instant::now();
-                let rounds = 2_000_000;
-                for _ in 0..rounds {
-                    if out.len() > 900_000 {
-                        out.clear();
-                    }
-                    if serde {
-                        serde_json::to_writer(&mut out, std::hint::black_box(text)).unwrap();
-                    } else {
-                        push_string(&mut out, std::hint::black_box(text));
-                    }
-                }
-                let mib = (text.len() * rounds) as u128 >> 20;
-                println!("{name}: {} MiB/s", mib * 1000 / start.elapsed().as_millis());
-            }
-        }
-    }
 }

@@ -125,11 +125,13 @@ struct One<'a> {
 impl One<'_> {
     async fn deliver(&self) -> Entry {
         let decides = self.run.plan.digest(self.run.max_line_bytes);
+        // Another log group or bucket is another delivery.
+        let place = folder(self.delivery);
         let journal_entry = JournalEntry {
             object: self.id,
             fingerprint: self.fingerprint,
             tenant: &self.delivery.tenant_id,
-            delivery: self.delivery.id(),
+            delivery: &place,
             events_from: &decides,
         };
         let resume_from = match self.run.output.journal.state(&journal_entry) {
