@@ -60,7 +60,7 @@ build: guest ## The release binary: target/release/log-processor
 
 .PHONY: bench
 bench: build ## What the README's numbers come from
-	cargo run --locked --release --package bench
+	target/release/bench
 
 .PHONY: guest
 guest: target/guest/default.built ## The default guest: target/guest/default.wasm, and compiled for this machine
