@@ -3,6 +3,7 @@
 //! itself; guests only say what became of them.
 
 use std::collections::{BTreeMap, HashMap};
+use std::hash::{BuildHasherDefault, Hasher};
 
 use crate::model::Reason;
 
@@ -62,13 +63,33 @@ struct Open {
     worst: Outcome,
 }
 
+/// Spreads line numbers, which the host itself gives: nobody can choose them to
+/// collide, so they need none of the usual care.
+#[derive(Debug, Default)]
+struct LineHasher(u64);
+
+impl Hasher for LineHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|&byte| self.write_u64(u64::from(byte)));
+    }
+
+    fn write_u64(&mut self, line: u64) {
+        // 2^64 divided by the golden ratio: neighbours come far apart.
+        self.0 = (self.0 ^ line).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
 /// The account of one object and delivery.
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
     lines: Lines,
     /// Lines with no outcome and no output: unread, or held back by a guest.
     held: u64,
-    open: HashMap<u64, Open>,
+    open: HashMap<u64, Open, BuildHasherDefault<LineHasher>>,
     /// The last line that had output, and its outcome once it is settled.
     last: Option<(u64, Option<Outcome>)>,
     /// The same of rewritten lines: the source of the last that had events.
