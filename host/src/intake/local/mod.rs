@@ -131,10 +131,7 @@ async fn worker(run: Arc<Run>, queue: Arc<Mutex<VecDeque<Vec<LocalObject>>>>) ->
         let next = queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
         let Some(pod) = next else { return entries };
         for object in pod {
-            let size = object.metadata().map_or(0, |metadata| metadata.len());
-            let progress = progress::Progress::new(&run.watch, size);
-            let of_object = object::deliver(&run, &object, &progress).await;
-            progress.finish();
+            let of_object = object::deliver(&run, &object).await;
             run.watch.object_done(&object, &of_object);
             entries.extend(of_object);
         }

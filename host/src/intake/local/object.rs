@@ -1,6 +1,6 @@
 //! One object, for each delivery of its tenant.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{ErrorKind, Read};
 use std::sync::Arc;
 use std::time::Instant;
@@ -18,13 +18,26 @@ use crate::report::{Entry, Numbers, Outcome};
 use crate::tenant::Lookup;
 
 /// Delivers an object; returns an entry for each delivery, or one where it has none.
-pub(super) async fn deliver(run: &Arc<Run>, object: &LocalObject, progress: &Progress) -> Vec<Entry> {
+pub(super) async fn deliver(run: &Arc<Run>, object: &LocalObject) -> Vec<Entry> {
+    let metadata = object.metadata();
+    let progress = Progress::new(&run.watch, metadata.as_ref().map_or(0, Metadata::len));
+    let entries = watched(run, object, metadata, &progress).await;
+    progress.finish();
+    entries
+}
+
+async fn watched(
+    run: &Arc<Run>,
+    object: &LocalObject,
+    metadata: std::io::Result<Metadata>,
+    progress: &Progress,
+) -> Vec<Entry> {
     let id = Arc::new(object.id.clone());
     let without = |tenant: Option<&str>, outcome| Entry::new(&id, tenant, None, outcome);
     if run.stop.is_asked() {
         return vec![without(None, Outcome::Interrupted)];
     }
-    let fingerprint = match object.metadata() {
+    let fingerprint = match metadata {
         Ok(metadata) => Fingerprint::from(&metadata),
         Err(error) => return vec![without(None, Outcome::Failed).because("unreadable", unreadable(object, &error))],
     };
