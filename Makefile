@@ -19,7 +19,7 @@ endif
 
 # What is built natively together, so that cargo compiles a shared dependency
 # once, with the features that all of them want.
-NATIVE := --package log-processor --package guest-build --package corpus --package bench
+NATIVE := --package log-processor --package guest-build --package corpus --package bench --package fake-aws
 # `make test` says dev: an optimised build would double its time.
 PROFILE := release
 PROFILE_DIR = $(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
@@ -37,7 +37,7 @@ HOST_SOURCES := $(call sources,host/src guests/build) host/Cargo.toml
 
 .PHONY: help
 help: ## This list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: build ## Try it: a small corpus of logs through the whole pipeline, no cloud account
@@ -57,6 +57,16 @@ test: setup format guest fixtures ## All checks and tests, on optimised dependen
 .PHONY: build
 build: guest ## The release binary: target/release/log-processor
 	cargo build --locked --release $(NATIVE)
+
+# One program, as small and fast as it gets; for hours of running, minutes of linking.
+.PHONY: dist
+dist: PROFILE := dist
+dist: guest ## The binary as the image has it: target/dist/log-processor
+	cargo build --locked --profile dist $(NATIVE) --bin log-processor
+
+.PHONY: image-check
+image-check: build ## The image's files put together and run here, without a container engine
+	tools/image-check.sh target/release/log-processor target/release/corpus
 
 .PHONY: bench
 bench: build ## What the README's numbers come from

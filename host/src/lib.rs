@@ -1,12 +1,15 @@
 //! The log processor: see ARCHITECTURE.md for the way of an object through it.
 
+pub mod aws;
 pub mod cli;
 pub mod delivery;
 pub mod guest;
 pub mod intake;
 pub mod model;
+pub mod notification;
 pub mod object;
 pub mod pipeline;
 pub mod report;
 pub mod settings;
+pub mod telemetry;
 pub mod tenant;

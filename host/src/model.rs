@@ -1,8 +1,13 @@
 //! The words that every stage shares: what an object is, where it comes from,
 //! what is delivered, and what became of each line. No stage lives here.
 
+use std::collections::BTreeSet;
 use std::fmt;
-use std::sync::Arc;
+use std::ops::Deref;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio_util::sync::CancellationToken;
 
 /// One object of the source: `s3://bucket/key`, or `DIR/bucket/key` of a folder.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -122,6 +127,12 @@ pub enum Reason {
     TooOld,
     /// Event more than 2 hours ahead.
     TooNew,
+    /// Event past the log group's retention.
+    Expired,
+    /// A message that announces no objects.
+    InvalidNotification,
+    /// A delivery of the tenant's that lacks something.
+    InvalidDelivery,
 }
 
 impl Reason {
@@ -137,6 +148,9 @@ impl Reason {
             Self::NegativeTimestamp => "negative-timestamp",
             Self::TooOld => "too-old",
             Self::TooNew => "too-new",
+            Self::Expired => "expired",
+            Self::InvalidNotification => "invalid-notification",
+            Self::InvalidDelivery => "invalid-delivery",
         }
     }
 }
@@ -170,4 +184,147 @@ pub struct DeadLetter {
     pub timestamp: Option<i64>,
     /// The record or the beginning of it.
     pub data: Vec<u8>,
+}
+
+/// Asks running deliveries to stop, gently or at once. `Clone` is cheap, and
+/// means the same deliveries.
+#[derive(Debug, Clone, Default)]
+pub struct Stop {
+    asked: CancellationToken,
+    abandoned: CancellationToken,
+}
+
+impl Stop {
+    /// Asks to end at the next chunk; what was handed over is still put.
+    pub fn now(&self) {
+        self.asked.cancel();
+    }
+
+    /// Asks to end at once: no put begins, and nobody waits for one in flight,
+    /// whose effect stays unknown.
+    pub fn abandon(&self) {
+        self.asked.cancel();
+        self.abandoned.cancel();
+    }
+
+    /// Whether either was asked.
+    pub fn is_asked(&self) -> bool {
+        self.asked.is_cancelled()
+    }
+
+    /// Whether it must end at once.
+    pub fn is_abandoned(&self) -> bool {
+        self.abandoned.is_cancelled()
+    }
+
+    /// Returns when it must end at once, which may be never.
+    pub async fn abandoned(&self) {
+        self.abandoned.cancelled().await;
+    }
+
+    /// A part of the work: it stops with the whole, may be stopped alone, and is
+    /// abandoned when the scope ends, so that no thread waits for what nobody wants.
+    pub fn scope(&self) -> StopScope {
+        StopScope(Self { asked: self.asked.child_token(), abandoned: self.abandoned.child_token() })
+    }
+}
+
+/// Abandons what is left of a part of the work when it is dropped.
+#[derive(Debug)]
+pub struct StopScope(Stop);
+
+impl Deref for StopScope {
+    type Target = Stop;
+
+    fn deref(&self) -> &Stop {
+        &self.0
+    }
+}
+
+impl Drop for StopScope {
+    fn drop(&mut self) {
+        self.0.abandon();
+    }
+}
+
+/// Told of every sign of life of a delivery: bytes that arrived, a call that was
+/// answered. Whoever watches it sees a destination that hangs. `Clone` is cheap.
+#[derive(Debug, Clone, Default)]
+pub struct Activity(Arc<AtomicU64>);
+
+impl Activity {
+    /// Something happened.
+    pub fn tick(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How often.
+    pub fn count(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Buckets of which something was learned that holds for the whole process.
+/// Bounded: beyond [`Buckets::MOST`] it is learned anew.
+#[derive(Debug, Default)]
+pub struct Buckets(Mutex<BTreeSet<String>>);
+
+impl Buckets {
+    /// Buckets that are remembered.
+    pub const MOST: usize = 1024;
+
+    /// None yet.
+    pub const fn new() -> Self {
+        Self(Mutex::new(BTreeSet::new()))
+    }
+
+    /// Whether it was learned of this one.
+    pub fn has(&self, bucket: &str) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(bucket)
+    }
+
+    /// It was learned of this one.
+    pub fn learn(&self, bucket: &str) {
+        let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if buckets.len() >= Self::MOST {
+            buckets.clear();
+        }
+        buckets.insert(bucket.to_owned());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stop_has_two_levels() {
+        let stop = Stop::default();
+        assert!(!stop.is_asked());
+        stop.now();
+        assert!(stop.is_asked() && !stop.is_abandoned());
+        stop.clone().abandon();
+        assert!(stop.is_abandoned());
+    }
+
+    #[test]
+    fn a_part_stops_with_the_whole_but_not_the_whole_with_a_part() {
+        let whole = Stop::default();
+        let (one, other) = (whole.scope(), whole.scope());
+        let kept = (*one).clone();
+        drop(one);
+        assert!(kept.is_abandoned(), "what is left of a part that ended is abandoned");
+        assert!(!other.is_asked() && !whole.is_asked());
+        whole.now();
+        assert!(other.is_asked() && !other.is_abandoned());
+        whole.abandon();
+        assert!(other.is_abandoned());
+    }
+
+    #[test]
+    fn what_is_known_of_buckets_is_bounded() {
+        let buckets = Buckets::new();
+        (0..=Buckets::MOST).for_each(|number| buckets.learn(&number.to_string()));
+        assert!(!buckets.has("0") && buckets.has(&Buckets::MOST.to_string()));
+    }
 }

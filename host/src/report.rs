@@ -31,6 +31,20 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// The name in reports, logs and metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Delivered => "delivered",
+            Self::Partial => "partial",
+            Self::Rejected => "rejected",
+            Self::Filtered => "filtered",
+            Self::Ignored => "ignored",
+            Self::AlreadyDelivered => "already-delivered",
+            Self::Failed => "failed",
+            Self::Interrupted => "interrupted",
+        }
+    }
+
     /// Whether something is left to do.
     pub fn is_open(self) -> bool {
         matches!(self, Self::Failed | Self::Interrupted)

@@ -5,19 +5,45 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 /// Routes the logs of many tenants.
+///
+/// Without a command it works on AWS: takes notifications of log objects, finds
+/// the tenant of each, and delivers to the tenant's CloudWatch Logs or S3.
 #[derive(Debug, Parser)]
-#[command(name = "log-processor", version, about, arg_required_else_help = true)]
+#[command(name = "log-processor", version, about, args_conflicts_with_subcommands = true, after_long_help = after_help())]
 pub(super) struct Arguments {
     #[command(subcommand)]
-    pub(super) command: Command,
+    pub(super) command: Option<Command>,
+    #[command(flatten)]
+    pub(super) mode: ModeArguments,
 }
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Deliver a folder of objects to a folder, with no cloud account: to try it
     /// out, and to try a guest on real logs
-    #[command(after_long_help = after_help())]
+    #[command(after_long_help = after_help_local())]
     Local(LocalArguments),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ModeArguments {
+    /// Where messages come from: lambda (the default), sqs, manual (one message on
+    /// standard input) or scan (a bucket's objects). Else EXECUTION_MODE decides
+    #[arg(long, value_name = "MODE")]
+    pub(super) mode: Option<String>,
+    #[command(flatten)]
+    pub(super) plugin: PluginArguments,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct PluginArguments {
+    /// Run this component for every tenant; the default guest does what it
+    /// doesn't export
+    #[arg(long, value_name = "FILE")]
+    pub(super) plugin: Option<PathBuf>,
+    /// A setting for the component; may be given more than once
+    #[arg(long = "plugin-setting", value_name = "NAME=VALUE", requires = "plugin", value_parser = setting)]
+    pub(super) plugin_settings: Vec<(String, String)>,
 }
 
 #[derive(Debug, Args)]
@@ -35,13 +61,8 @@ pub(super) struct LocalArguments {
     /// (`-`: to standard output, in place of the table)
     #[arg(long, value_name = "FILE|-")]
     pub(super) report: Option<PathBuf>,
-    /// Run this component for every tenant; the default guest does what it
-    /// doesn't export
-    #[arg(long, value_name = "FILE")]
-    pub(super) plugin: Option<PathBuf>,
-    /// A setting for the component; may be given more than once
-    #[arg(long = "plugin-setting", value_name = "NAME=VALUE", requires = "plugin", value_parser = setting)]
-    pub(super) plugin_settings: Vec<(String, String)>,
+    #[command(flatten)]
+    pub(super) plugin: PluginArguments,
     /// Show what guests log on standard error. It may hold log contents
     #[arg(long)]
     pub(super) guest_log: bool,
@@ -52,10 +73,27 @@ pub(super) struct LocalArguments {
 
 fn after_help() -> String {
     format!(
+        "Environment:\n{}\nExit codes:\n  0  done, or ended by SIGTERM\n  1  it failed: see the error\n  \
+         2  the command line can't be understood, or names no mode\n  3  a setting or file that was named is wrong\n  \
+         4  no AWS credentials",
+        crate::settings::help_aws()
+    )
+}
+
+fn after_help_local() -> String {
+    format!(
         "Environment:\n{}\nExit codes:\n  0  every object has its outcome\n  1  something is left to do: run again\n  \
          2  the command line can't be understood\n  3  a setting, file or folder that was named is wrong",
         crate::settings::help()
     )
+}
+
+/// The reference takes its one flag with a single dash too.
+pub(super) fn with_two_dashes(argument: std::ffi::OsString) -> std::ffi::OsString {
+    match argument.to_str() {
+        Some(text) if text == "-mode" || text.starts_with("-mode=") => format!("-{text}").into(),
+        _ => argument,
+    }
 }
 
 fn setting(text: &str) -> Result<(String, String), String> {

@@ -8,19 +8,14 @@ use std::time::Instant;
 use super::Exit;
 use super::arguments::LocalArguments;
 use super::console::Console;
-use crate::guest::{Component, Engine, Instance, Limits, Precompiled};
+use super::{plan, variable};
+use crate::guest::Precompiled;
 use crate::intake::local::{Output, Run};
 use crate::object::{Walk, walk};
 use crate::pipeline::{Plan, Stop};
 use crate::report::Report;
-use crate::settings::Settings;
+use crate::settings::{Machine, Settings};
 use crate::tenant::FileDirectory;
-
-/// Lines of a guest's log that are kept for each object.
-const GUEST_LOG_LINES: u64 = 100;
-
-/// Bytes that may be held back beside values of MAX_LINE_BYTES: whole chunks count.
-const HELD_BESIDE_BYTES: usize = 1024 * 1024;
 
 /// What was wrong with settings, files and folders: all of it at once.
 type Problems = Vec<String>;
@@ -36,8 +31,8 @@ struct Inputs {
 
 pub(super) fn run(arguments: &LocalArguments, default_guest: Precompiled<'_>) -> Exit {
     let started = Instant::now();
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let inputs = match inputs(arguments, default_guest, cores) {
+    let machine = Machine::here(variable);
+    let inputs = match inputs(arguments, default_guest, machine) {
         Ok(inputs) => inputs,
         Err(problems) => return configuration(&problems),
     };
@@ -66,7 +61,7 @@ pub(super) fn run(arguments: &LocalArguments, default_guest: Precompiled<'_>) ->
         stop: Stop::default(),
         watch: Arc::clone(&console) as _,
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(cores.min(4)).enable_all().build();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(machine.cores.min(4)).enable_all().build();
     let entries = match runtime {
         Ok(runtime) => runtime.block_on(async {
             tokio::spawn(stop_on_signal(run.stop.clone(), Arc::clone(&console)));
@@ -102,11 +97,9 @@ fn configuration(problems: &[String]) -> Exit {
 }
 
 /// Looks at everything that was named.
-fn inputs(arguments: &LocalArguments, default_guest: Precompiled<'_>, cores: usize) -> Result<Inputs, Problems> {
+fn inputs(arguments: &LocalArguments, default_guest: Precompiled<'_>, machine: Machine) -> Result<Inputs, Problems> {
     let mut problems = Problems::new();
-    // What is no UTF-8 is refused like any other value that is none.
-    let variable = |name: &str| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned());
-    let settings = Settings::from(variable, cores);
+    let settings = Settings::for_local(&variable, machine);
     let settings = settings.map_err(|error| problems.push(error.to_string())).ok();
     let tenants = FileDirectory::load(&arguments.tenants).map_err(|error| problems.push(error.to_string())).ok();
     let walk = objects(&arguments.objects).map_err(|problem| problems.push(problem)).ok();
@@ -114,7 +107,8 @@ fn inputs(arguments: &LocalArguments, default_guest: Precompiled<'_>, cores: usi
     let report = arguments.report.as_deref().map_or(Ok(()), report_place);
     let report = report.map_err(|problem| problems.push(problem)).ok();
     let plan = settings.as_ref().and_then(|(settings, _)| {
-        plan(arguments, default_guest, settings).map_err(|problem| problems.push(problem)).ok()
+        let loaded = plan::load(&arguments.plugin, default_guest, settings, settings.max_concurrent_objects, machine);
+        loaded.map_err(|problem| problems.push(problem)).ok()
     });
     match (settings, tenants, walk.zip(apart).zip(report), plan) {
         (Some((settings, mut warnings)), Some(tenants), Some(((walk, ()), ())), Some((plan, odd))) => {
@@ -173,57 +167,6 @@ fn report_place(path: &Path) -> Result<(), String> {
     match folder.filter(|folder| !folder.is_dir()) {
         Some(folder) => Err(format!("--report {shown}: there is no folder {}; make it first", folder.display())),
         None => Ok(()),
-    }
-}
-
-/// Loads the guests; the second value is what is odd about them.
-fn plan(
-    arguments: &LocalArguments,
-    default_guest: Precompiled<'_>,
-    settings: &Settings,
-) -> Result<(Plan, Option<String>), String> {
-    let tenant_limits = Limits {
-        memory_bytes: usize::try_from(settings.plugin_memory_bytes).unwrap_or(usize::MAX),
-        fuel_per_mib: settings.plugin_fuel_per_mib,
-        output_ratio: usize::try_from(settings.plugin_max_output_ratio).unwrap_or(usize::MAX),
-        // A value of MAX_LINE_BYTES over several lines, and what stands in its chunks beside it.
-        held_back_bytes: settings.max_line_bytes.saturating_mul(2).saturating_add(HELD_BESIDE_BYTES),
-        log_lines: GUEST_LOG_LINES,
-    };
-    let default_limits = tenant_limits.clone().for_default_guest(settings.max_line_bytes);
-    // Each object at work has a tenant's and a default instance, and one for its key.
-    let instances = u32::try_from(settings.max_concurrent_objects.saturating_mul(3)).unwrap_or(u32::MAX);
-    let memory = tenant_limits.memory_bytes.max(default_limits.memory_bytes);
-    let engine = Engine::new(instances, memory).map_err(|error| error.to_string())?;
-    let (default, compiled) = engine
-        .load_precompiled("default", default_guest, default_limits)
-        .map_err(|error| format!("the embedded guest can't be used: {error}"))?;
-    let odd = compiled.then(|| {
-        "the embedded guest was compiled anew, which takes longer: its machine code doesn't fit an older CPU (it needs AVX2) or little address space (ulimit -v)"
-            .to_owned()
-    });
-    let tenant = arguments.plugin.as_deref().map(|path| plugin(&engine, path, tenant_limits)).transpose()?;
-    if let Some(tenant) = &tenant {
-        check_settings(tenant, &arguments.plugin_settings)?;
-    }
-    Ok((Plan { default, tenant, settings: Arc::new(arguments.plugin_settings.clone()) }, odd))
-}
-
-fn plugin(engine: &Engine, path: &Path, limits: Limits) -> Result<Component, String> {
-    let named = |error: &dyn std::fmt::Display| format!("--plugin {}: {error}", path.display());
-    let bytes = crate::guest::read_component(path).map_err(|error| named(&error))?;
-    engine.load(&path.display().to_string(), &bytes, limits).map_err(|error| named(&error))
-}
-
-fn check_settings(tenant: &Component, settings: &[(String, String)]) -> Result<(), String> {
-    if !tenant.exports().settings_check {
-        return Ok(());
-    }
-    let checked = Instance::start(tenant).and_then(|mut instance| instance.check_settings(settings));
-    match checked {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(text)) => Err(format!("--plugin-setting: the component refuses its settings: {text}")),
-        Err(error) => Err(format!("--plugin {}: {error}", tenant.name())),
     }
 }
 

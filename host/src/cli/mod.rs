@@ -1,12 +1,16 @@
 //! The command line: what it takes, what it prints, how it exits.
 //!
 //! - `arguments`: commands and flags.
+//! - `modes`: `log-processor [--mode …]`, on AWS.
 //! - `local`: `log-processor local`.
+//! - `plan`: the guests that both work with.
 //! - `console`: messages and progress on standard error.
 
 mod arguments;
 mod console;
 mod local;
+mod modes;
+mod plan;
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -28,15 +32,18 @@ enum Exit {
     Usage = 2,
     /// A setting, a file or a folder that was named is wrong.
     Configuration = 3,
+    /// There are no AWS credentials.
+    Aws = 4,
 }
 
 /// Runs the command line `arguments`, of which the first is the program.
 /// `default_guest` is the one that the binary embeds.
 pub fn run(arguments: impl IntoIterator<Item = OsString>, default_guest: Precompiled<'_>) -> ExitCode {
     // The image's command passes one empty argument.
-    let arguments = arguments.into_iter().filter(|argument| !argument.is_empty());
+    let arguments = arguments.into_iter().filter(|argument| !argument.is_empty()).map(arguments::with_two_dashes);
     let exit = match Arguments::try_parse_from(arguments) {
-        Ok(Arguments { command: Command::Local(arguments) }) => local::run(&arguments, default_guest),
+        Ok(Arguments { command: Some(Command::Local(arguments)), .. }) => local::run(&arguments, default_guest),
+        Ok(Arguments { command: None, mode }) => modes::run(&mode, default_guest),
         Err(error) => {
             // Help and version are asked for, and no failure.
             let exit = if error.use_stderr() { Exit::Usage } else { Exit::Done };
@@ -50,4 +57,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, default_guest: Precomp
         }
     };
     ExitCode::from(exit as u8)
+}
+
+/// What the environment says. What is no UTF-8 is refused like any other value that
+/// is none.
+fn variable(name: &str) -> Option<String> {
+    std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
 }

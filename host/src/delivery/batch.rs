@@ -10,9 +10,6 @@ use crate::model::{Event, Reason};
 
 /// Events in a window, at most.
 const WINDOW_EVENTS: usize = 50_000;
-/// Bytes in a window, at most, counted as CloudWatch Logs does (but for one
-/// event that is larger by itself).
-const WINDOW_BYTES: usize = 16 * 1024 * 1024;
 
 /// Which events can be put at all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,13 +73,20 @@ pub struct Batch {
 }
 
 /// Events that gather until they are put.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Window {
     events: Vec<(u64, Event)>,
     bytes: usize,
+    max_bytes: usize,
 }
 
 impl Window {
+    /// A window of at most `max_bytes`, counted as CloudWatch Logs does (but for one
+    /// event that is larger by itself).
+    pub fn new(max_bytes: usize) -> Self {
+        Self { events: Vec::new(), bytes: 0, max_bytes }
+    }
+
     /// Adds an event that [`Admission::check`] admitted, with its number in
     /// guest order.
     pub fn push(&mut self, index: u64, event: Event) {
@@ -92,7 +96,7 @@ impl Window {
 
     /// Whether it must be emptied before more is added.
     pub fn is_full(&self) -> bool {
-        self.events.len() >= WINDOW_EVENTS || self.bytes >= WINDOW_BYTES
+        self.events.len() >= WINDOW_EVENTS || self.bytes >= self.max_bytes
     }
 
     /// Empties it: batches of at most `max_events`, in the order in which they

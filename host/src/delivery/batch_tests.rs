@@ -32,12 +32,15 @@ fn strict_put_log_events(batch: &Batch) -> Result<(), String> {
     Ok(())
 }
 
+/// As `local` has it.
+const WINDOW_BYTES: usize = 16 << 20;
+
 fn event(line: u64, timestamp: i64, message: &str) -> Event {
     Event { line, timestamp, message: message.to_owned() }
 }
 
 fn put_all(events: Vec<Event>, max_events: usize) -> Vec<Batch> {
-    let mut window = Window::default();
+    let mut window = Window::new(WINDOW_BYTES);
     let mut batches = Vec::new();
     for (index, event) in (0..).zip(events) {
         window.push(index, event);
@@ -144,7 +147,7 @@ fn a_batch_settles_what_is_before_it_where_the_order_allows() {
 
 #[test]
 fn a_window_is_bounded() {
-    let mut window = Window::default();
+    let mut window = Window::new(WINDOW_BYTES);
     let big = "x".repeat(1024 * 1024);
     let mut held = 0;
     while !window.is_full() {

@@ -3,9 +3,17 @@
 //! - `limits`: AWS's numbers.
 //! - `batch`: events in guest order to batches that CloudWatch Logs takes.
 //! - `port`: what a destination must be able to do.
+//! - `cloudwatch`: log streams.
+//! - `s3`: objects in a tenant's bucket.
+//! - `dead_letter`: what can never be delivered, kept.
 //! - `local`: destinations in a folder.
+//! - `json`: text as JSON, fast.
 
 pub mod batch;
+pub mod cloudwatch;
+pub mod dead_letter;
+mod json;
 pub mod limits;
 pub mod local;
 pub mod port;
+pub mod s3;

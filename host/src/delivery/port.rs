@@ -3,12 +3,35 @@
 use std::future::Future;
 
 use super::batch::Batch;
+use crate::aws::AwsError;
 use crate::model::{DeadLetter, Reason};
+
+pub use crate::model::Activity;
 
 /// Why a destination took nothing, or not all; it may be tried again.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct DeliveryError(pub String);
+#[error("{text}")]
+pub struct DeliveryError {
+    /// A bounded name for metrics: a class of AWS's failures, or `destination`.
+    pub name: &'static str,
+    /// What is wrong with what, and the remedy.
+    pub text: String,
+    /// It may have been taken all the same.
+    pub effect_unknown: bool,
+}
+
+impl DeliveryError {
+    /// A failure of no class, which had no effect.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self { name: "destination", text: text.into(), effect_unknown: false }
+    }
+}
+
+impl From<AwsError> for DeliveryError {
+    fn from(error: AwsError) -> Self {
+        Self { name: error.kind.name(), text: error.to_string(), effect_unknown: error.effect_unknown }
+    }
+}
 
 /// An event of a batch that the destination refused for good.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,13 +43,19 @@ pub struct Rejected {
 }
 
 /// A log stream, the dead letters beside it, and the memory of how far it is.
-pub trait EventSink: Send {
+pub trait EventSink: Sync {
+    /// Puts that may be in flight at once, at least 1. With 1 the order of the puts
+    /// is the order of the batches.
+    fn puts_at_once(&self) -> usize {
+        1
+    }
+
     /// Puts a batch: all of it, but for those that it says it refused.
-    fn put(&mut self, batch: &Batch) -> impl Future<Output = Result<Vec<Rejected>, DeliveryError>> + Send;
+    fn put(&self, batch: &Batch) -> impl Future<Output = Result<Vec<Rejected>, DeliveryError>> + Send;
 
     /// Keeps what can't be delivered. Done before the checkpoint passes it.
-    fn dead_letters(&mut self, letters: &[DeadLetter]) -> impl Future<Output = Result<(), DeliveryError>> + Send;
+    fn dead_letters(&self, letters: &[DeadLetter]) -> impl Future<Output = Result<(), DeliveryError>> + Send;
 
     /// The first `events` events, in guest order, are settled for good.
-    fn checkpoint(&mut self, events: u64) -> impl Future<Output = Result<(), DeliveryError>> + Send;
+    fn checkpoint(&self, events: u64) -> impl Future<Output = Result<(), DeliveryError>> + Send;
 }

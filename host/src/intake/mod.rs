@@ -1,5 +1,12 @@
-//! The room of the intakes: where objects are announced from.
+//! Where objects are announced from.
 //!
-//! - `local`: the objects of a folder, delivered to another one.
+//! - `local`: a folder of objects.
+//! - `message`: one message through all its deliveries, what the others share.
+//! - `lambda`, `sqs`, `manual`, `scan`: the modes that work on AWS.
 
+pub mod lambda;
 pub mod local;
+pub mod manual;
+pub mod message;
+pub mod scan;
+pub mod sqs;

@@ -4,21 +4,21 @@ use std::io::{self, Write};
 
 use flate2::{Compression, GzBuilder, write::GzEncoder};
 
-/// Compresses what is written, or passes it on as it is.
+/// Compresses what is written, or passes it on as it is. Where nothing is written,
+/// nothing comes out: not even what is around compressed bytes.
 pub enum GzipWriter<W: Write> {
     /// Compressed.
     Gzip(Box<GzEncoder<W>>),
     /// As it is.
     Plain(W),
+    /// To be compressed; nothing was written yet. (None: for a moment only.)
+    Waiting(Option<W>),
 }
 
 impl<W: Write> GzipWriter<W> {
     /// Compresses where the source was compressed.
     pub fn new(to: W, gzip: bool) -> Self {
-        if !gzip {
-            return Self::Plain(to);
-        }
-        Self::Gzip(Box::new(GzBuilder::new().mtime(0).write(to, Compression::default())))
+        if gzip { Self::Waiting(Some(to)) } else { Self::Plain(to) }
     }
 
     /// Writes the end, and returns what was written to.
@@ -29,8 +29,13 @@ impl<W: Write> GzipWriter<W> {
         match self {
             Self::Gzip(encoder) => encoder.finish(),
             Self::Plain(to) => Ok(to),
+            Self::Waiting(to) => to.ok_or_else(gone),
         }
     }
+}
+
+fn gone() -> io::Error {
+    io::Error::other("a bug: the writer is gone")
 }
 
 impl<W: Write> Write for GzipWriter<W> {
@@ -38,6 +43,14 @@ impl<W: Write> Write for GzipWriter<W> {
         match self {
             Self::Gzip(encoder) => encoder.write(bytes),
             Self::Plain(to) => to.write(bytes),
+            Self::Waiting(_) if bytes.is_empty() => Ok(0),
+            Self::Waiting(to) => {
+                let to = to.take().ok_or_else(gone)?;
+                let mut encoder = Box::new(GzBuilder::new().mtime(0).write(to, Compression::default()));
+                let written = encoder.write(bytes);
+                *self = Self::Gzip(encoder);
+                written
+            }
         }
     }
 
@@ -45,6 +58,38 @@ impl<W: Write> Write for GzipWriter<W> {
         match self {
             Self::Gzip(encoder) => encoder.flush(),
             Self::Plain(to) => to.flush(),
+            Self::Waiting(_) => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flate2::read::GzDecoder;
+    use std::io::Read;
+
+    #[test]
+    fn the_same_content_gives_the_same_bytes() {
+        let compressed = |pieces: &[&str]| {
+            let mut writer = GzipWriter::new(Vec::new(), true);
+            pieces.iter().for_each(|piece| writer.write_all(piece.as_bytes()).unwrap());
+            writer.finish().unwrap()
+        };
+        let bytes = compressed(&["one\n", "", "two\n"]);
+        assert_eq!(bytes, compressed(&["one\ntwo\n"]));
+        let mut text = String::new();
+        GzDecoder::new(bytes.as_slice()).read_to_string(&mut text).unwrap();
+        assert_eq!(text, "one\ntwo\n");
+    }
+
+    #[test]
+    fn nothing_in_is_nothing_out() {
+        for gzip in [true, false] {
+            let mut writer = GzipWriter::new(Vec::new(), gzip);
+            writer.write_all(b"").unwrap();
+            writer.flush().unwrap();
+            assert!(writer.finish().unwrap().is_empty());
         }
     }
 }

@@ -2,6 +2,7 @@
 //! memory that doesn't grow with the object.
 //!
 //! - `local`: objects of a folder.
+//! - `remote`: objects of S3, fetched ahead.
 //! - `decompress`: gzip or plain, as the content says.
 //! - `lines`: chunks of whole lines, numbered and with their offsets.
 //! - `gzip`: the way back, for rewritten objects.
@@ -10,8 +11,10 @@ mod decompress;
 mod gzip;
 mod lines;
 mod local;
+mod remote;
 
 pub use decompress::{Decompressor, ReadError, is_gzip};
 pub use gzip::GzipWriter;
 pub use lines::{Chunk, LineReader, Piece, ReadLimits, Rest};
 pub use local::{LocalObject, Walk, walk};
+pub use remote::{RemoteReader, open};

@@ -1,17 +1,20 @@
 //! A delivery of an object as a whole: the blocking side beside the putting one,
 //! and what came of both.
 
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::mpsc;
+use tokio::task::{JoinError, JoinHandle};
 
 use super::guests::Guests;
 use super::ledger::Outcome;
-use super::outbox::{Outbox, SharedLedger, WORK_ON_ITS_WAY, Work, letter, refused};
+use super::outbox::{Outbox, SharedLedger, WORK_ON_ITS_WAY, Work, letter};
+use super::put::{Counts, Put};
 use super::read::{Reading, Stages};
 use super::{Delivered, End, Halt, Job, Stop};
-use crate::delivery::batch::Batch;
+use crate::aws::{AwsError, Kind};
 use crate::delivery::port::{DeliveryError, EventSink};
 use crate::guest::{GuestError, GuestLog};
 use crate::model::{DeadLetter, Reason};
@@ -25,13 +28,13 @@ pub async fn deliver_events<R, S>(
     guests: Guests,
     source: R,
     stop: Stop,
-    sink: &mut S,
+    sink: &S,
 ) -> Delivered
 where
     R: Read + Send + 'static,
     S: EventSink,
 {
-    let stages = Reading::<std::io::Sink>::event_stages(&guests, &job);
+    let stages = Reading::<io::Sink>::event_stages(&guests, &job);
     run(job, settings, guests, source, stages, stop, sink).await.0
 }
 
@@ -44,7 +47,7 @@ pub async fn deliver_object<R, S, W>(
     source: R,
     to: W,
     stop: Stop,
-    sink: &mut S,
+    sink: &S,
 ) -> (Delivered, Option<W>)
 where
     R: Read + Send + 'static,
@@ -65,6 +68,7 @@ struct BlockingSide<W> {
     stages: Stages<W>,
     cut_short: Option<Reason>,
     read_bytes: u64,
+    guest_time: Duration,
     guest_log: GuestLog,
     warnings: Vec<String>,
 }
@@ -76,7 +80,7 @@ async fn run<R, S, W>(
     source: R,
     stages: Stages<W>,
     stop: Stop,
-    sink: &mut S,
+    sink: &S,
 ) -> (Delivered, Option<Stages<W>>)
 where
     R: Read + Send + 'static,
@@ -85,48 +89,70 @@ where
 {
     let (sender, receiver) = mpsc::channel(WORK_ON_ITS_WAY);
     let ledger = SharedLedger::default();
-    let whole = matches!(stages, Stages::Lines { .. });
     let reading = {
-        let (job, ledger) = (job.clone(), ledger.clone());
+        let (job, ledger, stop) = (job.clone(), ledger.clone(), stop.clone());
         tokio::task::spawn_blocking(move || {
             let outbox = Outbox::new(job.clone(), sender);
-            let reading = Reading {
-                guests,
-                stages,
-                ledger,
-                outbox,
-                stop,
-                chunk_bytes: job.limits.chunk_bytes,
-                cut_short: None,
-                read_bytes: 0,
-            };
+            let chunk_bytes = job.limits.chunk_bytes;
+            let reading = Reading { guests, stages, ledger, outbox, stop, chunk_bytes, cut_short: None, read_bytes: 0 };
             read(&job, &settings, reading, source)
         })
     };
-    let mut put = Put::default();
-    let drained = put.all(receiver, sink, &ledger, &job).await;
-    let Ok(mut read) = reading.await else {
+    let mut put = Put::new(sink, &ledger, &job);
+    let (drained, read) = tokio::select! {
+        biased;
+        // The blocking side will find its channel closed, or its reader at an end.
+        () = stop.abandoned() => return (delivered(put.counts, End::Interrupted, &ledger), None),
+        both = both(&mut put, receiver, reading) => both,
+    };
+    let Ok(mut read) = read else {
         let error = format!("a bug: the work on {} was given up; please report it", job.object);
         let end = End::Failed { name: "internal", error };
-        return (put.delivered(end, &ledger, 0, GuestLog::default(), Vec::new()), None);
+        return (delivered(put.counts, end, &ledger), None);
     };
-    let drained = match (drained, &read.result) {
-        (Ok(()), Err(Halt::Guest(GuestError::Rejected { text, .. }))) => {
-            if whole {
-                // The writer has them, and is committed.
-                ledger.lock().deliver_open();
-            }
-            let text = format!("the guest rejected the object, or the rest of it: {text}");
-            reject_rest(text, sink, &ledger, &job).await
-        }
-        (drained, _) => drained,
-    };
-    if whole && read.result.is_ok() && drained.is_ok() {
-        ledger.lock().deliver_open();
-    }
     let end = end(drained, &mut read, &ledger, &job);
-    let BlockingSide { stages, read_bytes, guest_log, warnings, .. } = read;
-    (put.delivered(end, &ledger, read_bytes, guest_log, warnings), Some(stages))
+    let BlockingSide { stages, read_bytes, guest_time, guest_log, warnings, .. } = read;
+    let delivered = delivered(put.counts, end, &ledger);
+    (Delivered { read_bytes, guest_time, guest_log, warnings, ..delivered }, Some(stages))
+}
+
+/// Waits for both sides, and gives the lines that only both together settle
+/// their outcome.
+async fn both<S: EventSink, W>(
+    put: &mut Put<'_, S>,
+    receiver: mpsc::Receiver<Work>,
+    reading: JoinHandle<BlockingSide<W>>,
+) -> (Result<(), DeliveryError>, Result<BlockingSide<W>, JoinError>) {
+    let mut drained = put.all(receiver).await;
+    let read = reading.await;
+    if let (Ok(()), Ok(side)) = (&drained, &read) {
+        let rejected = match &side.result {
+            Ok(()) => None,
+            Err(Halt::Guest(GuestError::Rejected { text, .. })) => Some(text),
+            Err(_) => return (drained, read),
+        };
+        if let Stages::Lines { .. } = side.stages {
+            // The writer has them, and is committed.
+            put.ledger.lock().deliver_open();
+        }
+        if let Some(text) = rejected {
+            let text = format!("the guest rejected the object, or the rest of it: {text}");
+            drained = reject_rest(text, put.sink, put.ledger, put.job).await;
+        }
+    }
+    (drained, read)
+}
+
+/// What the putting side knows of how it ended.
+fn delivered(counts: Counts, end: End, ledger: &SharedLedger) -> Delivered {
+    Delivered {
+        lines: ledger.lock().lines(),
+        events: counts.events,
+        batches: counts.batches,
+        bytes: counts.bytes,
+        effect_unknown: counts.effect_unknown || counts.in_flight > 0,
+        ..Delivered::unread(end)
+    }
 }
 
 /// The blocking side. The outbox goes with its end, which tells the other side.
@@ -151,6 +177,7 @@ fn read<R: Read, W: Write>(
         stages: reading.stages,
         cut_short: reading.cut_short,
         read_bytes: reading.read_bytes,
+        guest_time: reading.guests.time(),
         guest_log: reading.guests.take_log(),
         warnings,
     }
@@ -160,13 +187,23 @@ fn read<R: Read, W: Write>(
 fn end<W>(drained: Result<(), DeliveryError>, read: &mut BlockingSide<W>, ledger: &SharedLedger, job: &Job) -> End {
     let failed = |name, error| End::Failed { name, error };
     if let Err(error) = drained {
-        return failed("destination", error.to_string());
+        return failed(error.name, error.text);
     }
     match std::mem::replace(&mut read.result, Ok(())) {
         Err(Halt::Guest(GuestError::Rejected { .. })) => return End::Rejected(Reason::GuestRejected),
         Err(Halt::Guest(error)) => return failed(error.name(), error.to_string()),
-        Err(Halt::Read(error)) => return failed("read", format!("{} can't be read: {error}", job.object)),
-        Err(Halt::Write(error)) => return failed("destination", error.to_string()),
+        Err(Halt::Read(error)) => {
+            return match inner::<AwsError>(&error) {
+                Some(error) if error.kind == Kind::Precondition => failed(error.kind.name(), error.to_string()),
+                // The source's failures are not the destination's.
+                Some(error) => failed("source", error.to_string()),
+                None => failed("read", format!("{} can't be read: {error}", job.object)),
+            };
+        }
+        Err(Halt::Write(error)) => {
+            let name = inner::<DeliveryError>(&error).map_or("destination", |error| error.name);
+            return failed(name, error.to_string());
+        }
         Err(Halt::Closed) => return failed("internal", "the putting side ended early".to_owned()),
         Err(Halt::Stopped) => return End::Interrupted,
         Ok(()) => {}
@@ -187,11 +224,16 @@ fn end<W>(drained: Result<(), DeliveryError>, read: &mut BlockingSide<W>, ledger
     }
 }
 
+/// What a reader or writer put into its error.
+fn inner<E: std::error::Error + 'static>(error: &io::Error) -> Option<&E> {
+    error.get_ref()?.downcast_ref()
+}
+
 /// The guest will not have the rest: every line that has no outcome is
 /// dead-lettered with the object.
 async fn reject_rest<S: EventSink>(
     detail: String,
-    sink: &mut S,
+    sink: &S,
     ledger: &SharedLedger,
     job: &Job,
 ) -> Result<(), DeliveryError> {
@@ -199,95 +241,4 @@ async fn reject_rest<S: EventSink>(
     sink.dead_letters(&[DeadLetter { lines: None, length: None, ..whole }]).await?;
     ledger.lock().settle_rest(Outcome::DeadLettered(Reason::GuestRejected));
     Ok(())
-}
-
-/// The putting side's counts.
-#[derive(Debug, Default)]
-struct Put {
-    events: u64,
-    batches: u64,
-    bytes: u64,
-}
-
-impl Put {
-    /// Does what the blocking side hands over, in order, until it is done.
-    async fn all<S: EventSink>(
-        &mut self,
-        mut receiver: mpsc::Receiver<Work>,
-        sink: &mut S,
-        ledger: &SharedLedger,
-        job: &Job,
-    ) -> Result<(), DeliveryError> {
-        while let Some(work) = receiver.recv().await {
-            match work {
-                Work::DeadLetters(letters) => sink.dead_letters(&letters).await?,
-                Work::Batch(batch) => self.batch(&batch, sink, ledger, job).await?,
-                Work::Checkpoint(events) => sink.checkpoint(events).await?,
-            }
-        }
-        Ok(())
-    }
-
-    async fn batch<S: EventSink>(
-        &mut self,
-        batch: &Batch,
-        sink: &mut S,
-        ledger: &SharedLedger,
-        job: &Job,
-    ) -> Result<(), DeliveryError> {
-        let rejected = sink.put(batch).await?;
-        self.batches += 1;
-        let mut outcomes = vec![Outcome::Delivered; batch.entries.len()];
-        let mut letters = Vec::new();
-        for rejection in rejected {
-            let (Some(outcome), Some(entry)) = (outcomes.get_mut(rejection.index), batch.entries.get(rejection.index))
-            else {
-                continue;
-            };
-            *outcome = Outcome::DeadLettered(rejection.reason);
-            let (event, data) = (&entry.event, entry.event.message.clone().into_bytes());
-            let length = data.len() as u64;
-            letters.push(DeadLetter {
-                timestamp: Some(event.timestamp),
-                ..letter(job, rejection.reason, refused(rejection.reason), event.line, None, length, data)
-            });
-        }
-        if !letters.is_empty() {
-            sink.dead_letters(&letters).await?;
-        }
-        let mut ledger = ledger.lock();
-        for (entry, outcome) in batch.entries.iter().zip(outcomes) {
-            if outcome == Outcome::Delivered {
-                self.bytes += entry.event.message.len() as u64;
-                self.events += u64::from(!entry.continues);
-            }
-            if entry.continues {
-                ledger.worsen(entry.event.line, outcome);
-            } else {
-                ledger.output(entry.event.line, outcome);
-            }
-        }
-        Ok(())
-    }
-
-    fn delivered(
-        self,
-        end: End,
-        ledger: &SharedLedger,
-        read_bytes: u64,
-        guest_log: GuestLog,
-        warnings: Vec<String>,
-    ) -> Delivered {
-        let lines = ledger.lock().lines();
-        Delivered {
-            end,
-            lines,
-            events: self.events,
-            batches: self.batches,
-            bytes: self.bytes,
-            read_bytes,
-            guest_log,
-            warnings,
-        }
-    }
 }

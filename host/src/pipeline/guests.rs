@@ -2,7 +2,9 @@
 //! default guest for the rest.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
+use super::slots::GuestSlots;
 use crate::guest::{Component, Context, Exports, GuestError, GuestLog, Instance};
 use crate::model::Origin;
 
@@ -15,6 +17,8 @@ pub struct Plan {
     pub tenant: Option<Component>,
     /// The tenant's settings for it.
     pub settings: Arc<Vec<(String, String)>>,
+    /// What bounds how many guests are at work at once; shared by all plans.
+    pub slots: GuestSlots,
 }
 
 impl Plan {
@@ -40,6 +44,7 @@ impl Plan {
     /// # Errors
     /// `Rejected`: the key can never be read.
     pub fn parse_key(&self, key: &str) -> Result<Origin, GuestError> {
+        let _slot = self.slots.take();
         let origin = Instance::start(&self.default)?.parse_key(key)?;
         match &self.tenant {
             Some(tenant) if tenant.exports().key_parser => refine(origin, Instance::start(tenant)?.parse_key(key)?),
@@ -54,10 +59,13 @@ impl Plan {
     pub fn start(&self) -> Result<Guests, GuestError> {
         let exports = self.tenant_exports();
         let works = exports.log_filter || exports.record_rewrite || exports.record_transform;
+        let _slot = self.slots.take();
+        let started = Instant::now();
         let tenant = self.tenant.as_ref().filter(|_| works).map(Instance::start).transpose()?;
         let needs_default = !(exports.log_filter && exports.record_transform);
         let default = needs_default.then(|| Instance::start(&self.default)).transpose()?;
-        Ok(Guests { tenant, default, exports })
+        let slots = self.slots.clone();
+        Ok(Guests { tenant, default, exports, slots, time: started.elapsed() })
     }
 }
 
@@ -89,6 +97,9 @@ pub struct Guests {
     tenant: Option<Instance>,
     default: Option<Instance>,
     exports: Exports,
+    slots: GuestSlots,
+    /// At work so far.
+    time: Duration,
 }
 
 impl Guests {
@@ -98,26 +109,49 @@ impl Guests {
     /// As the guest says, or what it did wrong.
     pub fn wants(&mut self, context: &Context<'_>) -> Result<bool, GuestError> {
         let tenant = self.exports.log_filter;
-        self.pick(tenant, "wants")?.wants(context)
+        self.call(tenant, "wants", |guest| guest.wants(context))
     }
 
     pub(super) fn rewrites(&self) -> bool {
         self.exports.record_rewrite
     }
 
-    pub(super) fn rewriter(&mut self) -> Result<&mut Instance, GuestError> {
-        self.pick(true, "rewrite")
+    /// A call of whoever rewrites.
+    pub(super) fn rewriter<T>(
+        &mut self,
+        call: impl FnOnce(&mut Instance) -> Result<T, GuestError>,
+    ) -> Result<T, GuestError> {
+        self.call(true, "rewrite", call)
     }
 
-    pub(super) fn transformer(&mut self) -> Result<&mut Instance, GuestError> {
+    /// A call of whoever transforms.
+    pub(super) fn transformer<T>(
+        &mut self,
+        call: impl FnOnce(&mut Instance) -> Result<T, GuestError>,
+    ) -> Result<T, GuestError> {
         let tenant = self.exports.record_transform;
-        self.pick(tenant, "transform")
+        self.call(tenant, "transform", call)
     }
 
-    fn pick(&mut self, tenant: bool, function: &'static str) -> Result<&mut Instance, GuestError> {
-        let instance = if tenant { &mut self.tenant } else { &mut self.default };
+    fn call<T>(
+        &mut self,
+        tenant: bool,
+        function: &'static str,
+        call: impl FnOnce(&mut Instance) -> Result<T, GuestError>,
+    ) -> Result<T, GuestError> {
+        let guest = if tenant { &mut self.tenant } else { &mut self.default };
         let missing = || GuestError::Internal { function, text: "no component does it".to_owned() };
-        instance.as_mut().ok_or_else(missing)
+        let guest = guest.as_mut().ok_or_else(missing)?;
+        let _slot = self.slots.take();
+        let started = Instant::now();
+        let result = call(guest);
+        self.time += started.elapsed();
+        result
+    }
+
+    /// How long they were at work, their start included.
+    pub(super) fn time(&self) -> Duration {
+        self.time
     }
 
     /// What they logged.

@@ -10,7 +10,9 @@
 //! - `rewrite`, `transform`: lines through a guest, each accounted for.
 //! - `open`: lines that are not settled yet.
 //! - `outbox`: from the blocking side to the other: windows, dead letters.
-//! - `deliver`: the other side, and the whole of a delivery.
+//! - `put`: the other side: puts, of which a few overlap, and checkpoints.
+//! - `deliver`: the whole of a delivery.
+//! - `slots`: how many guests are at work at once.
 //! - `ledger`: what became of each line.
 
 mod deliver;
@@ -18,12 +20,14 @@ mod guests;
 mod ledger;
 mod open;
 mod outbox;
+mod put;
 mod read;
 mod rewrite;
+mod slots;
 mod transform;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use crate::guest::{GuestError, GuestLog};
 use crate::model::{Delivery, ObjectId, Origin, Reason};
@@ -32,6 +36,9 @@ use crate::object::ReadLimits;
 pub use deliver::{deliver_events, deliver_object};
 pub use guests::{Guests, Plan};
 pub use ledger::Lines;
+pub use slots::GuestSlots;
+
+pub use crate::model::{Stop, StopScope};
 
 /// One object, for one delivery of its tenant.
 #[derive(Debug, Clone)]
@@ -50,26 +57,13 @@ pub struct Job {
     pub resume_from: u64,
     /// What bounds the reading.
     pub limits: ReadLimits,
+    /// Bytes of events that gather before they are put, at most, counted as
+    /// CloudWatch Logs does. Larger: fewer puts where the events are in no order.
+    pub window_bytes: usize,
     /// Events a put.
     pub max_batch_events: usize,
     /// Against what ages are judged; none: the destination does it.
     pub age_at: Option<i64>,
-}
-
-/// Asks running deliveries to stop at the next chunk. `Clone` is cheap.
-#[derive(Debug, Clone, Default)]
-pub struct Stop(Arc<AtomicBool>);
-
-impl Stop {
-    /// Asks.
-    pub fn now(&self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-
-    /// Whether it was asked.
-    pub fn is_asked(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
-    }
 }
 
 /// How a delivery of an object ended.
@@ -106,10 +100,38 @@ pub struct Delivered {
     pub bytes: u64,
     /// Bytes of the object, decompressed, that were read.
     pub read_bytes: u64,
+    /// Time in its guests.
+    pub guest_time: Duration,
     /// What its guests logged.
     pub guest_log: GuestLog,
     /// What is odd about the object.
     pub warnings: Vec<String>,
+    /// A put may have been taken that is not counted: no answer came, or nobody
+    /// waited for it.
+    pub effect_unknown: bool,
+}
+
+impl Delivered {
+    /// What ended so without a line read.
+    pub fn unread(end: End) -> Self {
+        Self {
+            end,
+            lines: Lines::default(),
+            events: 0,
+            batches: 0,
+            bytes: 0,
+            read_bytes: 0,
+            guest_time: Duration::ZERO,
+            guest_log: GuestLog::default(),
+            warnings: Vec::new(),
+            effect_unknown: false,
+        }
+    }
+
+    /// What failed without a line read.
+    pub fn failed(name: &'static str, error: impl Into<String>) -> Self {
+        Self::unread(End::Failed { name, error: error.into() })
+    }
 }
 
 /// Why the blocking side stopped before the object's end.

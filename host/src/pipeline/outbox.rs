@@ -64,9 +64,9 @@ impl Outbox {
     pub(super) fn new(job: Job, sender: mpsc::Sender<Work>) -> Self {
         let admission = Admission { age_at: job.age_at };
         Self {
+            window: Window::new(job.window_bytes),
             job,
             sender,
-            window: Window::default(),
             letters: Vec::new(),
             letter_bytes: 0,
             refused: Vec::new(),

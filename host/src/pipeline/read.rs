@@ -91,10 +91,10 @@ impl<W: Write> Reading<W> {
 
     fn begin(&mut self, context: &Context<'_>) -> Result<(), Halt> {
         if self.guests.rewrites() {
-            self.guests.rewriter()?.begin_rewrite(context)?;
+            self.guests.rewriter(|guest| guest.begin_rewrite(context))?;
         }
         if let Stages::Events { .. } = self.stages {
-            self.guests.transformer()?.begin_transform(context)?;
+            self.guests.transformer(|guest| guest.begin_transform(context))?;
         }
         Ok(())
     }

@@ -70,7 +70,7 @@ impl RewriteStage {
         let (blank, others) = self.open.push(chunk);
         ledger.lock().saw(blank, others);
         let bytes = self.open.newest().map(|chunk| chunk.bytes.as_slice()).unwrap_or_default();
-        let out = guests.rewriter()?.rewrite(first, bytes, (self.from, self.to))?;
+        let out = guests.rewriter(|guest| guest.rewrite(first, bytes, (self.from, self.to)))?;
         self.check_lines("rewrite", &out)?;
         self.dead_letters(&out.notes, outbox)?;
         let lines = self.settle(out, &mut ledger.lock());
@@ -86,7 +86,7 @@ impl RewriteStage {
         ledger: &SharedLedger,
         outbox: &mut Outbox,
     ) -> Result<NewLines, Halt> {
-        let out = guests.rewriter()?.end_rewrite((self.from, self.to))?;
+        let out = guests.rewriter(|guest| guest.end_rewrite((self.from, self.to)))?;
         self.check_lines("end", &out)?;
         self.dead_letters(&out.notes, outbox)?;
         let lines = self.settle(out, &mut ledger.lock());

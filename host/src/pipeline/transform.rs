@@ -64,7 +64,7 @@ impl TransformStage {
             ledger.lock().saw(blank, others);
         }
         let bytes = self.open.newest().map(|chunk| chunk.bytes.as_slice()).unwrap_or_default();
-        let out = guests.transformer()?.transform(first, bytes, (self.from, self.to))?;
+        let out = guests.transformer(|guest| guest.transform(first, bytes, (self.from, self.to)))?;
         self.check_events("transform", &out)?;
         self.dead_letters(&out.notes, outbox)?;
         self.settle(out, &mut ledger.lock(), outbox);
@@ -94,7 +94,7 @@ impl TransformStage {
 
     /// After the last line.
     pub(super) fn end(&mut self, guests: &mut Guests, ledger: &SharedLedger, outbox: &mut Outbox) -> Result<(), Halt> {
-        let out = guests.transformer()?.end_transform((self.from, self.to))?;
+        let out = guests.transformer(|guest| guest.end_transform((self.from, self.to)))?;
         self.check_events("end", &out)?;
         self.dead_letters(&out.notes, outbox)?;
         self.settle(out, &mut ledger.lock(), outbox);

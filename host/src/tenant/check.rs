@@ -1,9 +1,9 @@
 //! What AWS allows as a name, as far as a text shows it.
 
 /// A rule that a text must follow, and how an error says so.
-pub(super) struct Rule {
-    pub(super) allows: fn(&str) -> bool,
-    pub(super) expected: &'static str,
+pub(crate) struct Rule {
+    pub(crate) allows: fn(&str) -> bool,
+    pub(crate) expected: &'static str,
 }
 
 /// Any text but a blank one.
@@ -14,10 +14,10 @@ pub(super) const NOT_BLANK: Rule =
 pub(super) const TYPE: Rule = Rule { allows: |text| matches!(text, "cloudwatch" | "s3"), expected: "cloudwatch or s3" };
 
 /// A region such as us-east-1, us-gov-west-1 or eusc-de-east-1.
-pub(super) const REGION: Rule = Rule { allows: is_region, expected: "an AWS region such as us-east-1" };
+pub(crate) const REGION: Rule = Rule { allows: is_region, expected: "an AWS region such as us-east-1" };
 
 /// ARN of a role.
-pub(super) const ROLE: Rule = Rule {
+pub(crate) const ROLE: Rule = Rule {
     allows: |arn| role_account(arn).is_some(),
     expected: "the ARN of a role, arn:aws:iam::<12 digits>:role/<name>",
 };
@@ -32,14 +32,14 @@ pub(super) const LOG_GROUP: Rule = Rule {
 };
 
 /// Name of a bucket.
-pub(super) const BUCKET: Rule = Rule {
+pub(crate) const BUCKET: Rule = Rule {
     allows: is_bucket,
     expected: "a bucket's name: 3 to 63 of the characters a-z 0-9 - and single dots, \
                a letter or digit at both ends, no IP address",
 };
 
 /// The part of a key that a prefix can be.
-pub(super) const PREFIX: Rule = Rule {
+pub(crate) const PREFIX: Rule = Rule {
     allows: |prefix| prefix.len() <= 512 && !prefix.chars().any(char::is_control),
     expected: "at most 512 bytes without control characters",
 };

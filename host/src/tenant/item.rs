@@ -1,5 +1,5 @@
-//! One item of the tenant file: the fields of an item of the DynamoDB table, each
-//! checked for its type, and those of an enabled item for what they say.
+//! One item, of the tenant file or of the DynamoDB table: its fields, each checked
+//! for its type, and those of an enabled item for what they say.
 
 use super::check::{self, Rule};
 use super::problem::{Notes, Problem};
@@ -17,7 +17,7 @@ const GROUPS: [&str; 4] = ["API", "Authentication", "Controller Manager", "Sched
 pub(super) struct Item {
     /// Counted from 1.
     pub(super) number: usize,
-    pub(super) at: Position,
+    pub(super) at: Option<Position>,
     pub(super) tenant_id: String,
     pub(super) kind: String,
     /// None: not enabled, or something is wrong with it (and noted).
@@ -77,12 +77,37 @@ const FIELDS: [(&str, Shape); 14] = [
 
 /// Known only to be refused: a tenant that names a component of its own counts on
 /// its records never going out without it.
-const PLUGIN: &str = "plugin";
+pub(super) const PLUGIN: &str = "plugin";
+
+/// Whether the item is enabled, or says so in a way that is wrong.
+pub(super) fn is_enabled(item: &Node) -> bool {
+    field(entries(item), "enabled").is_some_and(|node| node.value != Value::Bool(false))
+}
+
+/// Whether the item names a component of the tenant's own.
+pub(super) fn names_component(item: &Node) -> bool {
+    field(entries(item), PLUGIN).is_some()
+}
+
+fn entries(item: &Node) -> &[(Node, Node)] {
+    match &item.value {
+        Value::Map(entries) => entries,
+        _ => &[],
+    }
+}
+
+/// The value of a field; none if it is missing or null.
+fn field<'a>(entries: &'a [(Node, Node)], field: &str) -> Option<&'a Node> {
+    let named = |(key, _): &&(Node, Node)| matches!(&key.value, Value::Text(k) if k == field);
+    let (_, value) = entries.iter().find(named)?;
+    (value.value != Value::Null).then_some(value)
+}
 
 /// Reads item `number` and notes what is wrong with it; none if it does not even
 /// name its tenant and type.
 pub(super) fn read(number: usize, node: &Node, notes: &mut Notes) -> Option<Item> {
-    let mut reader = Reader { number, at: node.at, tenant: None, entries: &[], notes };
+    let enabled = is_enabled(node);
+    let mut reader = Reader { number, at: node.at, tenant: None, enabled, entries: &[], notes };
     let Value::Map(entries) = &node.value else {
         let message = format!("found {}, expected a map of fields", node.value.describe());
         reader.problem(node.at, None, message);
@@ -97,8 +122,11 @@ pub(super) fn read(number: usize, node: &Node, notes: &mut Notes) -> Option<Item
 
 struct Reader<'a> {
     number: usize,
-    at: Position,
+    at: Option<Position>,
     tenant: Option<String>,
+    /// Where `enabled` is no boolean, the rest is looked at as if it were true, so
+    /// that all problems come at once.
+    enabled: bool,
     entries: &'a [(Node, Node)],
     notes: &'a mut Notes,
 }
@@ -106,9 +134,7 @@ struct Reader<'a> {
 impl<'a> Reader<'a> {
     /// The value of a field; none if it is missing or null.
     fn node(&self, field: &str) -> Option<&'a Node> {
-        let named = |(key, _): &&(Node, Node)| matches!(&key.value, Value::Text(k) if k == field);
-        let (_, value) = self.entries.iter().find(named)?;
-        (value.value != Value::Null).then_some(value)
+        self::field(self.entries, field)
     }
 
     /// The text of a field; none if it is missing, empty or no text.
@@ -132,16 +158,16 @@ impl<'a> Reader<'a> {
         if texts == [""] { Vec::new() } else { texts }
     }
 
-    fn note(&self, at: Position, field: Option<&str>, message: String) -> Problem {
+    fn note(&self, at: Option<Position>, field: Option<&str>, message: String) -> Problem {
         Problem { at, item: Some(self.number), tenant: self.tenant.clone(), field: field.map(str::to_owned), message }
     }
 
-    fn problem(&mut self, at: Position, field: Option<&str>, message: String) {
+    fn problem(&mut self, at: Option<Position>, field: Option<&str>, message: String) {
         let problem = self.note(at, field, message);
         self.notes.problems.push(problem);
     }
 
-    fn warn(&mut self, at: Position, field: &str, message: String) {
+    fn warn(&mut self, at: Option<Position>, field: &str, message: String) {
         let warning = self.note(at, Some(field), message);
         self.notes.warnings.push(warning);
     }
@@ -156,7 +182,8 @@ impl<'a> Reader<'a> {
             };
             let same = |(earlier, _): &&(Node, Node)| earlier.value == key.value;
             if let Some((first, _)) = self.entries.iter().take(i).find(same) {
-                let message = format!("found twice, first in line {}; keep one", first.at.line);
+                let line = first.at.map(|at| format!(", first in line {}", at.line)).unwrap_or_default();
+                let message = format!("found twice{line}; keep one");
                 self.problem(key.at, Some(&shown(name)), message);
             } else if !FIELDS.iter().any(|(field, _)| field == name) {
                 let names = FIELDS.iter().map(|(field, _)| *field).filter(|f| *f != PLUGIN);
@@ -206,7 +233,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn checked(&mut self, field: &str, text: &'a str, at: Position, rule: &Rule) -> Option<&'a str> {
+    fn checked(&mut self, field: &str, text: &'a str, at: Option<Position>, rule: &Rule) -> Option<&'a str> {
         if (rule.allows)(text) {
             return Some(text);
         }
@@ -216,16 +243,10 @@ impl<'a> Reader<'a> {
     }
 
     fn item(mut self) -> Option<Item> {
-        // Where `enabled` is no boolean, the rest is looked at as if it were true, so
-        // that all problems come at once.
-        let enabled = match self.node("enabled").map(|node| &node.value) {
-            None => false,
-            Some(value) => *value != Value::Bool(false),
-        };
         let tenant_id = self.required("tenant_id", &check::NOT_BLANK);
         let any_type = Rule { allows: |_| true, ..check::TYPE };
-        let kind = self.required("type", if enabled { &check::TYPE } else { &any_type });
-        let delivery = match (enabled, kind) {
+        let kind = self.required("type", if self.enabled { &check::TYPE } else { &any_type });
+        let delivery = match (self.enabled, kind) {
             (true, Some(kind)) => self.delivery(tenant_id.unwrap_or_default(), kind),
             _ => None,
         };

@@ -1,16 +1,25 @@
 //! Who gets which logs: the directory of tenants and their deliveries.
+//!
+//! - `file`, `dynamodb`: the directory as a file, and as the table, cached.
+//! - `found`: what a tenant's items of the table say.
+//! - `item`: the fields of an item, the same for both; `check`: what AWS allows in them.
+//! - `tree`: an item before it is read; `problem`: what is noted meanwhile.
 
 use std::sync::Arc;
 
 use crate::model::Delivery;
 
-mod check;
+pub(crate) mod check;
+mod dynamodb;
 mod file;
+mod found;
 mod item;
 mod problem;
 mod tree;
 
+pub use dynamodb::TableDirectory;
 pub use file::{FileDirectory, TenantFileError};
+pub use found::{Found, InvalidDelivery};
 pub use problem::Problem;
 pub use tree::Position;
 

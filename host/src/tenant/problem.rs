@@ -1,14 +1,14 @@
-//! What is noted about a tenant file while it is read.
+//! What is noted about tenants' items while they are read.
 
 use std::fmt;
 
 use super::tree::{Position, quoted};
 
-/// Something about the file that is wrong, or worth a warning.
+/// Something about an item, or a file of them, that is wrong or worth a warning.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    /// Where it stands.
-    pub at: Position,
+    /// Where it stands; none: in the table.
+    pub at: Option<Position>,
     /// Number of the item, counted from 1; none: the file as a whole.
     pub item: Option<usize>,
     /// The tenant, where the item names one.
@@ -25,7 +25,9 @@ impl fmt::Display for Problem {
         parts.extend(self.item.map(|n| format!("item {n}")));
         parts.extend(self.tenant.as_ref().map(|t| format!("tenant {}", quoted(t))));
         parts.extend(self.field.as_ref().map(|field| format!("field {field}")));
-        write!(f, "{}:{}: ", self.at.line, self.at.column)?;
+        if let Some(at) = self.at {
+            write!(f, "{}:{}: ", at.line, at.column)?;
+        }
         if !parts.is_empty() {
             write!(f, "{}: ", parts.join(", "))?;
         }
@@ -33,7 +35,7 @@ impl fmt::Display for Problem {
     }
 }
 
-/// What was noted while the file was read.
+/// What was noted while items were read.
 #[derive(Debug, Default)]
 pub(super) struct Notes {
     pub(super) problems: Vec<Problem>,

@@ -1,6 +1,7 @@
 //! YAML (and so JSON) as a tree whose every node knows where it stands, so that a
 //! problem with a value can be reported with line and column, and no duplicate key
-//! is lost before it can be reported.
+//! is lost before it can be reported. Items of the table become such trees too, so
+//! that one reading serves both.
 
 use std::borrow::Cow;
 
@@ -21,7 +22,8 @@ pub struct Position {
 /// A value and where it stands.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Node {
-    pub(super) at: Position,
+    /// None: it comes from no file, but from the table.
+    pub(super) at: Option<Position>,
     pub(super) value: Value,
 }
 
@@ -36,6 +38,8 @@ pub(super) enum Value {
     List(Vec<Node>),
     /// In the file's order, duplicate keys included.
     Map(Vec<(Node, Node)>),
+    /// Bytes, which only the table has.
+    Binary,
 }
 
 impl Value {
@@ -49,6 +53,7 @@ impl Value {
             Self::Text(t) => format!("the text {}", quoted(t)),
             Self::List(items) => format!("a list of {}", items.len()),
             Self::Map(entries) => format!("a map of {}", entries.len()),
+            Self::Binary => "binary data".to_owned(),
         }
     }
 }
@@ -108,7 +113,7 @@ impl Builder {
             Event::Scalar(text, style, _, tag) => match scalar(text, style, tag.as_deref()) {
                 // What stands for a value that is left out has no width.
                 Some(Value::Null) if span.is_empty() && self.open.is_empty() => Ok(()),
-                Some(value) => self.add(Node { at, value }),
+                Some(value) => self.add(Node { at: Some(at), value }),
                 None => refuse("a tag other than !!str; write the value without it"),
             },
             Event::SequenceStart(_, tag) | Event::MappingStart(_, tag) if tag.is_some() => {
@@ -145,7 +150,7 @@ impl Builder {
             Collected::List(items) => Value::List(items),
             Collected::Map { entries, .. } => Value::Map(entries),
         };
-        self.add(Node { at, value })
+        self.add(Node { at: Some(at), value })
     }
 
     fn add(&mut self, node: Node) -> Result<(), SyntaxError> {
@@ -243,7 +248,7 @@ mod tests {
             panic!("no list");
         };
         assert_eq!(items[3].value, Value::Text("x/é\n".to_owned()));
-        assert_eq!(items[3].at, Position { line: 2, column: 23 });
+        assert_eq!(items[3].at, Some(Position { line: 2, column: 23 }));
     }
 
     #[test]

@@ -2,14 +2,15 @@
 
 use std::io::Cursor;
 use std::path::PathBuf;
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, Mutex};
+use std::time::Duration;
 
 use log_processor::delivery::batch::Batch;
 use log_processor::delivery::port::{DeliveryError, EventSink, Rejected};
 use log_processor::guest::{Component, Engine, GuestError, Limits, Precompiled};
 use log_processor::model::{DeadLetter, Delivery, Destination, Event, ObjectId, Origin};
 use log_processor::object::ReadLimits;
-use log_processor::pipeline::{Delivered, End, Job, Plan, Stop, deliver_events, deliver_object};
+use log_processor::pipeline::{Delivered, End, GuestSlots, Job, Plan, Stop, deliver_events, deliver_object};
 
 /// The clock of all objects here: 2026-11-23T10:00:00Z.
 pub(crate) const NOW: i64 = 1_795_428_000_000;
@@ -103,10 +104,11 @@ impl Case {
 
     pub(crate) fn plan(&self) -> Plan {
         let settings = Arc::new(self.settings.clone());
-        Plan { default: WORLD.default.clone(), tenant: self.tenant.clone(), settings }
+        let slots = GuestSlots::new(2);
+        Plan { default: WORLD.default.clone(), tenant: self.tenant.clone(), settings, slots }
     }
 
-    fn job(&self, destination: Destination) -> Job {
+    pub(crate) fn job(&self, destination: Destination) -> Job {
         let delivery = Delivery {
             tenant_id: "payment".to_owned(),
             desired_logs: Vec::new(),
@@ -122,6 +124,7 @@ impl Case {
             last_modified: NOW,
             resume_from: self.resume_from,
             limits: ReadLimits { chunk_bytes: self.chunk_bytes, max_line_bytes: 1 << 20, max_object_bytes: 0 },
+            window_bytes: 16 << 20,
             max_batch_events: 10_000,
             age_at: Some(NOW),
         }
@@ -137,32 +140,34 @@ impl Case {
     /// Delivers it as events.
     pub(crate) fn run(&self) -> Came {
         let plan = self.plan();
-        let mut sink = Sink::default();
+        let sink = Sink::default();
         let delivered = block_on(async {
             let guests = plan.start().unwrap();
             let input = Cursor::new(self.input.clone());
             let job = self.job(cloudwatch());
-            deliver_events(job, Arc::clone(&plan.settings), guests, input, Stop::default(), &mut sink).await
+            deliver_events(job, Arc::clone(&plan.settings), guests, input, Stop::default(), &sink).await
         });
-        self.checked(Came { delivered, sink, written: None })
+        self.checked(Came { delivered, sink: sink.taken(), written: None })
     }
 
     /// Delivers it as a rewritten object.
     pub(crate) fn run_upload(&self) -> Came {
         let plan = self.plan();
-        let mut sink = Sink::default();
+        let sink = Sink::default();
         let (delivered, written) = block_on(async {
             let guests = plan.start().unwrap();
             let input = Cursor::new(self.input.clone());
             let job = self.job(Destination::S3 { bucket: "theirs".to_owned(), prefix: String::new() });
             let to = Vec::new();
-            deliver_object(job, Arc::clone(&plan.settings), guests, input, to, Stop::default(), &mut sink).await
+            deliver_object(job, Arc::clone(&plan.settings), guests, input, to, Stop::default(), &sink).await
         });
-        self.checked(Came { delivered, sink, written })
+        self.checked(Came { delivered, sink: sink.taken(), written })
     }
 
     /// What must hold whatever a guest does.
-    fn checked(&self, came: Came) -> Came {
+    fn checked(&self, mut came: Came) -> Came {
+        // The only thing that differs from run to run.
+        assert!(std::mem::take(&mut came.delivered.guest_time) > Duration::ZERO);
         let lines = &came.delivered.lines;
         assert!(lines.add_up(), "{lines:?}");
         let end = &came.delivered.end;
@@ -188,7 +193,7 @@ impl Case {
 /// What came of it.
 pub(crate) struct Came {
     pub(crate) delivered: Delivered,
-    pub(crate) sink: Sink,
+    pub(crate) sink: Taken,
     pub(crate) written: Option<Vec<u8>>,
 }
 
@@ -232,7 +237,11 @@ impl Came {
 
 /// A destination in memory.
 #[derive(Debug, Default)]
-pub(crate) struct Sink {
+pub(crate) struct Sink(Mutex<Taken>);
+
+/// What it took.
+#[derive(Debug, Default)]
+pub(crate) struct Taken {
     pub(crate) events: Vec<Event>,
     pub(crate) letters: Vec<DeadLetter>,
     /// Most letters that came at once.
@@ -240,21 +249,29 @@ pub(crate) struct Sink {
     pub(crate) checkpoint: u64,
 }
 
+impl Sink {
+    fn taken(self) -> Taken {
+        self.0.into_inner().unwrap()
+    }
+}
+
 impl EventSink for Sink {
-    async fn put(&mut self, batch: &Batch) -> Result<Vec<Rejected>, DeliveryError> {
-        self.events.extend(batch.entries.iter().map(|entry| entry.event.clone()));
+    async fn put(&self, batch: &Batch) -> Result<Vec<Rejected>, DeliveryError> {
+        self.0.lock().unwrap().events.extend(batch.entries.iter().map(|entry| entry.event.clone()));
         Ok(Vec::new())
     }
 
-    async fn dead_letters(&mut self, letters: &[DeadLetter]) -> Result<(), DeliveryError> {
-        self.most_letters = self.most_letters.max(letters.len());
-        self.letters.extend_from_slice(letters);
+    async fn dead_letters(&self, letters: &[DeadLetter]) -> Result<(), DeliveryError> {
+        let mut taken = self.0.lock().unwrap();
+        taken.most_letters = taken.most_letters.max(letters.len());
+        taken.letters.extend_from_slice(letters);
         Ok(())
     }
 
-    async fn checkpoint(&mut self, events: u64) -> Result<(), DeliveryError> {
-        assert!(events >= self.checkpoint, "the checkpoint went back");
-        self.checkpoint = events;
+    async fn checkpoint(&self, events: u64) -> Result<(), DeliveryError> {
+        let mut taken = self.0.lock().unwrap();
+        assert!(events >= taken.checkpoint, "the checkpoint went back");
+        taken.checkpoint = events;
         Ok(())
     }
 }
@@ -270,7 +287,7 @@ pub(crate) fn origin() -> Origin {
     }
 }
 
-fn cloudwatch() -> Destination {
+pub(crate) fn cloudwatch() -> Destination {
     Destination::CloudWatch {
         role_arn: "arn:aws:iam::123456789012:role/logs".to_owned(),
         account: "123456789012".to_owned(),

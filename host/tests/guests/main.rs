@@ -16,6 +16,7 @@
 mod common;
 
 mod assemble;
+mod ends;
 mod faults;
 mod harness;
 mod honest;

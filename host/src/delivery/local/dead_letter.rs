@@ -5,16 +5,10 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use serde::Serialize;
-
 use super::append::Appended;
 use super::{OutputError, path};
+use crate::delivery::dead_letter::Line;
 use crate::model::{DeadLetter, ObjectId};
-
-/// Bytes of a record that a dead letter keeps.
-pub(super) const MOST_DATA: usize = 256 << 10;
 
 /// The dead letters below an output folder.
 #[derive(Debug)]
@@ -69,74 +63,12 @@ impl DeadLetterFile {
     /// The file and the cause; nothing of the letter remains then.
     pub fn write(&mut self, letter: &DeadLetter) -> Result<(), OutputError> {
         let mut line = Vec::new();
-        serde_json::to_writer(&mut line, &Line::of(letter)).map_err(|e| OutputError::write(&self.path)(e.into()))?;
-        line.push(b'\n');
+        Line::of(letter).write(&mut line).map_err(OutputError::write(&self.path))?;
         let file = match &mut self.file {
             Some(file) => file,
             none => none.insert(Appended::open(self.path.clone())?),
         };
         file.append(&line)
-    }
-}
-
-/// A letter as it is written; what there is none of is left out.
-#[derive(Serialize)]
-struct Line<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    tenant: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    delivery: Option<&'a str>,
-    bucket: &'a str,
-    key: &'a str,
-    reason: &'a str,
-    detail: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    lines: Option<(u64, u64)>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    offset: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    length: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    timestamp: Option<i64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    data: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    data_base64: Option<String>,
-    /// The data is only the beginning.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    truncated: bool,
-}
-
-impl<'a> Line<'a> {
-    fn of(letter: &'a DeadLetter) -> Self {
-        let kept = letter.data.get(..MOST_DATA).unwrap_or(&letter.data);
-        let length = u64::try_from(kept.len()).unwrap_or(u64::MAX);
-        let truncated = kept.len() < letter.data.len() || letter.length.is_some_and(|l| l > length);
-        let text = text(kept, truncated);
-        Self {
-            tenant: letter.tenant.as_deref(),
-            delivery: letter.delivery,
-            bucket: &letter.object.bucket,
-            key: &letter.object.key,
-            reason: letter.reason.name(),
-            detail: &letter.detail,
-            lines: letter.lines,
-            offset: letter.offset,
-            length: letter.length,
-            timestamp: letter.timestamp,
-            data: text.filter(|text| !text.is_empty()),
-            data_base64: text.is_none().then(|| STANDARD.encode(kept)),
-            truncated,
-        }
-    }
-}
-
-/// The bytes as text, where they are; a character that the cut went through is left out.
-fn text(bytes: &[u8], cut: bool) -> Option<&str> {
-    match std::str::from_utf8(bytes) {
-        Ok(text) => Some(text),
-        Err(e) if cut && e.error_len().is_none() => std::str::from_utf8(bytes.get(..e.valid_up_to())?).ok(),
-        Err(_) => None,
     }
 }
 
@@ -159,10 +91,6 @@ mod tests {
             timestamp: None,
             data: data.to_vec(),
         }
-    }
-
-    fn line(letter: &DeadLetter) -> serde_json::Value {
-        serde_json::to_value(Line::of(letter)).unwrap()
     }
 
     #[test]
@@ -192,29 +120,5 @@ mod tests {
         let object = ObjectId { bucket: "b".to_owned(), key: "short".to_owned() };
         let file = DeadLetters::new(dir.path()).begin(&object, None).unwrap();
         assert_eq!(file.path(), dir.path().join("dead-letter/b/short/object.ndjson"));
-    }
-
-    #[test]
-    fn bytes_that_are_no_text_are_kept_as_base64() {
-        let line = line(&letter(b"a\xffb"));
-        assert_eq!(line["data_base64"], "Yf9i");
-        assert!(line.get("data").is_none());
-        assert!(line.get("truncated").is_none());
-    }
-
-    #[test]
-    fn data_is_bounded_and_cut_between_characters() {
-        let text = "é".repeat(MOST_DATA);
-        let cut = line(&letter(format!("a{text}").as_bytes()));
-        assert_eq!(cut["data"].as_str().unwrap().len(), MOST_DATA - 1);
-        assert_eq!(cut["truncated"], true);
-        let broken = line(&letter(&[b"\xff".as_slice(), text.as_bytes()].concat()));
-        assert_eq!(STANDARD.decode(broken["data_base64"].as_str().unwrap()).unwrap().len(), MOST_DATA);
-        let mut beginning = letter("né".as_bytes());
-        beginning.data.pop();
-        beginning.length = Some(1 << 30);
-        assert_eq!(line(&beginning)["data"], "n");
-        assert_eq!(line(&beginning)["truncated"], true);
-        assert!(line(&letter(b"")).get("data").is_none());
     }
 }

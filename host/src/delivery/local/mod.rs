@@ -10,9 +10,8 @@ use thiserror::Error;
 mod append;
 mod dead_letter;
 mod journal;
-mod json;
 mod object;
-mod path;
+pub(in crate::delivery) mod path;
 mod stream;
 
 pub use dead_letter::{DeadLetterFile, DeadLetters};

@@ -15,7 +15,7 @@ const LONGEST: usize = 200;
 /// One part of a path. `%`, `/`, `\`, control characters, a whole `.` or `..`, and
 /// an empty name are percent-encoded; a name too long for a file is cut and told
 /// apart by a hash of all of it.
-pub(super) fn segment(name: &str) -> String {
+pub(in crate::delivery) fn segment(name: &str) -> String {
     let encoded = match name {
         // No encoded byte begins with these two letters, so it stands for nothing else.
         "" => "%empty".to_owned(),
@@ -38,7 +38,7 @@ pub(super) fn key(key: &str) -> PathBuf {
 
 /// A name with `/` as folders alone. The last dot of a folder that ends as the files
 /// of this output do is encoded, so that no folder can be where such a file must be.
-pub(super) fn folders(name: &str) -> PathBuf {
+pub(in crate::delivery) fn folders(name: &str) -> PathBuf {
     name.split('/').map(|part| folder(segment(part))).collect()
 }
 

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::append::Appended;
-use super::json::{push_number, push_string};
 use super::{OutputError, path};
+use crate::delivery::json::{push_number, push_string};
 use crate::model::{Event, ObjectId};
 
 /// Streams whose two files are kept open.

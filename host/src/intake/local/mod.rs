@@ -29,6 +29,9 @@ use crate::tenant::FileDirectory;
 /// fastest; more only takes memory.
 const CHUNK_BYTES: usize = 256 * 1024;
 
+/// Bytes of a window: where events are in no order, few puts matter more than memory.
+const WINDOW_BYTES: usize = 16 * 1024 * 1024;
+
 /// The output folder.
 #[derive(Debug)]
 pub struct Output {

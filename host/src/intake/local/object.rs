@@ -2,14 +2,13 @@
 
 use std::fs::{File, Metadata};
 use std::io::{ErrorKind, Read};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use super::Run;
 use super::progress::Progress;
 use super::sink::{LazyUpload, LocalSink, failed};
+use super::{Run, WINDOW_BYTES};
 use crate::delivery::local::{Entry as JournalEntry, Fingerprint, State};
-use crate::delivery::port::DeliveryError;
 use crate::guest::{Context, GuestError, GuestLog};
 use crate::model::{DeadLetter, Delivery, Destination, ObjectId, Origin, Reason};
 use crate::object::{LocalObject, is_gzip};
@@ -164,7 +163,7 @@ impl One<'_> {
                 self.work(&job, guests, journal_entry).await
             }
             Err(GuestError::Rejected { text, .. }) => self.rejected(&text),
-            Err(error) => failure(error.name(), error.to_string()),
+            Err(error) => Delivered::failed(error.name(), error.to_string()),
         };
         self.run.watch.guest_log(self.id, &delivered.guest_log.kept);
         let mut entry = self.entry(Outcome::Delivered).with(delivered);
@@ -199,6 +198,7 @@ impl One<'_> {
             last_modified,
             resume_from,
             limits: self.run.read_limits(),
+            window_bytes: WINDOW_BYTES,
             max_batch_events: self.run.max_batch_events,
             age_at: Some(last_modified),
         }
@@ -219,19 +219,19 @@ impl One<'_> {
 
     async fn work(&self, job: &Job, guests: Guests, journal_entry: JournalEntry<'_>) -> Delivered {
         let letters = match self.run.output.dead_letters.begin(self.id, Some(self.delivery.id())) {
-            Ok(letters) => letters,
-            Err(error) => return failure("destination", failed(error, &self.run.stop).to_string()),
+            Ok(letters) => Mutex::new(letters),
+            Err(error) => return Delivered::failed("destination", failed(error, &self.run.stop).to_string()),
         };
         let stop = self.run.stop.clone();
-        let mut sink = LocalSink { output: &self.run.output, job, journal_entry, letters, stop };
+        let sink = LocalSink { output: &self.run.output, job, journal_entry, letters, stop };
         let delivered = match &self.delivery.destination {
-            Destination::CloudWatch { .. } => self.events(job, guests, &mut sink).await,
+            Destination::CloudWatch { .. } => self.events(job, guests, &sink).await,
             Destination::S3 { bucket, prefix } => {
                 let name = self.id.key.rsplit('/').next().unwrap_or_default();
                 let Origin { tenant_id, application, pod_name, .. } = &**self.origin;
                 let key = format!("{prefix}{tenant_id}/{application}/{pod_name}/{name}");
                 if self.run.plan.rewrites() {
-                    self.rewritten(job, guests, &mut sink, bucket, key).await
+                    self.rewritten(job, guests, &sink, bucket, key).await
                 } else {
                     return self.copy(bucket, &key);
                 }
@@ -240,7 +240,7 @@ impl One<'_> {
         self.unchanged(delivered)
     }
 
-    async fn events(&self, job: &Job, guests: Guests, sink: &mut LocalSink<'_>) -> Delivered {
+    async fn events(&self, job: &Job, guests: Guests, sink: &LocalSink<'_>) -> Delivered {
         let settings = Arc::clone(&self.run.plan.settings);
         match self.object.open() {
             Ok(file) => {
@@ -251,14 +251,7 @@ impl One<'_> {
         }
     }
 
-    async fn rewritten(
-        &self,
-        job: &Job,
-        guests: Guests,
-        sink: &mut LocalSink<'_>,
-        bucket: &str,
-        key: String,
-    ) -> Delivered {
+    async fn rewritten(&self, job: &Job, guests: Guests, sink: &LocalSink<'_>, bucket: &str, key: String) -> Delivered {
         let (file, gzip) = match self.object.open().and_then(|file| Ok((gzip_head(&self.object.open()?)?, file))) {
             Ok((gzip, file)) => (file, gzip),
             Err(error) => return self.unreadable(&error),
@@ -270,7 +263,7 @@ impl One<'_> {
                 .await;
         match to.map(LazyUpload::commit) {
             Some(Ok(bytes)) => delivered.bytes = bytes,
-            Some(Err(DeliveryError(error))) => return failure("destination", error),
+            Some(Err(error)) => return Delivered::failed(error.name, error.text),
             None => {}
         }
         delivered
@@ -279,8 +272,8 @@ impl One<'_> {
     /// A plain copy is accounted for as one object, its lines unread.
     fn copy(&self, bucket: &str, key: &str) -> Delivered {
         match self.run.output.objects.copy(&self.object.path, bucket, key) {
-            Ok(bytes) => Delivered { bytes, ..nothing(End::Complete) },
-            Err(error) => failure("destination", failed(error, &self.run.stop).to_string()),
+            Ok(bytes) => Delivered { bytes, ..Delivered::unread(End::Complete) },
+            Err(error) => Delivered::failed("destination", failed(error, &self.run.stop).to_string()),
         }
     }
 
@@ -295,7 +288,7 @@ impl One<'_> {
     }
 
     fn unreadable(&self, error: &std::io::Error) -> Delivered {
-        failure("unreadable", unreadable(self.object, error))
+        Delivered::failed("unreadable", unreadable(self.object, error))
     }
 
     /// The filter refused the object for good.
@@ -314,8 +307,8 @@ impl One<'_> {
         };
         let written = self.run.output.dead_letters.begin(self.id, letter.delivery);
         match written.and_then(|mut file| file.write(&letter)) {
-            Ok(()) => nothing(End::Rejected(Reason::GuestRejected)),
-            Err(error) => failure("destination", failed(error, &self.run.stop).to_string()),
+            Ok(()) => Delivered::unread(End::Rejected(Reason::GuestRejected)),
+            Err(error) => Delivered::failed("destination", failed(error, &self.run.stop).to_string()),
         }
     }
 }
@@ -333,21 +326,4 @@ fn unreadable(object: &LocalObject, error: &std::io::Error) -> String {
 fn gzip_head(mut file: &File) -> std::io::Result<bool> {
     let mut head = [0; 2];
     Ok(file.read(&mut head)? == head.len() && is_gzip(&head))
-}
-
-fn failure(name: &'static str, error: String) -> Delivered {
-    nothing(End::Failed { name, error })
-}
-
-fn nothing(end: End) -> Delivered {
-    Delivered {
-        end,
-        lines: Default::default(),
-        events: 0,
-        batches: 0,
-        bytes: 0,
-        read_bytes: 0,
-        guest_log: Default::default(),
-        warnings: Vec::new(),
-    }
 }

@@ -1,7 +1,7 @@
 //! A delivery's place in the output folder.
 
 use std::io::{self, Write};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Output;
 use crate::delivery::batch::Batch;
@@ -13,7 +13,7 @@ use crate::pipeline::{Job, Stop};
 
 impl From<OutputError> for DeliveryError {
     fn from(error: OutputError) -> Self {
-        Self(error.to_string())
+        Self::new(error.to_string())
     }
 }
 
@@ -27,19 +27,19 @@ pub(super) fn failed(error: OutputError, stop: &Stop) -> DeliveryError {
 }
 
 /// Writes files right from the task: a local disk is never as slow as to be
-/// worth another thread's hand-over.
+/// worth another thread's hand-over. One put at a time: a file has an order.
 pub(super) struct LocalSink<'a> {
     pub(super) output: &'a Output,
     pub(super) job: &'a Job,
     pub(super) journal_entry: JournalEntry<'a>,
-    pub(super) letters: DeadLetterFile,
+    pub(super) letters: Mutex<DeadLetterFile>,
     pub(super) stop: Stop,
 }
 
 impl EventSink for LocalSink<'_> {
-    async fn put(&mut self, batch: &Batch) -> Result<Vec<Rejected>, DeliveryError> {
+    async fn put(&self, batch: &Batch) -> Result<Vec<Rejected>, DeliveryError> {
         let Destination::CloudWatch { account, log_group, .. } = &self.job.delivery.destination else {
-            return Err(DeliveryError("a bug: events for a delivery that takes none".to_owned()));
+            return Err(DeliveryError::new("a bug: events for a delivery that takes none"));
         };
         let at = StreamName {
             account,
@@ -52,11 +52,12 @@ impl EventSink for LocalSink<'_> {
         Ok(Vec::new())
     }
 
-    async fn dead_letters(&mut self, letters: &[DeadLetter]) -> Result<(), DeliveryError> {
-        letters.iter().try_for_each(|letter| self.letters.write(letter)).map_err(|error| failed(error, &self.stop))
+    async fn dead_letters(&self, letters: &[DeadLetter]) -> Result<(), DeliveryError> {
+        let mut file = self.letters.lock().unwrap_or_else(PoisonError::into_inner);
+        letters.iter().try_for_each(|letter| file.write(letter)).map_err(|error| failed(error, &self.stop))
     }
 
-    async fn checkpoint(&mut self, events: u64) -> Result<(), DeliveryError> {
+    async fn checkpoint(&self, events: u64) -> Result<(), DeliveryError> {
         self.output.journal.progress(&self.journal_entry, events).map_err(|error| failed(error, &self.stop))
     }
 }
@@ -81,7 +82,7 @@ impl LazyUpload {
     /// before compression.
     pub(super) fn commit(self) -> Result<u64, DeliveryError> {
         let Some(upload) = self.upload else { return Ok(0) };
-        let upload = upload.finish().map_err(|error| DeliveryError(error.to_string()))?;
+        let upload = upload.finish().map_err(|error| DeliveryError::new(error.to_string()))?;
         upload.commit().map_err(|error| failed(error, &self.output.stop))?;
         Ok(self.bytes)
     }

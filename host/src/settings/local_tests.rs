@@ -1,13 +1,13 @@
+//! What `local` reads.
+
 use super::*;
 
 fn read(pairs: &[(&str, &str)], cores: usize) -> Result<(Settings, Vec<String>), SettingsError> {
-    Settings::from(
-        |name| {
-            let found = pairs.iter().find(|(n, _)| *n == name);
-            found.map(|(_, v)| (*v).to_owned())
-        },
-        cores,
-    )
+    let lookup = |name: &str| {
+        let found = pairs.iter().find(|(n, _)| *n == name);
+        found.map(|(_, v)| (*v).to_owned())
+    };
+    Settings::for_local(&lookup, Machine { cores, memory_bytes: 1 << 30 })
 }
 
 #[test]
@@ -29,7 +29,7 @@ fn nothing_set_means_the_defaults() {
 
 #[test]
 fn an_empty_variable_counts_as_unset() {
-    let empty: Vec<_> = VARIABLES.iter().map(|v| (v.name, "")).collect();
+    let empty: Vec<_> = LOCAL_VARIABLES.iter().map(|v| (v.name, "")).collect();
     assert_eq!(read(&empty, 3), read(&[], 3));
 }
 
@@ -117,7 +117,7 @@ fn all_problems_come_together_each_with_value_and_range() {
 #[test]
 fn help_names_every_variable_with_a_default_that_parses_to_itself() {
     let text = help();
-    for variable in VARIABLES {
+    for variable in LOCAL_VARIABLES {
         assert!(text.contains(variable.name));
         let default = match variable.default_text().as_str() {
             "cores" => "7".to_owned(),
@@ -129,15 +129,12 @@ fn help_names_every_variable_with_a_default_that_parses_to_itself() {
 }
 
 #[test]
-fn every_variable_that_is_read_is_in_the_table() {
-    let asked = std::cell::RefCell::new(Vec::new());
-    let _ = Settings::from(
-        |name| {
-            asked.borrow_mut().push(name.to_owned());
-            None
-        },
-        1,
-    );
-    let table: Vec<_> = VARIABLES.iter().map(|v| v.name.to_owned()).collect();
-    assert_eq!(asked.into_inner(), table);
+fn every_variable_that_is_read_is_in_the_table_and_the_other_way_round() {
+    let asked = std::cell::RefCell::new(std::collections::BTreeSet::new());
+    let lookup = |name: &str| {
+        asked.borrow_mut().insert(name.to_owned());
+        None
+    };
+    let _ = Settings::for_local(&lookup, Machine { cores: 1, memory_bytes: 1 });
+    assert_eq!(asked.into_inner(), LOCAL_VARIABLES.iter().map(|v| v.name.to_owned()).collect());
 }

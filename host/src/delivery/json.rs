@@ -5,7 +5,7 @@ const CHUNK: usize = 32;
 
 /// Appends `text` as a JSON string, quotes included. Only `"`, `\` and control
 /// characters are escaped, as JSON asks.
-pub(super) fn push_string(out: &mut Vec<u8>, text: &str) {
+pub(in crate::delivery) fn push_string(out: &mut Vec<u8>, text: &str) {
     out.reserve(text.len() + 2);
     out.push(b'"');
     let (chunks, rest) = text.as_bytes().as_chunks::<CHUNK>();
@@ -22,7 +22,7 @@ pub(super) fn push_string(out: &mut Vec<u8>, text: &str) {
 }
 
 /// Appends a number.
-pub(super) fn push_number(out: &mut Vec<u8>, number: impl itoa::Integer) {
+pub(in crate::delivery) fn push_number(out: &mut Vec<u8>, number: impl itoa::Integer) {
     out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
 }
 

@@ -1,0 +1,279 @@
+//! Accounts, roles, sessions, permissions.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use crate::FakeAws;
+use crate::call::{Call, Service};
+use crate::clock;
+use crate::reply::Refusal;
+use crate::state::State;
+
+/// Whom a role lets assume it.
+#[derive(Debug, Clone, Default)]
+pub struct Trust {
+    /// ARNs of users and roles; `arn:aws:iam::ACCOUNT:root` is all of an account.
+    pub principals: Vec<String>,
+    /// What the caller has to say.
+    pub external_id: Option<String>,
+}
+
+impl Trust {
+    /// Trusts one principal.
+    pub fn of(principal: &str) -> Self {
+        Self { principals: vec![principal.to_owned()], external_id: None }
+    }
+
+    /// Demands an external ID too.
+    #[must_use]
+    pub fn external_id(mut self, id: &str) -> Self {
+        self.external_id = Some(id.to_owned());
+        self
+    }
+}
+
+/// What an identity may do: pairs of action (`s3:GetObject`) and resource
+/// (`bucket/key`, a log group, a queue, a table, a role's ARN, a namespace),
+/// each of which may end in `*`.
+#[derive(Debug, Clone, Default)]
+pub struct Permissions(Vec<(String, String)>);
+
+impl Permissions {
+    /// Nothing.
+    pub fn none() -> Self {
+        Self::default()
+    }
+
+    /// Everything.
+    pub fn all() -> Self {
+        Self::none().allow("*", "*")
+    }
+
+    /// This too.
+    #[must_use]
+    pub fn allow(mut self, action: &str, resource: &str) -> Self {
+        self.0.push((action.to_owned(), resource.to_owned()));
+        self
+    }
+}
+
+/// What requests are signed with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs, reason = "they are called that")]
+pub struct Credentials {
+    pub access_key_id: String,
+    pub secret_access_key: String,
+    pub session_token: Option<String>,
+}
+
+/// A user's credentials, or those that AssumeRole gave.
+#[derive(Debug, Clone)]
+pub struct Session {
+    /// Who it is to AWS: the user's ARN, or `arn:aws:sts::ACCOUNT:assumed-role/ROLE/NAME`.
+    pub arn: Arc<str>,
+    /// The user's or the role's ARN, which has the permissions.
+    pub principal: Arc<str>,
+    /// Twelve digits.
+    pub account: Arc<str>,
+    /// RoleSessionName; a user has none.
+    pub name: Option<Arc<str>>,
+    /// Of the STS that gave it.
+    pub region: Arc<str>,
+    /// What requests are signed with.
+    pub credentials: Credentials,
+    /// Milliseconds since the Unix epoch; none: never.
+    pub expires: Option<i64>,
+}
+
+struct Principal {
+    trust: Trust,
+    permissions: Permissions,
+}
+
+/// All accounts.
+pub(crate) struct Identities {
+    principals: HashMap<String, Principal>,
+    sessions: HashMap<String, Arc<Session>>,
+    denied: Vec<(String, String)>,
+    /// What AssumeRole gives in place of what it is asked for.
+    lifetime: Option<Duration>,
+}
+
+impl Identities {
+    pub(crate) fn new() -> Self {
+        Self { principals: HashMap::new(), sessions: HashMap::new(), denied: Vec::new(), lifetime: None }
+    }
+
+    fn set(&mut self, arn: &str, trust: Trust, permissions: Permissions) {
+        self.principals.insert(arn.to_owned(), Principal { trust, permissions });
+    }
+
+    /// A session of a principal; of a role if it has a name.
+    pub(crate) fn open(&mut self, principal: &str, name: Option<&str>, region: &str, seconds: u64) -> Arc<Session> {
+        let account = account(principal);
+        let id = Uuid::new_v4().simple().to_string().to_uppercase();
+        let arn = match (name, principal.split_once(":role/")) {
+            (Some(name), Some((_, role))) => format!("arn:aws:sts::{account}:assumed-role/{role}/{name}"),
+            _ => principal.to_owned(),
+        };
+        let lifetime = self.lifetime.unwrap_or(Duration::from_secs(seconds)).as_millis() as i64;
+        let session = Arc::new(Session {
+            arn: arn.into(),
+            principal: principal.into(),
+            account: account.into(),
+            name: name.map(Into::into),
+            region: region.into(),
+            credentials: Credentials {
+                access_key_id: format!("{}{}", if name.is_some() { "ASIA" } else { "AKIA" }, &id[..16]),
+                secret_access_key: format!("secret-{id}"),
+                session_token: name.map(|_| format!("token-{id}")),
+            },
+            expires: name.map(|_| clock::now() + lifetime),
+        });
+        self.sessions.insert(session.credentials.access_key_id.clone(), Arc::clone(&session));
+        session
+    }
+
+    /// Who signed a call.
+    pub(crate) fn caller(&self, call: &Call) -> Result<Arc<Session>, Refusal> {
+        let Some(scope) = &call.scope else { return Err(missing_token(call.service)) };
+        if scope.service != call.service.name() {
+            let message = format!("Credential should be scoped to correct service: '{}'.", call.service);
+            let code =
+                if call.service == Service::S3 { "AuthorizationHeaderMalformed" } else { "SignatureDoesNotMatch" };
+            return Err(Refusal::new(if call.service == Service::S3 { 400 } else { 403 }, code, message));
+        }
+        let session = self.sessions.get(&scope.access_key).ok_or_else(|| unknown(call.service))?;
+        if session.credentials.session_token.as_deref() != call.header("x-amz-security-token") {
+            return Err(unknown(call.service));
+        }
+        if session.expires.is_some_and(|expires| expires <= clock::now()) {
+            return Err(expired(call.service));
+        }
+        Ok(Arc::clone(session))
+    }
+
+    pub(crate) fn may(&self, session: &Session, action: &str, resource: &str) -> bool {
+        let denied = self.denied.iter().any(|(who, what)| who == &*session.principal && matches(what, action));
+        let allowed = self.principals.get(&*session.principal).is_some_and(|principal| {
+            let pairs = &principal.permissions.0;
+            pairs.iter().any(|(what, on)| matches(what, action) && matches(on, resource))
+        });
+        allowed && !denied
+    }
+
+    /// Whether the role is there and lets the caller assume it.
+    pub(crate) fn trusts(&self, role: &str, caller: &Session, external_id: Option<&str>) -> bool {
+        let Some(principal) = self.principals.get(role) else { return false };
+        let trust = &principal.trust;
+        let root = format!("arn:aws:iam::{}:root", caller.account);
+        let trusted = trust.principals.iter().any(|trusted| *trusted == *caller.principal || *trusted == root);
+        trusted && (trust.external_id.is_none() || trust.external_id.as_deref() == external_id)
+    }
+}
+
+/// The account in an ARN.
+pub(crate) fn account(arn: &str) -> &str {
+    arn.split(':').nth(4).unwrap_or("")
+}
+
+fn matches(pattern: &str, text: &str) -> bool {
+    pattern.strip_suffix('*').map_or(pattern == text, |prefix| text.starts_with(prefix))
+}
+
+fn missing_token(service: Service) -> Refusal {
+    match service {
+        Service::S3 => Refusal::new(403, "AccessDenied", "Access Denied"),
+        Service::Sts => Refusal::new(403, "MissingAuthenticationToken", "Request is missing Authentication Token"),
+        _ => Refusal::bad("MissingAuthenticationTokenException", "Missing Authentication Token"),
+    }
+}
+
+fn unknown(service: Service) -> Refusal {
+    let invalid = "The security token included in the request is invalid.";
+    match service {
+        Service::S3 => {
+            let message = "The AWS Access Key Id you provided does not exist in our records.";
+            Refusal::new(403, "InvalidAccessKeyId", message)
+        }
+        Service::Sts | Service::CloudWatch => Refusal::new(403, "InvalidClientTokenId", invalid),
+        _ => Refusal::bad("UnrecognizedClientException", invalid),
+    }
+}
+
+fn expired(service: Service) -> Refusal {
+    let message = "The security token included in the request is expired";
+    match service {
+        Service::S3 => Refusal::bad("ExpiredToken", "The provided token has expired."),
+        Service::Sts | Service::CloudWatch => Refusal::new(403, "ExpiredToken", message),
+        _ => Refusal::bad("ExpiredTokenException", message),
+    }
+}
+
+impl State {
+    /// Whether a caller may; if not, as the service says it.
+    pub(crate) fn demand(&self, call: &Call, who: &Session, action: &str, resource: &str) -> Result<(), Refusal> {
+        if self.identities.may(who, action, resource) {
+            return Ok(());
+        }
+        let message = format!("User: {} is not authorized to perform: {action} on resource: {resource}", who.arn);
+        Err(match call.service {
+            Service::S3 => Refusal::new(403, "AccessDenied", "Access Denied"),
+            Service::Sts | Service::CloudWatch => Refusal::new(403, "AccessDenied", message),
+            _ => Refusal::bad("AccessDeniedException", message),
+        })
+    }
+}
+
+impl FakeAws {
+    /// A user with credentials that don't expire. Once more: other permissions, and more credentials.
+    pub fn add_user(&self, arn: &str, permissions: Permissions) -> Credentials {
+        let mut state = self.state();
+        state.identities.set(arn, Trust::default(), permissions);
+        state.identities.open(arn, None, crate::REGION, 0).credentials.clone()
+    }
+
+    /// A role. Once more: other trust and permissions.
+    pub fn add_role(&self, arn: &str, trust: Trust, permissions: Permissions) {
+        self.state().identities.set(arn, trust, permissions);
+    }
+
+    /// What a user or a role that is there may do from now on.
+    pub fn set_permissions(&self, arn: &str, permissions: Permissions) {
+        self.state().identities.principals.get_mut(arn).expect("a user or role that was added").permissions =
+            permissions;
+    }
+
+    /// From now on this user or role may not do `action` (may end in `*`), whatever its permissions.
+    pub fn deny(&self, arn: &str, action: &str) {
+        self.state().identities.denied.push((arn.to_owned(), action.to_owned()));
+    }
+
+    /// Takes all of [`FakeAws::deny`] for this user or role back.
+    pub fn allow_again(&self, arn: &str) {
+        self.state().identities.denied.retain(|(who, _)| who != arn);
+    }
+
+    /// How long sessions from now on last, whatever DurationSeconds says; none: as it says.
+    pub fn session_lifetime(&self, lifetime: Option<Duration>) {
+        self.state().identities.lifetime = lifetime;
+    }
+
+    /// All sessions that AssumeRole gave expire now.
+    pub fn expire_sessions(&self) {
+        for session in self.state().identities.sessions.values_mut() {
+            if session.expires.is_some() {
+                let now = clock::now();
+                *session = Arc::new(Session { expires: Some(now), ..Session::clone(session) });
+            }
+        }
+    }
+
+    /// All sessions that AssumeRole gave, in no order.
+    pub fn sessions(&self) -> Vec<Arc<Session>> {
+        self.state().identities.sessions.values().filter(|session| session.name.is_some()).cloned().collect()
+    }
+}

@@ -1,0 +1,61 @@
+//! A small cache: bounded, and without what was not used for a while.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// What isn't asked for during this time is dropped when something new comes in.
+const IDLE: Duration = Duration::from_secs(15 * 60);
+
+/// At most `limit` values; the one that was not used for longest gives way.
+pub(super) struct Cache<K, V> {
+    limit: usize,
+    entries: Mutex<HashMap<K, (V, Instant)>>,
+}
+
+impl<K: Eq + Hash + Clone, V: Clone> Cache<K, V> {
+    /// An empty one.
+    pub(super) fn new(limit: usize) -> Self {
+        Self { limit, entries: Mutex::new(HashMap::new()) }
+    }
+
+    /// The value of a key, made where there is none. `make` must be quick: others wait for it.
+    pub(super) fn get_or_insert(&self, key: K, make: impl FnOnce(&K) -> V) -> V {
+        let now = Instant::now();
+        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((value, used)) = entries.get_mut(&key) {
+            *used = now;
+            return value.clone();
+        }
+        entries.retain(|_, (_, used)| now.duration_since(*used) < IDLE);
+        if entries.len() >= self.limit {
+            let oldest = entries.iter().min_by_key(|(_, (_, used))| *used).map(|(key, _)| key.clone());
+            oldest.and_then(|key| entries.remove(&key));
+        }
+        let value = make(&key);
+        entries.insert(key, (value.clone(), now));
+        value
+    }
+
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keeps_what_was_used_last() {
+        let cache = Cache::new(2);
+        let number = |key: &'static str, value| cache.get_or_insert(key, |_| value);
+        number("a", 1);
+        number("b", 2);
+        assert_eq!(number("a", 10), 1);
+        number("c", 3);
+        assert_eq!((number("a", 10), number("b", 20)), (1, 20));
+    }
+}

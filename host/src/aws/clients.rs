@@ -1,0 +1,152 @@
+//! A client for each need, each built when it is first used.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_config::SdkConfig;
+
+use super::cache::Cache;
+use super::config;
+use super::service::{Access, Service};
+use super::sessions::{Session, Sessions, with_session};
+use super::{Logs, MetricsClient, Queue, S3, Table};
+
+/// Clients of tenants that are kept, of each service.
+const MAX_CLIENTS: usize = 500;
+
+/// What clients are made from.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// AWS_REGION: where the processor's own resources are.
+    pub region: String,
+    /// AWS_S3_USE_PATH_STYLE.
+    pub path_style: bool,
+    /// RETRY_ATTEMPTS: attempts of a call, the first included.
+    pub attempts: u32,
+    /// REQUEST_TIMEOUT: of each attempt of a call.
+    pub request_timeout: Duration,
+    /// CENTRAL_LOG_DISTRIBUTION_ROLE_ARN, the first hop.
+    pub central_role: Option<String>,
+}
+
+/// No AWS credentials were found, with the remedy.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct ConnectError(pub String);
+
+/// All of AWS, as this process may use it. `Clone` is cheap.
+#[derive(Clone)]
+pub struct Aws(Arc<Inner>);
+
+struct Inner {
+    options: Options,
+    config: SdkConfig,
+    sessions: Sessions,
+    source: S3,
+    sqs: Service<aws_sdk_sqs::Client>,
+    dynamodb: Service<aws_sdk_dynamodb::Client>,
+    metrics: MetricsClient,
+    /// By tenant, role and region.
+    logs: Cache<(String, String, String), Logs>,
+    /// By tenant and region.
+    destinations: Cache<(String, String), S3>,
+}
+
+impl Aws {
+    /// Finds the processor's own credentials.
+    ///
+    /// # Errors
+    /// There are none (exit code 4).
+    pub async fn connect(options: Options) -> Result<Self, ConnectError> {
+        let config = config::load(&options).await;
+        let aws = Self::new(options, config);
+        aws.0.sessions.own().credentials().await.map_err(|error| ConnectError(error.to_string()))?;
+        Ok(aws)
+    }
+
+    /// With the processor's own region and credentials in `config`.
+    pub(super) fn new(options: Options, config: SdkConfig) -> Self {
+        let sessions = Sessions::new(&config, options.central_role.as_deref());
+        let own = |service| access(&options, &config, sessions.own(), &options.region, service);
+        let inner = Inner {
+            source: S3::new(own("s3")),
+            sqs: super::sqs::client(own("sqs")),
+            dynamodb: super::dynamodb::client(own("dynamodb")),
+            metrics: MetricsClient::new(own("cloudwatch")),
+            logs: Cache::new(MAX_CLIENTS),
+            destinations: Cache::new(MAX_CLIENTS),
+            sessions,
+            config,
+            options,
+        };
+        Self(Arc::new(inner))
+    }
+
+    /// S3 with the processor's own credentials, in its region: the source, and dead letters.
+    pub fn source(&self) -> S3 {
+        self.0.source.clone()
+    }
+
+    /// The queue at `url`, with the processor's own credentials.
+    pub fn queue(&self, url: &str) -> Queue {
+        Queue::new(self.0.sqs.clone(), url)
+    }
+
+    /// A DynamoDB table, with the processor's own credentials.
+    pub fn table(&self, name: &str) -> Table {
+        Table::new(self.0.dynamodb.clone(), name)
+    }
+
+    /// CloudWatch metrics, with the processor's own credentials.
+    pub fn metrics(&self) -> MetricsClient {
+        self.0.metrics.clone()
+    }
+
+    /// CloudWatch Logs of a tenant: the central role, then the tenant's, in
+    /// `region`. Cached by all of these; sessions are found when first used.
+    pub fn logs(&self, tenant: &str, role_arn: &str, region: &str) -> Logs {
+        let key = (tenant.to_owned(), role_arn.to_owned(), region.to_owned());
+        self.0.logs.get_or_insert(key, |_| {
+            let session = self.0.sessions.tenant(role_arn, region);
+            Logs::new(self.access(&session, region, format!("logs-{tenant}")), role_arn)
+        })
+    }
+
+    /// S3 with the central role alone, in `region`: where a tenant's bucket is. Cached.
+    pub fn destination(&self, tenant: &str, region: &str) -> S3 {
+        self.0.destinations.get_or_insert((tenant.to_owned(), region.to_owned()), |_| {
+            S3::new(self.access(self.0.sessions.destination(), region, format!("s3-{tenant}")))
+        })
+    }
+
+    /// Forgets all sessions, since AWS called one expired: the next calls get new ones.
+    pub fn forget_sessions(&self) {
+        self.0.sessions.forget();
+    }
+
+    fn access(&self, session: &Arc<Session>, region: &str, partition: String) -> Access {
+        access(&self.0.options, &self.0.config, session, region, partition)
+    }
+}
+
+fn access(
+    options: &Options,
+    config: &SdkConfig,
+    session: &Arc<Session>,
+    region: &str,
+    partition: impl Into<String>,
+) -> Access {
+    Access {
+        config: with_session(config, session, region),
+        session: Arc::clone(session),
+        region: region.to_owned(),
+        partition: partition.into(),
+        request_timeout: options.request_timeout,
+        path_style: options.path_style,
+        home: options.region.clone(),
+    }
+}
+
+#[cfg(test)]
+#[path = "clients_tests.rs"]
+mod tests;

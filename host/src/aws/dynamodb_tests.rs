@@ -1,0 +1,60 @@
+use super::super::testing::{Server, answer, json_error, options};
+use super::super::{Kind, Options};
+use super::*;
+
+#[tokio::test]
+async fn all_pages_and_all_types() {
+    let first = r#"{"Items":[{"tenant_id":{"S":"t"},"enabled":{"BOOL":true},"ttl":{"N":"1.50"},"none":{"NULL":true},
+        "desired_logs":{"SS":["a","b"]},"numbers":{"NS":["1"]},"list":{"L":[{"S":"x"}]},"map":{"M":{"k":{"S":"v"}}},
+        "bytes":{"B":"AA=="},"sets":{"BS":["AA=="]}}],"LastEvaluatedKey":{"tenant_id":{"S":"t"}}}"#;
+    let second = r#"{"Items":[{"tenant_id":{"S":"u"}}]}"#;
+    let server = Server::start(move |request| {
+        answer(200, if request.text().contains("ExclusiveStartKey") { second } else { first })
+    })
+    .await;
+    let items = server.aws().await.table("tenants").query("tenant_id", "t").await.unwrap();
+    assert_eq!(items.len(), 2);
+    let text = |text: &str| Attribute::Text(text.into());
+    let expected: Item = [
+        ("tenant_id", text("t")),
+        ("enabled", Attribute::Bool(true)),
+        ("ttl", Attribute::Number("1.50".into())),
+        ("none", Attribute::Null),
+        ("desired_logs", Attribute::List(vec![text("a"), text("b")])),
+        ("numbers", Attribute::List(vec![Attribute::Number("1".into())])),
+        ("list", Attribute::List(vec![text("x")])),
+        ("map", Attribute::Map([("k".to_owned(), text("v"))].into())),
+        ("bytes", Attribute::Binary),
+        ("sets", Attribute::Binary),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .into();
+    assert_eq!(items[0], expected);
+    let asked: serde_json::Value = serde_json::from_slice(&server.requests()[0].body).unwrap();
+    assert_eq!((&asked["TableName"], &asked["KeyConditionExpression"]), (&"tenants".into(), &"#key = :value".into()));
+    assert_eq!(asked["ExpressionAttributeNames"]["#key"], "tenant_id");
+    assert_eq!(asked["ExpressionAttributeValues"][":value"]["S"], "t");
+}
+
+#[tokio::test]
+async fn errors_of_dynamodb() {
+    for (status, code, kind) in [
+        (400, "ResourceNotFoundException", Kind::NotFound),
+        (400, "ProvisionedThroughputExceededException", Kind::Throttled),
+        (400, "AccessDeniedException", Kind::Denied),
+        (400, "UnrecognizedClientException", Kind::Denied),
+        (400, "ExpiredTokenException", Kind::Expired),
+        (500, "InternalServerError", Kind::Unavailable),
+    ] {
+        let server = Server::start(move |_| json_error(status, code, "words")).await;
+        let aws = server.aws_with(Options { attempts: 1, ..options() }).await;
+        let error = aws.table("tenants").query("tenant_id", "t").await.unwrap_err();
+        assert_eq!((error.kind, error.effect_unknown), (kind, false), "{error}");
+        if kind == Kind::NotFound {
+            assert_eq!(
+                error.to_string(),
+                "Query of table tenants failed: ResourceNotFoundException: words; check TENANT_CONFIG_TABLE and AWS_REGION"
+            );
+        }
+    }
+}

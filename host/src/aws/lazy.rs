@@ -1,0 +1,31 @@
+//! A client that is built when it is first used: building six of them would be
+//! most of the time that the process takes to start.
+
+use std::ops::Deref;
+use std::sync::{Arc, LazyLock};
+
+type Make<T> = Box<dyn FnOnce() -> T + Send>;
+
+/// A value that is made at its first use. `Clone` is cheap and shares it.
+pub(super) struct Lazy<T>(Arc<LazyLock<T, Make<T>>>);
+
+impl<T> Lazy<T> {
+    /// Made by `make`, at most once.
+    pub(super) fn new(make: impl FnOnce() -> T + Send + 'static) -> Self {
+        Self(Arc::new(LazyLock::new(Box::new(make))))
+    }
+}
+
+impl<T> Clone for Lazy<T> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<T> Deref for Lazy<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}

@@ -1,0 +1,37 @@
+//! The room of AWS: the only place that knows the SDKs. Each file is one
+//! service, as the narrow set of calls that this program makes; every failure
+//! is an [`AwsError`] that knows its class and its remedy.
+//!
+//! - `clients`: a client for each need.
+//! - `config`: what they have in common: region, endpoint, timeouts, retries.
+//! - `http`: the one HTTP client, whose TLS is built when it is first needed.
+//! - `service`: what every call goes through; `lazy`, `cache`: built when needed, kept while used.
+//! - `sessions`: the double hop of roles, and its cache.
+//! - `error`, `remedy`: what a failed call means, and what to do about it.
+//! - `s3`, `sqs`, `dynamodb`, `logs`, `metrics`, `sts`: the services.
+
+mod cache;
+mod clients;
+mod config;
+mod dynamodb;
+mod error;
+mod http;
+mod lazy;
+mod logs;
+mod metrics;
+mod remedy;
+mod s3;
+mod service;
+mod sessions;
+mod sqs;
+mod sts;
+#[cfg(test)]
+mod testing;
+
+pub use clients::{Aws, ConnectError, Options};
+pub use dynamodb::{Attribute, Item, Table};
+pub use error::{AwsError, Kind};
+pub use logs::{Logs, RejectedRanges};
+pub use metrics::{Datum, MetricsClient};
+pub use s3::{Body, Copy, Download, Listed, Page, PartUpload, Put, S3, Stored, Which};
+pub use sqs::{Extended, Outgoing, Queue, Received};

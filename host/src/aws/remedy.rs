@@ -1,0 +1,94 @@
+//! What can be done about a failure: the last clause of its message.
+
+use super::error::{AwsError, Kind};
+
+/// Code of the failure that the central role isn't set.
+pub(super) const NO_CENTRAL_ROLE: &str = "NoCentralRole";
+
+/// Code of the failure that the processor has no credentials of its own.
+pub(super) const NO_CREDENTIALS: &str = "NoCredentials";
+
+/// A clause that begins with `; `, or nothing where AWS's own words must do.
+pub(super) fn remedy(error: &AwsError) -> String {
+    let clause = match error.kind {
+        Kind::NotFound => not_found(error.operation),
+        Kind::NoBucket => "create the bucket, or correct its name where it is configured",
+        Kind::Denied => denied(error),
+        Kind::Expired => "sessions are renewed; where it is the processor's own credentials that expired, refresh them",
+        Kind::Throttled => "try again later, or ask AWS for a higher limit",
+        Kind::Unavailable => "try again later; AWS's health dashboard may know more",
+        Kind::Unreachable => "check that the region exists, AWS_ENDPOINT_URL, and the network",
+        Kind::Precondition => "it has changed since; its own notification follows",
+        Kind::TooLarge => "it must be sent in smaller parts",
+        Kind::Exists => "nothing to do",
+        Kind::Other if error.message.contains("(region ") => "check the region that is configured for it",
+        Kind::Other => return String::new(),
+    };
+    format!("; {clause}")
+}
+
+fn not_found(operation: &str) -> &'static str {
+    match operation {
+        "Query" => "check TENANT_CONFIG_TABLE and AWS_REGION",
+        "PutLogEvents" | "CreateLogStream" => "create the log group, or allow logs:CreateLogGroup to the tenant's role",
+        "GetObject" | "HeadObject" | "CopyObject" | "UploadPartCopy" => {
+            "it may have been deleted, by a lifecycle rule for one; without s3:ListBucket AWS doesn't say"
+        }
+        "ReceiveMessage" | "SendMessageBatch" | "DeleteMessageBatch" | "ChangeMessageVisibilityBatch" => {
+            "check SQS_QUEUE_URL and AWS_REGION"
+        }
+        _ => "check its name and region",
+    }
+}
+
+fn denied(error: &AwsError) -> &'static str {
+    error.code.as_deref().and_then(denied_by_code).unwrap_or_else(|| denied_by_policy(error.operation))
+}
+
+/// Where the code says that it isn't a policy.
+fn denied_by_code(code: &str) -> Option<&'static str> {
+    let clause = match code {
+        NO_CENTRAL_ROLE => "set it to the ARN of the role that may assume the tenants' roles",
+        NO_CREDENTIALS => {
+            "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, give the pod or the Lambda a role, or name a profile in \
+             AWS_PROFILE"
+        }
+        "UnrecognizedClientException" | "InvalidClientTokenId" | "InvalidAccessKeyId" => {
+            "check the credentials: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, or the role"
+        }
+        "SignatureDoesNotMatch" | "InvalidSignatureException" => "check AWS_SECRET_ACCESS_KEY and this machine's clock",
+        "RegionDisabledException" => "enable the region in the role's account",
+        code if code.starts_with("KMS") => "allow kms:Decrypt and kms:GenerateDataKey on its key",
+        _ => return None,
+    };
+    Some(clause)
+}
+
+fn denied_by_policy(operation: &str) -> &'static str {
+    match operation {
+        "AssumeRole" => {
+            "allow sts:AssumeRole on it to the role that assumes it, and name that role (and the external ID) in its \
+             trust policy"
+        }
+        "Query" => "allow dynamodb:Query on the table to the processor",
+        "GetObject" | "HeadObject" => "allow s3:GetObject on it (s3:GetObjectVersion for a version)",
+        "ListObjectsV2" => "allow s3:ListBucket on the bucket",
+        "CopyObject" | "UploadPartCopy" => {
+            "allow s3:PutObject and s3:PutObjectAcl to the central role in the target's bucket policy, and s3:GetObject \
+             on the source"
+        }
+        "PutObject" | "CreateMultipartUpload" | "UploadPart" | "CompleteMultipartUpload" => {
+            "allow s3:PutObject and s3:PutObjectAcl in the bucket policy"
+        }
+        "AbortMultipartUpload" => "allow s3:AbortMultipartUpload, or let a lifecycle rule remove unfinished uploads",
+        "PutLogEvents" | "CreateLogStream" | "CreateLogGroup" => {
+            "allow logs:PutLogEvents, logs:CreateLogStream and logs:CreateLogGroup to the tenant's role"
+        }
+        "PutMetricData" => "allow cloudwatch:PutMetricData to the processor",
+        "ChangeMessageVisibilityBatch" => "allow sqs:ChangeMessageVisibility on the queue to the processor",
+        "DeleteMessageBatch" => "allow sqs:DeleteMessage on the queue to the processor",
+        "SendMessageBatch" => "allow sqs:SendMessage on the queue to the processor",
+        "ReceiveMessage" => "allow sqs:ReceiveMessage on the queue to the processor",
+        _ => "allow it in the policies of the role",
+    }
+}

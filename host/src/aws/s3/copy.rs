@@ -1,0 +1,149 @@
+//! Copies within S3, in parts where it must be.
+
+use std::fmt::Write as _;
+use std::ops::Range;
+use std::time::Duration;
+
+use aws_sdk_s3::types::{CompletedPart, MetadataDirective, ObjectCannedAcl};
+use futures_util::stream::{self, StreamExt, TryStreamExt};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+use super::upload::{Open, part_number};
+use super::{Copy, Put, S3, quoted};
+use crate::aws::AwsError;
+use crate::aws::config::timeouts;
+use crate::aws::error::Kind;
+
+/// Bytes that one CopyObject takes. Source: API_CopyObject.
+pub(super) const MAX_AT_ONCE: u64 = 5 * 1024 * 1024 * 1024;
+
+/// Parts of an upload. Source: Amazon S3 multipart upload limits.
+const MAX_PARTS: u64 = 10_000;
+
+/// Smaller parts would only be more calls.
+const MIN_PART: u64 = 512 * 1024 * 1024;
+
+/// Parts on their way at the same time.
+const PARTS_AT_ONCE: usize = 4;
+
+/// A copy that is slower than this, in bytes a second, counts as hanging. S3 answers
+/// when all is copied, at many times this speed.
+const SLOWEST: u64 = 32 * 1024 * 1024;
+
+/// What stays as it is in `x-amz-copy-source`.
+const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
+
+impl S3 {
+    /// CopyObject, or UploadPartCopy in parts where `size` (or S3's answer) asks for
+    /// it; aborted on failure. Metadata is replaced, ACL bucket-owner-full-control.
+    ///
+    /// # Errors
+    /// As S3 says; an error in the body of a 200 is one.
+    pub async fn copy(&self, copy: &Copy, size: Option<u64>) -> Result<(), AwsError> {
+        match size {
+            Some(size) if size > MAX_AT_ONCE => self.copy_in_parts(copy, size).await,
+            _ => match self.copy_at_once(copy, size).await {
+                Err(error) if error.kind == Kind::TooLarge => {
+                    // The source is in the processor's region, the target's may be another.
+                    let stored = self.head_in(&copy.source, &copy.which, &self.s3.home).await?;
+                    self.copy_in_parts(copy, stored.size).await
+                }
+                result => result,
+            },
+        }
+    }
+
+    async fn copy_at_once(&self, copy: &Copy, size: Option<u64>) -> Result<(), AwsError> {
+        let patience = self.s3.request_timeout + time_of(size.unwrap_or(MAX_AT_ONCE));
+        let request = self.s3.client().await?.copy_object().bucket(&copy.target.bucket).key(&copy.target.key);
+        let answer = request
+            .copy_source(source(copy))
+            .set_copy_source_if_match(copy.which.etag.as_deref().map(quoted))
+            .metadata_directive(MetadataDirective::Replace)
+            .set_metadata(Some(copy.metadata.iter().cloned().collect()))
+            .acl(ObjectCannedAcl::BucketOwnerFullControl)
+            .customize()
+            .config_override(aws_sdk_s3::Config::builder().timeout_config(timeouts(patience)))
+            .send()
+            .await;
+        answer.map(drop).map_err(|error| self.s3.call("CopyObject").failed(about(copy), error))
+    }
+
+    async fn copy_in_parts(&self, copy: &Copy, size: u64) -> Result<(), AwsError> {
+        let put = Put { target: copy.target.clone(), metadata: copy.metadata.clone(), owner_full_control: true };
+        let mut upload = self.begin_upload(&put).await?;
+        let copied = match upload.open() {
+            Some(open) => copy_parts(open, copy, size).await,
+            None => return Ok(()),
+        };
+        match copied {
+            Ok(parts) => {
+                upload.set_parts(parts);
+                upload.complete().await
+            }
+            Err(error) => {
+                upload.abort().await;
+                Err(error)
+            }
+        }
+    }
+}
+
+async fn copy_parts(open: &Open, copy: &Copy, size: u64) -> Result<Vec<CompletedPart>, AwsError> {
+    let parts = stream::iter(ranges(size).into_iter().enumerate());
+    parts
+        .map(|(index, range)| copy_part(open, copy, part_number(index), range))
+        .buffered(PARTS_AT_ONCE)
+        .try_collect()
+        .await
+}
+
+async fn copy_part(open: &Open, copy: &Copy, number: i32, range: Range<u64>) -> Result<CompletedPart, AwsError> {
+    let patience = open.s3.request_timeout + time_of(range.end.saturating_sub(range.start));
+    let request = open.s3.client().await?.upload_part_copy();
+    let request = request.bucket(&open.target.bucket).key(&open.target.key).upload_id(&open.id).part_number(number);
+    let answer = request
+        .copy_source(source(copy))
+        .set_copy_source_if_match(copy.which.etag.as_deref().map(quoted))
+        .copy_source_range(format!("bytes={}-{}", range.start, range.end.saturating_sub(1)))
+        .customize()
+        .config_override(aws_sdk_s3::Config::builder().timeout_config(timeouts(patience)))
+        .send()
+        .await
+        .map_err(|error| open.call("UploadPartCopy").failed(about(copy), error))?;
+    let etag = answer.copy_part_result.and_then(|result| result.e_tag);
+    Ok(CompletedPart::builder().part_number(number).set_e_tag(etag).build())
+}
+
+/// Time that a copy of so many bytes may take beyond that of any call.
+pub(super) fn time_of(bytes: u64) -> Duration {
+    Duration::from_secs(bytes / SLOWEST)
+}
+
+/// A size in parts of whole MiB, but for the last.
+pub(super) fn ranges(size: u64) -> Vec<Range<u64>> {
+    let mib = 1024 * 1024;
+    let part = size.div_ceil(MAX_PARTS).next_multiple_of(mib).max(MIN_PART);
+    let mut ranges = Vec::new();
+    let mut start = 0;
+    while start < size {
+        let end = size.min(start.saturating_add(part));
+        ranges.push(start..end);
+        start = end;
+    }
+    ranges
+}
+
+/// `bucket/key`, URI-encoded, and the version where one is asked for.
+fn source(copy: &Copy) -> String {
+    let mut source = format!("{}/{}", copy.source.bucket, utf8_percent_encode(&copy.source.key, UNRESERVED));
+    if let Some(version) = &copy.which.version_id {
+        // Writing to a string can't fail.
+        let _ = write!(source, "?versionId={}", utf8_percent_encode(version, UNRESERVED));
+    }
+    source
+}
+
+fn about(copy: &Copy) -> String {
+    format!("{} to {}", copy.source, copy.target)
+}

@@ -1,0 +1,131 @@
+//! S3.
+//!
+//! - `get`: reading objects, and what is known of them.
+//! - `list`: objects of a bucket.
+//! - `copy`: within S3, in parts where it must be.
+//! - `upload`: writing objects, in parts or at once.
+
+mod copy;
+mod get;
+mod list;
+mod upload;
+
+use aws_sdk_s3::Client;
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+
+pub use self::get::Body;
+pub use self::upload::PartUpload;
+use super::AwsError;
+use super::service::{Access, Service};
+use crate::model::ObjectId;
+
+/// Which state of an object is meant.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Which {
+    /// This version; needs s3:GetObjectVersion.
+    pub version_id: Option<String>,
+    /// Only while its ETag is this (without quotes).
+    pub etag: Option<String>,
+}
+
+/// What S3 says about an object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stored {
+    /// Bytes as stored.
+    pub size: u64,
+    /// Milliseconds since the Unix epoch.
+    pub last_modified: i64,
+    /// Without quotes.
+    pub etag: String,
+    /// Where the bucket has versions.
+    pub version_id: Option<String>,
+}
+
+/// An object that is being read.
+pub struct Download {
+    /// What it is.
+    pub stored: Stored,
+    /// Its bytes.
+    pub body: Body,
+}
+
+/// A copy within S3.
+#[derive(Debug, Clone)]
+pub struct Copy {
+    /// From.
+    pub source: ObjectId,
+    /// From which state of it.
+    pub which: Which,
+    /// To.
+    pub target: ObjectId,
+    /// User metadata in place of the source's: US-ASCII, at most 2 KB.
+    pub metadata: Vec<(String, String)>,
+}
+
+/// What is written.
+#[derive(Debug, Clone)]
+pub struct Put {
+    /// To.
+    pub target: ObjectId,
+    /// User metadata: US-ASCII, at most 2 KB.
+    pub metadata: Vec<(String, String)>,
+    /// Gives the bucket's owner full control.
+    pub owner_full_control: bool,
+}
+
+/// An object of a listing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// Key, decoded.
+    pub key: String,
+    /// What the listing says; it knows no version.
+    pub stored: Stored,
+}
+
+/// A page of a listing.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Page {
+    /// In the order of keys.
+    pub objects: Vec<Listed>,
+    /// Where the next page goes on; none: this was the last.
+    pub next: Option<String>,
+}
+
+/// S3 in one region, with one identity. `Clone` is cheap.
+#[derive(Clone)]
+pub struct S3 {
+    s3: Service<Client>,
+}
+
+impl S3 {
+    pub(super) fn new(access: Access) -> Self {
+        let s3 = Service::new(access, |access| {
+            let config = aws_sdk_s3::config::Builder::from(&access.config);
+            let config = config.force_path_style(access.path_style).retry_partition(access.retry_partition());
+            Client::from_conf(config.build())
+        });
+        Self { s3 }
+    }
+
+    fn failed<E>(&self, operation: &'static str, object: &ObjectId, error: SdkError<E, HttpResponse>) -> AwsError
+    where
+        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    {
+        self.s3.call(operation).failed(object.to_string(), error)
+    }
+}
+
+/// An ETag as conditions want it.
+fn quoted(etag: &str) -> String {
+    format!("\"{etag}\"")
+}
+
+/// An ETag as S3 gives it, without its quotes.
+fn unquoted(etag: Option<&str>) -> String {
+    etag.unwrap_or_default().trim_matches('"').to_owned()
+}
+
+#[cfg(test)]
+#[path = "s3_tests.rs"]
+mod tests;

@@ -1,0 +1,304 @@
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+
+use crate::aws::testing::{Answer, Request, Server, answer, options, with_sts, xml_error};
+use crate::aws::{AwsError, Copy, Kind, Options, Put, S3, Which};
+use crate::model::ObjectId;
+
+const DATE: &str = "Wed, 21 Oct 2015 07:28:00 GMT";
+
+fn object(bucket: &str, key: &str) -> ObjectId {
+    ObjectId { bucket: bucket.into(), key: key.into() }
+}
+
+fn found(body: &str) -> Answer {
+    answer(200, body).header("etag", "\"e1\"").header("last-modified", DATE).header("x-amz-version-id", "v1")
+}
+
+async fn read(s3: &S3, which: &Which, from: u64) -> Result<(super::Stored, Vec<u8>), AwsError> {
+    let mut download = s3.get(&object("b", "k"), which, from).await?;
+    let mut bytes = Vec::new();
+    while let Some(more) = download.body.next().await? {
+        bytes.extend(more);
+    }
+    Ok((download.stored, bytes))
+}
+
+#[tokio::test]
+async fn get_from_the_start_and_from_the_middle() {
+    let server = Server::start(|request| match request.header("range") {
+        "" => found("hello"),
+        "bytes=3-" => Answer { status: 206, ..found("lo").header("content-range", "bytes 3-4/5") },
+        other => panic!("{other}"),
+    })
+    .await;
+    let s3 = server.aws().await.source();
+    let which = Which { version_id: Some("v1".into()), etag: Some("e1".into()) };
+    let (stored, bytes) = read(&s3, &which, 0).await.unwrap();
+    assert_eq!((stored.size, stored.last_modified, bytes.as_slice()), (5, 1_445_412_480_000, b"hello".as_slice()));
+    assert_eq!((stored.etag.as_str(), stored.version_id.as_deref()), ("e1", Some("v1")));
+    let (again, bytes) = read(&s3, &which, 3).await.unwrap();
+    assert_eq!((again, bytes.as_slice()), (stored, b"lo".as_slice()));
+    let request = &server.requests()[0];
+    assert_eq!(request.header("if-match"), "\"e1\"");
+    assert!(request.target.starts_with("/b/k?") && request.target.contains("versionId=v1"), "{}", request.target);
+    assert_eq!(request.signer(), "OWN");
+}
+
+#[tokio::test]
+async fn a_range_that_is_ignored_is_an_error() {
+    let server = Server::start(|_| found("hello")).await;
+    let error = read(&server.aws().await.source(), &Which::default(), 3).await.unwrap_err();
+    assert!(error.message.contains("from byte 3"), "{error}");
+}
+
+#[tokio::test]
+async fn a_body_that_is_cut_or_stalls_is_unreachable() {
+    let short = Duration::from_millis(300);
+    for (hang, words) in [(false, "broke off after 2 of 5 bytes"), (true, "nothing came for 300ms")] {
+        let server = Server::start(move |_| Answer { cut: Some(2), hang, ..found("hello") }).await;
+        let s3 = server.aws_with(Options { request_timeout: short, ..options() }).await.source();
+        let begun = Instant::now();
+        let error = read(&s3, &Which::default(), 0).await.unwrap_err();
+        assert_eq!(error.kind, Kind::Unreachable);
+        assert!(error.message.contains(words), "{error}");
+        assert!(begun.elapsed() < Duration::from_secs(2));
+    }
+}
+
+#[tokio::test]
+async fn head_and_its_errors_which_have_no_body() {
+    let server = Server::start(|request| match request.target.as_str() {
+        "/b/k" => answer(200, "").header("content-length", "7").header("etag", "\"e\"").header("last-modified", DATE),
+        "/b/gone" => answer(404, ""),
+        "/b/changed" => answer(412, ""),
+        _ => answer(403, ""),
+    })
+    .await;
+    let s3 = server.aws().await.source();
+    assert_eq!(s3.head(&object("b", "k"), &Which::default()).await.unwrap().size, 7);
+    for (key, kind) in [("gone", Kind::NotFound), ("changed", Kind::Precondition), ("secret", Kind::Denied)] {
+        let error = s3.head(&object("b", key), &Which::default()).await.unwrap_err();
+        assert_eq!((error.kind, error.about), (kind, format!("s3://b/{key}")));
+    }
+}
+
+fn a_copy() -> Copy {
+    Copy {
+        source: object("src", "a b/ü+%/x.gz"),
+        which: Which { version_id: None, etag: Some("e1".into()) },
+        target: object("dst", "p/x.gz"),
+        metadata: vec![("tenant-id".into(), "t".into())],
+    }
+}
+
+const COPIED: &str = "<CopyObjectResult><ETag>\"n\"</ETag></CopyObjectResult>";
+
+#[tokio::test]
+async fn copy_at_once() {
+    let server = Server::start(with_sts(|_| answer(200, COPIED))).await;
+    let s3 = server.aws().await.destination("t", "us-east-2");
+    s3.copy(&a_copy(), Some(10)).await.unwrap();
+    let request = &server.of("PUT")[0];
+    assert_eq!(request.target.split('?').next(), Some("/dst/p/x.gz"));
+    assert_eq!(request.header("x-amz-copy-source"), "src/a%20b/%C3%BC%2B%25/x.gz");
+    assert_eq!(request.header("x-amz-copy-source-if-match"), "\"e1\"");
+    assert_eq!(request.header("x-amz-metadata-directive"), "REPLACE");
+    assert_eq!(request.header("x-amz-acl"), "bucket-owner-full-control");
+    assert_eq!(request.header("x-amz-meta-tenant-id"), "t");
+    let which = Which { version_id: Some("v+1".into()), etag: None };
+    s3.copy(&Copy { which, ..a_copy() }, None).await.unwrap();
+    assert!(server.of("PUT")[1].header("x-amz-copy-source").ends_with("x.gz?versionId=v%2B1"));
+}
+
+/// A part's number in a request's query.
+fn part(request: &Request) -> Option<u32> {
+    request.target.split(['?', '&']).find_map(|field| field.strip_prefix("partNumber="))?.parse().ok()
+}
+
+fn in_parts(request: &Request, failing: Option<u32>) -> Answer {
+    match (request.method.as_str(), part(request)) {
+        ("POST", _) if request.target.contains("uploads") => {
+            answer(200, "<InitiateMultipartUploadResult><UploadId>U1</UploadId></InitiateMultipartUploadResult>")
+        }
+        ("PUT", Some(number)) if Some(number) == failing => xml_error(403, "AccessDenied", "Access Denied"),
+        ("PUT", Some(number)) => answer(200, format!("<CopyPartResult><ETag>\"p{number}\"</ETag></CopyPartResult>"))
+            .header("etag", format!("\"p{number}\"")),
+        ("PUT", None) => xml_error(
+            400,
+            "InvalidRequest",
+            "The specified copy source is larger than the maximum allowable size for a copy source: 5368709120",
+        ),
+        ("HEAD", _) => answer(200, "").header("content-length", (6_u64 << 30).to_string()),
+        ("DELETE", _) => answer(204, ""),
+        _ => answer(200, "<CompleteMultipartUploadResult><ETag>\"all\"</ETag></CompleteMultipartUploadResult>"),
+    }
+}
+
+#[tokio::test]
+async fn copy_in_parts_where_the_size_or_s3_asks_for_it() {
+    for size in [Some(6 << 30), None] {
+        let server = Server::start(with_sts(|request| in_parts(request, None))).await;
+        server.aws().await.destination("t", "us-east-2").copy(&a_copy(), size).await.unwrap();
+        let mut parts: Vec<_> = server.of("PUT").into_iter().filter(|request| part(request).is_some()).collect();
+        parts.sort_by_key(part);
+        assert_eq!(parts.len(), 12);
+        assert_eq!(parts[0].header("x-amz-copy-source-range"), "bytes=0-536870911");
+        assert_eq!(
+            parts[11].header("x-amz-copy-source-range"),
+            format!("bytes={}-{}", 11_u64 << 29, (6_u64 << 30) - 1)
+        );
+        assert_eq!(parts[11].header("x-amz-copy-source-if-match"), "\"e1\"");
+        let posts: Vec<_> = server.of("POST").into_iter().filter(|post| !post.target.contains("sts")).collect();
+        let create = posts.iter().find(|post| post.target.contains("uploads")).unwrap();
+        assert_eq!(create.header("x-amz-acl"), "bucket-owner-full-control");
+        assert_eq!(create.header("x-amz-meta-tenant-id"), "t");
+        let complete = posts.iter().find(|post| post.target.contains("uploadId=U1")).unwrap().text();
+        assert!(complete.find("p1").unwrap() < complete.find("p12").unwrap(), "{complete}");
+        assert!(server.of("DELETE").is_empty());
+        // The source is asked about in its own region.
+        assert_eq!(server.of("HEAD").len(), usize::from(size.is_none()));
+        assert!(server.of("HEAD").iter().all(|head| head.header("authorization").contains("/eu-west-1/s3/")));
+    }
+}
+
+#[tokio::test]
+async fn a_copy_in_parts_that_fails_is_aborted() {
+    let server = Server::start(with_sts(|request| in_parts(request, Some(3)))).await;
+    let s3 = server.aws().await.destination("t", "us-east-2");
+    let error = s3.copy(&a_copy(), Some(6 << 30)).await.unwrap_err();
+    assert_eq!((error.operation, error.kind), ("UploadPartCopy", Kind::Denied));
+    let aborts = server.of("DELETE");
+    assert_eq!(aborts.len(), 1);
+    assert!(aborts[0].target.contains("uploadId=U1"));
+}
+
+#[tokio::test]
+async fn where_aborting_is_denied_the_first_failure_is_told() {
+    let server = Server::start(with_sts(|request| match request.method.as_str() {
+        "DELETE" => xml_error(403, "AccessDenied", "not even that"),
+        _ => in_parts(request, Some(3)),
+    }))
+    .await;
+    let error = server.aws().await.destination("t", "us-east-2").copy(&a_copy(), Some(6 << 30)).await.unwrap_err();
+    assert_eq!(error.operation, "UploadPartCopy");
+    assert_eq!(server.of("DELETE").len(), 1);
+}
+
+#[test]
+fn parts_are_never_too_many_nor_too_small() {
+    for size in [5 * (1_u64 << 30) + 1, 5 << 40, 48 << 40] {
+        let ranges = super::copy::ranges(size);
+        assert!(ranges.len() <= 10_000);
+        assert_eq!((ranges[0].start, ranges.last().unwrap().end), (0, size));
+        assert!(ranges.windows(2).all(|pair| pair[0].end == pair[1].start && pair[0].end - pair[0].start >= 512 << 20));
+    }
+}
+
+#[tokio::test]
+async fn an_error_in_the_body_of_a_200_is_an_error() {
+    let server = Server::start(with_sts(|_| xml_error(200, "AccessDenied", "Access Denied"))).await;
+    let s3 = server.aws().await.destination("t", "us-east-2");
+    let error = s3.copy(&a_copy(), Some(10)).await.unwrap_err();
+    assert_eq!((error.operation, error.kind), ("CopyObject", Kind::Denied));
+
+    for failing in ["PUT", "POST"] {
+        let server = Server::start(with_sts(move |request| {
+            if request.method == failing && request.target.contains("uploadId=") {
+                return xml_error(200, "InternalError", "We encountered an internal error. Please try again.");
+            }
+            in_parts(request, None)
+        }))
+        .await;
+        let s3 = server.aws_with(Options { attempts: 1, ..options() }).await.destination("t", "us-east-2");
+        let error = s3.copy(&a_copy(), Some(6 << 30)).await.unwrap_err();
+        let operation = if failing == "PUT" { "UploadPartCopy" } else { "CompleteMultipartUpload" };
+        assert_eq!((error.operation, error.kind), (operation, Kind::Unavailable));
+        assert_eq!(server.of("DELETE").len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn put_and_upload_in_parts() {
+    let server = Server::start(|request| in_parts(request, None)).await;
+    let s3 = server.aws().await.source();
+    let put = Put { target: object("b", "k"), metadata: vec![("m".into(), "1".into())], owner_full_control: false };
+    let mut upload = s3.begin_upload(&put).await.unwrap();
+    upload.part(Bytes::from_static(b"one")).await.unwrap();
+    upload.part(Bytes::from_static(b"two")).await.unwrap();
+    upload.complete().await.unwrap();
+    let parts = server.of("PUT");
+    assert_eq!(
+        parts.iter().map(|put| (part(put), put.text())).collect::<Vec<_>>(),
+        [(Some(1), "one".into()), (Some(2), "two".into())]
+    );
+    assert!(server.of("DELETE").is_empty());
+    assert_eq!(server.of("POST")[0].header("x-amz-acl"), "");
+
+    let server = Server::start(|_| answer(200, "")).await;
+    server.aws().await.source().put(&put, Bytes::from_static(b"all")).await.unwrap();
+    let request = &server.of("PUT")[0];
+    assert_eq!((request.text().as_str(), request.header("x-amz-meta-m")), ("all", "1"));
+}
+
+#[tokio::test]
+async fn an_upload_that_is_dropped_is_aborted() {
+    let server = Server::start(|request| in_parts(request, None)).await;
+    let put = Put { target: object("b", "k"), metadata: Vec::new(), owner_full_control: true };
+    drop(server.aws().await.source().begin_upload(&put).await.unwrap());
+    for _ in 0..100 {
+        if server.of("DELETE").len() == 1 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("not aborted");
+}
+
+#[tokio::test]
+async fn pages_of_a_listing_with_encoded_keys() {
+    let page = |key: &str, more: &str| {
+        format!(
+            "<ListBucketResult><EncodingType>url</EncodingType>{more}<Contents><Key>{key}</Key><Size>3</Size>\
+             <LastModified>2015-10-21T07:28:00.000Z</LastModified><ETag>&quot;e&quot;</ETag></Contents></ListBucketResult>"
+        )
+    };
+    let first =
+        page("a+b%2B%C3%BC", "<IsTruncated>true</IsTruncated><NextContinuationToken>T1</NextContinuationToken>");
+    let second = page("z", "<IsTruncated>false</IsTruncated>");
+    let server = Server::start(move |request| {
+        assert!(request.target.contains("encoding-type=url"));
+        answer(200, if request.target.contains("continuation-token=T1") { second.clone() } else { first.clone() })
+    })
+    .await;
+    let s3 = server.aws().await.source();
+    let page = s3.list("b", None).await.unwrap();
+    assert_eq!((page.objects[0].key.as_str(), page.objects[0].stored.etag.as_str()), ("a b+ü", "e"));
+    assert_eq!((page.objects[0].stored.size, page.objects[0].stored.last_modified), (3, 1_445_412_480_000));
+    let page = s3.list("b", page.next).await.unwrap();
+    assert_eq!((page.objects[0].key.as_str(), page.next), ("z", None));
+}
+
+#[tokio::test]
+async fn errors_of_s3() {
+    for (status, code, kind) in [
+        (404, "NoSuchKey", Kind::NotFound),
+        (404, "NoSuchBucket", Kind::NoBucket),
+        (403, "AccessDenied", Kind::Denied),
+        (400, "KMS.DisabledException", Kind::Denied),
+        (400, "ExpiredToken", Kind::Expired),
+        (412, "PreconditionFailed", Kind::Precondition),
+        (503, "SlowDown", Kind::Throttled),
+        (500, "InternalError", Kind::Unavailable),
+        (400, "EntityTooLarge", Kind::TooLarge),
+        (301, "PermanentRedirect", Kind::Other),
+    ] {
+        let server = Server::start(move |_| xml_error(status, code, "words")).await;
+        let s3 = server.aws_with(Options { attempts: 1, ..options() }).await.source();
+        let error = s3.get(&object("b", "k"), &Which::default(), 0).await.err().unwrap();
+        assert_eq!((error.kind, error.code.as_deref()), (kind, Some(code)));
+        assert!(error.to_string().starts_with(&format!("GetObject of s3://b/k failed: {code}: words")), "{error}");
+        assert_eq!(error.message.contains("eu-west-1"), status == 301, "{error}");
+    }
+}

@@ -1,0 +1,171 @@
+//! Writing objects, in parts or at once.
+
+use aws_sdk_s3::Client;
+use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart, ObjectCannedAcl};
+use aws_smithy_types::body::SdkBody;
+use bytes::Bytes;
+
+use super::{Put, S3};
+use crate::aws::AwsError;
+use crate::aws::config::timeouts;
+use crate::aws::error::{Call, Kind};
+use crate::aws::service::Service;
+use crate::model::ObjectId;
+
+impl S3 {
+    /// PutObject.
+    ///
+    /// # Errors
+    /// As S3 says.
+    pub async fn put(&self, put: &Put, bytes: Bytes) -> Result<(), AwsError> {
+        let target = &put.target;
+        let request = self.s3.client().await?.put_object().bucket(&target.bucket).key(&target.key);
+        let answer = request
+            .set_metadata(Some(put.metadata.iter().cloned().collect()))
+            .set_acl(acl(put.owner_full_control))
+            .body(SdkBody::from(bytes).into())
+            .send()
+            .await;
+        answer.map(drop).map_err(|error| self.failed("PutObject", target, error))
+    }
+
+    /// CreateMultipartUpload.
+    ///
+    /// # Errors
+    /// As S3 says.
+    pub async fn begin_upload(&self, put: &Put) -> Result<PartUpload, AwsError> {
+        let target = &put.target;
+        let request = self.s3.client().await?.create_multipart_upload().bucket(&target.bucket).key(&target.key);
+        let answer = request
+            .set_metadata(Some(put.metadata.iter().cloned().collect()))
+            .set_acl(acl(put.owner_full_control))
+            .send()
+            .await
+            .map_err(|error| self.failed("CreateMultipartUpload", target, error))?;
+        let open = Open { s3: self.s3.clone(), target: target.clone(), id: answer.upload_id.unwrap_or_default() };
+        Ok(PartUpload { open: Some(open), parts: Vec::new() })
+    }
+}
+
+fn acl(owner_full_control: bool) -> Option<ObjectCannedAcl> {
+    owner_full_control.then_some(ObjectCannedAcl::BucketOwnerFullControl)
+}
+
+/// A multipart upload that S3 keeps until it is completed or aborted.
+#[derive(Clone)]
+pub(super) struct Open {
+    pub(super) s3: Service<Client>,
+    pub(super) target: ObjectId,
+    pub(super) id: String,
+}
+
+impl Open {
+    pub(super) fn call(&self, operation: &'static str) -> Call<'_> {
+        self.s3.call(operation)
+    }
+
+    async fn abort(&self) {
+        if let Err(error) = self.try_abort().await
+            // It was completed or aborted after all.
+            && error.kind != Kind::NotFound
+        {
+            tracing::warn!(%error, "an upload in parts is left behind; a lifecycle rule of the bucket can remove it");
+        }
+    }
+
+    async fn try_abort(&self) -> Result<(), AwsError> {
+        let request = self.s3.client().await?.abort_multipart_upload();
+        let request = request.bucket(&self.target.bucket).key(&self.target.key).upload_id(&self.id);
+        let answer = request.send().await;
+        answer.map(drop).map_err(|error| self.call("AbortMultipartUpload").failed(self.target.to_string(), error))
+    }
+
+    async fn complete(&self, parts: Vec<CompletedPart>) -> Result<(), AwsError> {
+        // S3 may put parts together for minutes before it answers.
+        let patience = self.s3.request_timeout + super::copy::time_of(super::copy::MAX_AT_ONCE);
+        let parts = CompletedMultipartUpload::builder().set_parts(Some(parts)).build();
+        let request = self.s3.client().await?.complete_multipart_upload();
+        let request = request.bucket(&self.target.bucket).key(&self.target.key).upload_id(&self.id);
+        let answer = request
+            .multipart_upload(parts)
+            .customize()
+            .config_override(aws_sdk_s3::Config::builder().timeout_config(timeouts(patience)))
+            .send()
+            .await;
+        answer.map(drop).map_err(|error| self.call("CompleteMultipartUpload").failed(self.target.to_string(), error))
+    }
+}
+
+/// A multipart upload on its way. Dropped before it is complete, it is aborted.
+pub struct PartUpload {
+    /// None: completed, or aborted.
+    open: Option<Open>,
+    parts: Vec<CompletedPart>,
+}
+
+impl PartUpload {
+    /// UploadPart: the next part, at least 5 MiB unless it is the last.
+    ///
+    /// # Errors
+    /// As S3 says.
+    pub async fn part(&mut self, bytes: Bytes) -> Result<(), AwsError> {
+        let Some(open) = &self.open else { return Ok(()) };
+        let number = part_number(self.parts.len());
+        let request = open.s3.client().await?.upload_part();
+        let request = request.bucket(&open.target.bucket).key(&open.target.key).upload_id(&open.id);
+        let answer = request.part_number(number).body(SdkBody::from(bytes).into()).send().await;
+        let answer = answer.map_err(|error| open.call("UploadPart").failed(open.target.to_string(), error))?;
+        self.parts.push(CompletedPart::builder().part_number(number).set_e_tag(answer.e_tag).build());
+        Ok(())
+    }
+
+    /// CompleteMultipartUpload.
+    ///
+    /// # Errors
+    /// As S3 says; an error in the body of a 200 is one. The upload is aborted then.
+    pub async fn complete(mut self) -> Result<(), AwsError> {
+        let Some(open) = &self.open else { return Ok(()) };
+        match open.complete(std::mem::take(&mut self.parts)).await {
+            Ok(()) => {
+                self.open = None;
+                Ok(())
+            }
+            Err(error) => {
+                self.abort().await;
+                Err(error)
+            }
+        }
+    }
+
+    /// AbortMultipartUpload. A failure is only logged: there is nothing else to do.
+    pub async fn abort(mut self) {
+        if let Some(open) = &self.open {
+            open.abort().await;
+            self.open = None;
+        }
+    }
+
+    /// What copies need to add parts of their own.
+    pub(super) fn open(&self) -> Option<&Open> {
+        self.open.as_ref()
+    }
+
+    /// Takes parts that were made elsewhere, in order.
+    pub(super) fn set_parts(&mut self, parts: Vec<CompletedPart>) {
+        self.parts = parts;
+    }
+}
+
+impl Drop for PartUpload {
+    fn drop(&mut self) {
+        // Given up in the middle, at a deadline for one: parts that nobody sees cost money.
+        if let (Some(open), Ok(runtime)) = (self.open.take(), tokio::runtime::Handle::try_current()) {
+            runtime.spawn(async move { open.abort().await });
+        }
+    }
+}
+
+/// The number of the part at an index: from 1.
+pub(super) fn part_number(index: usize) -> i32 {
+    i32::try_from(index).unwrap_or(i32::MAX).saturating_add(1)
+}

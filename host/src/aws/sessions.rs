@@ -1,0 +1,309 @@
+//! The double hop of roles, and its cache.
+//!
+//! Own credentials assume the central role; its session assumes the tenant's, in
+//! the tenant's region, with the processor's own account as external ID. For S3
+//! the central role alone is enough, in a session of another name. Each session is
+//! a [`Session`]: found when first used, renewed before it expires, one call at a
+//! time. The SDK's own cache of identities is off: it would be a second one.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use aws_config::{Region, SdkConfig};
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::error::CredentialsError;
+use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, future};
+use aws_sdk_sts::config::IdentityCache;
+use aws_sdk_sts::config::retry::RetryPartition;
+use tokio::sync::OnceCell;
+
+use super::AwsError;
+use super::cache::Cache;
+use super::error::{Call, Kind, words};
+use super::lazy::Lazy;
+use super::remedy::{NO_CENTRAL_ROLE, NO_CREDENTIALS};
+use super::sts::{Role, assume_role, own_account};
+
+/// Credentials are renewed this long before they expire.
+const RENEW_BEFORE: Duration = Duration::from_secs(5 * 60);
+
+/// How long old credentials, still valid, are used after a renewal failed, before
+/// the next try.
+const RETRY_AFTER: Duration = Duration::from_secs(10);
+
+/// Sessions of tenants that are kept: some KB each.
+const MAX_SESSIONS: usize = 2000;
+
+/// Where a session's credentials come from.
+enum Source {
+    /// The environment, the pod, the Lambda, a profile.
+    Own(Option<SharedCredentialsProvider>),
+    /// The central role's, where it isn't set.
+    NoCentralRole,
+    /// The central role's, with own credentials.
+    Central(Hop),
+    /// A tenant's, with the central role's session.
+    Tenant { hop: Hop, central: Arc<Session>, external_id: Arc<ExternalId> },
+}
+
+/// A role and who asks for it.
+struct Hop {
+    role: Role,
+    sts: Lazy<aws_sdk_sts::Client>,
+    partition: RetryPartition,
+}
+
+impl Hop {
+    fn new(role: Role, sts: Lazy<aws_sdk_sts::Client>) -> Self {
+        let partition = RetryPartition::custom(format!("sts-{}", role.arn)).build();
+        Self { role, sts, partition }
+    }
+
+    async fn assume(&self, external_id: Option<&str>) -> Result<Credentials, AwsError> {
+        assume_role(&self.sts, &self.partition, &self.role, external_id).await
+    }
+}
+
+/// The processor's own account, found once.
+struct ExternalId {
+    found: OnceCell<String>,
+    sts: Lazy<aws_sdk_sts::Client>,
+    region: String,
+}
+
+impl ExternalId {
+    async fn get(&self) -> Result<&str, AwsError> {
+        self.found.get_or_try_init(|| own_account(&self.sts, &self.region)).await.map(String::as_str)
+    }
+}
+
+/// Credentials of one identity, kept and renewed.
+pub(super) struct Session {
+    source: Source,
+    /// Goes up when all sessions are to be forgotten.
+    epoch: Arc<AtomicU64>,
+    state: Mutex<State>,
+    /// Held by the one who renews.
+    turn: tokio::sync::Mutex<()>,
+}
+
+#[derive(Default)]
+struct State {
+    /// With the epoch in which they were asked for.
+    held: Option<(Credentials, u64)>,
+    /// The last renewal, if it failed.
+    failure: Option<(Instant, AwsError)>,
+}
+
+/// What is held at a moment.
+enum Held {
+    Fresh(Credentials),
+    /// Valid, but to be renewed.
+    Old(Credentials),
+    Nothing,
+}
+
+impl Session {
+    fn new(source: Source, epoch: &Arc<AtomicU64>) -> Arc<Self> {
+        let turn = tokio::sync::Mutex::new(());
+        Arc::new(Self { source, epoch: Arc::clone(epoch), state: Mutex::default(), turn })
+    }
+
+    /// Credentials that are valid now; from memory, but for the first time and
+    /// shortly before they expire. While one caller renews them, the others go on
+    /// with the old ones, or wait where there are none, and share what it gets.
+    ///
+    /// # Errors
+    /// The role can't be assumed (names it), or the way to it failed.
+    pub(super) async fn credentials(&self) -> Result<Credentials, AwsError> {
+        let asked = Instant::now();
+        let old = match self.held() {
+            Held::Fresh(credentials) => return Ok(credentials),
+            Held::Old(credentials) => Some(credentials),
+            Held::Nothing => None,
+        };
+        let _turn = match (self.turn.try_lock(), old) {
+            (Ok(turn), _) => turn,
+            (Err(_), Some(old)) => return Ok(old),
+            (Err(_), None) => self.turn.lock().await,
+        };
+        let old = match self.held() {
+            Held::Fresh(credentials) => return Ok(credentials),
+            Held::Old(credentials) => Some(credentials),
+            Held::Nothing => None,
+        };
+        if let Some((when, failure)) = &self.state().failure
+            && *when >= asked
+        {
+            return old.ok_or_else(|| failure.clone());
+        }
+        self.renew(old).await
+    }
+
+    /// Asks for new credentials; where that fails, the old ones go on.
+    async fn renew(&self, old: Option<Credentials>) -> Result<Credentials, AwsError> {
+        let epoch = self.epoch.load(Ordering::Acquire);
+        // Boxed: a tenant's session asks for the central one's, which is the same type.
+        let found = Box::pin(self.fetch()).await;
+        let mut state = self.state();
+        match (found, old) {
+            (Ok(credentials), _) => {
+                *state = State { held: Some((credentials.clone(), epoch)), failure: None };
+                Ok(credentials)
+            }
+            (Err(error), Some(old)) => {
+                tracing::warn!(error = %error, "credentials can't be renewed; the old ones go on while they are valid");
+                state.failure = Some((Instant::now(), error));
+                Ok(old)
+            }
+            (Err(error), None) => {
+                state.failure = Some((Instant::now(), error.clone()));
+                Err(error)
+            }
+        }
+    }
+
+    async fn fetch(&self) -> Result<Credentials, AwsError> {
+        match &self.source {
+            Source::Own(None) => Err(no_credentials(&CredentialsError::not_loaded_no_source())),
+            Source::Own(Some(own)) => own.provide_credentials().await.map_err(|error| no_credentials(&error)),
+            Source::NoCentralRole => Err(no_central_role()),
+            Source::Central(hop) => hop.assume(None).await,
+            Source::Tenant { hop, central, external_id } => {
+                let (_, external_id) = tokio::try_join!(central.credentials(), external_id.get())?;
+                hop.assume(Some(external_id)).await
+            }
+        }
+    }
+
+    fn held(&self) -> Held {
+        let state = self.state();
+        let Some((credentials, epoch)) = &state.held else { return Held::Nothing };
+        if *epoch != self.epoch.load(Ordering::Acquire) {
+            return Held::Nothing;
+        }
+        let Some(expiry) = credentials.expiry() else { return Held::Fresh(credentials.clone()) };
+        let left = expiry.duration_since(SystemTime::now()).unwrap_or_default();
+        let failed_just_now = state.failure.as_ref().is_some_and(|(when, _)| when.elapsed() < RETRY_AFTER);
+        if left.is_zero() {
+            Held::Nothing
+        } else if left > RENEW_BEFORE || failed_just_now {
+            Held::Fresh(credentials.clone())
+        } else {
+            Held::Old(credentials.clone())
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Session")
+    }
+}
+
+impl ProvideCredentials for Session {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        future::ProvideCredentials::new(async { self.credentials().await.map_err(CredentialsError::provider_error) })
+    }
+}
+
+fn no_credentials(error: &CredentialsError) -> AwsError {
+    let call = Call { operation: "credentials", region: "" };
+    call.error("the processor", Kind::Denied, Some(NO_CREDENTIALS.to_owned()), words(error), false)
+}
+
+fn no_central_role() -> AwsError {
+    let call = Call { operation: "AssumeRole", region: "" };
+    let message = "CENTRAL_LOG_DISTRIBUTION_ROLE_ARN is not set";
+    call.error("the central role", Kind::Denied, Some(NO_CENTRAL_ROLE.to_owned()), message, false)
+}
+
+/// The sessions of this process.
+pub(super) struct Sessions {
+    own: Arc<Session>,
+    central: Arc<Session>,
+    destination: Arc<Session>,
+    /// By role and region.
+    tenants: Cache<(String, String), Arc<Session>>,
+    external_id: Arc<ExternalId>,
+    /// STS with the central role's session.
+    second_sts: Lazy<aws_sdk_sts::Client>,
+    epoch: Arc<AtomicU64>,
+}
+
+impl Sessions {
+    /// `config` has the processor's own credentials and its region.
+    pub(super) fn new(config: &SdkConfig, central_role: Option<&str>) -> Self {
+        let epoch = Arc::new(AtomicU64::new(0));
+        let region = config.region().map(ToString::to_string).unwrap_or_default();
+        let own = Session::new(Source::Own(config.credentials_provider()), &epoch);
+        let first_sts = sts(with_session(config, &own, &region));
+        let role = |session_prefix| {
+            let Some(arn) = central_role else { return Session::new(Source::NoCentralRole, &epoch) };
+            let role = Role { arn: arn.to_owned(), session_prefix, region: region.clone() };
+            Session::new(Source::Central(Hop::new(role, first_sts.clone())), &epoch)
+        };
+        let central = role("CentralLogDistribution");
+        let destination = role("S3LogDelivery");
+        let second_sts = sts(with_session(config, &central, &region));
+        let external_id = Arc::new(ExternalId { found: OnceCell::new(), sts: first_sts, region });
+        Self { own, central, destination, tenants: Cache::new(MAX_SESSIONS), external_id, second_sts, epoch }
+    }
+
+    /// The processor's own credentials.
+    pub(super) fn own(&self) -> &Arc<Session> {
+        &self.own
+    }
+
+    /// The central role alone, for S3.
+    pub(super) fn destination(&self) -> &Arc<Session> {
+        &self.destination
+    }
+
+    /// A tenant's role, by way of the central one.
+    pub(super) fn tenant(&self, role_arn: &str, region: &str) -> Arc<Session> {
+        self.tenants.get_or_insert((role_arn.to_owned(), region.to_owned()), |(arn, region)| {
+            let role = Role { arn: arn.clone(), session_prefix: "CloudWatchLogDelivery", region: region.clone() };
+            let hop = Hop::new(role, self.second_sts.clone());
+            let (central, external_id) = (Arc::clone(&self.central), Arc::clone(&self.external_id));
+            Session::new(Source::Tenant { hop, central, external_id }, &self.epoch)
+        })
+    }
+
+    /// No credentials that are held now are used again.
+    pub(super) fn forget(&self) {
+        self.epoch.fetch_add(1, Ordering::AcqRel);
+    }
+}
+
+/// A configuration in which `session` signs, in `region`.
+pub(super) fn with_session(config: &SdkConfig, session: &Arc<Session>, region: &str) -> SdkConfig {
+    let session: Arc<dyn ProvideCredentials> = Arc::<Session>::clone(session);
+    config
+        .to_builder()
+        .region(Region::new(region.to_owned()))
+        .credentials_provider(SharedCredentialsProvider::new(session))
+        .identity_cache(IdentityCache::no_cache())
+        .build()
+}
+
+fn sts(config: SdkConfig) -> Lazy<aws_sdk_sts::Client> {
+    Lazy::new(move || {
+        let partition = RetryPartition::custom("sts").build();
+        let config = aws_sdk_sts::config::Builder::from(&config).retry_partition(partition).build();
+        aws_sdk_sts::Client::from_conf(config)
+    })
+}
+
+#[cfg(test)]
+#[path = "sessions_tests.rs"]
+mod tests;

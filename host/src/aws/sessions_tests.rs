@@ -1,0 +1,204 @@
+use std::sync::atomic::{AtomicBool, AtomicUsize};
+
+use bytes::Bytes;
+
+use super::super::testing::{Answer, CENTRAL, Server, TENANT, answer, options, query_error, sts, with_sts};
+use super::super::{Aws, Options};
+use super::*;
+
+async fn put(aws: &Aws, tenant: &str, region: &str) -> Result<(), AwsError> {
+    aws.logs(tenant, TENANT, region).put("/a", Bytes::from_static(b"{}")).await.map(drop)
+}
+
+#[tokio::test]
+async fn two_hops_with_names_external_id_and_regions() {
+    let server = Server::start(with_sts(|_| answer(200, "{}"))).await;
+    put(&server.aws().await, "t", "us-east-2").await.unwrap();
+    let roles = server.of("AssumeRole");
+    let [first, second] = roles.as_slice() else { panic!("{roles:?}") };
+    assert_eq!((first.signer().as_str(), first.field("RoleArn").as_deref()), ("OWN", Some(CENTRAL)));
+    assert_eq!(first.field("ExternalId"), None);
+    assert!(first.header("authorization").contains("/eu-west-1/sts/"));
+    assert_eq!((second.signer().as_str(), second.field("RoleArn").as_deref()), ("CENTRAL", Some(TENANT)));
+    assert_eq!(second.field("ExternalId").as_deref(), Some("999999999999"));
+    assert!(second.header("authorization").contains("/us-east-2/sts/"));
+    for (request, prefix) in [(first, "CentralLogDistribution-"), (second, "CloudWatchLogDelivery-")] {
+        let name = request.field("RoleSessionName").unwrap();
+        let id = name.strip_prefix(prefix).unwrap_or_else(|| panic!("{name}"));
+        assert_eq!(uuid::Uuid::parse_str(id).unwrap().get_version_num(), 4);
+        assert_eq!(request.field("DurationSeconds").as_deref(), Some("3600"));
+    }
+    assert_eq!(server.of("GetCallerIdentity")[0].signer(), "OWN");
+}
+
+#[tokio::test]
+async fn the_hop_to_s3_is_the_central_role_alone() {
+    let server = Server::start(with_sts(|_| answer(200, ""))).await;
+    let put = super::super::Put {
+        target: crate::model::ObjectId { bucket: "b".into(), key: "k".into() },
+        metadata: Vec::new(),
+        owner_full_control: true,
+    };
+    server.aws().await.destination("t", "us-east-2").put(&put, Bytes::from_static(b"x")).await.unwrap();
+    let roles = server.of("AssumeRole");
+    assert_eq!(roles.len(), 1);
+    assert!(roles[0].field("RoleSessionName").unwrap().starts_with("S3LogDelivery-"));
+    let put = &server.of("PUT")[0];
+    assert_eq!(put.signer(), "CENTRAL");
+    assert!(put.header("authorization").contains("/us-east-2/s3/"));
+}
+
+#[tokio::test]
+async fn sessions_are_found_once_however_many_ask_at_once() {
+    let server = Server::start(with_sts(|_| Answer { delay: Duration::from_millis(20), ..answer(200, "{}") })).await;
+    let aws = server.aws().await;
+    let calls = (0..20).map(|index| {
+        let (aws, region) = (aws.clone(), if index % 2 == 0 { "us-east-2" } else { "eu-central-1" });
+        async move { put(&aws, &format!("t{index}"), region).await }
+    });
+    for result in futures_util::future::join_all(calls).await {
+        result.unwrap();
+    }
+    assert_eq!(server.of("PutLogEvents").len(), 20);
+    // Central, and the tenant's in two regions.
+    assert_eq!(server.of("AssumeRole").len(), 3);
+    assert_eq!(server.of("GetCallerIdentity").len(), 1);
+}
+
+/// STS whose sessions last so long, and which can be made to deny.
+async fn sts_server(lasts: Duration) -> (Server, Arc<AtomicBool>) {
+    let denies = Arc::new(AtomicBool::new(false));
+    let deny = Arc::clone(&denies);
+    let server = Server::start(move |request| match sts(request, lasts) {
+        Some(_) if deny.load(Ordering::SeqCst) => query_error(403, "AccessDenied", "not authorized"),
+        Some(answer) => answer,
+        None => answer(200, "{}"),
+    })
+    .await;
+    (server, denies)
+}
+
+#[tokio::test]
+async fn renewed_before_they_expire_and_kept_while_renewal_fails() {
+    let (server, denies) = sts_server(Duration::from_secs(200)).await;
+    let aws = server.aws().await;
+    put(&aws, "t", "us-east-2").await.unwrap();
+    let before = server.of("AssumeRole").len();
+    denies.store(true, Ordering::SeqCst);
+    put(&aws, "t", "us-east-2").await.unwrap();
+    let tried = server.of("AssumeRole").len();
+    assert!(tried > before, "200 s is within five minutes of the end");
+    // No call to STS for each put while the old ones are good.
+    put(&aws, "t", "us-east-2").await.unwrap();
+    assert_eq!(server.of("AssumeRole").len(), tried);
+}
+
+#[tokio::test]
+async fn not_renewed_while_there_is_time() {
+    let (server, _) = sts_server(Duration::from_secs(900)).await;
+    let aws = server.aws().await;
+    put(&aws, "t", "us-east-2").await.unwrap();
+    put(&aws, "t", "us-east-2").await.unwrap();
+    assert_eq!(server.of("AssumeRole").len(), 2);
+}
+
+#[tokio::test]
+async fn expired_ones_are_never_used() {
+    let (server, denies) = sts_server(Duration::from_millis(1500)).await;
+    let aws = server.aws().await;
+    put(&aws, "t", "us-east-2").await.unwrap();
+    denies.store(true, Ordering::SeqCst);
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(put(&aws, "t", "us-east-2").await.unwrap_err().kind, Kind::Denied);
+}
+
+#[tokio::test]
+async fn a_denied_role_is_named_and_all_who_wait_share_the_answer() {
+    let server = Server::start(move |request| match request.field("RoleArn").as_deref() {
+        Some(TENANT) => Answer {
+            delay: Duration::from_millis(100),
+            ..query_error(403, "AccessDenied", "User is not authorized to perform: sts:AssumeRole")
+        },
+        _ => sts(request, Duration::from_secs(3600)).unwrap_or_else(|| answer(200, "{}")),
+    })
+    .await;
+    let aws = server.aws().await;
+    let calls = (0..10).map(|index| put(&aws, if index % 2 == 0 { "a" } else { "b" }, "us-east-2"));
+    for result in futures_util::future::join_all(calls).await {
+        let error = result.unwrap_err();
+        assert_eq!((error.operation, error.kind), ("AssumeRole", Kind::Denied));
+        let text = error.to_string();
+        assert!(text.contains(TENANT) && text.contains("trust policy"), "{text}");
+    }
+    let asked = server.of("AssumeRole").iter().filter(|role| role.field("RoleArn").as_deref() == Some(TENANT)).count();
+    assert_eq!(asked, 1);
+    assert!(server.of("PutLogEvents").is_empty());
+}
+
+#[tokio::test]
+async fn a_provider_that_fails_within_a_call_surfaces_as_itself() {
+    let server = Server::start(|request| match request.operation().as_str() {
+        "AssumeRole" => query_error(403, "AccessDenied", "no"),
+        _ => answer(200, "{}"),
+    })
+    .await;
+    let sessions = Sessions::new(&server.config(&options()).await, Some(CENTRAL));
+    let config = with_session(&server.config(&options()).await, sessions.destination(), "eu-west-1");
+    let sdk = aws_sdk_dynamodb::Client::new(&config).list_tables().send().await.unwrap_err();
+    let error = Call { operation: "ListTables", region: "" }.failed("x", sdk);
+    assert_eq!((error.operation, error.about), ("AssumeRole", format!("role {CENTRAL}")));
+}
+
+#[tokio::test]
+async fn the_external_id_is_asked_again_after_a_failure_only() {
+    let failures = AtomicUsize::new(1);
+    let server = Server::start(with_sts_failing(failures)).await;
+    let aws = server.aws().await;
+    let error = put(&aws, "t", "us-east-2").await.unwrap_err();
+    assert_eq!(error.operation, "GetCallerIdentity");
+    put(&aws, "t", "us-east-2").await.unwrap();
+    put(&aws, "t", "eu-central-1").await.unwrap();
+    assert_eq!(server.of("GetCallerIdentity").len(), 2);
+}
+
+fn with_sts_failing(failures: AtomicUsize) -> impl Fn(&super::super::testing::Request) -> Answer + Send + Sync {
+    move |request| {
+        let asked = request.operation() == "GetCallerIdentity";
+        if asked && failures.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok() {
+            return query_error(403, "AccessDenied", "no");
+        }
+        sts(request, Duration::from_secs(3600)).unwrap_or_else(|| answer(200, "{}"))
+    }
+}
+
+#[tokio::test]
+async fn sessions_that_aws_calls_expired_are_forgotten() {
+    let expired = Arc::new(AtomicBool::new(true));
+    let once = Arc::clone(&expired);
+    let server = Server::start(with_sts(move |_| {
+        if once.swap(false, Ordering::SeqCst) {
+            return super::super::testing::json_error(400, "ExpiredTokenException", "The security token is expired");
+        }
+        answer(200, "{}")
+    }))
+    .await;
+    let aws = server.aws().await;
+    let error = put(&aws, "t", "us-east-2").await.unwrap_err();
+    assert_eq!(error.kind, Kind::Expired);
+    aws.forget_sessions();
+    put(&aws, "t", "us-east-2").await.unwrap();
+    assert_eq!(server.of("AssumeRole").len(), 4);
+    // The new ones are kept.
+    put(&aws, "t", "us-east-2").await.unwrap();
+    assert_eq!(server.of("AssumeRole").len(), 4);
+}
+
+#[tokio::test]
+async fn without_a_central_role_the_setting_is_named() {
+    let server = Server::start(with_sts(|_| answer(200, "{}"))).await;
+    let aws = server.aws_with(Options { central_role: None, ..options() }).await;
+    let error = put(&aws, "t", "us-east-2").await.unwrap_err();
+    assert_eq!(error.kind, Kind::Denied);
+    assert!(error.to_string().contains("CENTRAL_LOG_DISTRIBUTION_ROLE_ARN is not set; set it to"), "{error}");
+    assert!(server.of("AssumeRole").is_empty());
+}

@@ -1,0 +1,257 @@
+//! SQS.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_sdk_sqs::Client;
+use aws_sdk_sqs::error::{BuildError, ProvideErrorMetadata, SdkError};
+use aws_sdk_sqs::types::{
+    BatchResultErrorEntry, ChangeMessageVisibilityBatchRequestEntry, DeleteMessageBatchRequestEntry,
+    DeleteMessageBatchResultEntry, Message, MessageAttributeValue, MessageSystemAttributeName,
+    SendMessageBatchRequestEntry, SendMessageBatchResultEntry,
+};
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+
+use super::AwsError;
+use super::config::timeouts;
+use super::error::Kind;
+use super::service::{Access, Service};
+
+/// A message that was received.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Received {
+    /// Its ID.
+    pub message_id: String,
+    /// What it is deleted and extended by.
+    pub receipt_handle: String,
+    /// Its body.
+    pub body: String,
+    /// How often it was received, this time included.
+    pub receive_count: u32,
+}
+
+/// A message to be sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outgoing {
+    /// Its body.
+    pub body: String,
+    /// Seconds before it can be received, at most 900.
+    pub delay_seconds: u32,
+    /// Attributes of type Number.
+    pub numbers: Vec<(&'static str, u64)>,
+}
+
+/// What became of one message's visibility.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Extended {
+    /// It is invisible for that long from now.
+    Done,
+    /// The message is someone else's by now, or gone.
+    Lost(String),
+    /// It may be tried again.
+    Failed(String),
+}
+
+/// One queue. `Clone` is cheap.
+#[derive(Clone)]
+pub struct Queue {
+    sqs: Service<Client>,
+    url: Arc<str>,
+}
+
+/// SQS, for all queues.
+pub(super) fn client(access: Access) -> Service<Client> {
+    Service::new(access, |access| {
+        let config = aws_sdk_sqs::config::Builder::from(&access.config).retry_partition(access.retry_partition());
+        Client::from_conf(config.build())
+    })
+}
+
+impl Queue {
+    pub(super) fn new(sqs: Service<Client>, url: &str) -> Self {
+        Self { sqs, url: url.into() }
+    }
+
+    /// Receives at most 10 messages; waits up to `wait_seconds` for the first.
+    ///
+    /// # Errors
+    /// After the SDK's attempts.
+    pub async fn receive(&self, wait_seconds: u32, visibility_seconds: u32) -> Result<Vec<Received>, AwsError> {
+        let patience = self.sqs.request_timeout + Duration::from_secs(wait_seconds.into());
+        let answer = self
+            .sqs
+            .client()
+            .await?
+            .receive_message()
+            .queue_url(&*self.url)
+            .max_number_of_messages(10)
+            .wait_time_seconds(seconds(wait_seconds))
+            .visibility_timeout(seconds(visibility_seconds))
+            .message_system_attribute_names(MessageSystemAttributeName::ApproximateReceiveCount)
+            .customize()
+            .config_override(aws_sdk_sqs::Config::builder().timeout_config(timeouts(patience)))
+            .send()
+            .await
+            .map_err(|error| self.failed("ReceiveMessage", error))?;
+        Ok(answer.messages.unwrap_or_default().into_iter().map(received).collect())
+    }
+
+    /// Deletes messages by their receipt handles, at most 10; one result for each, in order.
+    ///
+    /// # Errors
+    /// When the call as a whole failed.
+    pub async fn delete(&self, receipt_handles: &[String]) -> Result<Vec<Result<(), String>>, AwsError> {
+        if receipt_handles.is_empty() {
+            return Ok(Vec::new());
+        }
+        let entry = |(id, handle): (usize, &String)| {
+            DeleteMessageBatchRequestEntry::builder().id(id.to_string()).receipt_handle(handle).build()
+        };
+        let entries: Result<Vec<_>, _> = receipt_handles.iter().enumerate().map(entry).collect();
+        let request = self.sqs.client().await?.delete_message_batch().queue_url(&*self.url);
+        let answer = request
+            .set_entries(Some(entries.map_err(|error| self.invalid("DeleteMessageBatch", &error))?))
+            .send()
+            .await
+            .map_err(|error| self.failed("DeleteMessageBatch", error))?;
+        let done = answer.successful().iter().map(DeleteMessageBatchResultEntry::id);
+        Ok(in_order(receipt_handles.len(), done, answer.failed()))
+    }
+
+    /// Makes messages invisible for `seconds` from now (0: visible), at most 10.
+    ///
+    /// # Errors
+    /// When the call as a whole failed; `Denied` where the role may not.
+    pub async fn set_visibility(&self, receipt_handles: &[String], seconds: u32) -> Result<Vec<Extended>, AwsError> {
+        if receipt_handles.is_empty() {
+            return Ok(Vec::new());
+        }
+        let entry = |(id, handle): (usize, &String)| {
+            let entry = ChangeMessageVisibilityBatchRequestEntry::builder().id(id.to_string()).receipt_handle(handle);
+            entry.visibility_timeout(self::seconds(seconds)).build()
+        };
+        let entries: Result<Vec<_>, _> = receipt_handles.iter().enumerate().map(entry).collect();
+        let request = self.sqs.client().await?.change_message_visibility_batch().queue_url(&*self.url);
+        let answer = request
+            .set_entries(Some(entries.map_err(|error| self.invalid("ChangeMessageVisibilityBatch", &error))?))
+            .send()
+            .await
+            .map_err(|error| self.failed("ChangeMessageVisibilityBatch", error))?;
+        let mut results = vec![Extended::Failed(NO_ANSWER.to_owned()); receipt_handles.len()];
+        for done in answer.successful() {
+            set(&mut results, done.id(), Extended::Done);
+        }
+        for failed in answer.failed() {
+            set(&mut results, failed.id(), not_extended(failed));
+        }
+        Ok(results)
+    }
+
+    /// Sends at most 10 messages; one result for each, in order.
+    ///
+    /// # Errors
+    /// When the call as a whole failed.
+    pub async fn send(&self, messages: &[Outgoing]) -> Result<Vec<Result<(), String>>, AwsError> {
+        if messages.is_empty() {
+            return Ok(Vec::new());
+        }
+        let entries: Result<Vec<_>, _> = messages.iter().enumerate().map(|(id, message)| sent(id, message)).collect();
+        let request = self.sqs.client().await?.send_message_batch().queue_url(&*self.url);
+        let answer = request
+            .set_entries(Some(entries.map_err(|error| self.invalid("SendMessageBatch", &error))?))
+            .send()
+            .await
+            .map_err(|error| self.failed("SendMessageBatch", error))?;
+        let done = answer.successful().iter().map(SendMessageBatchResultEntry::id);
+        Ok(in_order(messages.len(), done, answer.failed()))
+    }
+
+    fn failed<E>(&self, operation: &'static str, error: SdkError<E, HttpResponse>) -> AwsError
+    where
+        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    {
+        self.sqs.call(operation).failed(format!("queue {}", self.url), error)
+    }
+
+    fn invalid(&self, operation: &'static str, error: &BuildError) -> AwsError {
+        self.sqs.call(operation).error(format!("queue {}", self.url), Kind::Other, None, error.to_string(), false)
+    }
+}
+
+/// What SQS said nothing about may be tried again.
+const NO_ANSWER: &str = "SQS said nothing about this message";
+
+fn seconds(seconds: u32) -> i32 {
+    seconds.try_into().unwrap_or(i32::MAX)
+}
+
+fn received(message: Message) -> Received {
+    let count = message.attributes().and_then(|all| all.get(&MessageSystemAttributeName::ApproximateReceiveCount));
+    Received {
+        receive_count: count.and_then(|count| count.parse().ok()).unwrap_or(1),
+        message_id: message.message_id.unwrap_or_default(),
+        receipt_handle: message.receipt_handle.unwrap_or_default(),
+        body: message.body.unwrap_or_default(),
+    }
+}
+
+fn sent(id: usize, message: &Outgoing) -> Result<SendMessageBatchRequestEntry, BuildError> {
+    let mut entry = SendMessageBatchRequestEntry::builder()
+        .id(id.to_string())
+        .message_body(&message.body)
+        .delay_seconds(seconds(message.delay_seconds));
+    for (name, value) in &message.numbers {
+        let value = MessageAttributeValue::builder().data_type("Number").string_value(value.to_string()).build()?;
+        entry = entry.message_attributes(*name, value);
+    }
+    entry.build()
+}
+
+/// One result for each message, whose IDs are their places.
+fn in_order<'a>(
+    count: usize,
+    done: impl Iterator<Item = &'a str>,
+    failed: &[BatchResultErrorEntry],
+) -> Vec<Result<(), String>> {
+    let mut results = vec![Err(NO_ANSWER.to_owned()); count];
+    for id in done {
+        set(&mut results, id, Ok(()));
+    }
+    for entry in failed {
+        set(&mut results, entry.id(), Err(reason(entry)));
+    }
+    results
+}
+
+fn set<T>(results: &mut [T], id: &str, result: T) {
+    if let Some(place) = id.parse().ok().and_then(|place: usize| results.get_mut(place)) {
+        *place = result;
+    }
+}
+
+/// Source: API_ChangeMessageVisibility, Errors. An expired handle is reported as an
+/// invalid parameter, and only its words say so.
+fn not_extended(entry: &BatchResultErrorEntry) -> Extended {
+    let code = entry.code().rsplit('.').next().unwrap_or_default();
+    let words = entry.message().unwrap_or_default();
+    match code {
+        "ReceiptHandleIsInvalid" | "MessageNotInflight" => Extended::Lost(reason(entry)),
+        "InvalidParameterValue"
+            if words.contains("expired") || words.contains("eceipt") || words.contains("available") =>
+        {
+            Extended::Lost(reason(entry))
+        }
+        _ => Extended::Failed(reason(entry)),
+    }
+}
+
+fn reason(entry: &BatchResultErrorEntry) -> String {
+    match entry.message() {
+        Some(message) => format!("{}: {message}", entry.code()),
+        None => entry.code().to_owned(),
+    }
+}
+
+#[cfg(test)]
+#[path = "sqs_tests.rs"]
+mod tests;

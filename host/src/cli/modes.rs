@@ -1,0 +1,230 @@
+//! `log-processor [--mode …]`: the modes that work on AWS.
+
+use std::future::Future;
+use std::io::Write;
+use std::sync::Arc;
+
+use super::arguments::ModeArguments;
+use super::{Exit, plan, variable};
+use crate::aws::{Aws, Options};
+use crate::delivery::dead_letter::DeadLetterStore;
+use crate::guest::Precompiled;
+use crate::intake::message::{Bounds, Control, Parts, Processor};
+use crate::intake::{lambda, manual, scan, sqs};
+use crate::settings::{AwsSettings, DeadLetterPlace, Machine, Settings, lambda_environment};
+use crate::telemetry::{self, Health, Metrics};
+use crate::tenant::TableDirectory;
+
+/// Where messages come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    Lambda,
+    Sqs,
+    Manual,
+    Scan,
+}
+
+impl Mode {
+    fn parse(text: &str) -> Option<Self> {
+        const NAMES: [(&str, Mode); 4] =
+            [("lambda", Mode::Lambda), ("sqs", Mode::Sqs), ("manual", Mode::Manual), ("scan", Mode::Scan)];
+        NAMES.iter().find(|(name, _)| *name == text).map(|(_, mode)| *mode)
+    }
+}
+
+/// Why the process ends early.
+struct Fatal {
+    exit: Exit,
+    problem: String,
+}
+
+fn fatal(exit: Exit, problem: impl Into<String>) -> Fatal {
+    Fatal { exit, problem: problem.into() }
+}
+
+pub(super) fn run(arguments: &ModeArguments, default_guest: Precompiled<'_>) -> Exit {
+    match prepared(arguments, default_guest) {
+        Ok(()) => Exit::Done,
+        Err(Fatal { exit, problem }) => {
+            // For the person at the terminal, and for who reads the log.
+            tracing::error!(exit_code = exit as u8, error = problem, "the processor can't go on");
+            let _ = writeln!(std::io::stderr(), "error: {problem}");
+            exit
+        }
+    }
+}
+
+fn prepared(arguments: &ModeArguments, default_guest: Precompiled<'_>) -> Result<(), Fatal> {
+    let machine = Machine::here(variable);
+    let read = Settings::for_aws(&variable, machine);
+    let level = read.as_ref().map_or(crate::settings::LogLevel::Info, |(settings, ..)| settings.log_level);
+    telemetry::init(level);
+    // The command line wins; the mode is judged before anything else.
+    let asked = arguments.mode.clone().or_else(|| variable("EXECUTION_MODE").filter(|mode| !mode.is_empty()));
+    let mode = mode(asked.as_deref())?;
+    let (settings, aws, warnings) = read.map_err(|error| fatal(Exit::Configuration, error.to_string()))?;
+    for warning in warnings {
+        tracing::warn!("{warning}");
+    }
+    // As many again may have stepped aside.
+    let at_once = settings.max_concurrent_objects.saturating_mul(2);
+    let (plan, odd) = plan::load(&arguments.plugin, default_guest, &settings, at_once, machine)
+        .map_err(|problem| fatal(Exit::Configuration, problem))?;
+    if let Some(odd) = odd {
+        tracing::warn!("{odd}");
+    }
+    check(mode, &aws)?;
+    let body = match mode {
+        Mode::Manual => Some(manual::read(std::io::stdin().lock()).map_err(|problem| fatal(Exit::Failed, problem))?),
+        _ => None,
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(machine.cores.min(4)).enable_all().build();
+    let runtime = runtime.map_err(|error| fatal(Exit::Failed, format!("no threads can be started: {error}")))?;
+    let done = runtime.block_on(work(mode, settings, aws, plan, body));
+    // A hung destination must not hold the process.
+    runtime.shutdown_background();
+    done
+}
+
+fn mode(asked: Option<&str>) -> Result<Mode, Fatal> {
+    match asked {
+        None => Ok(Mode::Lambda),
+        Some(name) => Mode::parse(name).ok_or_else(|| {
+            fatal(
+                Exit::Usage,
+                format!("unknown mode {name:?}: --mode (or EXECUTION_MODE) is lambda, sqs, manual or scan"),
+            )
+        }),
+    }
+}
+
+/// What a mode can't do without.
+fn check(mode: Mode, aws: &AwsSettings) -> Result<(), Fatal> {
+    match mode {
+        Mode::Sqs if aws.queue_url.is_none() => {
+            Err(fatal(Exit::Failed, "sqs mode needs SQS_QUEUE_URL: set it to the URL of the queue"))
+        }
+        Mode::Scan if aws.source_bucket.is_none() => {
+            Err(fatal(Exit::Failed, "scan mode needs SOURCE_BUCKET: set it to the name of the bucket"))
+        }
+        Mode::Lambda => lambda_environment(&variable).map_err(|problem| fatal(Exit::Failed, problem)),
+        _ => Ok(()),
+    }
+}
+
+async fn work(
+    mode: Mode,
+    settings: Settings,
+    aws_settings: AwsSettings,
+    plan: crate::pipeline::Plan,
+    body: Option<String>,
+) -> Result<(), Fatal> {
+    let aws = Aws::connect(options(&aws_settings)).await.map_err(|error| fatal(Exit::Aws, error.to_string()))?;
+    let (metrics, health) = (Metrics::new(), Health::default());
+    let directory =
+        TableDirectory::new(aws.table(&aws_settings.tenant_table), aws_settings.tenant_cache, metrics.clone());
+    let queue = aws_settings.queue_url.as_deref().map(|url| aws.queue(url));
+    let processor = Arc::new(Processor::new(Parts {
+        // Only what came from the queue goes back to it.
+        requeue_to: queue.clone().filter(|_| matches!(mode, Mode::Lambda | Mode::Sqs)),
+        dead_letters: dead_letters(&aws, &aws_settings),
+        bounds: bounds(&settings, &aws_settings),
+        aws: aws.clone(),
+        directory,
+        plan,
+        metrics: metrics.clone(),
+        health: health.clone(),
+    }));
+    if let (Mode::Sqs | Mode::Scan, Some(address)) = (mode, aws_settings.http_addr) {
+        match telemetry::serve(address, metrics, health).await {
+            Ok(bound) => tracing::info!(address = %bound, "serving /metrics, /healthz, /readyz"),
+            Err(problem) if variable("HTTP_ADDR").is_some() => return Err(fatal(Exit::Configuration, problem)),
+            // The default's port may be taken where the reference, which has none, works well.
+            Err(problem) => tracing::warn!(error = problem, "no /metrics, /healthz, /readyz"),
+        }
+    }
+    match mode {
+        Mode::Lambda => lambda::run(processor, aws.metrics()).await.map_err(|problem| fatal(Exit::Failed, problem)),
+        Mode::Manual => {
+            let done = manual::run(&processor, body.unwrap_or_default(), &stop_at_end()).await;
+            processor.metrics().flush(&aws.metrics()).await;
+            done.map_err(|problem| fatal(Exit::Failed, problem))
+        }
+        Mode::Sqs => {
+            let Some(queue) = queue else { return Ok(()) };
+            let options = sqs::Options {
+                visibility_timeout: aws_settings.visibility_timeout,
+                grace: aws_settings.shutdown_grace,
+                places: settings.max_concurrent_objects,
+            };
+            sqs::run(processor, queue, aws.metrics(), options, terminated()).await;
+            Ok(())
+        }
+        Mode::Scan => {
+            let options = scan::Options {
+                bucket: aws_settings.source_bucket.unwrap_or_default(),
+                interval: aws_settings.scan_interval,
+                suffixes: aws_settings.scan_suffixes,
+                grace: aws_settings.shutdown_grace,
+            };
+            scan::run(processor, aws.source(), aws.metrics(), options, terminated()).await;
+            Ok(())
+        }
+    }
+}
+
+fn options(settings: &AwsSettings) -> Options {
+    Options {
+        region: settings.region.clone(),
+        path_style: settings.path_style,
+        attempts: settings.attempts,
+        request_timeout: settings.request_timeout,
+        central_role: settings.central_role.clone(),
+    }
+}
+
+fn bounds(settings: &Settings, aws: &AwsSettings) -> Bounds {
+    Bounds {
+        max_line_bytes: settings.max_line_bytes,
+        max_object_bytes: settings.max_object_bytes.unwrap_or(0),
+        max_batch_events: settings.max_batch_size,
+        attempts: aws.attempts,
+        max_concurrent_objects: settings.max_concurrent_objects,
+        max_concurrent_per_tenant: aws.max_concurrent_per_tenant,
+    }
+}
+
+fn dead_letters(aws: &Aws, settings: &AwsSettings) -> DeadLetterStore {
+    match &settings.dead_letter {
+        None => DeadLetterStore::None,
+        Some(DeadLetterPlace::Folder(folder)) => DeadLetterStore::Folder(Arc::new(folder.clone())),
+        Some(DeadLetterPlace::S3 { bucket, prefix }) => {
+            DeadLetterStore::S3 { s3: aws.source(), bucket: bucket.as_str().into(), prefix: prefix.as_str().into() }
+        }
+    }
+}
+
+/// SIGTERM or Ctrl-C.
+fn terminated() -> impl Future<Output = ()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let signals = signal(SignalKind::terminate()).and_then(|term| Ok((term, signal(SignalKind::interrupt())?)));
+    async move {
+        let Ok((mut terminate, mut interrupt)) = signals else { return std::future::pending().await };
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    }
+}
+
+/// Ends one message's work at SIGTERM or Ctrl-C.
+fn stop_at_end() -> Control {
+    let control = Control::default();
+    let stop = control.stop.clone();
+    let ended = terminated();
+    tokio::spawn(async move {
+        ended.await;
+        stop.abandon();
+    });
+    control
+}

@@ -1,0 +1,139 @@
+//! CloudWatch Logs as a sink of events.
+//!
+//! - `stream`: names of log streams.
+//! - `request`: a batch as the JSON of PutLogEvents.
+
+mod request;
+pub mod stream;
+
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bytes::Bytes;
+
+use super::batch::Batch;
+use super::dead_letter::Letters;
+use super::port::{Activity, DeliveryError, EventSink, Rejected};
+use crate::aws::{AwsError, Kind, Logs, RejectedRanges};
+use crate::model::{DeadLetter, Reason};
+
+/// Puts of a stream that overlap: one travels while another is worked on.
+const PUTS_AT_ONCE: usize = 2;
+
+/// What a sink needs of CloudWatch Logs; errors as [`Logs`] has them.
+pub trait PutLogs: Send + Sync {
+    /// See [`Logs::put`].
+    fn put(&self, group: &str, request: Bytes) -> impl Future<Output = Result<RejectedRanges, AwsError>> + Send;
+
+    /// See [`Logs::create_stream`].
+    fn create_stream(&self, group: &str, stream: &str) -> impl Future<Output = Result<(), AwsError>> + Send;
+
+    /// See [`Logs::create_group`].
+    fn create_group(&self, group: &str) -> impl Future<Output = Result<(), AwsError>> + Send;
+}
+
+impl PutLogs for Logs {
+    async fn put(&self, group: &str, request: Bytes) -> Result<RejectedRanges, AwsError> {
+        Self::put(self, group, request).await
+    }
+
+    async fn create_stream(&self, group: &str, stream: &str) -> Result<(), AwsError> {
+        Self::create_stream(self, group, stream).await
+    }
+
+    async fn create_group(&self, group: &str) -> Result<(), AwsError> {
+        Self::create_group(self, group).await
+    }
+}
+
+/// One log stream of a tenant's.
+pub struct CloudWatchSink<L = Logs> {
+    logs: L,
+    group: String,
+    stream: String,
+    letters: Letters,
+    settled: Arc<AtomicU64>,
+    activity: Activity,
+}
+
+impl<L: PutLogs> CloudWatchSink<L> {
+    /// `pod` is the pod's name; the stream's is [`stream::name`] of it. `settled` is
+    /// where the checkpoint can be read at any time.
+    pub fn new(logs: L, group: &str, pod: &str, letters: Letters, settled: Arc<AtomicU64>, activity: Activity) -> Self {
+        let stream = stream::name(pod).into_owned();
+        Self { logs, group: group.to_owned(), stream, letters, settled, activity }
+    }
+
+    /// Puts first and asks later: a stream that is missing is the rare case.
+    async fn send(&self, request: Bytes) -> Result<RejectedRanges, AwsError> {
+        match self.answered(self.logs.put(&self.group, request.clone()).await) {
+            Err(error) if error.kind == Kind::NotFound => {
+                self.create().await?;
+                self.answered(self.logs.put(&self.group, request).await)
+            }
+            answer => answer,
+        }
+    }
+
+    async fn create(&self) -> Result<(), AwsError> {
+        let (group, stream) = (&self.group, &self.stream);
+        match self.answered(self.logs.create_stream(group, stream).await) {
+            Err(error) if error.kind == Kind::NotFound => {
+                self.answered(self.logs.create_group(group).await)?;
+                self.answered(self.logs.create_stream(group, stream).await)
+            }
+            answer => answer,
+        }
+    }
+
+    fn answered<T>(&self, answer: Result<T, AwsError>) -> Result<T, AwsError> {
+        self.activity.tick();
+        answer
+    }
+}
+
+impl<L: PutLogs> EventSink for CloudWatchSink<L> {
+    fn puts_at_once(&self) -> usize {
+        PUTS_AT_ONCE
+    }
+
+    async fn put(&self, batch: &Batch) -> Result<Vec<Rejected>, DeliveryError> {
+        let request = request::put_log_events(&self.group, &self.stream, batch);
+        let ranges = self.send(request).await?;
+        Ok(rejected(ranges, batch.entries.len()))
+    }
+
+    async fn dead_letters(&self, letters: &[DeadLetter]) -> Result<(), DeliveryError> {
+        self.letters.write(letters).await?;
+        self.activity.tick();
+        Ok(())
+    }
+
+    async fn checkpoint(&self, events: u64) -> Result<(), DeliveryError> {
+        self.settled.store(events, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+/// The union of ranges, which may overlap, each index once.
+fn rejected(ranges: RejectedRanges, len: usize) -> Vec<Rejected> {
+    if ranges == RejectedRanges::default() {
+        return Vec::new();
+    }
+    let before = |end: Option<usize>, index| end.is_some_and(|end| index < end);
+    let why = |index| {
+        if before(ranges.expired_before, index) {
+            Some(Reason::Expired)
+        } else if before(ranges.too_old_before, index) {
+            Some(Reason::TooOld)
+        } else {
+            ranges.too_new_from.filter(|&start| index >= start).map(|_| Reason::TooNew)
+        }
+    };
+    (0..len).filter_map(|index| why(index).map(|reason| Rejected { index, reason })).collect()
+}
+
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;

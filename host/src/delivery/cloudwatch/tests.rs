@@ -1,0 +1,153 @@
+use std::collections::VecDeque;
+use std::sync::Mutex;
+
+use super::*;
+use crate::delivery::batch::Entry;
+use crate::delivery::dead_letter::{DeadLetterStore, Provenance};
+use crate::model::{Event, ObjectId};
+
+/// CloudWatch Logs that knows which group and stream there is, and says what it is
+/// told to say of puts.
+#[derive(Default)]
+struct Fake {
+    group: Mutex<bool>,
+    stream: Mutex<bool>,
+    answers: Mutex<VecDeque<Result<RejectedRanges, Kind>>>,
+    calls: Mutex<Vec<&'static str>>,
+}
+
+fn error(operation: &'static str, kind: Kind) -> AwsError {
+    let (about, message) = ("log group /g".to_owned(), "no".to_owned());
+    AwsError { operation, about, kind, code: None, message, effect_unknown: kind == Kind::Unreachable }
+}
+
+impl Fake {
+    fn called(&self, call: &'static str) {
+        self.calls.lock().unwrap().push(call);
+    }
+}
+
+impl PutLogs for &Fake {
+    async fn put(&self, group: &str, request: Bytes) -> Result<RejectedRanges, AwsError> {
+        self.called("put");
+        let request: serde_json::Value = serde_json::from_slice(&request).unwrap();
+        assert_eq!(
+            (group, &request["logGroupName"], &request["logStreamName"]),
+            ("/g", &"/g".into(), &"%-p%3A1".into())
+        );
+        if !*self.stream.lock().unwrap() {
+            return Err(error("PutLogEvents", Kind::NotFound));
+        }
+        let answer = self.answers.lock().unwrap().pop_front().unwrap_or(Ok(RejectedRanges::default()));
+        answer.map_err(|kind| error("PutLogEvents", kind))
+    }
+
+    async fn create_stream(&self, group: &str, stream: &str) -> Result<(), AwsError> {
+        self.called("stream");
+        assert_eq!((group, stream), ("/g", "%-p%3A1"));
+        if !*self.group.lock().unwrap() {
+            return Err(error("CreateLogStream", Kind::NotFound));
+        }
+        *self.stream.lock().unwrap() = true;
+        Ok(())
+    }
+
+    async fn create_group(&self, group: &str) -> Result<(), AwsError> {
+        self.called("group");
+        assert_eq!(group, "/g");
+        *self.group.lock().unwrap() = true;
+        Ok(())
+    }
+}
+
+fn batch(events: u64) -> Batch {
+    let entry = |index| {
+        let event = Event { line: index, timestamp: 1, message: "m".to_owned() };
+        Entry { index, event, continues: false }
+    };
+    Batch { entries: (0..events).map(entry).collect(), bytes: 27, settles_to: None }
+}
+
+fn block_on<T>(work: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(work)
+}
+
+/// Puts one batch; the calls it took and what came of it.
+fn put(fake: &Fake) -> (Vec<&'static str>, Result<Vec<Rejected>, DeliveryError>) {
+    let object = Arc::new(ObjectId { bucket: "b".to_owned(), key: "k".to_owned() });
+    let letters = Letters::new(DeadLetterStore::None, &object, Some("cloudwatch"), Provenance::default());
+    let (settled, activity) = (Arc::new(AtomicU64::new(0)), Activity::default());
+    let sink = CloudWatchSink::new(fake, "/g", "p:1", letters, Arc::clone(&settled), activity.clone());
+    assert_eq!(sink.puts_at_once(), 2);
+    let result = block_on(sink.put(&batch(4)));
+    let calls = std::mem::take(&mut *fake.calls.lock().unwrap());
+    assert_eq!(activity.count(), calls.len() as u64, "each answer is a sign of life");
+    block_on(sink.checkpoint(4)).unwrap();
+    assert_eq!(settled.load(Ordering::Relaxed), 4);
+    (calls, result)
+}
+
+fn there(group: bool, stream: bool, answers: impl IntoIterator<Item = Result<RejectedRanges, Kind>>) -> Fake {
+    Fake {
+        group: Mutex::new(group),
+        stream: Mutex::new(stream),
+        answers: Mutex::new(answers.into_iter().collect()),
+        calls: Mutex::default(),
+    }
+}
+
+#[test]
+fn what_is_missing_is_created_and_nothing_is_asked_before() {
+    for (group, stream, expected) in [
+        (true, true, vec!["put"]),
+        (true, false, vec!["put", "stream", "put"]),
+        (false, false, vec!["put", "stream", "group", "stream", "put"]),
+    ] {
+        let fake = there(group, stream, []);
+        assert_eq!(put(&fake), (expected, Ok(Vec::new())));
+        assert_eq!(put(&fake), (vec!["put"], Ok(Vec::new())));
+    }
+}
+
+#[test]
+fn what_is_still_missing_after_that_fails() {
+    let fake = there(true, true, [Err(Kind::NotFound), Err(Kind::NotFound), Ok(RejectedRanges::default())]);
+    let (calls, result) = put(&fake);
+    assert_eq!((calls, result.unwrap_err().name), (vec!["put", "stream", "put"], "not-found"));
+}
+
+#[test]
+fn other_failures_are_not_tried_again_here() {
+    for kind in [Kind::Throttled, Kind::Denied, Kind::Expired, Kind::Unreachable] {
+        let (calls, result) = put(&there(true, true, [Err(kind)]));
+        let error = result.unwrap_err();
+        assert_eq!((calls, error.name, error.effect_unknown), (vec!["put"], kind.name(), kind == Kind::Unreachable));
+    }
+}
+
+#[test]
+fn rejected_ranges_are_a_union_and_each_event_has_one_reason() {
+    use Reason::{Expired, TooNew, TooOld};
+    let of = |too_old_before, expired_before, too_new_from| {
+        let ranges = RejectedRanges { too_old_before, expired_before, too_new_from };
+        let (_, result) = put(&there(true, true, [Ok(ranges)]));
+        result.unwrap().into_iter().map(|rejected| (rejected.index, rejected.reason)).collect::<Vec<_>>()
+    };
+    assert_eq!(of(None, None, None), []);
+    assert_eq!(of(Some(0), Some(0), Some(4)), []);
+    // The ends are exclusive, the start is inclusive.
+    assert_eq!(of(Some(1), None, Some(3)), [(0, TooOld), (3, TooNew)]);
+    assert_eq!(of(Some(3), Some(1), None), [(0, Expired), (1, TooOld), (2, TooOld)]);
+    assert_eq!(of(Some(1), Some(2), Some(1)), [(0, Expired), (1, Expired), (2, TooNew), (3, TooNew)]);
+    assert_eq!(of(Some(2), None, Some(0)), [(0, TooOld), (1, TooOld), (2, TooNew), (3, TooNew)]);
+    // What is beyond the batch is nobody's.
+    assert_eq!(of(None, Some(99), None), [0, 1, 2, 3].map(|index| (index, Expired)));
+    assert_eq!(of(None, None, Some(99)), []);
+}
+
+/// Compiles only where a delivery to CloudWatch Logs can be done on any task.
+#[test]
+fn it_may_move_between_threads() {
+    fn is_send<T: Send>(_: T) {}
+    let _ = |sink: &CloudWatchSink, batch: &Batch| is_send(sink.put(batch));
+}

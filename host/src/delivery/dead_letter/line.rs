@@ -1,0 +1,158 @@
+//! A dead letter as a line of JSON.
+
+use std::io;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde::Serialize;
+
+use super::Provenance;
+use crate::model::DeadLetter;
+
+/// Bytes of a record that a dead letter keeps.
+const MOST_DATA: usize = 256 << 10;
+
+/// A letter as it is written; what there is none of is left out.
+#[derive(Serialize)]
+pub(in crate::delivery) struct Line<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tenant: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    delivery: Option<&'a str>,
+    bucket: &'a str,
+    key: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    etag: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    component: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attempt: Option<u32>,
+    reason: &'a str,
+    detail: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lines: Option<(u64, u64)>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    offset: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    length: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    timestamp: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data_base64: Option<String>,
+    /// The data is only the beginning.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    truncated: bool,
+}
+
+impl<'a> Line<'a> {
+    /// A letter of which nothing more is known.
+    pub(in crate::delivery) fn of(letter: &'a DeadLetter) -> Self {
+        let kept = letter.data.get(..MOST_DATA).unwrap_or(&letter.data);
+        let length = u64::try_from(kept.len()).unwrap_or(u64::MAX);
+        let truncated = kept.len() < letter.data.len() || letter.length.is_some_and(|l| l > length);
+        let text = text(kept, truncated);
+        Self {
+            tenant: letter.tenant.as_deref(),
+            delivery: letter.delivery,
+            bucket: &letter.object.bucket,
+            key: &letter.object.key,
+            etag: None,
+            version: None,
+            component: None,
+            attempt: None,
+            reason: letter.reason.name(),
+            detail: &letter.detail,
+            lines: letter.lines,
+            offset: letter.offset,
+            length: letter.length,
+            timestamp: letter.timestamp,
+            data: text.filter(|text| !text.is_empty()),
+            data_base64: text.is_none().then(|| STANDARD.encode(kept)),
+            truncated,
+        }
+    }
+
+    /// With what every letter of the delivery says.
+    pub(super) fn from(self, provenance: &'a Provenance) -> Self {
+        Self {
+            etag: provenance.etag.as_deref(),
+            version: provenance.version_id.as_deref(),
+            component: provenance.component.as_deref(),
+            attempt: Some(provenance.attempt),
+            ..self
+        }
+    }
+
+    /// Appends it as a line.
+    ///
+    /// # Errors
+    /// None that memory has.
+    pub(in crate::delivery) fn write(&self, out: &mut Vec<u8>) -> io::Result<()> {
+        serde_json::to_writer(&mut *out, self)?;
+        out.push(b'\n');
+        Ok(())
+    }
+}
+
+/// The bytes as text, where they are; a character that the cut went through is left out.
+fn text(bytes: &[u8], cut: bool) -> Option<&str> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Some(text),
+        Err(e) if cut && e.error_len().is_none() => std::str::from_utf8(bytes.get(..e.valid_up_to())?).ok(),
+        Err(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{ObjectId, Reason};
+    use std::sync::Arc;
+
+    fn letter(data: &[u8]) -> DeadLetter {
+        DeadLetter {
+            object: Arc::new(ObjectId { bucket: "logs".to_owned(), key: "c/n/a/p/f.ndjson".to_owned() }),
+            tenant: Some("n".to_owned()),
+            delivery: Some("cloudwatch"),
+            reason: Reason::Malformed,
+            detail: "no JSON".to_owned(),
+            lines: Some((3, 3)),
+            offset: Some(120),
+            length: Some(data.len() as u64),
+            timestamp: None,
+            data: data.to_vec(),
+        }
+    }
+
+    fn line(letter: &DeadLetter) -> serde_json::Value {
+        serde_json::to_value(Line::of(letter)).unwrap()
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_kept_as_base64() {
+        let line = line(&letter(b"a\xffb"));
+        assert_eq!(line["data_base64"], "Yf9i");
+        assert!(line.get("data").is_none());
+        assert!(line.get("truncated").is_none());
+    }
+
+    #[test]
+    fn data_is_bounded_and_cut_between_characters() {
+        let text = "é".repeat(MOST_DATA);
+        let cut = line(&letter(format!("a{text}").as_bytes()));
+        assert_eq!(cut["data"].as_str().unwrap().len(), MOST_DATA - 1);
+        assert_eq!(cut["truncated"], true);
+        let broken = line(&letter(&[b"\xff".as_slice(), text.as_bytes()].concat()));
+        assert_eq!(STANDARD.decode(broken["data_base64"].as_str().unwrap()).unwrap().len(), MOST_DATA);
+        let mut beginning = letter("né".as_bytes());
+        beginning.data.pop();
+        beginning.length = Some(1 << 30);
+        assert_eq!(line(&beginning)["data"], "n");
+        assert_eq!(line(&beginning)["truncated"], true);
+        assert!(line(&letter(b"")).get("data").is_none());
+    }
+}

@@ -1,0 +1,157 @@
+//! What can never be delivered, kept where the operator wants it (DEAD_LETTER).
+//!
+//! The letters of each call are one NDJSON file or object,
+//! `<bucket>/<key>/<delivery>/<ETag>/<first line>-<hash>.ndjson`; `delivery` is
+//! `object` where they are about the object as a whole. Files of their own, so that
+//! many workers, and attempts that go on from a checkpoint, never write over others'.
+//!
+//! - `line`: a letter as JSON.
+//! - `place`: where letters lie.
+
+mod line;
+mod place;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::{fs, io};
+
+use bytes::Bytes;
+
+use self::place::Place;
+use super::port::DeliveryError;
+use crate::aws::{Put, S3};
+use crate::model::{DeadLetter, ObjectId, Reason};
+
+pub(in crate::delivery) use self::line::Line;
+
+/// Where dead letters go. `Clone` is cheap.
+#[derive(Clone)]
+pub enum DeadLetterStore {
+    /// Nowhere: they are counted. What a guest refused can't be written then.
+    None,
+    /// Below a folder.
+    Folder(Arc<PathBuf>),
+    /// To a bucket, below a prefix, with the processor's own credentials.
+    S3 {
+        /// Own credentials.
+        s3: S3,
+        /// Bucket.
+        bucket: Arc<str>,
+        /// Ends in `/`, or is empty.
+        prefix: Arc<str>,
+    },
+}
+
+/// What every letter of a delivery says beside what it is about.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Provenance {
+    /// ETag of the object.
+    pub etag: Option<String>,
+    /// Version of the object.
+    pub version_id: Option<String>,
+    /// Digest of the tenant's component, where there is one.
+    pub component: Option<String>,
+    /// Which attempt this is, from 1.
+    pub attempt: u32,
+}
+
+/// The letters of one delivery of one object (or of the object as a whole, or of
+/// a message). `Clone` is cheap.
+#[derive(Clone)]
+pub struct Letters {
+    store: DeadLetterStore,
+    object: Arc<ObjectId>,
+    delivery: Option<&'static str>,
+    provenance: Arc<Provenance>,
+}
+
+impl Letters {
+    /// `delivery` is `cloudwatch`, `s3`, or none.
+    pub fn new(
+        store: DeadLetterStore,
+        object: &Arc<ObjectId>,
+        delivery: Option<&'static str>,
+        provenance: Provenance,
+    ) -> Self {
+        Self { store, object: Arc::clone(object), delivery, provenance: Arc::new(provenance) }
+    }
+
+    /// Writes letters. Written again, the same ones are one.
+    ///
+    /// # Errors
+    /// They can't be written; or there is no place for them, and they hold what a
+    /// guest refused.
+    pub async fn write(&self, letters: &[DeadLetter]) -> Result<(), DeliveryError> {
+        if letters.is_empty() {
+            return Ok(());
+        }
+        match &self.store {
+            DeadLetterStore::None => self.nowhere(letters),
+            DeadLetterStore::Folder(root) => {
+                let (path, lines) = (self.place(letters).path(root), self.lines(letters)?);
+                let shown = path.display().to_string();
+                // Off the tasks' threads: the folder may be a network's.
+                let written = tokio::task::spawn_blocking(move || write_whole(&path, &lines)).await;
+                written.unwrap_or_else(|lost| Err(io::Error::other(lost))).map_err(|error| {
+                    failed(format!("the dead letters can't be written to {shown}: {error}; see DEAD_LETTER"))
+                })
+            }
+            DeadLetterStore::S3 { s3, bucket, prefix } => {
+                let key = self.place(letters).key(prefix);
+                let target = ObjectId { bucket: bucket.to_string(), key };
+                let put = Put { target, metadata: Vec::new(), owner_full_control: false };
+                let written = s3.put(&put, Bytes::from(self.lines(letters)?)).await;
+                // Not the tenant's destination that failed.
+                written.map_err(|error| failed(format!("the dead letters can't be written: {error}; see DEAD_LETTER")))
+            }
+        }
+    }
+
+    fn place(&self, letters: &[DeadLetter]) -> Place<'_> {
+        Place::new(&self.object, self.delivery, &self.provenance, letters)
+    }
+
+    fn lines(&self, letters: &[DeadLetter]) -> Result<Vec<u8>, DeliveryError> {
+        let mut lines = Vec::new();
+        for letter in letters {
+            let line = Line::of(letter).from(&self.provenance);
+            line.write(&mut lines).map_err(|error| failed(format!("a bug: no dead letter can be made: {error}")))?;
+        }
+        Ok(lines)
+    }
+
+    /// What a guest refused is the tenant's choice, which must not lose a record
+    /// before anyone could look at it.
+    fn nowhere(&self, letters: &[DeadLetter]) -> Result<(), DeliveryError> {
+        if letters.iter().all(|letter| letter.reason != Reason::GuestRejected) {
+            return Ok(());
+        }
+        Err(failed(format!(
+            "the guest rejected records of {}, and there is no place for dead letters: \
+             set DEAD_LETTER to s3://bucket/prefix or a folder",
+            self.object
+        )))
+    }
+}
+
+fn failed(text: String) -> DeliveryError {
+    DeliveryError { name: "dead-letter", ..DeliveryError::new(text) }
+}
+
+/// Writes a file that is there as a whole or not at all.
+fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    // Two workers may write the same letters at once.
+    let temporary = path.with_extension(format!("{}.tmp", uuid::Uuid::new_v4().simple()));
+    let written = fs::write(&temporary, bytes).and_then(|()| fs::rename(&temporary, path));
+    if written.is_err() {
+        let _ = fs::remove_file(&temporary);
+    }
+    written
+}
+
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;

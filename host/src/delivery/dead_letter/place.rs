@@ -1,0 +1,91 @@
+//! Where the letters of one call lie: a function of what they are about, so that
+//! an attempt repeated writes the same ones again.
+
+use std::path::{Path, PathBuf};
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use sha2::{Digest, Sha256};
+
+use super::Provenance;
+use crate::delivery::local::path;
+use crate::model::{DeadLetter, ObjectId};
+
+/// Bytes of a key that S3 takes.
+const MOST_KEY_BYTES: usize = 1024;
+
+/// Bytes that a key may have before it is cut: room for what follows it, and a prefix.
+const MOST_SOURCE_BYTES: usize = 640;
+
+/// Characters of an ETag or version in a name: S3's have fewer.
+const MOST_STATE_CHARACTERS: usize = 128;
+
+/// What stays as it is in a name: all that is the same in a path, a key and a URL.
+const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_');
+
+/// The place of some letters below a bucket's prefix or a folder.
+pub(super) struct Place<'a> {
+    object: &'a ObjectId,
+    delivery: &'static str,
+    /// Which state of the object.
+    state: String,
+    /// Name of the file.
+    file: String,
+}
+
+impl<'a> Place<'a> {
+    pub(super) fn new(
+        object: &'a ObjectId,
+        delivery: Option<&'static str>,
+        provenance: &Provenance,
+        letters: &[DeadLetter],
+    ) -> Self {
+        let state = provenance.etag.as_deref().or(provenance.version_id.as_deref()).unwrap_or("unknown");
+        let mut state: String = utf8_percent_encode(state, PLAIN).to_string();
+        state.truncate(MOST_STATE_CHARACTERS);
+        let line = letters.iter().find_map(|letter| letter.lines).map_or(0, |(first, _)| first);
+        let file = format!("{line:012}-{}.ndjson", about(letters));
+        Self { object, delivery: delivery.unwrap_or("object"), state, file }
+    }
+
+    /// As a key, within what S3 takes (a prefix that leaves no room is S3's to refuse).
+    pub(super) fn key(&self, prefix: &str) -> String {
+        let Self { object, delivery, state, file } = self;
+        let beside = prefix.len() + object.bucket.len() + delivery.len() + state.len() + file.len() + 4;
+        let source = shorten(&object.key, MOST_KEY_BYTES.saturating_sub(beside).min(MOST_SOURCE_BYTES));
+        format!("{prefix}{}/{source}/{delivery}/{state}/{file}", object.bucket)
+    }
+
+    /// As a path: no part of a bucket or key leads out of the folder.
+    pub(super) fn path(&self, root: &Path) -> PathBuf {
+        let Self { object, delivery, state, file } = self;
+        // `.` and `..` may stand for a state too.
+        let folder = root.join(path::segment(&object.bucket)).join(path::folders(&object.key));
+        folder.join(delivery).join(path::segment(state)).join(file)
+    }
+}
+
+/// A key, or the beginning of one that is too long and a hash of all of it.
+fn shorten(key: &str, room: usize) -> String {
+    if key.len() <= room {
+        return key.to_owned();
+    }
+    let hash = format!("~{}", short_hash(Sha256::new_with_prefix(key)));
+    let end = key.floor_char_boundary(room.saturating_sub(hash.len()));
+    key.get(..end).unwrap_or_default().to_owned() + &hash
+}
+
+/// What the letters are about: not why in words, and not at which attempt.
+fn about(letters: &[DeadLetter]) -> String {
+    let mut hash = Sha256::new();
+    for DeadLetter { lines, offset, reason, timestamp, data, length, .. } in letters {
+        // The length keeps the data of neighbours apart.
+        hash.update(format!("{lines:?} {offset:?} {reason} {timestamp:?} {length:?} {}\n", data.len()));
+        hash.update(data);
+    }
+    short_hash(hash)
+}
+
+/// 64 bits in hex.
+fn short_hash(hash: Sha256) -> String {
+    hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,222 @@
+//! A rewritten object on its way: a thread writes, a task sends. One part is
+//! filled, one waits, one is sent: that is all the memory it takes.
+
+use std::future::Future;
+use std::io::{self, Write};
+use std::sync::{Arc, OnceLock};
+
+use bytes::{Bytes, BytesMut};
+use tokio::sync::{mpsc, oneshot};
+
+use super::Target;
+use crate::aws::{AwsError, PartUpload, Put, S3};
+use crate::delivery::port::DeliveryError;
+use crate::model::{Activity, Stop};
+
+/// Bytes of a part, and of the largest object that is put in one call. S3 takes
+/// parts from 5 MiB on, and 10,000 of them: so an object of at most 78 GiB.
+const PART_BYTES: usize = 8 * 1024 * 1024;
+
+/// What an upload needs of S3; errors as [`S3`] has them.
+pub trait Uploads: Send + Sync + 'static {
+    /// An upload in parts.
+    type Parts: Parts;
+
+    /// See [`S3::put`].
+    fn put(&self, put: &Put, bytes: Bytes) -> impl Future<Output = Result<(), AwsError>> + Send;
+
+    /// See [`S3::begin_upload`].
+    fn begin(&self, put: &Put) -> impl Future<Output = Result<Self::Parts, AwsError>> + Send;
+}
+
+/// What an upload in parts needs of S3; errors as [`PartUpload`] has them.
+pub trait Parts: Send + 'static {
+    /// See [`PartUpload::part`].
+    fn part(&mut self, bytes: Bytes) -> impl Future<Output = Result<(), AwsError>> + Send;
+
+    /// See [`PartUpload::complete`].
+    fn complete(self) -> impl Future<Output = Result<(), AwsError>> + Send;
+
+    /// See [`PartUpload::abort`].
+    fn abort(self) -> impl Future<Output = ()> + Send;
+}
+
+impl Uploads for S3 {
+    type Parts = PartUpload;
+
+    async fn put(&self, put: &Put, bytes: Bytes) -> Result<(), AwsError> {
+        Self::put(self, put, bytes).await
+    }
+
+    async fn begin(&self, put: &Put) -> Result<PartUpload, AwsError> {
+        self.begin_upload(put).await
+    }
+}
+
+impl Parts for PartUpload {
+    async fn part(&mut self, bytes: Bytes) -> Result<(), AwsError> {
+        Self::part(self, bytes).await
+    }
+
+    async fn complete(self) -> Result<(), AwsError> {
+        Self::complete(self).await
+    }
+
+    async fn abort(self) {
+        Self::abort(self).await;
+    }
+}
+
+/// What the task does next. The channel's end without a `Last`: nobody wants it.
+enum Work {
+    Part(Bytes),
+    Last(Bytes, oneshot::Sender<Result<(), DeliveryError>>),
+}
+
+/// Takes an object's bytes, as they are to be stored, on the blocking side; they go
+/// out in parts. Nothing written, no object. Dropped or abandoned before
+/// [`ObjectUpload::finish`] ends, it leaves nothing.
+pub struct ObjectUpload {
+    sender: mpsc::Sender<Work>,
+    part: BytesMut,
+    written: u64,
+    failure: Arc<OnceLock<DeliveryError>>,
+}
+
+impl ObjectUpload {
+    /// An upload of `target`. Must be called on tokio.
+    pub fn new<S: Uploads>(s3: S, target: &Target, activity: Activity, stop: &Stop) -> Self {
+        let (sender, receiver) = mpsc::channel(1);
+        let failure = Arc::new(OnceLock::new());
+        let sending = Sending { s3, put: target.put(), activity, failure: Arc::clone(&failure), parts: None };
+        tokio::spawn(sending.run(receiver, stop.clone()));
+        Self { sender, part: BytesMut::new(), written: 0, failure }
+    }
+
+    /// Makes the object appear; the bytes of it. 0: nothing was written, there is none.
+    ///
+    /// # Errors
+    /// As S3 says.
+    pub async fn finish(self) -> Result<u64, DeliveryError> {
+        let (sender, answer) = oneshot::channel();
+        let failure = self.failure;
+        let gone = || failure.get().cloned().unwrap_or_else(abandoned);
+        self.sender.send(Work::Last(self.part.freeze(), sender)).await.map_err(|_| gone())?;
+        answer.await.unwrap_or_else(|_| Err(gone()))?;
+        Ok(self.written)
+    }
+}
+
+impl Write for ObjectUpload {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        // A full part is kept until more comes: it may be the whole object.
+        if self.part.len() >= PART_BYTES && !bytes.is_empty() {
+            let full = std::mem::take(&mut self.part).freeze();
+            if self.sender.blocking_send(Work::Part(full)).is_err() {
+                return Err(io::Error::other(self.failure.get().cloned().unwrap_or_else(abandoned)));
+            }
+        }
+        if self.part.capacity() == 0 {
+            // All of it at once: memory that is not written to costs nothing, growing does.
+            self.part = BytesMut::with_capacity(PART_BYTES);
+        }
+        let room = PART_BYTES - self.part.len();
+        let taken = bytes.get(..room).unwrap_or(bytes);
+        self.part.extend_from_slice(taken);
+        self.written += taken.len() as u64;
+        Ok(taken.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn abandoned() -> DeliveryError {
+    DeliveryError::new("the upload was abandoned: its delivery ended")
+}
+
+/// The sending side.
+struct Sending<S: Uploads> {
+    s3: S,
+    put: Put,
+    activity: Activity,
+    failure: Arc<OnceLock<DeliveryError>>,
+    parts: Option<S::Parts>,
+}
+
+impl<S: Uploads> Sending<S> {
+    async fn run(mut self, mut receiver: mpsc::Receiver<Work>, stop: Stop) {
+        let result = tokio::select! {
+            biased;
+            () = stop.abandoned() => None,
+            result = self.all(&mut receiver) => result,
+        };
+        // Before the channel closes, so that whoever finds it closed knows why.
+        if let Some((Err(error), _)) = &result {
+            let _ = self.failure.set(error.clone());
+        }
+        drop(receiver);
+        if let Some(parts) = self.parts.take() {
+            parts.abort().await;
+        }
+        if let Some((result, Some(answer))) = result {
+            let _ = answer.send(result);
+        }
+    }
+
+    /// Sends all; none: nobody wants it any more.
+    async fn all(&mut self, receiver: &mut mpsc::Receiver<Work>) -> Option<Ended> {
+        loop {
+            match receiver.recv().await? {
+                Work::Part(bytes) => {
+                    if let Err(error) = self.part(bytes).await {
+                        return Some((Err(error.into()), None));
+                    }
+                }
+                Work::Last(bytes, answer) => {
+                    return Some((self.last(bytes).await.map_err(DeliveryError::from), Some(answer)));
+                }
+            }
+        }
+    }
+
+    async fn part(&mut self, bytes: Bytes) -> Result<(), AwsError> {
+        let parts = match &mut self.parts {
+            Some(parts) => parts,
+            none => {
+                let parts = self.s3.begin(&self.put).await;
+                self.activity.tick();
+                none.insert(parts?)
+            }
+        };
+        let sent = parts.part(bytes).await;
+        self.activity.tick();
+        sent
+    }
+
+    async fn last(&mut self, bytes: Bytes) -> Result<(), AwsError> {
+        if self.parts.is_none() && bytes.is_empty() {
+            return Ok(());
+        }
+        let done = if self.parts.is_none() {
+            self.s3.put(&self.put, bytes).await
+        } else {
+            // A part is only ever sent when more comes: this one isn't empty.
+            self.part(bytes).await?;
+            match self.parts.take() {
+                Some(parts) => parts.complete().await,
+                None => Ok(()),
+            }
+        };
+        self.activity.tick();
+        done
+    }
+}
+
+/// How sending ended, and whom to tell.
+type Ended = (Result<(), DeliveryError>, Option<oneshot::Sender<Result<(), DeliveryError>>>);
+
+#[cfg(test)]
+#[path = "upload_tests.rs"]
+mod tests;

@@ -1,0 +1,251 @@
+//! One message through all its deliveries: what the modes that work on AWS share.
+//!
+//! - `object`: one announced object: its key, its tenant, its deliveries.
+//! - `delivery`: one delivery of one object.
+//! - `requeue`: what becomes of a message whose deliveries are not all done.
+//! - `permits`: how many deliveries are at work, fairly between tenants.
+//! - `breaker`: tenants whose destinations keep failing.
+//! - `memory`: what this process has done of messages that may come again.
+//! - `tell`: the log line of an object.
+
+mod breaker;
+mod delivery;
+mod memory;
+mod object;
+mod permits;
+mod requeue;
+mod tell;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use futures_util::future::join_all;
+
+use crate::aws::{Aws, Queue, S3};
+use crate::delivery::dead_letter::{DeadLetterStore, Letters, Provenance};
+use crate::model::{DeadLetter, ObjectId, Reason};
+use crate::notification::{self, BadRecord};
+use crate::object::ReadLimits;
+use crate::pipeline::{Plan, Stop};
+use crate::telemetry::{Health, Metrics};
+use crate::tenant::TableDirectory;
+
+use breaker::Breakers;
+use memory::Memory;
+use permits::Permits;
+
+pub use object::Left;
+
+/// Bytes of whole lines that a guest is given at once.
+const CHUNK_BYTES: usize = 256 * 1024;
+
+/// Bytes that gather in a delivery's window. Batches of 1 MiB need no more, and
+/// with many objects at work memory is what counts.
+const WINDOW_BYTES: usize = 2 * 1024 * 1024;
+
+/// A message, wherever it came from.
+#[derive(Debug, Clone)]
+pub struct Message {
+    /// Its ID, the same each time it is received.
+    pub id: String,
+    /// Its body.
+    pub body: String,
+    /// For `original_receipt_handle`; may be empty.
+    pub receipt_handle: String,
+    /// How often it was received.
+    pub attempt: u32,
+}
+
+/// What is to be done with a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// Everything has its outcome, or was sent back by itself: acknowledge it.
+    Done,
+    /// Something is left, and couldn't be sent back: it must come again.
+    Failed(String),
+    /// Nothing was done of it: it may be given back at once.
+    Untouched,
+    /// It is somebody else's by now: leave it alone.
+    Lost,
+}
+
+/// How a message's work is ended from outside. `Clone` is cheap.
+#[derive(Debug, Clone, Default)]
+pub struct Control {
+    /// Asks its deliveries to end.
+    pub stop: Stop,
+    lost: Arc<AtomicBool>,
+}
+
+impl Control {
+    /// The lease is lost: no further put, and nothing is sent back.
+    pub fn lose(&self) {
+        self.lost.store(true, Ordering::Relaxed);
+        self.stop.abandon();
+    }
+
+    /// Whether the lease is lost.
+    pub fn is_lost(&self) -> bool {
+        self.lost.load(Ordering::Relaxed)
+    }
+}
+
+/// What bounds the work.
+#[derive(Debug, Clone)]
+pub struct Bounds {
+    /// MAX_LINE_BYTES.
+    pub max_line_bytes: usize,
+    /// MAX_OBJECT_BYTES; 0: none.
+    pub max_object_bytes: u64,
+    /// MAX_BATCH_SIZE.
+    pub max_batch_events: usize,
+    /// RETRY_ATTEMPTS.
+    pub attempts: u32,
+    /// MAX_CONCURRENT_OBJECTS.
+    pub max_concurrent_objects: usize,
+    /// MAX_CONCURRENT_PER_TENANT.
+    pub max_concurrent_per_tenant: usize,
+}
+
+/// Everything that messages are processed with.
+pub struct Processor {
+    aws: Aws,
+    source: S3,
+    /// Where deliveries that are left are sent back to.
+    requeue_to: Option<Queue>,
+    directory: TableDirectory,
+    plan: Plan,
+    dead_letters: DeadLetterStore,
+    bounds: Bounds,
+    metrics: Metrics,
+    health: Health,
+    permits: Permits,
+    breakers: Breakers,
+    memory: Memory,
+}
+
+/// What a [`Processor`] is made of.
+pub struct Parts {
+    /// AWS.
+    pub aws: Aws,
+    /// SQS_QUEUE_URL; none: what is left makes its message fail.
+    pub requeue_to: Option<Queue>,
+    /// The tenants.
+    pub directory: TableDirectory,
+    /// The guests.
+    pub plan: Plan,
+    /// DEAD_LETTER.
+    pub dead_letters: DeadLetterStore,
+    /// What bounds the work.
+    pub bounds: Bounds,
+    /// Counts.
+    pub metrics: Metrics,
+    /// Whether the process can work.
+    pub health: Health,
+}
+
+impl Processor {
+    /// A processor at rest.
+    pub fn new(parts: Parts) -> Self {
+        let Parts { aws, requeue_to, directory, plan, dead_letters, bounds, metrics, health } = parts;
+        Self {
+            source: aws.source(),
+            permits: Permits::new(bounds.max_concurrent_objects, bounds.max_concurrent_per_tenant),
+            breakers: Breakers::new(metrics.clone()),
+            memory: Memory::default(),
+            aws,
+            requeue_to,
+            directory,
+            plan,
+            dead_letters,
+            bounds,
+            metrics,
+            health,
+        }
+    }
+
+    /// Counts.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// Whether the process can work.
+    pub fn health(&self) -> &Health {
+        &self.health
+    }
+
+    /// Begins no further delivery: those that wait end as untouched.
+    pub fn begin_no_more(&self) {
+        self.permits.close();
+    }
+
+    /// Deliveries that are at work or wait for their turn among all tenants;
+    /// those that wait for their own tenant are not counted.
+    pub fn busy(&self) -> usize {
+        self.permits.busy()
+    }
+
+    /// Processes a message to the end of all its deliveries.
+    pub async fn process(&self, message: &Message, control: &Control) -> Verdict {
+        let notification = match notification::parse(&message.body) {
+            Ok(notification) => notification,
+            Err(error) => return self.no_notification(message, &error.to_string()).await,
+        };
+        let resume = notification.resume.as_ref();
+        let (good, bad): (Vec<_>, Vec<_>) = notification.records.into_iter().partition(Result::is_ok);
+        let good: Vec<_> = good.into_iter().flatten().collect();
+        let mut failed = None;
+        for record in bad.into_iter().filter_map(Result::err) {
+            failed = self.bad_record(message, record).await.err().or(failed);
+        }
+        let objects = good.iter().map(|announced| self.object(message, announced, resume, control));
+        let worked: Vec<object::Worked> = join_all(objects).await;
+        let verdict = self.settle(message, worked, control).await;
+        match (failed, verdict) {
+            (Some(error), Verdict::Done | Verdict::Untouched) => Verdict::Failed(error),
+            (_, verdict) => verdict,
+        }
+    }
+
+    async fn no_notification(&self, message: &Message, error: &str) -> Verdict {
+        tracing::warn!(message_id = %message.id, error, "rejected: not a notification");
+        match self.reject(message, error, message.body.clone()).await {
+            Ok(()) => Verdict::Done,
+            Err(error) => Verdict::Failed(error),
+        }
+    }
+
+    async fn bad_record(&self, message: &Message, record: BadRecord) -> Result<(), String> {
+        tracing::warn!(message_id = %message.id, error = %record, "rejected: a record that names no object");
+        let what = record.to_string();
+        self.reject(message, &what, record.record).await
+    }
+
+    /// Keeps what announces nothing: the message itself is what the letter is about.
+    async fn reject(&self, message: &Message, detail: &str, data: String) -> Result<(), String> {
+        let about = Arc::new(ObjectId { bucket: "messages".to_owned(), key: message.id.clone() });
+        let letter = DeadLetter {
+            object: Arc::clone(&about),
+            tenant: None,
+            delivery: None,
+            reason: Reason::InvalidNotification,
+            detail: detail.to_owned(),
+            lines: None,
+            offset: None,
+            length: Some(data.len() as u64),
+            timestamp: None,
+            data: data.into_bytes(),
+        };
+        let provenance = Provenance { attempt: message.attempt, ..Provenance::default() };
+        let letters = Letters::new(self.dead_letters.clone(), &about, None, provenance);
+        letters.write(&[letter]).await.map_err(|error| error.to_string())
+    }
+
+    fn read_limits(&self) -> ReadLimits {
+        ReadLimits {
+            chunk_bytes: CHUNK_BYTES,
+            max_line_bytes: self.bounds.max_line_bytes,
+            max_object_bytes: self.bounds.max_object_bytes,
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! One announced object: its key, its tenant, its deliveries.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+use serde_json::Value;
+
+use super::{Control, Message, Processor};
+use crate::delivery::dead_letter::{Letters, Provenance};
+use crate::guest::GuestError;
+use crate::model::{DeadLetter, Delivery, ObjectId, Origin, Reason};
+use crate::notification::{Announced, Resume};
+use crate::report::{Entry, Outcome};
+use crate::tenant::{Found, InvalidDelivery, Lookup};
+
+/// A delivery that is left to do, and all that its next attempt needs.
+#[derive(Debug, Clone)]
+pub struct Left {
+    /// The S3 record that announced the object.
+    pub record: Value,
+    /// How far it came. `retry_count` is that of the attempt which ended.
+    pub resume: Resume,
+    /// It came further than the attempt before: that is no retry.
+    pub progress: bool,
+    /// It was stopped, and did not fail.
+    pub interrupted: bool,
+    /// Not before that.
+    pub wait: Duration,
+    /// Why.
+    pub error: String,
+    /// What it is remembered by.
+    pub(super) remembered: Option<String>,
+}
+
+/// What came of an object's deliveries.
+#[derive(Debug, Default)]
+pub(super) struct Worked {
+    /// An entry a delivery, or one for the object.
+    pub(super) entries: Vec<Entry>,
+    /// What is left of them.
+    pub(super) left: Vec<Left>,
+}
+
+impl Worked {
+    fn one(entry: Entry, left: Option<Left>) -> Self {
+        Self { entries: vec![entry], left: left.into_iter().collect() }
+    }
+}
+
+/// An object that is worked on.
+pub(super) struct Work<'a> {
+    pub(super) message: &'a Message,
+    pub(super) announced: &'a Announced,
+    pub(super) id: Arc<ObjectId>,
+    pub(super) resume: Option<&'a Resume>,
+    pub(super) control: &'a Control,
+}
+
+impl Work<'_> {
+    /// What is left when nothing new was settled.
+    pub(super) fn left(&self, delivery: Option<&str>, error: String) -> Left {
+        let mut resume = self.resume.cloned().unwrap_or_default();
+        resume.delivery = delivery.map(str::to_owned).or(resume.delivery);
+        Left {
+            record: self.announced.record.clone(),
+            resume,
+            progress: false,
+            interrupted: false,
+            wait: Duration::ZERO,
+            error,
+            remembered: None,
+        }
+    }
+
+    /// Whether the message is about this delivery.
+    fn is_about(&self, kind: &str) -> bool {
+        let only = self.resume.and_then(|resume| resume.delivery.as_deref());
+        only.is_none_or(|only| only == kind)
+    }
+}
+
+impl Processor {
+    /// Delivers an announced object to everyone who wants it.
+    pub(super) async fn object(
+        &self,
+        message: &Message,
+        announced: &Announced,
+        resume: Option<&Resume>,
+        control: &Control,
+    ) -> Worked {
+        let started = Instant::now();
+        let id = Arc::new(announced.object.clone());
+        let work = Work { message, announced, id, resume, control };
+        let worked = self.worked(&work).await;
+        super::tell::object(&work.id, &worked, started.elapsed());
+        worked
+    }
+
+    async fn worked(&self, work: &Work<'_>) -> Worked {
+        let entry = |outcome| Entry::new(&work.id, None, None, outcome);
+        let origin = match self.parse_key(&work.id).await {
+            Ok(origin) => Arc::new(origin),
+            Err(GuestError::Rejected { text, .. }) => {
+                let rejected = entry(Outcome::Rejected).because(Reason::InvalidKey.name(), text.clone());
+                return self.keep(work, None, None, Reason::InvalidKey, text, rejected).await;
+            }
+            Err(error) => {
+                let failed = entry(Outcome::Failed).because(error.name(), error.to_string());
+                return Worked::one(failed, Some(work.left(None, error.to_string())));
+            }
+        };
+        let entry = |outcome| Entry::new(&work.id, Some(&origin.tenant_id), None, outcome);
+        let found = match self.directory.lookup(&origin.tenant_id).await {
+            Ok(found) => found,
+            Err(error) => {
+                self.health.set("tenant table", Err(error.to_string()));
+                let failed = entry(Outcome::Failed).because("tenant-table", error.to_string());
+                return Worked::one(failed, Some(work.left(None, error.to_string())));
+            }
+        };
+        self.health.set("tenant table", Ok(()));
+        self.deliveries(work, &origin, &found).await
+    }
+
+    async fn deliveries(&self, work: &Work<'_>, origin: &Arc<Origin>, found: &Found) -> Worked {
+        let entry = |outcome| Entry::new(&work.id, Some(&origin.tenant_id), None, outcome);
+        let mut all = Worked::default();
+        for invalid in found.invalid.iter().filter(|invalid| work.is_about(&invalid.kind)) {
+            let worked = self.invalid(work, origin, invalid).await;
+            all.entries.extend(worked.entries);
+            all.left.extend(worked.left);
+        }
+        let deliveries: &[Arc<Delivery>] = match &found.lookup {
+            Lookup::Deliveries(deliveries) => deliveries,
+            Lookup::Unknown => {
+                let error = "the tenant table has no item of this tenant";
+                return Worked::one(entry(Outcome::Ignored).because("unknown-tenant", error), None);
+            }
+            Lookup::NoneEnabled if all.entries.is_empty() => {
+                let error = "no delivery of this tenant is enabled";
+                return Worked::one(entry(Outcome::Ignored).because("none-enabled", error), None);
+            }
+            Lookup::NoneEnabled => &[],
+        };
+        let wanted = deliveries.iter().filter(|delivery| work.is_about(delivery.id()));
+        for (entry, left) in join_all(wanted.map(|delivery| self.deliver(work, origin, delivery))).await {
+            all.entries.push(entry);
+            all.left.extend(left);
+        }
+        if all.entries.is_empty() {
+            let error = "the delivery that this message is about is no longer enabled";
+            all.entries.push(entry(Outcome::Ignored).because("none-enabled", error));
+        }
+        all
+    }
+
+    async fn parse_key(&self, id: &Arc<ObjectId>) -> Result<Origin, GuestError> {
+        let (plan, id) = (self.plan.clone(), Arc::clone(id));
+        super::delivery::blocking("parse-key", move || plan.parse_key(&id.key)).await
+    }
+
+    /// A delivery whose item can't be used.
+    async fn invalid(&self, work: &Work<'_>, origin: &Origin, invalid: &InvalidDelivery) -> Worked {
+        let kind = known_kind(&invalid.kind);
+        let entry = |outcome| {
+            let entry = Entry::new(&work.id, Some(&origin.tenant_id), kind, outcome);
+            entry.because(Reason::InvalidDelivery.name(), invalid.problem.clone())
+        };
+        if invalid.must_wait {
+            return Worked::one(entry(Outcome::Failed), Some(work.left(Some(&invalid.kind), invalid.problem.clone())));
+        }
+        let (detail, rejected) = (invalid.problem.clone(), entry(Outcome::Rejected));
+        self.keep(work, Some(&origin.tenant_id), kind, Reason::InvalidDelivery, detail, rejected).await
+    }
+
+    /// Dead-letters the notification of an object that can't be delivered at all.
+    async fn keep(
+        &self,
+        work: &Work<'_>,
+        tenant: Option<&str>,
+        delivery: Option<&'static str>,
+        reason: Reason,
+        detail: String,
+        rejected: Entry,
+    ) -> Worked {
+        let data = work.announced.record.to_string().into_bytes();
+        let letter = DeadLetter {
+            object: Arc::clone(&work.id),
+            tenant: tenant.map(str::to_owned),
+            delivery,
+            reason,
+            detail,
+            lines: None,
+            offset: None,
+            length: Some(data.len() as u64),
+            timestamp: None,
+            data,
+        };
+        match self.letters(work, delivery, None).write(&[letter]).await {
+            Ok(()) => Worked::one(rejected, None),
+            Err(error) => {
+                let failed = Entry { outcome: Outcome::Failed, ..rejected }.because("dead-letter", error.to_string());
+                Worked::one(failed, Some(work.left(delivery, error.to_string())))
+            }
+        }
+    }
+
+    /// The dead letters of a delivery of an object.
+    pub(super) fn letters(&self, work: &Work<'_>, delivery: Option<&'static str>, etag: Option<&str>) -> Letters {
+        let provenance = Provenance {
+            etag: etag.map(str::to_owned).or_else(|| work.announced.etag.clone()),
+            version_id: work.announced.version_id.clone(),
+            component: self.plan.tenant.as_ref().map(|tenant| tenant.digest().to_owned()),
+            attempt: work.attempt(),
+        };
+        Letters::new(self.dead_letters.clone(), &work.id, delivery, provenance)
+    }
+}
+
+impl Work<'_> {
+    /// Which attempt this is, from 1: receives, and those of the messages before.
+    fn attempt(&self) -> u32 {
+        let before = self.resume.map_or(0, |resume| resume.retry_count);
+        self.message.attempt.max(1).saturating_add(before)
+    }
+}
+
+/// The delivery's name as reports and labels may have it.
+fn known_kind(kind: &str) -> Option<&'static str> {
+    ["cloudwatch", "s3"].into_iter().find(|known| *known == kind)
+}

@@ -1,0 +1,246 @@
+//! How many deliveries are at work, fairly between tenants.
+//!
+//! A delivery waits for its tenant's turn first, then for one of the places that
+//! all share; so of each tenant only as many stand in that line as the tenant may
+//! have at work. What a tenant may have begins low, grows with each success and
+//! falls to one with a failure. A delivery whose destination shows no sign of life
+//! gives its place to another and goes on in one of the side places, of which there
+//! are as many again: so memory stays bounded, and a destination that hangs holds
+//! up nobody else.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::delivery::port::Activity;
+use crate::pipeline::Stop;
+
+/// What a tenant may have at work before its first success.
+const FIRST: usize = 2;
+
+/// A delivery without a sign of life for this long gives up its place.
+const STALL: Duration = if cfg!(test) { Duration::from_millis(250) } else { Duration::from_secs(2) };
+
+/// Tenants that are remembered while none of theirs is at work.
+const MOST_TENANTS: usize = 10_000;
+
+/// All places.
+pub(super) struct Permits {
+    places: Arc<Semaphore>,
+    side: Arc<Semaphore>,
+    tenants: Mutex<HashMap<String, Arc<Tenant>>>,
+    per_tenant: usize,
+    busy: Arc<AtomicUsize>,
+}
+
+struct Tenant {
+    turns: Arc<Semaphore>,
+    limits: Mutex<Limits>,
+}
+
+struct Limits {
+    /// Turns that exist, those in use included.
+    turns: usize,
+    /// Turns in use that are not to come back.
+    surplus: usize,
+    most: usize,
+}
+
+/// How a delivery went, as far as its tenant's limit cares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Use {
+    /// The destination took it.
+    Good,
+    /// The destination failed.
+    Bad,
+    /// Nothing is known.
+    Neutral,
+}
+
+impl Permits {
+    pub(super) fn new(places: usize, per_tenant: usize) -> Self {
+        Self {
+            places: Arc::new(Semaphore::new(places)),
+            side: Arc::new(Semaphore::new(places)),
+            tenants: Mutex::default(),
+            per_tenant: per_tenant.max(1),
+            busy: Arc::default(),
+        }
+    }
+
+    /// No further delivery begins.
+    pub(super) fn close(&self) {
+        self.places.close();
+        for tenant in lock(&self.tenants).values() {
+            tenant.turns.close();
+        }
+    }
+
+    /// Whether no further delivery begins.
+    pub(super) fn is_closed(&self) -> bool {
+        self.places.is_closed()
+    }
+
+    /// Deliveries that have a place, or stand in line for one.
+    pub(super) fn busy(&self) -> usize {
+        self.busy.load(Ordering::Relaxed)
+    }
+
+    /// A turn of the tenant, and a place; none when it was stopped before.
+    pub(super) async fn acquire(&self, tenant: &str, stop: &Stop) -> Option<Permit> {
+        let tenant = self.tenant(tenant);
+        let turns = Arc::clone(&tenant.turns);
+        let both = async {
+            let turn = turns.acquire_owned().await.ok()?;
+            let busy = Busy::new(&self.busy);
+            let place = Arc::clone(&self.places).acquire_owned().await.ok()?;
+            Some((turn, busy, place))
+        };
+        let (turn, busy, place) = tokio::select! {
+            both = both => both?,
+            () = stop.abandoned() => return None,
+        };
+        if self.places.is_closed() || stop.is_asked() {
+            return None;
+        }
+        let side = Arc::clone(&self.side);
+        Some(Permit {
+            tenant,
+            turn,
+            place: Mutex::new(Place { _place: Some(place), _side: None, _busy: Some(busy) }),
+            side,
+        })
+    }
+
+    fn tenant(&self, name: &str) -> Arc<Tenant> {
+        let mut tenants = lock(&self.tenants);
+        if let Some(tenant) = tenants.get(name) {
+            return Arc::clone(tenant);
+        }
+        if tenants.len() >= MOST_TENANTS {
+            tenants.retain(|_, tenant| Arc::strong_count(tenant) > 1);
+        }
+        let turns = FIRST.min(self.per_tenant);
+        let limits = Limits { turns, surplus: 0, most: self.per_tenant };
+        let semaphore = Semaphore::new(turns);
+        if self.places.is_closed() {
+            semaphore.close();
+        }
+        let tenant = Arc::new(Tenant { turns: Arc::new(semaphore), limits: Mutex::new(limits) });
+        tenants.insert(name.to_owned(), Arc::clone(&tenant));
+        tenant
+    }
+}
+
+impl Tenant {
+    /// One more at a time.
+    fn grow(&self) {
+        let mut limits = lock(&self.limits);
+        if limits.surplus > 0 {
+            limits.surplus -= 1;
+            limits.turns += 1;
+        } else if limits.turns < limits.most {
+            limits.turns += 1;
+            self.turns.add_permits(1);
+        }
+    }
+
+    /// One at a time.
+    fn shrink(&self) {
+        let mut limits = lock(&self.limits);
+        let too_many = limits.turns.saturating_sub(1);
+        limits.surplus += too_many - self.turns.forget_permits(too_many);
+        limits.turns = 1;
+    }
+
+    /// A turn comes back, or is one too many.
+    fn give_back(&self, turn: OwnedSemaphorePermit) {
+        let mut limits = lock(&self.limits);
+        if limits.surplus > 0 {
+            limits.surplus -= 1;
+            turn.forget();
+        }
+    }
+}
+
+/// Counts one that is busy.
+struct Busy(Arc<AtomicUsize>);
+
+impl Busy {
+    fn new(count: &Arc<AtomicUsize>) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(count))
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Where a delivery is at work.
+struct Place {
+    _place: Option<OwnedSemaphorePermit>,
+    _side: Option<OwnedSemaphorePermit>,
+    _busy: Option<Busy>,
+}
+
+/// A turn and a place.
+pub(super) struct Permit {
+    tenant: Arc<Tenant>,
+    turn: OwnedSemaphorePermit,
+    place: Mutex<Place>,
+    side: Arc<Semaphore>,
+}
+
+impl Permit {
+    /// Does the work; gives the place away while it shows no sign of life.
+    pub(super) async fn watch<T>(&self, activity: &Activity, work: impl Future<Output = T>) -> T {
+        tokio::pin!(work);
+        let mut seen = activity.count();
+        loop {
+            tokio::select! {
+                biased;
+                done = &mut work => return done,
+                () = tokio::time::sleep(STALL) => {}
+            }
+            let now = activity.count();
+            if now == seen && self.step_aside() {
+                break;
+            }
+            seen = now;
+        }
+        work.await
+    }
+
+    /// Goes on in a side place; false where all of them are taken.
+    fn step_aside(&self) -> bool {
+        let Ok(side) = Arc::clone(&self.side).try_acquire_owned() else { return false };
+        *lock(&self.place) = Place { _place: None, _side: Some(side), _busy: None };
+        self.tenant.shrink();
+        true
+    }
+
+    /// Gives turn and place back.
+    pub(super) fn release(self, used: Use) {
+        match used {
+            Use::Good => self.tenant.grow(),
+            Use::Bad => self.tenant.shrink(),
+            Use::Neutral => {}
+        }
+        self.tenant.give_back(self.turn);
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+#[path = "permits_tests.rs"]
+mod tests;

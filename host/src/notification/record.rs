@@ -1,0 +1,130 @@
+//! One object that is announced.
+
+use serde_json::{Map, Value, json};
+
+use super::{key, shown, time};
+use crate::model::ObjectId;
+
+/// An object that is announced.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Announced {
+    /// Bucket, and key, decoded.
+    pub object: ObjectId,
+    /// Where the bucket has versions.
+    pub version_id: Option<String>,
+    /// Without quotes.
+    pub etag: Option<String>,
+    /// Bytes as stored.
+    pub size: Option<u64>,
+    /// eventTime, in milliseconds since the Unix epoch.
+    pub event_time: Option<i64>,
+    /// The record in the form of an S3 event's (an EventBridge event is
+    /// translated), for a message that is sent back.
+    pub record: Value,
+}
+
+/// A record that names no object.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{what}")]
+pub struct BadRecord {
+    /// What is wrong, with the key where there is one.
+    pub what: String,
+    /// The record, for its dead letter.
+    pub record: String,
+}
+
+/// Reads a record of an S3 event; none: an event of another kind.
+pub(super) fn from_s3(record: Value) -> Option<Result<Announced, BadRecord>> {
+    is_created(&record).then(|| announced(record))
+}
+
+fn announced(record: Value) -> Result<Announced, BadRecord> {
+    let object = match object(&record) {
+        Ok(object) => object,
+        Err(what) => return Err(BadRecord { what, record: record.to_string() }),
+    };
+    let details = |field| record.pointer("/s3/object").and_then(|object| object.get(field));
+    let unquoted = text(details("eTag")).map(|etag| etag.trim_matches('"'));
+    Ok(Announced {
+        object,
+        version_id: text(details("versionId")).filter(|id| *id != "null").map(str::to_owned),
+        etag: unquoted.filter(|etag| !etag.is_empty()).map(str::to_owned),
+        size: size(details("size")),
+        event_time: text(record.get("eventTime")).and_then(time::parse),
+        record,
+    })
+}
+
+/// The reference doesn't look at the event's name, so a record without one is taken.
+fn is_created(record: &Value) -> bool {
+    text(record.get("eventName"))
+        .is_none_or(|name| name.strip_prefix("s3:").unwrap_or(name).starts_with("ObjectCreated:"))
+}
+
+/// The object that a record names, or why it names none.
+fn object(record: &Value) -> Result<ObjectId, String> {
+    let encoded = text(record.pointer("/s3/object/key")).ok_or("the record names no key")?;
+    let about = |what: &str| format!("the key {} {what}", shown(encoded));
+    let bucket = text(record.pointer("/s3/bucket/name")).ok_or_else(|| about("comes without a bucket"))?;
+    let key = key::decode(encoded).map_err(about)?;
+    Ok(ObjectId { bucket: bucket.to_owned(), key })
+}
+
+/// Reads EventBridge's event; none: an event of another kind.
+pub(super) fn from_event_bridge(event: &Value) -> Option<Result<Announced, BadRecord>> {
+    let field = |name| event.get(name).and_then(Value::as_str);
+    let created = field("detail-type") == Some("Object Created") && matches!(field("source"), None | Some("aws.s3"));
+    let read = created.then(|| from_s3(translated(event))).flatten()?;
+    Some(read.map_err(|bad| BadRecord { record: event.to_string(), ..bad }))
+}
+
+/// The record of an S3 event that says what EventBridge's event does; what is not of
+/// the type that such a record has is left out, so that the reference can read it.
+fn translated(event: &Value) -> Value {
+    let detail = |path| event.pointer(path).and_then(Value::as_str).filter(|text| !text.is_empty());
+    let mut object = Map::new();
+    object.extend(detail("/detail/object/key").map(|key| ("key".to_owned(), json!(key::encode(key)))));
+    object.extend(size(event.pointer("/detail/object/size")).map(|size| ("size".to_owned(), json!(size))));
+    for (path, field) in [
+        ("/detail/object/etag", "eTag"),
+        ("/detail/object/version-id", "versionId"),
+        ("/detail/object/sequencer", "sequencer"),
+    ] {
+        object.extend(detail(path).map(|text| (field.to_owned(), json!(text))));
+    }
+    let how = match detail("/detail/reason") {
+        Some("CopyObject") => "Copy",
+        Some("CompleteMultipartUpload") => "CompleteMultipartUpload",
+        Some("POST Object") => "Post",
+        _ => "Put",
+    };
+    let mut record = json!({
+        "eventVersion": "2.1",
+        "eventSource": "aws:s3",
+        "eventName": format!("ObjectCreated:{how}"),
+        "s3": { "bucket": { "name": detail("/detail/bucket/name").unwrap_or_default() }, "object": object },
+    });
+    if let Some(record) = record.as_object_mut() {
+        let time = detail("/time").filter(|time| time::parse(time).is_some());
+        record.extend(time.map(|time| ("eventTime".to_owned(), json!(time))));
+        record.extend(detail("/region").map(|region| ("awsRegion".to_owned(), json!(region))));
+    }
+    record
+}
+
+/// A text that says something.
+fn text(value: Option<&Value>) -> Option<&str> {
+    value.and_then(Value::as_str).filter(|text| !text.is_empty())
+}
+
+/// A number of bytes, also in quotes.
+fn size(value: Option<&Value>) -> Option<u64> {
+    match value? {
+        Value::String(digits) => digits.parse().ok(),
+        number => number.as_u64(),
+    }
+}
+
+#[cfg(test)]
+#[path = "record_tests.rs"]
+mod tests;

@@ -1,0 +1,256 @@
+//! An object of S3 as a reader for the blocking side: a task fetches ahead, by as
+//! much as a bounded channel holds.
+
+use std::future::Future;
+use std::io::{self, Read};
+
+use bytes::{Buf, Bytes, BytesMut};
+use tokio::sync::mpsc;
+
+use crate::aws::{AwsError, Body, Kind, S3, Stored, Which};
+use crate::model::{Activity, Buckets, ObjectId, Stop};
+
+/// Pieces that are fetched ahead: more gained nothing.
+const PIECES_AHEAD: usize = 8;
+
+/// Bytes that are gathered to a piece, where they come in smaller ones: each piece
+/// wakes a thread.
+const PIECE_BYTES: usize = 64 * 1024;
+
+/// Buckets whose versions this process may not read, as was found out.
+static NO_VERSIONS: Buckets = Buckets::new();
+
+/// What a reader needs of S3; errors as [`S3::get`] has them.
+trait Get: Clone + Send + Sync + 'static {
+    /// Bytes as they arrive.
+    type Body: Pieces;
+
+    /// See [`S3::get`].
+    fn get(
+        &self,
+        object: &ObjectId,
+        which: &Which,
+        from: u64,
+    ) -> impl Future<Output = Result<(Stored, Self::Body), AwsError>> + Send;
+}
+
+/// Bytes as they arrive; errors as [`Body::next`] has them.
+trait Pieces: Send + 'static {
+    /// See [`Body::next`].
+    fn next(&mut self) -> impl Future<Output = Result<Option<Bytes>, AwsError>> + Send;
+}
+
+impl Get for S3 {
+    type Body = Body;
+
+    async fn get(&self, object: &ObjectId, which: &Which, from: u64) -> Result<(Stored, Body), AwsError> {
+        Self::get(self, object, which, from).await.map(|download| (download.stored, download.body))
+    }
+}
+
+impl Pieces for Body {
+    async fn next(&mut self) -> Result<Option<Bytes>, AwsError> {
+        Self::next(self).await
+    }
+}
+
+/// What comes through the channel; its end without an `End`: reading was given up.
+enum Piece {
+    Bytes(Bytes),
+    End,
+    Failed(AwsError),
+}
+
+/// An object's bytes as they arrive; not to be read on a task. Where the body breaks
+/// off, it goes on from there, a few times. An error of it has an [`AwsError`] inside,
+/// but for one: its delivery was abandoned.
+pub struct RemoteReader {
+    receiver: mpsc::Receiver<Piece>,
+    piece: Bytes,
+    /// Nothing more comes: it ended well, or why not.
+    ended: Option<Result<(), AwsError>>,
+}
+
+impl RemoteReader {
+    /// Waits for the next piece.
+    fn fetch(&mut self) -> io::Result<()> {
+        match self.receiver.blocking_recv() {
+            Some(Piece::Bytes(bytes)) => self.piece = bytes,
+            Some(Piece::End) => self.ended = Some(Ok(())),
+            Some(Piece::Failed(error)) => self.ended = Some(Err(error)),
+            // Never taken for the end: a part of an object must not look like all of it.
+            None => return Err(io::Error::new(io::ErrorKind::ConnectionAborted, "reading was abandoned")),
+        }
+        Ok(())
+    }
+}
+
+impl Read for RemoteReader {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        while self.piece.is_empty() {
+            match &self.ended {
+                Some(Ok(())) => return Ok(0),
+                Some(Err(error)) => return Err(io::Error::other(error.clone())),
+                None => self.fetch()?,
+            }
+        }
+        let count = self.piece.len().min(out.len());
+        self.piece.copy_to_slice(out.get_mut(..count).unwrap_or_default());
+        Ok(count)
+    }
+}
+
+/// Begins to read an object; it ends when `stop` is abandoned. Where reading a
+/// version is denied, its ETag is relied on instead. `attempts`: how often in a row
+/// a body may break off without a byte. Must be called on tokio.
+///
+/// # Errors
+/// As [`S3::get`]; `Precondition`: the object has changed.
+pub async fn open(
+    s3: &S3,
+    object: &ObjectId,
+    which: &Which,
+    attempts: u32,
+    activity: &Activity,
+    stop: &Stop,
+) -> Result<(Stored, RemoteReader), AwsError> {
+    begin(s3, object, which, &NO_VERSIONS, Care { attempts, activity: activity.clone(), stop: stop.clone() }).await
+}
+
+/// What goes with every reading.
+struct Care {
+    attempts: u32,
+    activity: Activity,
+    stop: Stop,
+}
+
+async fn begin<G: Get>(
+    s3: &G,
+    object: &ObjectId,
+    which: &Which,
+    no_versions: &Buckets,
+    care: Care,
+) -> Result<(Stored, RemoteReader), AwsError> {
+    let (stored, body, version_id) = first(s3, object, which, no_versions, &care.activity).await?;
+    let (sender, receiver) = mpsc::channel(PIECES_AHEAD);
+    // What is fetched later must be of the same state.
+    let which = Which { version_id, etag: Some(stored.etag.clone()) };
+    let (object, size) = (object.clone(), stored.size);
+    let fetching = Fetching { s3: s3.clone(), object, which, size, position: 0, gathered: BytesMut::new(), sender };
+    tokio::spawn(fetching.run(body, care));
+    Ok((stored, RemoteReader { receiver, piece: Bytes::new(), ended: None }))
+}
+
+/// The first answer, and the version that was asked for.
+async fn first<G: Get>(
+    s3: &G,
+    object: &ObjectId,
+    which: &Which,
+    no_versions: &Buckets,
+    activity: &Activity,
+) -> Result<(Stored, G::Body, Option<String>), AwsError> {
+    let get = async |which: Which| {
+        let answer = s3.get(object, &which, 0).await;
+        activity.tick();
+        answer.map(|(stored, body)| (stored, body, which.version_id))
+    };
+    let with_etag = Which { version_id: None, etag: which.etag.clone() };
+    // Without an ETag another version would be taken for this one.
+    let replaceable = which.version_id.is_some() && which.etag.is_some();
+    if replaceable && no_versions.has(&object.bucket) {
+        return get(with_etag).await;
+    }
+    match get(which.clone()).await {
+        Err(error) if error.kind == Kind::Denied && replaceable => {
+            let answer = get(with_etag).await?;
+            // Only now it is known that the version was what was denied.
+            no_versions.learn(&object.bucket);
+            Ok(answer)
+        }
+        answer => answer,
+    }
+}
+
+/// The fetching side.
+struct Fetching<G: Get> {
+    s3: G,
+    object: ObjectId,
+    which: Which,
+    size: u64,
+    /// Bytes that arrived.
+    position: u64,
+    /// Those that are not sent yet.
+    gathered: BytesMut,
+    sender: mpsc::Sender<Piece>,
+}
+
+impl<G: Get> Fetching<G> {
+    async fn run(mut self, body: G::Body, care: Care) {
+        let sender = self.sender.clone();
+        tokio::select! {
+            biased;
+            () = care.stop.abandoned() => {}
+            // The reader was dropped, while nothing arrives that would tell.
+            () = sender.closed() => {}
+            () = self.all(body, &care) => {}
+        }
+    }
+
+    /// Fetches all, and says how it ended.
+    async fn all(&mut self, mut body: G::Body, care: &Care) {
+        let mut breaks = 0;
+        let end = loop {
+            let before = self.position;
+            match self.body(&mut body, care).await {
+                Ok(()) => break Piece::End,
+                Err(error) if error.kind == Kind::Unreachable => {
+                    breaks = if self.position > before { 0 } else { breaks + 1 };
+                    if self.position >= self.size {
+                        break Piece::End;
+                    }
+                    if breaks >= care.attempts {
+                        break Piece::Failed(error);
+                    }
+                }
+                Err(error) => break Piece::Failed(error),
+            }
+            let answer = self.s3.get(&self.object, &self.which, self.position).await;
+            care.activity.tick();
+            match answer {
+                Ok((_, again)) => body = again,
+                // It had the SDK's attempts.
+                Err(error) => break Piece::Failed(error),
+            }
+        };
+        self.send().await;
+        let _ = self.sender.send(end).await;
+    }
+
+    /// Fetches what one answer brings.
+    async fn body(&mut self, body: &mut G::Body, care: &Care) -> Result<(), AwsError> {
+        while let Some(bytes) = body.next().await? {
+            care.activity.tick();
+            self.position += bytes.len() as u64;
+            if self.gathered.is_empty() && bytes.len() >= PIECE_BYTES {
+                let _ = self.sender.send(Piece::Bytes(bytes)).await;
+                continue;
+            }
+            self.gathered.extend_from_slice(&bytes);
+            if self.gathered.len() >= PIECE_BYTES {
+                self.send().await;
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends what was gathered. A reader that is gone ends this task elsewhere.
+    async fn send(&mut self) {
+        if !self.gathered.is_empty() {
+            let _ = self.sender.send(Piece::Bytes(self.gathered.split().freeze())).await;
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "remote_tests.rs"]
+mod tests;

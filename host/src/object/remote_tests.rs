@@ -1,0 +1,267 @@
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use super::*;
+
+/// How a body goes on.
+#[derive(Clone, Copy)]
+enum Piecewise {
+    /// So many bytes, which come one by one, and then it breaks off.
+    Breaks(usize),
+    /// So many bytes, and then nothing, for ever.
+    Hangs(usize),
+    /// All that is left.
+    Whole,
+}
+
+/// An object of S3, whose versions may be denied.
+#[derive(Clone)]
+struct Fake(Arc<Inner>);
+
+struct Inner {
+    content: Vec<u8>,
+    etag: Mutex<String>,
+    versions_denied: bool,
+    bodies: Mutex<VecDeque<Piecewise>>,
+    gets: Mutex<Vec<(Which, u64)>>,
+    /// A body was dropped.
+    let_go: Arc<AtomicBool>,
+}
+
+struct FakeBody {
+    left: Bytes,
+    piecewise: Piecewise,
+    let_go: Arc<AtomicBool>,
+}
+
+impl Drop for FakeBody {
+    fn drop(&mut self) {
+        self.let_go.store(true, Ordering::SeqCst);
+    }
+}
+
+fn error(kind: Kind) -> AwsError {
+    let (about, message) = ("s3://b/k".to_owned(), "no".to_owned());
+    AwsError { operation: "GetObject", about, kind, code: None, message, effect_unknown: false }
+}
+
+impl Fake {
+    fn new(content: &[u8], bodies: &[Piecewise]) -> Self {
+        Self::with(content, bodies, false)
+    }
+
+    fn with(content: &[u8], bodies: &[Piecewise], versions_denied: bool) -> Self {
+        Self(Arc::new(Inner {
+            content: content.to_vec(),
+            etag: Mutex::new("e".to_owned()),
+            versions_denied,
+            bodies: Mutex::new(bodies.iter().copied().collect()),
+            gets: Mutex::default(),
+            let_go: Arc::default(),
+        }))
+    }
+
+    fn gets(&self) -> Vec<(Which, u64)> {
+        self.0.gets.lock().unwrap().clone()
+    }
+}
+
+impl Get for Fake {
+    type Body = FakeBody;
+
+    async fn get(&self, _object: &ObjectId, which: &Which, from: u64) -> Result<(Stored, FakeBody), AwsError> {
+        self.0.gets.lock().unwrap().push((which.clone(), from));
+        if self.0.versions_denied && which.version_id.is_some() {
+            return Err(error(Kind::Denied));
+        }
+        let etag = self.0.etag.lock().unwrap().clone();
+        if which.etag.as_ref().is_some_and(|asked| *asked != etag) {
+            return Err(error(Kind::Precondition));
+        }
+        let size = self.0.content.len() as u64;
+        // S3 answers 416 there.
+        assert!(from < size || size == 0, "asked from {from} of {size}");
+        let left = Bytes::copy_from_slice(&self.0.content[usize::try_from(from).unwrap()..]);
+        let piecewise = self.0.bodies.lock().unwrap().pop_front().unwrap_or(Piecewise::Whole);
+        let stored = Stored { size, last_modified: 1, etag, version_id: None };
+        Ok((stored, FakeBody { left, piecewise, let_go: Arc::clone(&self.0.let_go) }))
+    }
+}
+
+impl Pieces for FakeBody {
+    async fn next(&mut self) -> Result<Option<Bytes>, AwsError> {
+        match &mut self.piecewise {
+            Piecewise::Whole => Ok(Some(std::mem::take(&mut self.left)).filter(|left| !left.is_empty())),
+            Piecewise::Breaks(0) => Err(error(Kind::Unreachable)),
+            Piecewise::Hangs(0) => std::future::pending().await,
+            Piecewise::Breaks(count) | Piecewise::Hangs(count) => {
+                *count -= 1;
+                Ok(Some(self.left.split_to(1)))
+            }
+        }
+    }
+}
+
+/// Compiles only where reading can be begun on any task.
+#[test]
+fn it_may_move_between_threads() {
+    fn is_send<T: Send>(_: T) {}
+    let _ = |s3: &S3, which: &Which, activity: &Activity, stop: &Stop| {
+        is_send(open(s3, &object(), which, 3, activity, stop));
+    };
+}
+
+fn object() -> ObjectId {
+    ObjectId { bucket: "b".to_owned(), key: "k".to_owned() }
+}
+
+fn care(attempts: u32, stop: &Stop) -> Care {
+    Care { attempts, activity: Activity::default(), stop: stop.clone() }
+}
+
+fn block_on<T>(work: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_time().build().unwrap();
+    runtime.block_on(async { tokio::time::timeout(Duration::from_secs(20), work).await.expect("it hangs") })
+}
+
+async fn begin_plain(fake: &Fake, attempts: u32) -> RemoteReader {
+    let which = Which::default();
+    begin(fake, &object(), &which, &Buckets::new(), care(attempts, &Stop::default())).await.unwrap().1
+}
+
+/// All bytes before the end, and how it ended.
+async fn read_all(mut reader: RemoteReader) -> (Vec<u8>, Option<io::Error>) {
+    let read = move || {
+        let mut bytes = Vec::new();
+        let error = reader.read_to_end(&mut bytes).err();
+        (bytes, error)
+    };
+    tokio::task::spawn_blocking(read).await.unwrap()
+}
+
+fn kind(error: &io::Error) -> Kind {
+    error.get_ref().unwrap().downcast_ref::<AwsError>().unwrap().kind
+}
+
+#[test]
+fn a_body_that_breaks_off_goes_on_from_that_byte() {
+    let content = b"0123456789abcdef";
+    for at in 0..=content.len() {
+        let fake = Fake::new(content, &[Piecewise::Breaks(at)]);
+        let (bytes, failed) = block_on(async { read_all(begin_plain(&fake, 3).await).await });
+        assert!(failed.is_none(), "{at}: {failed:?}");
+        assert_eq!(bytes, content, "{at}");
+        let again = (Which { version_id: None, etag: Some("e".to_owned()) }, at as u64);
+        let expected = if at == content.len() { vec![] } else { vec![again] };
+        assert_eq!(fake.gets()[1..], expected, "{at}");
+    }
+}
+
+#[test]
+fn it_is_given_up_when_it_breaks_off_again_and_again_without_a_byte() {
+    let two_each = [Piecewise::Breaks(2); 8];
+    let fake = Fake::new(b"0123456789abcdef", &two_each);
+    let (bytes, failed) = block_on(async { read_all(begin_plain(&fake, 1).await).await });
+    assert!(failed.is_none(), "as long as bytes come: {failed:?}");
+    assert_eq!(bytes, b"0123456789abcdef");
+    let mut bodies = vec![Piecewise::Breaks(3)];
+    bodies.extend([Piecewise::Breaks(0); 3]);
+    let fake = Fake::new(b"0123456789abcdef", &bodies);
+    let (bytes, failed) = block_on(async { read_all(begin_plain(&fake, 3).await).await });
+    assert_eq!((bytes.as_slice(), kind(&failed.unwrap())), (b"012".as_slice(), Kind::Unreachable));
+    assert_eq!(fake.gets().len(), 4);
+}
+
+#[test]
+fn an_object_that_changed_meanwhile_is_noticed() {
+    let fake = Fake::new(b"0123", &[Piecewise::Breaks(2)]);
+    let (bytes, failed) = block_on(async {
+        let reader = begin_plain(&fake, 3).await;
+        *fake.0.etag.lock().unwrap() = "other".to_owned();
+        read_all(reader).await
+    });
+    assert_eq!((bytes.as_slice(), kind(&failed.unwrap())), (b"01".as_slice(), Kind::Precondition));
+}
+
+#[test]
+fn large_and_small_pieces_keep_their_order() {
+    let content: Vec<u8> = (0..400_000u32).flat_map(u32::to_le_bytes).collect();
+    let fake = Fake::new(&content, &[Piecewise::Breaks(100_000), Piecewise::Breaks(7)]);
+    let (bytes, failed) = block_on(async { read_all(begin_plain(&fake, 3).await).await });
+    assert!(failed.is_none() && bytes == content);
+    let empty = Fake::new(b"", &[]);
+    assert!(block_on(async { read_all(begin_plain(&empty, 3).await).await }).0.is_empty());
+}
+
+#[test]
+fn where_versions_are_denied_the_etag_is_relied_on_and_that_is_remembered() {
+    let fake = Fake::with(b"0123", &[Piecewise::Breaks(1)], true);
+    let both = Which { version_id: Some("v".to_owned()), etag: Some("e".to_owned()) };
+    let etag = Which { version_id: None, etag: Some("e".to_owned()) };
+    let memory = Buckets::new();
+    let open = async |which: &Which| begin(&fake, &object(), which, &memory, care(3, &Stop::default())).await;
+    let (bytes, failed) = block_on(async { read_all(open(&both).await.unwrap().1).await });
+    assert!(failed.is_none() && bytes == b"0123");
+    assert_eq!(fake.gets(), [(both.clone(), 0), (etag.clone(), 0), (etag.clone(), 1)]);
+    block_on(async { open(&both).await.map(drop).unwrap() });
+    assert_eq!(fake.gets()[3..], [(etag, 0)]);
+    // Without an ETag there is nothing to rely on.
+    let version = Which { etag: None, ..both };
+    let denied = block_on(async { open(&version).await.map(drop).unwrap_err() });
+    assert_eq!((denied.kind, fake.gets().len()), (Kind::Denied, 5));
+}
+
+#[test]
+fn a_version_is_asked_for_again_where_it_may_be() {
+    let fake = Fake::new(b"0123", &[Piecewise::Breaks(1)]);
+    let both = Which { version_id: Some("v".to_owned()), etag: Some("e".to_owned()) };
+    let opened = async { begin(&fake, &object(), &both, &Buckets::new(), care(3, &Stop::default())).await };
+    let (bytes, _) = block_on(async { read_all(opened.await.unwrap().1).await });
+    assert_eq!((bytes.as_slice(), fake.gets()), (b"0123".as_slice(), vec![(both.clone(), 0), (both, 1)]));
+}
+
+#[test]
+fn a_thread_that_waits_is_let_go_when_the_delivery_is_abandoned() {
+    let fake = Fake::new(b"0123", &[Piecewise::Hangs(2)]);
+    let (bytes, failed) = block_on(async {
+        let stop = Stop::default();
+        let opened = begin(&fake, &object(), &Which::default(), &Buckets::new(), care(3, &stop)).await;
+        let reading = tokio::spawn(read_all(opened.unwrap().1));
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        assert!(!reading.is_finished());
+        stop.now();
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        assert!(!reading.is_finished(), "asked to stop, it may still end well");
+        stop.abandon();
+        reading.await.unwrap()
+    });
+    // Not the end: that would be taken for a truncated object.
+    assert_eq!((bytes.as_slice(), failed.unwrap().kind()), (b"".as_slice(), io::ErrorKind::ConnectionAborted));
+}
+
+#[test]
+fn a_reader_that_is_dropped_ends_its_task() {
+    let fake = Fake::new(b"0123", &[Piecewise::Hangs(2)]);
+    block_on(async {
+        let reader = begin_plain(&fake, 3).await;
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        assert!(!fake.0.let_go.load(Ordering::SeqCst));
+        drop(reader);
+        while !fake.0.let_go.load(Ordering::SeqCst) {
+            tokio::task::yield_now().await;
+        }
+    });
+}
+
+#[test]
+fn a_thread_that_waits_is_let_go_when_the_runtime_ends() {
+    let fake = Fake::new(b"0123", &[Piecewise::Hangs(0)]);
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
+    let mut reader = runtime.block_on(begin_plain(&fake, 3));
+    let waiting = std::thread::spawn(move || reader.read(&mut [0; 4]).map_err(|error| error.kind()));
+    std::thread::sleep(Duration::from_millis(20));
+    drop(runtime);
+    assert_eq!(waiting.join().unwrap(), Err(io::ErrorKind::ConnectionAborted));
+}

@@ -1,0 +1,201 @@
+//! The putting side: a few puts overlap, what comes of them is taken in order,
+//! so that the checkpoint only ever passes what is settled.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use futures_util::StreamExt;
+use futures_util::stream::FuturesOrdered;
+use tokio::sync::mpsc;
+
+use super::Job;
+use super::ledger::Outcome;
+use super::outbox::{SharedLedger, Work, letter};
+use crate::delivery::batch::Batch;
+use crate::delivery::port::{DeliveryError, EventSink, Rejected};
+use crate::model::{DeadLetter, Reason};
+
+/// What the putting side did.
+#[derive(Debug, Default)]
+pub(super) struct Counts {
+    /// Events that were put whole.
+    pub(super) events: u64,
+    /// Puts.
+    pub(super) batches: u64,
+    /// Bytes of messages.
+    pub(super) bytes: u64,
+    /// A put failed without an answer.
+    pub(super) effect_unknown: bool,
+    /// Puts that were begun and of which nothing is known yet.
+    pub(super) in_flight: usize,
+}
+
+/// A piece of work that was done, or came up.
+enum Done {
+    Letters(Result<(), DeliveryError>),
+    Put(Batch, Result<Vec<Rejected>, DeliveryError>),
+    Checkpoint(u64),
+}
+
+/// The putting side of a delivery.
+pub(super) struct Put<'a, S> {
+    pub(super) sink: &'a S,
+    pub(super) ledger: &'a SharedLedger,
+    pub(super) job: &'a Job,
+    pub(super) counts: Counts,
+    /// A put was taken: so the destination is there.
+    succeeded: bool,
+    failed: Option<DeliveryError>,
+    /// The event of which a piece was not put.
+    torn: Option<u64>,
+}
+
+impl<'a, S: EventSink> Put<'a, S> {
+    pub(super) fn new(sink: &'a S, ledger: &'a SharedLedger, job: &'a Job) -> Self {
+        Self { sink, ledger, job, counts: Counts::default(), succeeded: false, failed: None, torn: None }
+    }
+
+    /// Does what the blocking side hands over until it is done, or something
+    /// fails: then nothing new is begun, and what is in flight is waited for.
+    pub(super) async fn all(&mut self, mut receiver: mpsc::Receiver<Work>) -> Result<(), DeliveryError> {
+        let (sink, failing) = (self.sink, &AtomicBool::new(false));
+        let mut in_order = FuturesOrdered::new();
+        let mut calls = 0;
+        let mut more = true;
+        loop {
+            let room = more && calls < self.at_once();
+            tokio::select! {
+                biased;
+                Some(done) = in_order.next() => {
+                    calls -= usize::from(!matches!(done, Done::Checkpoint(_)));
+                    if let Err(error) = self.take(done).await {
+                        failing.store(true, Ordering::Relaxed);
+                        self.failed.get_or_insert(error);
+                    }
+                }
+                work = receiver.recv(), if room => match work {
+                    Some(work) if !failing.load(Ordering::Relaxed) => {
+                        calls += usize::from(!matches!(work, Work::Checkpoint(_)));
+                        self.counts.in_flight += usize::from(matches!(work, Work::Batch(_)));
+                        in_order.push_back(begin(work, sink, failing));
+                    }
+                    _ => more = false,
+                },
+                else => break,
+            }
+            if failing.load(Ordering::Relaxed) {
+                // The blocking side need not go on.
+                receiver.close();
+                more = false;
+            }
+        }
+        self.failed.take().map_or(Ok(()), Err)
+    }
+
+    /// The first put goes alone: where the stream is missing it is made once.
+    fn at_once(&self) -> usize {
+        if self.succeeded { self.sink.puts_at_once().max(1) } else { 1 }
+    }
+
+    /// Takes the next in order.
+    async fn take(&mut self, done: Done) -> Result<(), DeliveryError> {
+        match done {
+            Done::Letters(result) => result,
+            Done::Checkpoint(_) if self.failed.is_some() => Ok(()),
+            Done::Checkpoint(events) => self.sink.checkpoint(events).await,
+            Done::Put(batch, result) => {
+                self.counts.in_flight -= 1;
+                match result {
+                    Ok(rejected) => self.batch(&batch, &rejected).await,
+                    Err(error) => {
+                        self.counts.effect_unknown |= error.effect_unknown;
+                        self.torn = batch.entries.last().filter(|last| last.continues).map(|last| last.index);
+                        Err(error)
+                    }
+                }
+            }
+        }
+    }
+
+    /// A batch was taken, but for these.
+    async fn batch(&mut self, batch: &Batch, rejected: &[Rejected]) -> Result<(), DeliveryError> {
+        self.succeeded = true;
+        self.counts.batches += 1;
+        let mut outcomes = vec![Some(Outcome::Delivered); batch.entries.len()];
+        let mut letters = Vec::new();
+        for &Rejected { index, reason } in rejected {
+            let (Some(outcome), Some(entry)) = (outcomes.get_mut(index), batch.entries.get(index)) else { continue };
+            let (event, data) = (&entry.event, entry.event.message.clone().into_bytes());
+            let length = data.len() as u64;
+            letters.push(DeadLetter {
+                timestamp: Some(event.timestamp),
+                ..letter(self.job, reason, rejection(reason), event.line, None, length, data)
+            });
+            *outcome = Some(Outcome::DeadLettered(reason));
+        }
+        if self.failed.is_some() {
+            // The next attempt puts it again, and writes the letters then.
+            outcomes.iter_mut().filter(|outcome| **outcome != Some(Outcome::Delivered)).for_each(|one| *one = None);
+        } else if !letters.is_empty() {
+            self.sink.dead_letters(&letters).await?;
+        }
+        self.settle(batch, &outcomes);
+        Ok(())
+    }
+
+    /// None: no outcome yet.
+    fn settle(&mut self, batch: &Batch, outcomes: &[Option<Outcome>]) {
+        let mut ledger = self.ledger.lock();
+        for (entry, outcome) in batch.entries.iter().zip(outcomes) {
+            if self.torn == Some(entry.index) {
+                continue;
+            }
+            let Some(outcome) = *outcome else {
+                self.torn = Some(entry.index).filter(|_| entry.continues);
+                continue;
+            };
+            if outcome == Outcome::Delivered {
+                self.counts.bytes += entry.event.message.len() as u64;
+                self.counts.events += u64::from(!entry.continues);
+            }
+            if entry.continues {
+                ledger.worsen(entry.event.line, outcome);
+            } else {
+                ledger.output(entry.event.line, outcome);
+            }
+        }
+    }
+}
+
+/// Does a piece of work. `failing` is raised as soon as it fails, whoever is
+/// waited for in the meantime.
+async fn begin<S: EventSink>(work: Work, sink: &S, failing: &AtomicBool) -> Done {
+    let failed = |failed: bool| failing.fetch_or(failed, Ordering::Relaxed);
+    match work {
+        Work::Checkpoint(events) => Done::Checkpoint(events),
+        Work::DeadLetters(letters) => {
+            let result = sink.dead_letters(&letters).await;
+            failed(result.is_err());
+            Done::Letters(result)
+        }
+        Work::Batch(batch) => {
+            let result = sink.put(&batch).await;
+            failed(result.is_err());
+            Done::Put(batch, result)
+        }
+    }
+}
+
+/// Why the destination refused an event, in words.
+fn rejection(reason: Reason) -> String {
+    match reason {
+        Reason::TooOld => "CloudWatch Logs refused the event: it was more than 14 days old when it was put",
+        Reason::TooNew => "CloudWatch Logs refused the event: it was more than 2 hours ahead when it was put",
+        Reason::Expired => "CloudWatch Logs refused the event: it is older than the log group keeps its events",
+        _ => "the destination refused the event",
+    }
+    .to_owned()
+}
+
+#[cfg(test)]
+#[path = "put_tests.rs"]
+mod tests;

@@ -1,0 +1,243 @@
+//! What the modes that work with AWS read.
+
+use std::path::PathBuf;
+
+use super::*;
+
+const MACHINE: Machine = Machine { cores: 2, memory_bytes: 512 << 20 };
+
+fn read_on(pairs: &[(&str, &str)], machine: Machine) -> Result<(Settings, AwsSettings, Vec<String>), SettingsError> {
+    let lookup = |name: &str| {
+        let found = pairs.iter().find(|(n, _)| *n == name);
+        found.map(|(_, v)| (*v).to_owned())
+    };
+    Settings::for_aws(&lookup, machine)
+}
+
+fn read(pairs: &[(&str, &str)]) -> Result<(Settings, AwsSettings, Vec<String>), SettingsError> {
+    read_on(pairs, MACHINE)
+}
+
+/// The AWS settings with one variable set.
+fn with(name: &str, value: &str) -> Result<AwsSettings, SettingsError> {
+    read(&[(name, value)]).map(|(_, aws, _)| aws)
+}
+
+fn refused(name: &str, values: &[&str]) {
+    for value in values {
+        let error = with(name, value).expect_err(value);
+        assert_eq!(error.problems.len(), 1, "{value}");
+        assert_eq!(error.problems[0].variable, name);
+    }
+}
+
+#[test]
+fn nothing_set_means_the_defaults() {
+    let (settings, aws, warnings) = read(&[]).unwrap();
+    let expected = AwsSettings {
+        region: "us-east-1".to_owned(),
+        tenant_table: "tenant-configurations".to_owned(),
+        queue_url: None,
+        central_role: None,
+        attempts: 3,
+        request_timeout: Duration::from_secs(10),
+        source_bucket: None,
+        scan_interval: Duration::from_secs(10),
+        scan_suffixes: vec![".json.gz".to_owned()],
+        path_style: false,
+        max_concurrent_per_tenant: 8,
+        tenant_cache: Duration::from_secs(60),
+        visibility_timeout: Duration::from_secs(300),
+        shutdown_grace: Duration::from_secs(25),
+        dead_letter: None,
+        http_addr: Some(([0, 0, 0, 0], 8080).into()),
+        execution_mode: None,
+    };
+    assert_eq!(aws, expected);
+    assert_eq!(settings.max_concurrent_objects, 32);
+    assert!(warnings.is_empty());
+}
+
+#[test]
+fn objects_at_once_follow_the_memory_and_a_tenants_the_objects() {
+    let objects = |mib: u64, pairs: &[_]| {
+        let (settings, aws, _) = read_on(pairs, Machine { cores: 2, memory_bytes: mib << 20 }).unwrap();
+        (settings.max_concurrent_objects, aws.max_concurrent_per_tenant)
+    };
+    assert_eq!(objects(0, &[]), (1, 1));
+    assert_eq!(objects(128, &[]), (8, 2));
+    assert_eq!(objects(512, &[]), (32, 8));
+    assert_eq!(objects(65_536, &[]), (64, 16));
+    assert_eq!(objects(512, &[("MAX_CONCURRENT_OBJECTS", "3")]), (3, 1));
+    assert_eq!(objects(512, &[("MAX_CONCURRENT_OBJECTS", "1000")]), (1000, 250));
+    assert_eq!(objects(512, &[("MAX_CONCURRENT_PER_TENANT", "5")]), (32, 5));
+}
+
+#[test]
+fn an_empty_variable_counts_as_unset() {
+    for empty in ["", "  "] {
+        let empty: Vec<_> = VARIABLES.iter().map(|v| (v.name, empty)).collect();
+        assert_eq!(read(&empty), read(&[]));
+    }
+}
+
+#[test]
+fn the_ends_of_each_range_are_allowed_and_what_lies_beyond_is_not() {
+    let ends = [
+        ("RETRY_ATTEMPTS", "1", "10", "0", "11"),
+        ("REQUEST_TIMEOUT", "1", "300", "0", "301"),
+        ("SCAN_INTERVAL", "1", "24h", "0", "86401"),
+        ("MAX_CONCURRENT_PER_TENANT", "1", "1024", "0", "1025"),
+        ("TENANT_CACHE_SECONDS", "0", "86400", "-1", "25h"),
+        ("VISIBILITY_TIMEOUT", "2", "43200", "1", "43201"),
+        ("SHUTDOWN_GRACE_SECONDS", "0", "15m", "-1", "901"),
+    ];
+    for (name, least, most, below, above) in ends {
+        assert!(with(name, least).is_ok(), "{name}={least}");
+        assert!(with(name, most).is_ok(), "{name}={most}");
+        refused(name, &[below, above]);
+    }
+}
+
+#[test]
+fn seconds_may_have_a_unit() {
+    let interval = |value| with("SCAN_INTERVAL", value).unwrap().scan_interval.as_secs();
+    assert_eq!([interval("30"), interval("30s"), interval("2 M"), interval("1h")], [30, 30, 120, 3600]);
+    refused("SCAN_INTERVAL", &["1d", "1.5s", "s", "10ms", "1 MiB"]);
+    refused("RETRY_ATTEMPTS", &["3s"]);
+}
+
+#[test]
+fn the_region_is_the_first_that_is_set() {
+    let region = |pairs: &[_]| read(pairs).map(|(_, aws, _)| aws.region);
+    assert_eq!(region(&[("AWS_DEFAULT_REGION", "eu-west-1")]).unwrap(), "eu-west-1");
+    assert_eq!(region(&[("AWS_DEFAULT_REGION", "not used"), ("AWS_REGION", "ap-south-2")]).unwrap(), "ap-south-2");
+    refused("AWS_REGION", &["Ohio", "us-east-1a"]);
+    refused("AWS_DEFAULT_REGION", &["evil.example.com/"]);
+}
+
+#[test]
+fn names_are_what_aws_allows() {
+    for table in ["tenants", "a.b-c_D", "arn:aws:dynamodb:us-east-1:123456789012:table/tenants"] {
+        assert_eq!(with("TENANT_CONFIG_TABLE", table).unwrap().tenant_table, table);
+    }
+    refused("TENANT_CONFIG_TABLE", &["ab", "my table", "a/b", "arn:aws:s3:::bucket"]);
+    assert_eq!(with("SOURCE_BUCKET", "logs.in").unwrap().source_bucket.as_deref(), Some("logs.in"));
+    refused("SOURCE_BUCKET", &["s3://logs", "Logs", "x"]);
+    let role = "arn:aws:iam::123456789012:role/Central";
+    assert_eq!(with("CENTRAL_LOG_DISTRIBUTION_ROLE_ARN", role).unwrap().central_role.as_deref(), Some(role));
+    refused("CENTRAL_LOG_DISTRIBUTION_ROLE_ARN", &["Central", "arn:aws:iam::123456789012:user/x"]);
+    assert_eq!(with("EXECUTION_MODE", "Whatever").unwrap().execution_mode.as_deref(), Some("Whatever"));
+}
+
+#[test]
+fn the_queue_is_named_by_a_url() {
+    for url in ["https://sqs.us-east-1.amazonaws.com/123456789012/logs", "http://localhost:9324/queue/logs"] {
+        assert_eq!(with("SQS_QUEUE_URL", url).unwrap().queue_url.as_deref(), Some(url));
+    }
+    let bad =
+        ["logs", "sqs.us-east-1.amazonaws.com/1/logs", "ftp://host/q", "https://host", "https://host/", "https:///q"];
+    refused("SQS_QUEUE_URL", &bad);
+    refused("SQS_QUEUE_URL", &["https://host/q?Action=x", "https://host/q#x", "https://host/a b"]);
+}
+
+#[test]
+fn a_password_is_never_shown() {
+    for value in ["https://me:hunter2@host/queue", "me:hunter2@host/queue"] {
+        let error = with("SQS_QUEUE_URL", value).unwrap_err();
+        let text = format!("{error} {error:?}");
+        assert!(text.contains("SQS_QUEUE_URL") && !text.contains("hunter2"), "{text}");
+    }
+    let text = with("DEAD_LETTER", "s3://me:hunter2@bucket/x").unwrap_err().to_string();
+    assert!(!text.contains("hunter2"), "{text}");
+}
+
+#[test]
+fn path_style_is_true_or_1() {
+    let style = |value| {
+        let (_, aws, warnings) = read(&[("AWS_S3_USE_PATH_STYLE", value)]).unwrap();
+        (aws.path_style, warnings.len())
+    };
+    assert_eq!([style("true"), style("1")], [(true, 0), (true, 0)]);
+    assert_eq!([style("false"), style("0"), style("")], [(false, 0), (false, 0), (false, 0)]);
+    // As the reference, but not silently.
+    assert_eq!([style("TRUE"), style("yes"), style("2")], [(false, 1), (false, 1), (false, 1)]);
+}
+
+#[test]
+fn suffixes_are_separated_by_commas() {
+    let suffixes = |value| with("SCAN_SUFFIXES", value).unwrap().scan_suffixes;
+    assert_eq!(suffixes(".json.gz, .ndjson ,"), [".json.gz", ".ndjson"]);
+    refused("SCAN_SUFFIXES", &[",", " , "]);
+}
+
+#[test]
+fn dead_letters_go_to_a_bucket_or_a_folder() {
+    let place = |value| with("DEAD_LETTER", value).unwrap().dead_letter;
+    let s3 =
+        |bucket: &str, prefix: &str| Some(DeadLetterPlace::S3 { bucket: bucket.to_owned(), prefix: prefix.to_owned() });
+    assert_eq!(place("s3://dead"), s3("dead", ""));
+    assert_eq!(place("s3://dead/"), s3("dead", ""));
+    assert_eq!(place("s3://dead/a/b"), s3("dead", "a/b/"));
+    assert_eq!(place("s3://dead/a/b/"), s3("dead", "a/b/"));
+    assert_eq!(place("/var/dead"), Some(DeadLetterPlace::Folder(PathBuf::from("/var/dead"))));
+    assert_eq!(place("dead"), Some(DeadLetterPlace::Folder(PathBuf::from("dead"))));
+    assert_eq!([place("none"), place("OFF")], [None, None]);
+    refused("DEAD_LETTER", &["s3://", "s3:///x", "s3://Bucket/x", "S3://bucket", "file:///x", "s3://dead/a\u{7}b"]);
+}
+
+#[test]
+fn the_server_has_an_address_or_is_none() {
+    let address = |value| with("HTTP_ADDR", value).unwrap().http_addr;
+    assert_eq!(address("127.0.0.1:0"), Some(([127, 0, 0, 1], 0).into()));
+    assert_eq!(address(":9090"), Some(([0, 0, 0, 0], 9090).into()));
+    assert_eq!(address("[::1]:80"), Some("[::1]:80".parse().unwrap()));
+    assert_eq!([address("none"), address("off")], [None, None]);
+    refused("HTTP_ADDR", &["8080", "localhost:8080", "0.0.0.0", "0.0.0.0:70000", "http://0.0.0.0:80"]);
+}
+
+#[test]
+fn all_problems_come_together() {
+    // What can't be wrong, or only warns, and what isn't read where AWS_REGION is set.
+    let never = ["EXECUTION_MODE", "AWS_S3_USE_PATH_STYLE", "LOG_LEVEL", "AWS_DEFAULT_REGION"];
+    let wrong: Vec<_> = VARIABLES.iter().filter(|v| !never.contains(&v.name)).map(|v| (v.name, "://")).collect();
+    let wrong: Vec<_> =
+        wrong.into_iter().filter(|(name, _)| *name != "SCAN_SUFFIXES").chain([("SCAN_SUFFIXES", ",")]).collect();
+    let error = read(&wrong).unwrap_err();
+    let mut named: Vec<_> = error.problems.iter().map(|problem| problem.variable).collect();
+    let mut expected: Vec<_> = wrong.iter().map(|(name, _)| *name).collect();
+    named.sort_unstable();
+    expected.sort_unstable();
+    assert_eq!(named, expected);
+    let text = error.to_string();
+    let line = "\n  REQUEST_TIMEOUT is \"://\": allowed is 1 s to 300 s, plain seconds or with s, m, h; unset it for the default";
+    assert!(text.contains(line), "{text}");
+}
+
+/// What `--help` calls the default is what an unset variable means.
+#[test]
+fn help_names_every_variable_with_a_default_that_parses_to_itself() {
+    let text = help_aws();
+    for variable in VARIABLES {
+        assert!(text.contains(variable.name));
+        let default = match variable.default_text().as_str() {
+            "by memory" => "32".to_owned(),
+            "a quarter" => "8".to_owned(),
+            "0 (none)" => "0".to_owned(),
+            "AWS_DEFAULT_REGION" | "none" => String::new(),
+            other => other.to_owned(),
+        };
+        assert_eq!(read(&[(variable.name, &default)]), read(&[]), "{}", variable.name);
+    }
+}
+
+#[test]
+fn every_variable_that_is_read_is_in_the_table_and_the_other_way_round() {
+    let asked = std::cell::RefCell::new(std::collections::BTreeSet::new());
+    let lookup = |name: &str| {
+        asked.borrow_mut().insert(name.to_owned());
+        None
+    };
+    let _ = Settings::for_aws(&lookup, MACHINE);
+    assert_eq!(asked.into_inner(), VARIABLES.iter().map(|v| v.name.to_owned()).collect());
+}

@@ -1,0 +1,44 @@
+//! What Lambda tells every function, without which there is no Lambda.
+
+/// Set by Lambda for its functions.
+const VARIABLES: [&str; 4] = [
+    "AWS_LAMBDA_RUNTIME_API",
+    "AWS_LAMBDA_FUNCTION_NAME",
+    "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
+    "AWS_LAMBDA_FUNCTION_VERSION",
+];
+
+/// Looks whether this process runs as a Lambda.
+///
+/// # Errors
+/// It does not: names what is missing, and what to do instead.
+pub fn lambda_environment(lookup: &dyn Fn(&str) -> Option<String>) -> Result<(), String> {
+    let set = |name: &&str| lookup(name).is_some_and(|value| !value.is_empty());
+    let missing: Vec<&str> = VARIABLES.into_iter().filter(|name| !set(name)).collect();
+    if !missing.is_empty() {
+        return Err(format!(
+            "lambda mode, the default, runs in AWS Lambda only: {} not set; give --mode sqs, manual or scan, or the \
+             command `local` to try it without AWS (see --help)",
+            missing.join(", ")
+        ));
+    }
+    let memory = lookup("AWS_LAMBDA_FUNCTION_MEMORY_SIZE").unwrap_or_default();
+    match memory.parse::<i32>() {
+        Ok(_) => Ok(()),
+        Err(_) => Err(format!("AWS_LAMBDA_FUNCTION_MEMORY_SIZE is {memory:?}: Lambda sets it to a number of MiB")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_missing_is_named_with_what_to_do_instead() {
+        let error = lambda_environment(&|name| (name == "AWS_LAMBDA_RUNTIME_API").then(|| "x".to_owned())).unwrap_err();
+        assert!(error.contains("AWS_LAMBDA_FUNCTION_NAME, AWS_LAMBDA_FUNCTION_MEMORY_SIZE"), "{error}");
+        assert!(!error.contains("RUNTIME_API") && error.contains("--mode sqs"), "{error}");
+        assert!(lambda_environment(&|_| Some("x".to_owned())).unwrap_err().contains("number of MiB"));
+        assert_eq!(lambda_environment(&|_| Some("128".to_owned())), Ok(()));
+    }
+}

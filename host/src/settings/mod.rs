@@ -1,0 +1,176 @@
+//! Everything that is read from environment variables, in one place: a variable is
+//! described once, in the table, and the parser, `--help` and the documents use that.
+//!
+//! - `table`: all variables.
+//! - `variable`: what one is, and its default and range in words.
+//! - `reader`: reads them, and gathers all problems.
+//! - `value`: values that are more than a number.
+//! - `machine`: cores and memory, for the defaults that depend on them.
+//! - `lambda`: whether this is a Lambda.
+
+mod lambda;
+mod machine;
+mod reader;
+mod table;
+mod value;
+mod variable;
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use reader::Reader;
+
+pub use lambda::lambda_environment;
+pub use machine::Machine;
+pub use reader::{Problem, SettingsError};
+pub use table::{DEFAULT_FUEL_PER_MIB, LOCAL_VARIABLES, VARIABLES, help, help_aws};
+pub use value::{DeadLetterPlace, LogLevel};
+pub use variable::Variable;
+
+/// What the processor was told by its environment, whatever it does. Every value
+/// lies within the range that the table gives for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// MAX_BATCH_SIZE: events a put.
+    pub max_batch_size: usize,
+    /// MAX_LINE_BYTES: bytes of a line of the decompressed object, without its newline.
+    pub max_line_bytes: usize,
+    /// MAX_OBJECT_BYTES: bytes of the decompressed object; none: no limit.
+    pub max_object_bytes: Option<u64>,
+    /// MAX_CONCURRENT_OBJECTS: objects that are worked on at once.
+    pub max_concurrent_objects: usize,
+    /// PLUGIN_MEMORY_BYTES: bytes of linear memory that a guest may hold.
+    pub plugin_memory_bytes: u64,
+    /// PLUGIN_FUEL_PER_MIB: units of fuel a guest may burn for each MiB of its input.
+    pub plugin_fuel_per_mib: u64,
+    /// PLUGIN_MAX_OUTPUT_RATIO: bytes of output a guest may give for each byte of its input.
+    pub plugin_max_output_ratio: u64,
+    /// LOG_LEVEL: the least level that is logged.
+    pub log_level: LogLevel,
+}
+
+/// What the modes that work with AWS are told beside [`Settings`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AwsSettings {
+    /// AWS_REGION, else AWS_DEFAULT_REGION: where the processor's own resources are.
+    pub region: String,
+    /// TENANT_CONFIG_TABLE: name or ARN.
+    pub tenant_table: String,
+    /// SQS_QUEUE_URL: http or https, without user info.
+    pub queue_url: Option<String>,
+    /// CENTRAL_LOG_DISTRIBUTION_ROLE_ARN: the first hop.
+    pub central_role: Option<String>,
+    /// RETRY_ATTEMPTS: attempts of a call, the first included.
+    pub attempts: u32,
+    /// REQUEST_TIMEOUT: of each attempt of a call.
+    pub request_timeout: Duration,
+    /// SOURCE_BUCKET: what scan mode lists.
+    pub source_bucket: Option<String>,
+    /// SCAN_INTERVAL: from the end of a scan to the next.
+    pub scan_interval: Duration,
+    /// SCAN_SUFFIXES: ends of keys that scan mode takes; at least one, none empty.
+    pub scan_suffixes: Vec<String>,
+    /// AWS_S3_USE_PATH_STYLE.
+    pub path_style: bool,
+    /// MAX_CONCURRENT_PER_TENANT: objects of one tenant that are worked on at once.
+    pub max_concurrent_per_tenant: usize,
+    /// TENANT_CACHE_SECONDS: how long a tenant's deliveries are remembered; zero: not at all.
+    pub tenant_cache: Duration,
+    /// VISIBILITY_TIMEOUT: of a message that was received; whole seconds.
+    pub visibility_timeout: Duration,
+    /// SHUTDOWN_GRACE_SECONDS: after SIGTERM, for what is at work.
+    pub shutdown_grace: Duration,
+    /// DEAD_LETTER; none: dead letters are only counted.
+    pub dead_letter: Option<DeadLetterPlace>,
+    /// HTTP_ADDR; none: no server.
+    pub http_addr: Option<SocketAddr>,
+    /// EXECUTION_MODE, as it is.
+    pub execution_mode: Option<String>,
+}
+
+/// An environment, as `std::env::var` would read it.
+type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+impl Settings {
+    /// Reads what `local` needs through `lookup` (an empty value counts as unset).
+    ///
+    /// With the settings come warnings, one a sentence, about values that were
+    /// replaced by a default.
+    ///
+    /// # Errors
+    /// One that lists every variable whose value can't be used.
+    pub fn for_local(lookup: Lookup<'_>, machine: Machine) -> Result<(Self, Vec<String>), SettingsError> {
+        let mut reader = Reader::new(lookup);
+        let cores = u64::try_from(machine.cores).unwrap_or(u64::MAX);
+        let settings = Self::read(&mut reader, &table::LOCAL_MAX_CONCURRENT_OBJECTS, cores);
+        reader.finish().map(|warnings| (settings, warnings))
+    }
+
+    /// Reads what the modes that work with AWS need, as [`Settings::for_local`].
+    ///
+    /// # Errors
+    /// One that lists every variable whose value can't be used.
+    pub fn for_aws(lookup: Lookup<'_>, machine: Machine) -> Result<(Self, AwsSettings, Vec<String>), SettingsError> {
+        let mut reader = Reader::new(lookup);
+        let by_memory = (machine.memory_bytes / table::BYTES_AN_OBJECT).min(table::MOST_OBJECTS_BY_MEMORY);
+        let settings = Self::read(&mut reader, &table::MAX_CONCURRENT_OBJECTS, by_memory);
+        let aws = AwsSettings::read(&mut reader, settings.max_concurrent_objects);
+        reader.finish().map(|warnings| (settings, aws, warnings))
+    }
+
+    /// `objects` is MAX_CONCURRENT_OBJECTS with the default `found`.
+    fn read(reader: &mut Reader<'_>, objects: &Variable, found: u64) -> Self {
+        Self {
+            max_batch_size: to_usize(reader.number(&table::MAX_BATCH_SIZE)),
+            max_line_bytes: to_usize(reader.number(&table::MAX_LINE_BYTES)),
+            max_object_bytes: Some(reader.number(&table::MAX_OBJECT_BYTES)).filter(|n| *n > 0),
+            max_concurrent_objects: to_usize(reader.number_or(objects, found)),
+            plugin_memory_bytes: reader.number(&table::PLUGIN_MEMORY_BYTES),
+            plugin_fuel_per_mib: reader.number(&table::PLUGIN_FUEL_PER_MIB),
+            plugin_max_output_ratio: reader.number(&table::PLUGIN_MAX_OUTPUT_RATIO),
+            log_level: reader.level(),
+        }
+    }
+}
+
+impl AwsSettings {
+    fn read(reader: &mut Reader<'_>, max_concurrent_objects: usize) -> Self {
+        let region = match reader.value(&table::AWS_REGION) {
+            Some(_) => reader.text(&table::AWS_REGION, value::region),
+            None => reader.text(&table::AWS_DEFAULT_REGION, value::region),
+        };
+        let quarter = u64::try_from(max_concurrent_objects / 4).unwrap_or(u64::MAX);
+        Self {
+            // What is empty here is a problem, and never returned.
+            region: region.unwrap_or_default(),
+            tenant_table: reader.text(&table::TENANT_CONFIG_TABLE, value::table).unwrap_or_default(),
+            queue_url: reader.text(&table::SQS_QUEUE_URL, value::queue_url),
+            central_role: reader.text(&table::CENTRAL_ROLE, value::role),
+            attempts: u32::try_from(reader.number(&table::RETRY_ATTEMPTS)).unwrap_or(u32::MAX),
+            request_timeout: reader.seconds(&table::REQUEST_TIMEOUT),
+            source_bucket: reader.text(&table::SOURCE_BUCKET, value::bucket),
+            scan_interval: reader.seconds(&table::SCAN_INTERVAL),
+            scan_suffixes: reader.text(&table::SCAN_SUFFIXES, value::suffixes).unwrap_or_default(),
+            path_style: reader.flag(&table::PATH_STYLE),
+            max_concurrent_per_tenant: to_usize(reader.number_or(&table::MAX_CONCURRENT_PER_TENANT, quarter)),
+            tenant_cache: reader.seconds(&table::TENANT_CACHE_SECONDS),
+            visibility_timeout: reader.seconds(&table::VISIBILITY_TIMEOUT),
+            shutdown_grace: reader.seconds(&table::SHUTDOWN_GRACE_SECONDS),
+            dead_letter: reader.text(&table::DEAD_LETTER, value::dead_letter).flatten(),
+            http_addr: reader.text(&table::HTTP_ADDR, value::http_addr).flatten(),
+            execution_mode: reader.value(&table::EXECUTION_MODE),
+        }
+    }
+}
+
+/// Every number that ends up here is bounded by its range; where a usize is smaller
+/// than that, the largest usize is as good a limit.
+fn to_usize(n: u64) -> usize {
+    usize::try_from(n).unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+mod local_tests;
+
+#[cfg(test)]
+mod aws_tests;

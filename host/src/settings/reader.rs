@@ -1,0 +1,144 @@
+//! Reads variables, and gathers all that is wrong with them.
+
+use std::fmt;
+use std::time::Duration;
+
+use thiserror::Error;
+
+use super::table::LOG_LEVEL;
+use super::value::LogLevel;
+use super::variable::{Fallback, Kind, Variable};
+
+/// A variable whose value can't be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// The variable.
+    pub variable: &'static str,
+    /// What it holds, escaped and cut to a readable length; not what may hold a password.
+    pub value: String,
+    /// What it may hold.
+    pub allowed: String,
+}
+
+/// The environment can't be used: every problem there is.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub struct SettingsError {
+    /// At least one.
+    pub problems: Vec<Problem>,
+}
+
+impl fmt::Display for SettingsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("invalid settings in the environment:")?;
+        for p in &self.problems {
+            write!(f, "\n  {} is {}: allowed is {}; unset it for the default", p.variable, p.value, p.allowed)?;
+        }
+        Ok(())
+    }
+}
+
+/// Where values come from, and what was found about them. A problem is noted and
+/// the default goes on, so that the other variables are still looked at.
+pub(super) struct Reader<'a> {
+    lookup: &'a dyn Fn(&str) -> Option<String>,
+    problems: Vec<Problem>,
+    warnings: Vec<String>,
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(lookup: &'a dyn Fn(&str) -> Option<String>) -> Self {
+        Self { lookup, problems: Vec::new(), warnings: Vec::new() }
+    }
+
+    /// The warnings.
+    pub(super) fn finish(self) -> Result<Vec<String>, SettingsError> {
+        match self.problems {
+            problems if problems.is_empty() => Ok(self.warnings),
+            problems => Err(SettingsError { problems }),
+        }
+    }
+
+    /// Empty counts as unset; white space at the ends never matters.
+    pub(super) fn value(&self, variable: &Variable) -> Option<String> {
+        (self.lookup)(variable.name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
+    }
+
+    /// A number whose default is in the table.
+    pub(super) fn number(&mut self, variable: &Variable) -> u64 {
+        self.number_or(variable, 0)
+    }
+
+    /// A number; `found` is its default where that is not in the table, brought
+    /// into the variable's range.
+    pub(super) fn number_or(&mut self, variable: &Variable, found: u64) -> u64 {
+        let Kind::Number { default, least, most, unit } = variable.kind else {
+            return found;
+        };
+        let default = match default {
+            Fallback::Is(n) => n,
+            Fallback::Found(_) => found.clamp(least, most),
+        };
+        let Some(value) = self.value(variable) else {
+            return default;
+        };
+        let number = unit.parse(&value).filter(|n| (least..=most).contains(n));
+        number.unwrap_or_else(|| {
+            self.problem(variable, &value);
+            default
+        })
+    }
+
+    pub(super) fn seconds(&mut self, variable: &Variable) -> Duration {
+        Duration::from_secs(self.number(variable))
+    }
+
+    /// A text, or its default, as `parse` reads it. None: unset without a default,
+    /// or a problem.
+    pub(super) fn text<T>(&mut self, variable: &Variable, parse: impl Fn(&str) -> Option<T>) -> Option<T> {
+        match (self.value(variable), &variable.kind) {
+            (Some(value), _) => parse(&value).or_else(|| {
+                self.problem(variable, &value);
+                None
+            }),
+            (None, Kind::Text { default: Fallback::Is(default), .. }) => parse(default),
+            (None, _) => None,
+        }
+    }
+
+    /// `true` or `1`.
+    pub(super) fn flag(&mut self, variable: &Variable) -> bool {
+        let value = self.value(variable).unwrap_or_default();
+        if !matches!(value.as_str(), "" | "true" | "1" | "false" | "0") {
+            let (name, shown, allowed) = (variable.name, shown(&value), variable.range_text());
+            self.warnings.push(format!("{name} is {shown}: allowed is {allowed}; it means false"));
+        }
+        matches!(value.as_str(), "true" | "1")
+    }
+
+    pub(super) fn level(&mut self) -> LogLevel {
+        let Some(value) = self.value(&LOG_LEVEL) else {
+            return LogLevel::Info;
+        };
+        LogLevel::parse(&value).unwrap_or_else(|| {
+            let (shown, allowed) = (shown(&value), LOG_LEVEL.range_text());
+            self.warnings.push(format!("LOG_LEVEL is {shown}: allowed is {allowed}; INFO is used"));
+            LogLevel::Info
+        })
+    }
+
+    fn problem(&mut self, variable: &Variable, value: &str) {
+        self.problems.push(Problem { variable: variable.name, value: shown(value), allowed: variable.range_text() });
+    }
+}
+
+/// A value as an error shows it: quoted, escaped, and never longer than a line.
+fn shown(value: &str) -> String {
+    const LONGEST: usize = 60;
+    if value.contains('@') {
+        return "a value with an @ (not shown: it may hold a password)".to_owned();
+    }
+    match value.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{:?}…", value.get(..end).unwrap_or_default()),
+        None => format!("{value:?}"),
+    }
+}

@@ -1,0 +1,221 @@
+//! The table of all variables.
+
+use super::variable::{Fallback, Kind, Unit, Variable};
+use crate::tenant::check::{BUCKET, REGION, ROLE};
+use Fallback::{Found, Is};
+
+/// Fuel that a guest may burn for each MiB of its input, unless
+/// PLUGIN_FUEL_PER_MIB says otherwise. Measured over a chunk of Kubernetes logs:
+/// the default guest takes about 20 million a MiB, a rewriter in JavaScript
+/// (QuickJS in wasm) that parses and prints each record 1.5 billion.
+pub const DEFAULT_FUEL_PER_MIB: u64 = 8_000_000_000;
+
+/// Memory for each object that is worked on at once, where MAX_CONCURRENT_OBJECTS
+/// isn't set: 32 objects at 512 MiB.
+pub(super) const BYTES_AN_OBJECT: u64 = 16 * MIB;
+
+/// Objects at once, at most, where MAX_CONCURRENT_OBJECTS isn't set: more keep no
+/// more cores busy, however much memory there is.
+pub(super) const MOST_OBJECTS_BY_MEMORY: u64 = 64;
+
+const KIB: u64 = 1 << 10;
+const MIB: u64 = 1 << 20;
+const GIB: u64 = 1 << 30;
+const DAY: u64 = 24 * 60 * 60;
+
+/// What a variable has that names something there need not be.
+const NONE: Fallback<&str> = Found("none");
+
+pub(super) const MAX_BATCH_SIZE: Variable =
+    Variable::number("MAX_BATCH_SIZE", Is(10_000), (1, 10_000), Unit::Count, "events a put, at most what AWS takes");
+pub(super) const MAX_LINE_BYTES: Variable =
+    Variable::number("MAX_LINE_BYTES", Is(16 * MIB), (KIB, 64 * MIB), Unit::Bytes, "a longer line is dead-lettered");
+pub(super) const MAX_OBJECT_BYTES: Variable = Variable::number(
+    "MAX_OBJECT_BYTES",
+    Is(0),
+    (0, u64::MAX),
+    Unit::BytesOrNone,
+    "decompressed; of a larger object the rest is dead-lettered",
+);
+/// `local` has nothing to wait for: one a core.
+pub(super) const LOCAL_MAX_CONCURRENT_OBJECTS: Variable =
+    max_concurrent_objects("cores", "objects that are worked on at once");
+pub(super) const MAX_CONCURRENT_OBJECTS: Variable = max_concurrent_objects(
+    "by memory",
+    "objects that are worked on at once; by default one for each 16 MiB of memory, at most 64",
+);
+pub(super) const PLUGIN_MEMORY_BYTES: Variable =
+    Variable::number("PLUGIN_MEMORY_BYTES", Is(64 * MIB), (MIB, 4 * GIB), Unit::Bytes, "memory that a guest may hold");
+pub(super) const PLUGIN_FUEL_PER_MIB: Variable = Variable::number(
+    "PLUGIN_FUEL_PER_MIB",
+    Is(DEFAULT_FUEL_PER_MIB),
+    (1, 1_000_000_000_000_000),
+    Unit::Count,
+    "work that a guest may do for a MiB of input, about one unit an instruction",
+);
+pub(super) const PLUGIN_MAX_OUTPUT_RATIO: Variable = Variable::number(
+    "PLUGIN_MAX_OUTPUT_RATIO",
+    Is(16),
+    (1, 1000),
+    Unit::Count,
+    "bytes of output that a guest may give for a byte of input",
+);
+pub(super) const LOG_LEVEL: Variable =
+    Variable { name: "LOG_LEVEL", meaning: "the least level that is logged", kind: Kind::Level };
+
+pub(super) const EXECUTION_MODE: Variable =
+    Variable::text("EXECUTION_MODE", NONE, "lambda, sqs, manual, scan", "the mode, where --mode gives none");
+pub(super) const AWS_REGION: Variable = Variable::text(
+    "AWS_REGION",
+    Found("AWS_DEFAULT_REGION"),
+    REGION.expected,
+    "where the queue, the table and the source bucket are",
+);
+pub(super) const AWS_DEFAULT_REGION: Variable =
+    Variable::text("AWS_DEFAULT_REGION", Is("us-east-1"), REGION.expected, "the region, where AWS_REGION is not set");
+pub(super) const TENANT_CONFIG_TABLE: Variable = Variable::text(
+    "TENANT_CONFIG_TABLE",
+    Is("tenant-configurations"),
+    "a DynamoDB table's name (3 to 255 of the characters A-Z a-z 0-9 _ - .) or ARN",
+    "the tenants' deliveries",
+);
+pub(super) const SQS_QUEUE_URL: Variable = Variable::text(
+    "SQS_QUEUE_URL",
+    NONE,
+    "a queue's URL, http:// or https:// with host and path, and without user, query or fragment",
+    "the queue that is read (sqs), and that failed deliveries are sent back to",
+);
+pub(super) const CENTRAL_ROLE: Variable = Variable::text(
+    "CENTRAL_LOG_DISTRIBUTION_ROLE_ARN",
+    NONE,
+    ROLE.expected,
+    "the role that is assumed first, on the way to each tenant's",
+);
+pub(super) const SOURCE_BUCKET: Variable =
+    Variable::text("SOURCE_BUCKET", NONE, BUCKET.expected, "the bucket that scan mode lists");
+pub(super) const SCAN_INTERVAL: Variable =
+    Variable::number("SCAN_INTERVAL", Is(10), (1, DAY), Unit::Seconds, "from the end of a scan to the next");
+pub(super) const SCAN_SUFFIXES: Variable = Variable::text(
+    "SCAN_SUFFIXES",
+    Is(".json.gz"),
+    "one or more ends of keys, separated by commas",
+    "keys that scan mode takes",
+);
+pub(super) const PATH_STYLE: Variable = Variable {
+    name: "AWS_S3_USE_PATH_STYLE",
+    meaning: "the bucket in the path, for what stands in for S3",
+    kind: Kind::Flag,
+};
+pub(super) const RETRY_ATTEMPTS: Variable =
+    Variable::number("RETRY_ATTEMPTS", Is(3), (1, 10), Unit::Count, "attempts of a call to AWS, the first included");
+pub(super) const REQUEST_TIMEOUT: Variable =
+    Variable::number("REQUEST_TIMEOUT", Is(10), (1, 300), Unit::Seconds, "for each attempt of a call to AWS");
+pub(super) const MAX_CONCURRENT_PER_TENANT: Variable = Variable::number(
+    "MAX_CONCURRENT_PER_TENANT",
+    Found("a quarter"),
+    (1, 1024),
+    Unit::Count,
+    "objects of one tenant that are worked on at once; by default a quarter of MAX_CONCURRENT_OBJECTS",
+);
+pub(super) const TENANT_CACHE_SECONDS: Variable = Variable::number(
+    "TENANT_CACHE_SECONDS",
+    Is(60),
+    (0, DAY),
+    Unit::Seconds,
+    "how long a tenant's deliveries are remembered",
+);
+pub(super) const VISIBILITY_TIMEOUT: Variable = Variable::number(
+    "VISIBILITY_TIMEOUT",
+    Is(300),
+    // AWS's most is twelve hours; a lease is renewed at half of it.
+    (2, DAY / 2),
+    Unit::Seconds,
+    "how long a message is kept from other workers; extended at half of it",
+);
+pub(super) const SHUTDOWN_GRACE_SECONDS: Variable = Variable::number(
+    "SHUTDOWN_GRACE_SECONDS",
+    Is(25),
+    (0, 900),
+    Unit::Seconds,
+    "after SIGTERM, for what is at work; then it is given back",
+);
+pub(super) const DEAD_LETTER: Variable = Variable::text(
+    "DEAD_LETTER",
+    NONE,
+    "s3://bucket/prefix, a folder, or none",
+    "where what can never be delivered is kept",
+);
+pub(super) const HTTP_ADDR: Variable = Variable::text(
+    "HTTP_ADDR",
+    Is("0.0.0.0:8080"),
+    "an IP address and a port (:8080 means any address), none or off",
+    "/metrics, /healthz and /readyz in sqs and scan mode",
+);
+
+const fn max_concurrent_objects(default: &'static str, meaning: &'static str) -> Variable {
+    Variable::number("MAX_CONCURRENT_OBJECTS", Found(default), (1, 1024), Unit::Count, meaning)
+}
+
+/// The variables that `local` reads, in the order of its `--help`.
+pub const LOCAL_VARIABLES: [&Variable; 8] = [
+    &MAX_BATCH_SIZE,
+    &MAX_LINE_BYTES,
+    &MAX_OBJECT_BYTES,
+    &LOCAL_MAX_CONCURRENT_OBJECTS,
+    &PLUGIN_MEMORY_BYTES,
+    &PLUGIN_FUEL_PER_MIB,
+    &PLUGIN_MAX_OUTPUT_RATIO,
+    &LOG_LEVEL,
+];
+
+/// All variables that the AWS modes read, in the order of `--help`.
+pub const VARIABLES: [&Variable; 26] = [
+    &EXECUTION_MODE,
+    &AWS_REGION,
+    &AWS_DEFAULT_REGION,
+    &TENANT_CONFIG_TABLE,
+    &SQS_QUEUE_URL,
+    &CENTRAL_ROLE,
+    &DEAD_LETTER,
+    &SOURCE_BUCKET,
+    &SCAN_INTERVAL,
+    &SCAN_SUFFIXES,
+    &PATH_STYLE,
+    &RETRY_ATTEMPTS,
+    &REQUEST_TIMEOUT,
+    &MAX_CONCURRENT_OBJECTS,
+    &MAX_CONCURRENT_PER_TENANT,
+    &TENANT_CACHE_SECONDS,
+    &VISIBILITY_TIMEOUT,
+    &SHUTDOWN_GRACE_SECONDS,
+    &MAX_BATCH_SIZE,
+    &MAX_LINE_BYTES,
+    &MAX_OBJECT_BYTES,
+    &PLUGIN_MEMORY_BYTES,
+    &PLUGIN_FUEL_PER_MIB,
+    &PLUGIN_MAX_OUTPUT_RATIO,
+    &HTTP_ADDR,
+    &LOG_LEVEL,
+];
+
+/// The environment's part of `local --help`: a line a variable, aligned, with
+/// default, meaning and allowed values.
+pub fn help() -> String {
+    lines(&LOCAL_VARIABLES)
+}
+
+/// The environment's part of `--help`, as [`help`]: what the AWS modes read.
+pub fn help_aws() -> String {
+    lines(&VARIABLES)
+}
+
+/// A variable with its default, and below it what it decides and what it may be:
+/// nothing is so long that a terminal would break it.
+fn lines(variables: &[&Variable]) -> String {
+    let widest = variables.iter().map(|v| v.name.len()).max().unwrap_or_default();
+    let line = |v: &&Variable| {
+        let (name, default, meaning, range) = (v.name, v.default_text(), v.meaning, v.range_text());
+        format!("  {name:<widest$}  [default: {default}]\n      {meaning}\n      ({range})\n")
+    };
+    variables.iter().map(line).collect()
+}

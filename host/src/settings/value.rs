@@ -1,0 +1,118 @@
+//! Values that are more than a number, and the texts that they are read from.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use crate::tenant::check::{BUCKET, PREFIX, REGION, ROLE, Rule};
+
+/// The least level that is logged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogLevel {
+    /// Everything.
+    Debug,
+    /// What an operator wants to see of a run that goes well.
+    Info,
+    /// What may need a look (`WARN` or `WARNING`).
+    Warn,
+    /// What failed.
+    Error,
+}
+
+impl LogLevel {
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        const NAMES: [(&str, LogLevel); 5] = [
+            ("DEBUG", LogLevel::Debug),
+            ("INFO", LogLevel::Info),
+            ("WARN", LogLevel::Warn),
+            ("WARNING", LogLevel::Warn),
+            ("ERROR", LogLevel::Error),
+        ];
+        NAMES.iter().find(|(name, _)| text.trim().eq_ignore_ascii_case(name)).map(|(_, level)| *level)
+    }
+}
+
+/// Where dead letters go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DeadLetterPlace {
+    /// Below a folder.
+    Folder(PathBuf),
+    /// To a bucket.
+    S3 {
+        /// Its name.
+        bucket: String,
+        /// Ends in `/`, or is empty.
+        prefix: String,
+    },
+}
+
+/// The word for something that shall not be, where a variable has a default or
+/// names a place.
+fn is_none(text: &str) -> bool {
+    text.eq_ignore_ascii_case("none") || text.eq_ignore_ascii_case("off")
+}
+
+fn following(rule: &Rule, text: &str) -> Option<String> {
+    (rule.allows)(text).then(|| text.to_owned())
+}
+
+pub(super) fn region(text: &str) -> Option<String> {
+    following(&REGION, text)
+}
+
+pub(super) fn role(text: &str) -> Option<String> {
+    following(&ROLE, text)
+}
+
+pub(super) fn bucket(text: &str) -> Option<String> {
+    following(&BUCKET, text)
+}
+
+/// A table's name or ARN; DynamoDB takes either.
+pub(super) fn table(text: &str) -> Option<String> {
+    let name = match text.strip_prefix("arn:") {
+        Some(arn) => arn.split_once(":dynamodb:")?.1.split_once(":table/")?.1,
+        None => text,
+    };
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
+    ((3..=255).contains(&name.len()) && name.chars().all(allowed)).then(|| text.to_owned())
+}
+
+/// A queue's URL. One with user info is refused: it would be in logs.
+pub(super) fn queue_url(text: &str) -> Option<String> {
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"))?;
+    let (host, queue) = rest.split_once('/')?;
+    let plain = !text.contains(['@', '?', '#']) && text.chars().all(|c| c.is_ascii_graphic());
+    (plain && !host.is_empty() && !queue.trim_matches('/').is_empty()).then(|| text.to_owned())
+}
+
+pub(super) fn suffixes(text: &str) -> Option<Vec<String>> {
+    let suffixes = text.split(',').map(str::trim).filter(|suffix| !suffix.is_empty());
+    Some(suffixes.map(str::to_owned).collect()).filter(|all: &Vec<_>| !all.is_empty())
+}
+
+/// The inner none: `none` was asked for.
+pub(super) fn dead_letter(text: &str) -> Option<Option<DeadLetterPlace>> {
+    if is_none(text) {
+        return Some(None);
+    }
+    let Some(place) = text.strip_prefix("s3://") else {
+        // Another scheme is a slip, and no folder.
+        let folder = !text.contains("://") && !text.contains('\0');
+        return folder.then(|| Some(DeadLetterPlace::Folder(text.into())));
+    };
+    let (bucket, prefix) = place.split_once('/').unwrap_or((place, ""));
+    let end = if prefix.is_empty() || prefix.ends_with('/') { "" } else { "/" };
+    let (bucket, prefix) = (following(&BUCKET, bucket)?, following(&PREFIX, prefix)?);
+    Some(Some(DeadLetterPlace::S3 { bucket, prefix: prefix + end }))
+}
+
+/// The inner none: no server.
+pub(super) fn http_addr(text: &str) -> Option<Option<SocketAddr>> {
+    if is_none(text) {
+        return Some(None);
+    }
+    match text.strip_prefix(':') {
+        Some(port) => format!("0.0.0.0:{port}").parse().ok().map(Some),
+        None => text.parse().ok().map(Some),
+    }
+}

@@ -1,0 +1,217 @@
+//! The reference's metrics, aggregated until they are flushed.
+//!
+//! Namespace `HCPLF/LogForwarding`, dimension `Tenant`, unit Count, names
+//! `LogCount/<destination>/<name>`.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry as Slot;
+use std::future::Future;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::DeliveryDone;
+use crate::aws::{AwsError, Datum, MetricsClient};
+use crate::report::{Numbers, Outcome};
+
+const NAMESPACE: &str = "HCPLF/LogForwarding";
+
+/// Data a call. Source: API_PutMetricData.
+const MOST_A_CALL: usize = 1000;
+
+/// Series that are kept: ten for each of 2,000 tenants, a few MiB.
+const MOST_SERIES: usize = 20_000;
+
+const SUCCESSFUL_EVENTS: &str = "successful_events";
+const FAILED_EVENTS: &str = "failed_events";
+const SUCCESSFUL_DELIVERY: &str = "successful_delivery";
+const FAILED_DELIVERY: &str = "failed_delivery";
+const DELIVERY_LATENCY: &str = "delivery_latency";
+
+/// Where data are sent.
+pub(super) trait Sink {
+    fn put(&self, data: &[Datum]) -> impl Future<Output = Result<(), AwsError>> + Send;
+}
+
+impl Sink for MetricsClient {
+    fn put(&self, data: &[Datum]) -> impl Future<Output = Result<(), AwsError>> + Send {
+        MetricsClient::put(self, NAMESPACE, data)
+    }
+}
+
+/// What a flush did.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Flush {
+    /// There was nothing to send.
+    Nothing,
+    /// Everything was sent.
+    Sent,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Key {
+    tenant: String,
+    destination: &'static str,
+    name: &'static str,
+}
+
+/// Values that were seen, as a statistic set has them.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Sum {
+    minimum: f64,
+    maximum: f64,
+    sum: f64,
+    samples: f64,
+}
+
+impl Sum {
+    fn of(value: f64) -> Self {
+        Self { minimum: value, maximum: value, sum: value, samples: 1.0 }
+    }
+
+    fn add(&mut self, other: Self) {
+        self.minimum = self.minimum.min(other.minimum);
+        self.maximum = self.maximum.max(other.maximum);
+        self.sum += other.sum;
+        self.samples += other.samples;
+    }
+}
+
+/// Sums by tenant and name.
+#[derive(Debug, Default)]
+pub struct TenantMetrics {
+    series: Mutex<HashMap<Key, Sum>>,
+    dropped: AtomicU64,
+    warned: AtomicBool,
+}
+
+impl TenantMetrics {
+    /// A delivery of a tenant's ended.
+    pub(super) fn delivery(&self, done: &DeliveryDone<'_>) {
+        let (Some(tenant), Some(destination)) = (&done.entry.tenant, done.entry.delivery) else {
+            return;
+        };
+        let values = values(destination, done);
+        let named = values.into_iter().map(|(name, value)| {
+            let key = Key { tenant: tenant.clone(), destination, name };
+            (key, Sum::of(value))
+        });
+        self.merge(named);
+    }
+
+    /// Values for which there was no room, since this was last asked.
+    pub(super) fn take_dropped(&self) -> u64 {
+        self.dropped.swap(0, Ordering::Relaxed)
+    }
+
+    /// Sends everything. What isn't sent, because a call failed or the caller gave
+    /// up, is kept.
+    pub(super) async fn flush(&self, sink: &impl Sink) -> Result<Flush, AwsError> {
+        let series: Vec<_> = self.lock().drain().collect();
+        if series.is_empty() {
+            return Ok(Flush::Nothing);
+        }
+        let mut unsent = Unsent { of: self, series };
+        while !unsent.series.is_empty() {
+            let rest = unsent.series.len().saturating_sub(MOST_A_CALL);
+            let data: Vec<Datum> = unsent.series.iter().skip(rest).map(|(key, sum)| datum(key, *sum)).collect();
+            sink.put(&data).await?;
+            unsent.series.truncate(rest);
+        }
+        Ok(Flush::Sent)
+    }
+
+    fn merge(&self, series: impl IntoIterator<Item = (Key, Sum)>) {
+        let mut dropped = 0;
+        {
+            let mut all = self.lock();
+            for (key, sum) in series {
+                let room = all.len() < MOST_SERIES;
+                match all.entry(key) {
+                    Slot::Occupied(mut slot) => slot.get_mut().add(sum),
+                    Slot::Vacant(slot) if room => drop(slot.insert(sum)),
+                    Slot::Vacant(_) => dropped += 1,
+                }
+            }
+        }
+        self.dropped.fetch_add(dropped, Ordering::Relaxed);
+        if dropped > 0 && !self.warned.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                "over {MOST_SERIES} CloudWatch metrics of tenants wait to be sent; further ones are dropped"
+            );
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Key, Sum>> {
+        self.series.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Series on their way out; whatever is still here at its end goes back.
+struct Unsent<'a> {
+    of: &'a TenantMetrics,
+    series: Vec<(Key, Sum)>,
+}
+
+impl Drop for Unsent<'_> {
+    fn drop(&mut self) {
+        self.of.merge(self.series.drain(..));
+    }
+}
+
+fn datum(key: &Key, sum: Sum) -> Datum {
+    let Sum { minimum, maximum, sum, samples } = sum;
+    let name = format!("LogCount/{}/{}", key.destination, key.name);
+    Datum { name, tenant: key.tenant.clone(), minimum, maximum, sum, samples }
+}
+
+/// What the reference would put for a delivery.
+fn values(destination: &str, done: &DeliveryDone<'_>) -> Vec<(&'static str, f64)> {
+    let numbers = &done.entry.numbers;
+    match done.entry.outcome {
+        Outcome::Delivered | Outcome::Partial | Outcome::Rejected | Outcome::Failed => {}
+        // It goes on: what arrived has arrived.
+        Outcome::Interrupted => {
+            let events = Some(numbers.events).filter(|events| *events > 0 && destination == "cloudwatch");
+            return events.map(|events| (SUCCESSFUL_EVENTS, float(events))).into_iter().collect();
+        }
+        // Nothing was tried.
+        Outcome::Filtered | Outcome::Ignored | Outcome::AlreadyDelivered => return Vec::new(),
+    }
+    let mut values = Vec::new();
+    let mut whole = done.entry.outcome == Outcome::Delivered;
+    if destination == "cloudwatch" {
+        let failed = failed_events(done.entry.outcome, numbers);
+        if numbers.events == 0 && failed == 0 {
+            return values;
+        }
+        values.extend([(SUCCESSFUL_EVENTS, float(numbers.events)), (FAILED_EVENTS, float(failed))]);
+        whole = failed == 0;
+    }
+    if !whole {
+        values.push((FAILED_DELIVERY, 1.0));
+        return values;
+    }
+    values.push((SUCCESSFUL_DELIVERY, 1.0));
+    // S3's clock may be ahead of this one.
+    values.extend(done.latency.map(|ms| (DELIVERY_LATENCY, float(u64::try_from(ms).unwrap_or(0)))));
+    values
+}
+
+/// What should have arrived and did not: refused for good, or left; at least one
+/// where the delivery is not whole. A line that is no record never was an event.
+fn failed_events(outcome: Outcome, numbers: &Numbers) -> u64 {
+    let failed = numbers.left + numbers.dead_lettered.values().sum::<u64>();
+    match outcome {
+        Outcome::Delivered => failed,
+        _ => failed.max(1),
+    }
+}
+
+/// Exact for whatever one object can hold.
+fn float(n: u64) -> f64 {
+    f64::from(u32::try_from(n).unwrap_or(u32::MAX))
+}
+
+#[cfg(test)]
+#[path = "cloudwatch_tests.rs"]
+mod tests;

@@ -1,0 +1,187 @@
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::*;
+use crate::aws::Kind;
+use crate::model::ObjectId;
+use crate::report::Entry;
+
+/// A sink that takes `takes` calls, and fails from then on.
+struct Fake {
+    takes: usize,
+    calls: Mutex<Vec<Vec<Datum>>>,
+}
+
+impl Fake {
+    fn new(takes: usize) -> Self {
+        Self { takes, calls: Mutex::default() }
+    }
+
+    fn sent(&self) -> BTreeMap<(String, String), Datum> {
+        let calls = self.calls.lock().unwrap();
+        let all = calls.iter().flatten().map(|datum| ((datum.tenant.clone(), datum.name.clone()), datum.clone()));
+        all.collect()
+    }
+}
+
+impl Sink for Fake {
+    async fn put(&self, data: &[Datum]) -> Result<(), AwsError> {
+        let mut calls = self.calls.lock().unwrap();
+        if calls.len() >= self.takes {
+            return Err(AwsError {
+                operation: "PutMetricData",
+                about: "a namespace".to_owned(),
+                kind: Kind::Throttled,
+                code: None,
+                message: String::new(),
+                effect_unknown: false,
+            });
+        }
+        calls.push(data.to_vec());
+        Ok(())
+    }
+}
+
+fn record(metrics: &TenantMetrics, tenant: &str, delivery: &'static str, outcome: Outcome, numbers: Numbers, ms: i64) {
+    let object = ObjectId { bucket: "b".to_owned(), key: "k".to_owned() };
+    let entry = Entry { numbers, ..Entry::new(&object, Some(tenant), Some(delivery), outcome) };
+    metrics.delivery(&DeliveryDone { entry: &entry, latency: Some(ms), guest_time: Duration::ZERO });
+}
+
+/// (minimum, maximum, sum, samples) by name, of a single delivery.
+fn single(delivery: &'static str, outcome: Outcome, numbers: Numbers) -> Vec<(&'static str, f64)> {
+    let object = ObjectId { bucket: "b".to_owned(), key: "k".to_owned() };
+    let entry = Entry { numbers, ..Entry::new(&object, Some("t"), Some(delivery), outcome) };
+    values(delivery, &DeliveryDone { entry: &entry, latency: Some(1_500), guest_time: Duration::ZERO })
+}
+
+fn events(events: u64) -> Numbers {
+    Numbers { events, delivered: events, ..Numbers::default() }
+}
+
+#[test]
+fn cloudwatch_deliveries_as_the_reference() {
+    let one = |outcome, numbers| single("cloudwatch", outcome, numbers);
+    let success = [
+        ("successful_events", 5.0),
+        ("failed_events", 0.0),
+        ("successful_delivery", 1.0),
+        ("delivery_latency", 1_500.0),
+    ];
+    assert_eq!(one(Outcome::Delivered, events(5)), success);
+    // A line that is no record is none of its events.
+    assert_eq!(one(Outcome::Delivered, Numbers { malformed: 2, ..events(5) }), success);
+    assert_eq!(one(Outcome::Delivered, events(0)), []);
+    let failure = |done, failed| [("successful_events", done), ("failed_events", failed), ("failed_delivery", 1.0)];
+    let refused = Numbers { dead_lettered: [("too-old", 2), ("too-new", 1)].into(), ..events(5) };
+    assert_eq!(one(Outcome::Delivered, refused), failure(5.0, 3.0));
+    assert_eq!(one(Outcome::Partial, events(4)), failure(4.0, 1.0));
+    assert_eq!(one(Outcome::Rejected, Numbers { malformed: 9, ..events(0) }), failure(0.0, 1.0));
+    assert_eq!(one(Outcome::Failed, events(0)), failure(0.0, 1.0));
+    assert_eq!(one(Outcome::Failed, Numbers { left: 7, ..events(2) }), failure(2.0, 7.0));
+}
+
+#[test]
+fn s3_deliveries_as_the_reference() {
+    let one = |outcome| single("s3", outcome, Numbers::default());
+    assert_eq!(one(Outcome::Delivered), [("successful_delivery", 1.0), ("delivery_latency", 1_500.0)]);
+    for outcome in [Outcome::Partial, Outcome::Rejected, Outcome::Failed] {
+        assert_eq!(one(outcome), [("failed_delivery", 1.0)]);
+    }
+    let refused = Numbers { dead_lettered: [("guest-rejected", 1)].into(), ..Numbers::default() };
+    assert_eq!(single("s3", Outcome::Delivered, refused).first(), Some(&("successful_delivery", 1.0)));
+}
+
+#[test]
+fn what_was_no_delivery_has_no_metric() {
+    for outcome in [Outcome::Filtered, Outcome::Ignored, Outcome::AlreadyDelivered] {
+        for delivery in ["cloudwatch", "s3"] {
+            assert_eq!(single(delivery, outcome, Numbers { left: 3, ..events(3) }), []);
+        }
+    }
+    // What was stopped goes on; what arrived before that counts.
+    let stopped = |delivery, numbers| single(delivery, Outcome::Interrupted, numbers);
+    assert_eq!(stopped("cloudwatch", Numbers { left: 3, ..events(3) }), [("successful_events", 3.0)]);
+    assert_eq!(stopped("cloudwatch", events(0)), []);
+    assert_eq!(stopped("s3", events(3)), []);
+}
+
+#[tokio::test]
+async fn values_are_summed_up_by_tenant_and_name() {
+    let metrics = TenantMetrics::default();
+    record(&metrics, "a", "cloudwatch", Outcome::Delivered, events(5), 100);
+    record(&metrics, "a", "cloudwatch", Outcome::Delivered, events(9), 300);
+    record(&metrics, "b", "s3", Outcome::Failed, events(0), 0);
+    let sink = Fake::new(9);
+    assert_eq!(metrics.flush(&sink).await.unwrap(), Flush::Sent);
+    let sent = sink.sent();
+    let sum = |tenant: &str, name: &str| {
+        let datum = &sent[&(tenant.to_owned(), name.to_owned())];
+        (datum.minimum, datum.maximum, datum.sum, datum.samples)
+    };
+    assert_eq!(sum("a", "LogCount/cloudwatch/successful_events"), (5.0, 9.0, 14.0, 2.0));
+    assert_eq!(sum("a", "LogCount/cloudwatch/failed_events"), (0.0, 0.0, 0.0, 2.0));
+    assert_eq!(sum("a", "LogCount/cloudwatch/successful_delivery"), (1.0, 1.0, 2.0, 2.0));
+    assert_eq!(sum("a", "LogCount/cloudwatch/delivery_latency"), (100.0, 300.0, 400.0, 2.0));
+    assert_eq!(sum("b", "LogCount/s3/failed_delivery"), (1.0, 1.0, 1.0, 1.0));
+    assert_eq!(sent.len(), 5);
+    assert_eq!(metrics.flush(&sink).await.unwrap(), Flush::Nothing);
+}
+
+#[tokio::test]
+async fn what_can_not_be_sent_is_kept_and_grows() {
+    let metrics = TenantMetrics::default();
+    record(&metrics, "a", "cloudwatch", Outcome::Delivered, events(5), 100);
+    assert!(metrics.flush(&Fake::new(0)).await.is_err());
+    record(&metrics, "a", "cloudwatch", Outcome::Delivered, events(1), 50);
+    let sink = Fake::new(1);
+    metrics.flush(&sink).await.unwrap();
+    let datum = &sink.sent()[&("a".to_owned(), "LogCount/cloudwatch/successful_events".to_owned())];
+    assert_eq!((datum.minimum, datum.maximum, datum.sum, datum.samples), (1.0, 5.0, 6.0, 2.0));
+}
+
+#[tokio::test]
+async fn only_what_was_not_sent_is_sent_again() {
+    let metrics = TenantMetrics::default();
+    for tenant in 0..2_500 {
+        record(&metrics, &tenant.to_string(), "s3", Outcome::Failed, events(0), 0);
+    }
+    let (first, second) = (Fake::new(1), Fake::new(9));
+    assert!(metrics.flush(&first).await.is_err());
+    metrics.flush(&second).await.unwrap();
+    let sizes = |fake: &Fake| fake.calls.lock().unwrap().iter().map(Vec::len).collect::<Vec<_>>();
+    assert_eq!((sizes(&first), sizes(&second)), (vec![1_000], vec![1_000, 500]));
+    let mut all = first.sent();
+    all.extend(second.sent());
+    assert_eq!(all.len(), 2_500, "each once");
+}
+
+#[tokio::test]
+async fn a_flush_that_is_given_up_loses_nothing() {
+    struct Never;
+    impl Sink for Never {
+        async fn put(&self, _: &[Datum]) -> Result<(), AwsError> {
+            std::future::pending().await
+        }
+    }
+    let metrics = TenantMetrics::default();
+    record(&metrics, "a", "s3", Outcome::Failed, events(0), 0);
+    assert!(tokio::time::timeout(Duration::from_millis(10), metrics.flush(&Never)).await.is_err());
+    let sink = Fake::new(1);
+    assert_eq!(metrics.flush(&sink).await.unwrap(), Flush::Sent);
+    assert_eq!(sink.sent().len(), 1);
+}
+
+#[test]
+fn series_are_bounded_and_known_ones_still_count() {
+    let metrics = TenantMetrics::default();
+    for tenant in 0..MOST_SERIES + 7 {
+        record(&metrics, &tenant.to_string(), "s3", Outcome::Failed, events(0), 0);
+    }
+    record(&metrics, "0", "s3", Outcome::Failed, events(0), 0);
+    assert_eq!(metrics.lock().len(), MOST_SERIES);
+    assert_eq!(metrics.take_dropped(), 7);
+    assert_eq!(metrics.take_dropped(), 0);
+    let key = Key { tenant: "0".to_owned(), destination: "s3", name: FAILED_DELIVERY };
+    assert_eq!(metrics.lock()[&key].samples, 2.0);
+}

@@ -1,0 +1,152 @@
+//! The families of metrics that /metrics shows: names, labels, help.
+
+use prometheus::core::{MetricVec, MetricVecBuilder};
+use prometheus::{
+    CounterVec, GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry, Result, TextEncoder,
+};
+
+/// Seconds from an object to its delivery: a second or so where all is well, hours
+/// after an outage, days at a queue's longest retention.
+const LATENCY_BUCKETS: [f64; 15] =
+    [0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 7200.0, 21_600.0, 86_400.0];
+
+/// None: Prometheus refused its name or its labels, which a test rules out.
+pub(super) type Family<V> = Option<V>;
+
+/// All families. Labels are names from the code, never from outside.
+pub(super) struct Families {
+    registry: Registry,
+    pub(super) deliveries: Family<IntCounterVec>,
+    pub(super) lines: Family<IntCounterVec>,
+    pub(super) dead_letters: Family<IntCounterVec>,
+    pub(super) events: Family<IntCounterVec>,
+    pub(super) batches: Family<IntCounterVec>,
+    pub(super) bytes: Family<IntCounterVec>,
+    pub(super) read_bytes: Family<IntCounterVec>,
+    pub(super) latency: Family<HistogramVec>,
+    pub(super) guest_seconds: Family<CounterVec>,
+    pub(super) in_flight: Family<IntGaugeVec>,
+    pub(super) messages: Family<IntCounterVec>,
+    pub(super) leases: Family<IntCounterVec>,
+    pub(super) lookups: Family<IntCounterVec>,
+    pub(super) requeues: Family<IntCounterVec>,
+    pub(super) checkpoints_refused: Family<IntCounterVec>,
+    pub(super) breakers: Family<IntGaugeVec>,
+    pub(super) flushes: Family<IntCounterVec>,
+    pub(super) dropped: Family<IntCounterVec>,
+}
+
+impl Families {
+    pub(super) fn new() -> Self {
+        let registry = Registry::new();
+        let r = &registry;
+        let families = Self {
+            deliveries: counter(
+                r,
+                "deliveries_total",
+                &["destination", "outcome", "reason"],
+                "Deliveries of objects that ended",
+            ),
+            lines: counter(r, "lines_total", &["destination", "outcome"], "Lines of objects, by what became of them"),
+            dead_letters: counter(
+                r,
+                "dead_letters_total",
+                &["reason"],
+                "Lines that can never be delivered; an object without lines counts as one",
+            ),
+            events: counter(r, "events_total", &["destination"], "Events that were delivered"),
+            batches: counter(r, "batches_total", &["destination"], "Puts"),
+            bytes: counter(r, "bytes_total", &["destination"], "Bytes of messages or objects that were delivered"),
+            read_bytes: counter(r, "read_bytes_total", &[], "Bytes of objects that were read, decompressed"),
+            latency: latency(r),
+            guest_seconds: registered(
+                r,
+                CounterVec::new(options("guest_seconds_total", "Time in guests, in seconds"), &[]),
+            ),
+            in_flight: gauge(r, "messages_in_flight", "Messages that are worked on"),
+            messages: counter(r, "messages_total", &["outcome"], "Messages, by what became of them"),
+            leases: counter(r, "lease_extensions_total", &["result"], "Extensions of messages' visibility"),
+            lookups: counter(r, "tenant_lookups_total", &["result"], "Lookups of tenants; a hit is from the cache"),
+            requeues: counter(r, "requeues_total", &["why"], "Deliveries that were sent back to the queue"),
+            checkpoints_refused: counter(
+                r,
+                "checkpoints_refused_total",
+                &[],
+                "Checkpoints that belonged to another object or guest",
+            ),
+            breakers: gauge(r, "breakers_open", "Tenants whose destination is given a rest"),
+            flushes: counter(r, "cloudwatch_flushes_total", &["result"], "Flushes of the tenants' CloudWatch metrics"),
+            dropped: counter(
+                r,
+                "cloudwatch_values_dropped_total",
+                &[],
+                "Values of tenants' CloudWatch metrics for which there was no room",
+            ),
+            registry,
+        };
+        families.set_constants();
+        families
+    }
+
+    /// What never changes; and zero where there are no labels, so that a rate has a beginning.
+    fn set_constants(&self) {
+        for family in [&self.read_bytes, &self.checkpoints_refused, &self.dropped] {
+            at(family, &[]);
+        }
+        for family in [&self.in_flight, &self.breakers] {
+            at(family, &[]);
+        }
+        at(&self.guest_seconds, &[]);
+        let build = IntGaugeVec::new(options("build_info", "Its version; always 1"), &["version"]);
+        if let Some(build) = at(&registered(&self.registry, build), &[env!("CARGO_PKG_VERSION")]) {
+            build.set(1);
+        }
+        let name = "process_start_time_seconds";
+        let start = GaugeVec::new(Opts::new(name, "Start of the process, in seconds since the Unix epoch"), &[]);
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        if let Some(start) = at(&registered(&self.registry, start), &[]) {
+            start.set(now.as_secs_f64());
+        }
+    }
+
+    /// Prometheus' text format.
+    pub(super) fn text(&self) -> String {
+        TextEncoder::new().encode_to_string(&self.registry.gather()).unwrap_or_default()
+    }
+}
+
+/// The metric of a family with these labels.
+pub(super) fn at<B: MetricVecBuilder>(family: &Family<MetricVec<B>>, labels: &[&str]) -> Option<B::M> {
+    family.as_ref()?.get_metric_with_label_values(labels).ok()
+}
+
+/// Adds to a counter; nothing is no reason for a line of its own.
+pub(super) fn add(family: &Family<IntCounterVec>, labels: &[&str], n: u64) {
+    if n > 0
+        && let Some(counter) = at(family, labels)
+    {
+        counter.inc_by(n);
+    }
+}
+
+fn options(name: &str, help: &str) -> Opts {
+    Opts::new(name, help).namespace("log_processor")
+}
+
+fn registered<B: MetricVecBuilder + 'static>(registry: &Registry, vec: Result<MetricVec<B>>) -> Family<MetricVec<B>> {
+    vec.and_then(|vec| registry.register(Box::new(vec.clone())).map(|()| vec)).ok()
+}
+
+fn counter(registry: &Registry, name: &str, labels: &[&str], help: &str) -> Family<IntCounterVec> {
+    registered(registry, IntCounterVec::new(options(name, help), labels))
+}
+
+fn gauge(registry: &Registry, name: &str, help: &str) -> Family<IntGaugeVec> {
+    registered(registry, IntGaugeVec::new(options(name, help), &[]))
+}
+
+fn latency(registry: &Registry) -> Family<HistogramVec> {
+    let options = options("delivery_latency_seconds", "From an object's LastModified to its delivery, in seconds");
+    let options = HistogramOpts::from(options).buckets(LATENCY_BUCKETS.to_vec());
+    registered(registry, HistogramVec::new(options, &["destination"]))
+}

@@ -1,0 +1,165 @@
+//! Counts and times, as Prometheus takes them. Labels are bounded: never a
+//! tenant, a key or an error's text.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::cloudwatch::{Flush, TenantMetrics};
+use super::families::{Families, add, at};
+use crate::report::{Entry, Outcome};
+
+/// What is known of a delivery that ended.
+#[derive(Debug)]
+pub struct DeliveryDone<'a> {
+    /// Outcome, reason, numbers.
+    pub entry: &'a Entry,
+    /// From the object's LastModified to its delivery, in milliseconds.
+    pub latency: Option<i64>,
+    /// Time in guests.
+    pub guest_time: Duration,
+}
+
+/// The process's metrics. `Clone` is cheap.
+#[derive(Clone)]
+pub struct Metrics {
+    families: Arc<Families>,
+    tenants: Arc<TenantMetrics>,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Metrics {
+    /// All at zero.
+    pub fn new() -> Self {
+        Self { families: Arc::new(Families::new()), tenants: Arc::default() }
+    }
+
+    /// A delivery of an object ended; counts it, and keeps the reference's
+    /// CloudWatch metrics of its tenant for the next flush.
+    pub fn delivery(&self, done: &DeliveryDone<'_>) {
+        let (all, entry, numbers) = (&self.families, done.entry, &done.entry.numbers);
+        let destination = entry.delivery.unwrap_or("none");
+        let reason = entry.reason.unwrap_or("none");
+        add(&all.deliveries, &[destination, outcome_name(entry.outcome), reason], 1);
+        let dead: u64 = numbers.dead_lettered.values().sum();
+        for (outcome, lines) in [
+            ("blank", numbers.blank),
+            ("delivered", numbers.delivered),
+            ("filtered", numbers.filtered),
+            ("malformed", numbers.malformed),
+            ("dead-lettered", dead),
+            ("left", numbers.left),
+        ] {
+            add(&all.lines, &[destination, outcome], lines);
+        }
+        self.dead_letters(entry);
+        add(&all.events, &[destination], numbers.events);
+        add(&all.batches, &[destination], numbers.batches);
+        add(&all.bytes, &[destination], numbers.bytes);
+        add(&all.read_bytes, &[], numbers.bytes_read);
+        if let Some(seconds) = at(&all.guest_seconds, &[]) {
+            seconds.inc_by(done.guest_time.as_secs_f64());
+        }
+        if matches!(entry.outcome, Outcome::Delivered | Outcome::Partial)
+            && let (Some(latency), Some(histogram)) = (done.latency, at(&all.latency, &[destination]))
+        {
+            // S3's clock may be ahead of this one.
+            histogram.observe(Duration::from_millis(u64::try_from(latency).unwrap_or(0)).as_secs_f64());
+        }
+        self.tenants.delivery(done);
+    }
+
+    fn dead_letters(&self, entry: &Entry) {
+        let family = &self.families.dead_letters;
+        add(family, &["malformed"], entry.numbers.malformed);
+        for (reason, lines) in &entry.numbers.dead_lettered {
+            add(family, &[reason], *lines);
+        }
+        let no_line = entry.numbers.malformed == 0 && entry.numbers.dead_lettered.is_empty();
+        if no_line && matches!(entry.outcome, Outcome::Rejected | Outcome::Partial) {
+            add(family, &[entry.reason.unwrap_or("none")], 1);
+        }
+    }
+
+    /// A message was received (1) or let go of (-1).
+    pub fn in_flight(&self, change: i64) {
+        if let Some(gauge) = at(&self.families.in_flight, &[]) {
+            gauge.add(change);
+        }
+    }
+
+    /// What became of a message: `acknowledged`, `failed`, `returned`.
+    pub fn message(&self, outcome: &'static str) {
+        add(&self.families.messages, &[outcome], 1);
+    }
+
+    /// Leases: `extended`, `lost`, `failed`.
+    pub fn lease(&self, result: &'static str, count: u64) {
+        add(&self.families.leases, &[result], count);
+    }
+
+    /// A tenant was looked up: `hit`, `miss`, `unknown`, `failed`.
+    pub fn tenant_lookup(&self, result: &'static str) {
+        add(&self.families.lookups, &[result], 1);
+    }
+
+    /// A delivery was sent back to the queue: `failed`, `interrupted`, `breaker`.
+    pub fn requeued(&self, why: &'static str) {
+        add(&self.families.requeues, &[why], 1);
+    }
+
+    /// A checkpoint belonged to another object or guest: delivery began at 0.
+    pub fn checkpoint_refused(&self) {
+        add(&self.families.checkpoints_refused, &[], 1);
+    }
+
+    /// A tenant's breaker opened (1) or closed (-1).
+    pub fn breaker(&self, change: i64) {
+        if let Some(gauge) = at(&self.families.breakers, &[]) {
+            gauge.add(change);
+        }
+    }
+
+    /// Prometheus' text format, version 0.0.4.
+    pub fn text(&self) -> String {
+        add(&self.families.dropped, &[], self.tenants.take_dropped());
+        self.families.text()
+    }
+
+    /// Sends the tenants' CloudWatch metrics since the last flush. What can't be
+    /// sent is kept for the next (bounded); a failure is logged, never more. May be
+    /// given up half-way: what wasn't sent is kept then, too.
+    pub async fn flush(&self, client: &crate::aws::MetricsClient) {
+        let result = match self.tenants.flush(client).await {
+            Ok(Flush::Nothing) => return,
+            Ok(Flush::Sent) => "sent",
+            Err(error) => {
+                tracing::warn!(%error, "the tenants' CloudWatch metrics can't be sent; they are kept for the next flush");
+                "failed"
+            }
+        };
+        add(&self.families.flushes, &[result], 1);
+    }
+}
+
+/// As the report names it.
+fn outcome_name(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Delivered => "delivered",
+        Outcome::Partial => "partial",
+        Outcome::Rejected => "rejected",
+        Outcome::Filtered => "filtered",
+        Outcome::Ignored => "ignored",
+        Outcome::AlreadyDelivered => "already-delivered",
+        Outcome::Failed => "failed",
+        Outcome::Interrupted => "interrupted",
+    }
+}
+
+#[cfg(test)]
+#[path = "metrics_tests.rs"]
+mod tests;

@@ -1,0 +1,146 @@
+use super::*;
+use crate::model::ObjectId;
+use crate::report::Numbers;
+
+fn entry(delivery: Option<&'static str>, outcome: Outcome, numbers: Numbers) -> Entry {
+    let object = ObjectId { bucket: "bucket-name".to_owned(), key: "cluster/acme/app/pod/key-name".to_owned() };
+    Entry { numbers, ..Entry::new(&object, Some("acme-tenant"), delivery, outcome) }
+}
+
+fn done(entry: &Entry) -> DeliveryDone<'_> {
+    DeliveryDone { entry, latency: Some(2_000), guest_time: Duration::from_millis(250) }
+}
+
+fn has(text: &str, line: &str) {
+    assert!(text.lines().any(|l| l == format!("log_processor_{line}")), "lacks {line}:\n{text}");
+}
+
+#[test]
+fn deliveries_are_counted() {
+    let metrics = Metrics::new();
+    let numbers = Numbers {
+        lines_seen: 17,
+        blank: 1,
+        delivered: 7,
+        filtered: 2,
+        empty: 1,
+        malformed: 3,
+        dead_lettered: [("too-old", 1), ("line-too-long", 3)].into(),
+        left: 0,
+        events: 8,
+        batches: 2,
+        bytes: 900,
+        bytes_read: 1_200,
+    };
+    let delivered = entry(Some("cloudwatch"), Outcome::Delivered, numbers);
+    metrics.delivery(&done(&delivered));
+    metrics.delivery(&done(&delivered));
+    let failed = entry(Some("s3"), Outcome::Failed, Numbers { left: 5, ..Numbers::default() });
+    metrics.delivery(&done(&failed.because("destination", "secret text of an error")));
+    metrics.delivery(&done(&entry(None, Outcome::Rejected, Numbers::default()).because("invalid-key", "why")));
+    let text = metrics.text();
+    for line in [
+        r#"deliveries_total{destination="cloudwatch",outcome="delivered",reason="none"} 2"#,
+        r#"deliveries_total{destination="s3",outcome="failed",reason="destination"} 1"#,
+        r#"deliveries_total{destination="none",outcome="rejected",reason="invalid-key"} 1"#,
+        r#"lines_total{destination="cloudwatch",outcome="blank"} 2"#,
+        r#"lines_total{destination="cloudwatch",outcome="delivered"} 14"#,
+        r#"lines_total{destination="cloudwatch",outcome="filtered"} 4"#,
+        r#"lines_total{destination="cloudwatch",outcome="malformed"} 6"#,
+        r#"lines_total{destination="cloudwatch",outcome="dead-lettered"} 8"#,
+        r#"lines_total{destination="s3",outcome="left"} 5"#,
+        r#"dead_letters_total{reason="too-old"} 2"#,
+        r#"dead_letters_total{reason="line-too-long"} 6"#,
+        r#"dead_letters_total{reason="malformed"} 6"#,
+        r#"dead_letters_total{reason="invalid-key"} 1"#,
+        r#"events_total{destination="cloudwatch"} 16"#,
+        r#"batches_total{destination="cloudwatch"} 4"#,
+        r#"bytes_total{destination="cloudwatch"} 1800"#,
+        "read_bytes_total 2400",
+        "guest_seconds_total 1",
+        // What failed was not delivered, and has no latency.
+        r#"delivery_latency_seconds_count{destination="cloudwatch"} 2"#,
+        r#"delivery_latency_seconds_bucket{destination="cloudwatch",le="1"} 0"#,
+        r#"delivery_latency_seconds_bucket{destination="cloudwatch",le="2.5"} 2"#,
+    ] {
+        has(&text, line);
+    }
+    for outside in ["acme", "bucket-name", "key-name", "secret", r#"count{destination="s3"}"#] {
+        assert!(!text.contains(outside), "{outside}:\n{text}");
+    }
+}
+
+#[test]
+fn the_rest_is_counted() {
+    let metrics = Metrics::new();
+    metrics.in_flight(1);
+    metrics.in_flight(1);
+    metrics.in_flight(-1);
+    metrics.breaker(1);
+    metrics.message("failed");
+    metrics.lease("extended", 10);
+    metrics.lease("lost", 0);
+    metrics.tenant_lookup("hit");
+    metrics.requeued("breaker");
+    metrics.checkpoint_refused();
+    add(&metrics.families.flushes, &["sent"], 1);
+    let text = metrics.text();
+    for line in [
+        "messages_in_flight 1",
+        "breakers_open 1",
+        r#"messages_total{outcome="failed"} 1"#,
+        r#"lease_extensions_total{result="extended"} 10"#,
+        r#"tenant_lookups_total{result="hit"} 1"#,
+        r#"requeues_total{why="breaker"} 1"#,
+        "checkpoints_refused_total 1",
+        r#"cloudwatch_flushes_total{result="sent"} 1"#,
+        concat!(r#"build_info{version=""#, env!("CARGO_PKG_VERSION"), r#""} 1"#),
+    ] {
+        has(&text, line);
+    }
+    assert!(!text.contains("lost"), "{text}");
+    let start = text.lines().find_map(|line| line.strip_prefix("process_start_time_seconds ")).unwrap();
+    assert!(start.parse::<f64>().unwrap() > 1.7e9);
+}
+
+#[test]
+fn what_has_no_labels_begins_at_zero() {
+    let text = Metrics::new().text();
+    for name in ["read_bytes_total", "guest_seconds_total", "messages_in_flight", "breakers_open"] {
+        has(&text, &format!("{name} 0"));
+    }
+    has(&text, "checkpoints_refused_total 0");
+    has(&text, "cloudwatch_values_dropped_total 0");
+}
+
+#[test]
+fn each_outcome_is_named_as_the_report_does() {
+    for outcome in [
+        Outcome::Delivered,
+        Outcome::Partial,
+        Outcome::Rejected,
+        Outcome::Filtered,
+        Outcome::Ignored,
+        Outcome::AlreadyDelivered,
+        Outcome::Failed,
+        Outcome::Interrupted,
+    ] {
+        assert_eq!(serde_json::to_value(outcome).unwrap(), outcome_name(outcome));
+    }
+}
+
+/// A clock behind S3's makes no latency of centuries.
+#[test]
+fn a_latency_is_never_negative() {
+    let metrics = Metrics::new();
+    let entry = entry(Some("s3"), Outcome::Delivered, Numbers::default());
+    metrics.delivery(&DeliveryDone { latency: Some(-5), ..done(&entry) });
+    has(&metrics.text(), r#"delivery_latency_seconds_sum{destination="s3"} 0"#);
+}
+
+/// A flush can be a task of its own.
+#[test]
+fn a_flush_can_be_spawned() {
+    fn is_send<T: Send>(_: T) {}
+    let _ = |metrics: &Metrics, client: &crate::aws::MetricsClient| is_send(metrics.flush(client));
+}

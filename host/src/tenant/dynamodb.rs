@@ -1,0 +1,118 @@
+//! The directory of tenants as the DynamoDB table, cached.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use moka::Expiry;
+use moka::future::Cache;
+
+use super::Found;
+use crate::aws::{AwsError, Item, Table};
+use crate::telemetry::Metrics;
+
+/// So many tenants are remembered, those that are asked for most.
+const MOST_TENANTS: u64 = 10_000;
+
+/// A tenant that the table doesn't know is remembered no longer than this, so that
+/// a new one waits no longer for its first logs.
+const LONGEST_UNKNOWN: Duration = Duration::from_secs(10);
+
+/// The table's partition key.
+const KEY: &str = "tenant_id";
+
+/// The table, cached. `Clone` is cheap.
+#[derive(Clone)]
+pub struct TableDirectory {
+    directory: Cached<Table>,
+    metrics: Metrics,
+}
+
+impl TableDirectory {
+    /// Caches what is found for `cache`, and that there is nothing for at most 10 s
+    /// of it. Zero: nothing is cached, but one query answers all who ask meanwhile.
+    pub fn new(table: Table, cache: Duration, metrics: Metrics) -> Self {
+        Self { directory: Cached::new(table, Lifetimes::new(cache)), metrics }
+    }
+
+    /// What the table says about a tenant; one query a tenant at a time.
+    ///
+    /// # Errors
+    /// The table can't be asked. This is not cached.
+    pub async fn lookup(&self, tenant_id: &str) -> Result<Arc<Found>, AwsError> {
+        let (found, answer) = self.directory.lookup(tenant_id).await;
+        self.metrics.tenant_lookup(answer);
+        found
+    }
+}
+
+/// Where items come from: the table, or a test's.
+trait Source: Clone + Send + Sync + 'static {
+    fn items(&self, tenant_id: &str) -> impl Future<Output = Result<Vec<Item>, AwsError>> + Send;
+}
+
+impl Source for Table {
+    fn items(&self, tenant_id: &str) -> impl Future<Output = Result<Vec<Item>, AwsError>> + Send {
+        self.query(KEY, tenant_id)
+    }
+}
+
+#[derive(Clone)]
+struct Cached<S> {
+    source: S,
+    cache: Cache<String, Arc<Found>>,
+}
+
+impl<S: Source> Cached<S> {
+    fn new(source: S, lifetimes: Lifetimes) -> Self {
+        let most = if lifetimes.found.is_zero() { 0 } else { MOST_TENANTS };
+        Self { source, cache: Cache::builder().max_capacity(most).expire_after(lifetimes).build() }
+    }
+
+    /// Also where the answer came from, in the words of the metric: `hit` is one that
+    /// was known or already being asked for; `unknown` a query that found nothing.
+    async fn lookup(&self, tenant_id: &str) -> (Result<Arc<Found>, AwsError>, &'static str) {
+        let ask = async {
+            let items = self.source.items(tenant_id).await?;
+            let found = Found::read(tenant_id, &items);
+            for warning in &found.warnings {
+                tracing::warn!(tenant = tenant_id, "{warning}");
+            }
+            Ok::<_, AwsError>(Arc::new(found))
+        };
+        match self.cache.entry_by_ref(tenant_id).or_try_insert_with(ask).await {
+            Err(error) => (Err(Arc::unwrap_or_clone(error)), "failed"),
+            Ok(entry) => {
+                let answer = match (entry.is_fresh(), entry.value().is_nothing()) {
+                    (false, _) => "hit",
+                    (true, true) => "unknown",
+                    (true, false) => "miss",
+                };
+                (Ok(entry.into_value()), answer)
+            }
+        }
+    }
+}
+
+/// How long an answer is remembered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Lifetimes {
+    found: Duration,
+    nothing: Duration,
+}
+
+impl Lifetimes {
+    fn new(cache: Duration) -> Self {
+        Self { found: cache, nothing: cache.min(LONGEST_UNKNOWN) }
+    }
+}
+
+impl Expiry<String, Arc<Found>> for Lifetimes {
+    fn expire_after_create(&self, _: &String, found: &Arc<Found>, _: Instant) -> Option<Duration> {
+        Some(if found.is_nothing() { self.nothing } else { self.found })
+    }
+}
+
+#[cfg(test)]
+#[path = "dynamodb_tests.rs"]
+mod tests;

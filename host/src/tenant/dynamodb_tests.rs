@@ -1,0 +1,174 @@
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::super::Lookup;
+use super::*;
+use crate::aws::{Attribute, Kind};
+
+/// A table whose queries are counted, and take as many turns as are asked for.
+#[derive(Clone, Default)]
+struct Fake {
+    items: Vec<Item>,
+    queries: Arc<AtomicUsize>,
+    /// So many of the first queries fail.
+    failing: usize,
+}
+
+impl Source for Fake {
+    async fn items(&self, tenant_id: &str) -> Result<Vec<Item>, AwsError> {
+        let before = self.queries.fetch_add(1, Ordering::SeqCst);
+        // So that those who ask at the same time do so before there is an answer.
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        if before < self.failing {
+            return Err(AwsError {
+                operation: "Query",
+                about: format!("table of {tenant_id}"),
+                kind: Kind::Unavailable,
+                code: None,
+                message: "down".to_owned(),
+                effect_unknown: false,
+            });
+        }
+        Ok(self.items.clone())
+    }
+}
+
+const HOUR: Duration = Duration::from_secs(3600);
+const MOMENT: Duration = Duration::from_millis(50);
+
+fn enabled(kind: &str) -> Item {
+    let text = |text: &str| Attribute::Text(text.to_owned());
+    Item::from([
+        ("tenant_id".to_owned(), text("shop")),
+        ("type".to_owned(), text(kind)),
+        ("enabled".to_owned(), Attribute::Bool(true)),
+        ("bucket_name".to_owned(), text("shop-logs")),
+    ])
+}
+
+fn known() -> Fake {
+    Fake { items: vec![enabled("s3")], ..Fake::default() }
+}
+
+fn queries(fake: &Fake) -> usize {
+    fake.queries.load(Ordering::SeqCst)
+}
+
+/// Looks `shop` up, waits until an answer that lives for a moment is gone, and looks
+/// it up again.
+async fn twice(fake: &Fake, lifetimes: Lifetimes) -> [&'static str; 2] {
+    let directory = Cached::new(fake.clone(), lifetimes);
+    let first = directory.lookup("shop").await.1;
+    tokio::time::sleep(MOMENT * 3).await;
+    [first, directory.lookup("shop").await.1]
+}
+
+#[tokio::test]
+async fn what_is_found_is_asked_for_once_for_each_tenant() {
+    let fake = known();
+    let directory = Cached::new(fake.clone(), Lifetimes::new(HOUR));
+    let (first, answer) = directory.lookup("shop").await;
+    assert!(matches!(first.unwrap().lookup, Lookup::Deliveries(_)));
+    assert_eq!(answer, "miss");
+    assert_eq!(directory.clone().lookup("shop").await.1, "hit");
+    assert_eq!(queries(&fake), 1);
+    let (other, _) = directory.lookup("bank").await;
+    assert_eq!(other.unwrap().invalid.len(), 1, "an item of shop must not serve bank");
+    assert_eq!(queries(&fake), 2);
+}
+
+#[tokio::test]
+async fn one_query_answers_all_who_ask_meanwhile() {
+    for cache in [HOUR, Duration::ZERO] {
+        let fake = known();
+        let directory = Cached::new(fake.clone(), Lifetimes::new(cache));
+        let (a, b, c) = tokio::join!(directory.lookup("shop"), directory.lookup("shop"), directory.lookup("bank"));
+        assert_eq!((a.1, b.1, c.1), ("miss", "hit", "miss"));
+        assert!(Arc::ptr_eq(&a.0.unwrap(), &b.0.unwrap()));
+        assert_eq!(queries(&fake), 2, "one a tenant");
+    }
+}
+
+#[tokio::test]
+async fn one_who_gives_up_does_not_leave_the_others_without_an_answer() {
+    let fake = known();
+    let directory = Cached::new(fake.clone(), Lifetimes::new(HOUR));
+    let first = tokio::spawn({
+        let directory = directory.clone();
+        async move { directory.lookup("shop").await.1 }
+    });
+    while queries(&fake) == 0 {
+        tokio::task::yield_now().await;
+    }
+    let (second, ()) = tokio::join!(directory.lookup("shop"), async { first.abort() });
+    assert_eq!(second.1, "miss");
+    assert_eq!(queries(&fake), 2);
+}
+
+#[tokio::test]
+async fn without_a_cache_every_lookup_asks() {
+    let fake = known();
+    let directory = Cached::new(fake.clone(), Lifetimes::new(Duration::ZERO));
+    assert_eq!(directory.lookup("shop").await.1, "miss");
+    assert_eq!(directory.lookup("shop").await.1, "miss");
+    assert_eq!(queries(&fake), 2);
+}
+
+#[tokio::test]
+async fn what_is_found_and_what_is_not_expire_each_in_their_time() {
+    let only_nothing_expires = Lifetimes { found: HOUR, nothing: MOMENT };
+    let only_found_expires = Lifetimes { found: MOMENT, nothing: HOUR };
+    let unknown = Fake::default();
+    let invalid = Fake { items: vec![enabled("kafka")], ..Fake::default() };
+    assert_eq!(twice(&known(), only_nothing_expires).await, ["miss", "hit"]);
+    assert_eq!(twice(&known(), only_found_expires).await, ["miss", "miss"]);
+    assert_eq!(twice(&unknown, only_nothing_expires).await, ["unknown", "unknown"]);
+    assert_eq!(twice(&unknown, only_found_expires).await, ["unknown", "hit"]);
+    assert_eq!(twice(&invalid, only_found_expires).await, ["miss", "miss"]);
+}
+
+#[tokio::test]
+async fn an_answer_that_expired_is_remembered_again() {
+    let fake = Fake::default();
+    let directory = Cached::new(fake.clone(), Lifetimes { found: HOUR, nothing: MOMENT });
+    directory.lookup("shop").await.0.unwrap();
+    tokio::time::sleep(MOMENT * 3).await;
+    let directory = Cached { source: known(), ..directory };
+    assert_eq!(directory.lookup("shop").await.1, "miss");
+    tokio::time::sleep(MOMENT * 3).await;
+    assert_eq!(directory.lookup("shop").await.1, "hit");
+}
+
+#[test]
+fn what_is_not_found_is_remembered_for_ten_seconds_at_most() {
+    let seconds = Duration::from_secs;
+    assert_eq!(Lifetimes::new(seconds(60)), Lifetimes { found: seconds(60), nothing: seconds(10) });
+    assert_eq!(Lifetimes::new(seconds(5)), Lifetimes { found: seconds(5), nothing: seconds(5) });
+}
+
+#[tokio::test]
+async fn errors_are_told_to_all_who_ask_and_not_remembered() {
+    let fake = Fake { failing: 1, ..known() };
+    let directory = Cached::new(fake.clone(), Lifetimes::new(HOUR));
+    let (a, b) = tokio::join!(directory.lookup("shop"), directory.lookup("shop"));
+    for (found, answer) in [a, b] {
+        assert_eq!(found.unwrap_err().kind, Kind::Unavailable);
+        assert_eq!(answer, "failed");
+    }
+    assert_eq!(queries(&fake), 1);
+    assert_eq!(directory.lookup("shop").await.1, "miss");
+    assert_eq!(queries(&fake), 2);
+}
+
+#[tokio::test]
+async fn no_more_tenants_are_remembered_than_there_is_room_for() {
+    let fake = Fake::default();
+    let directory = Cached::new(fake, Lifetimes::new(HOUR));
+    let found = Arc::new(Found::read("shop", &[]));
+    for n in 0..MOST_TENANTS + 500 {
+        directory.cache.insert(format!("tenant-{n}"), Arc::clone(&found)).await;
+    }
+    directory.cache.run_pending_tasks().await;
+    assert!(directory.cache.entry_count() <= MOST_TENANTS);
+}

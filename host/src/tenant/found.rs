@@ -1,0 +1,140 @@
+//! What a tenant's items of the table say. One that can't be used never stops the
+//! others: the reference gives up all of them.
+
+use std::sync::Arc;
+
+use super::Lookup;
+use super::item::{self, PLUGIN};
+use super::problem::{Notes, Problem};
+use super::tree::{Node, Value, quoted};
+use crate::aws::{Attribute, Item};
+use crate::model::Delivery;
+
+/// So many warnings a tenant are kept.
+const MOST_WARNINGS: usize = 20;
+
+/// So many characters of an item's `type` are kept.
+const LONGEST_KIND: usize = 64;
+
+const NO_COMPONENTS: &str = "field plugin: a component of the tenant's own is not supported by this version, \
+                             and nothing goes out without it, so the records wait; disable the item, or take \
+                             the field out";
+
+/// What the table says about a tenant.
+#[derive(Debug, PartialEq)]
+pub struct Found {
+    /// Its valid, enabled deliveries. Where all enabled ones are invalid:
+    /// `NoneEnabled`, and `invalid` is not empty.
+    pub lookup: Lookup,
+    /// Enabled ones that can't be used.
+    pub invalid: Vec<InvalidDelivery>,
+    /// What is odd about its enabled items, a sentence each, none twice, at most 20.
+    pub warnings: Vec<String>,
+}
+
+/// An enabled delivery whose item can't be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InvalidDelivery {
+    /// `type`, as the item has it, bounded; empty where it has none.
+    pub kind: String,
+    /// What is wrong, by field, with what is expected.
+    pub problem: String,
+    /// Its records must wait instead of being given up: it names a component
+    /// (`plugin`) and they must not go out without it.
+    pub must_wait: bool,
+}
+
+impl Found {
+    /// Reads all items that the table has for `tenant_id`.
+    pub(super) fn read(tenant_id: &str, items: &[Item]) -> Self {
+        let mut found = Self { lookup: Lookup::Unknown, invalid: Vec::new(), warnings: Vec::new() };
+        let mut valid = Vec::new();
+        for (item, number) in items.iter().zip(1..) {
+            let node = map(item);
+            if !item::is_enabled(&node) {
+                continue;
+            }
+            let mut notes = Notes::default();
+            match delivery(tenant_id, number, &node, &mut notes) {
+                Ok(delivery) => valid.push(Arc::new(delivery)),
+                Err(problem) => found.invalid.push(InvalidDelivery {
+                    kind: kind(item),
+                    problem,
+                    must_wait: item::names_component(&node),
+                }),
+            }
+            found.warn(notes.warnings);
+        }
+        if !items.is_empty() {
+            valid.sort_by_key(|delivery| delivery.id());
+            found.lookup = if valid.is_empty() { Lookup::NoneEnabled } else { Lookup::Deliveries(valid) };
+        }
+        found
+    }
+
+    /// Nothing that the table has could make a delivery.
+    pub(super) fn is_nothing(&self) -> bool {
+        !matches!(self.lookup, Lookup::Deliveries(_)) && self.invalid.is_empty()
+    }
+
+    fn warn(&mut self, warnings: Vec<Problem>) {
+        for warning in warnings {
+            let text = Problem { item: None, ..warning }.to_string();
+            if self.warnings.len() < MOST_WARNINGS && !self.warnings.contains(&text) {
+                self.warnings.push(text);
+            }
+        }
+    }
+}
+
+/// The delivery of an enabled item, or all that is wrong with it.
+fn delivery(tenant_id: &str, number: usize, node: &Node, notes: &mut Notes) -> Result<Delivery, String> {
+    let delivery = item::read(number, node, notes).and_then(|item| item.delivery);
+    let by_field = |problem: Problem| Problem { item: None, tenant: None, ..problem }.to_string();
+    let of_field = |problem: &Problem| problem.field.as_deref() != Some(PLUGIN);
+    let mut problems: Vec<String> = notes.problems.drain(..).filter(of_field).map(by_field).collect();
+    if item::names_component(node) {
+        problems.push(NO_COMPONENTS.to_owned());
+    }
+    if let Some(delivery) = delivery.as_ref().filter(|delivery| delivery.tenant_id != tenant_id) {
+        let (found, expected) = (quoted(&delivery.tenant_id), quoted(tenant_id));
+        problems.push(format!("field tenant_id: found {found}, expected {expected}, which was asked for"));
+    }
+    match delivery {
+        Some(delivery) if problems.is_empty() => Ok(delivery),
+        _ => Err(problems.join("; ")),
+    }
+}
+
+fn kind(item: &Item) -> String {
+    match item.get("type") {
+        Some(Attribute::Text(text) | Attribute::Number(text)) => text.chars().take(LONGEST_KIND).collect(),
+        _ => String::new(),
+    }
+}
+
+fn map(item: &Item) -> Node {
+    let entry = |(name, attribute): (&String, &Attribute)| (node(Value::Text(name.clone())), node(value(attribute)));
+    node(Value::Map(item.iter().map(entry).collect()))
+}
+
+fn node(value: Value) -> Node {
+    Node { at: None, value }
+}
+
+/// DynamoDB nests at most 32 deep, which bounds the recursion.
+fn value(attribute: &Attribute) -> Value {
+    match attribute {
+        Attribute::Text(text) => Value::Text(text.clone()),
+        Attribute::Number(number) => Value::Number(number.clone()),
+        Attribute::Bool(b) => Value::Bool(*b),
+        Attribute::Null => Value::Null,
+        Attribute::List(items) => Value::List(items.iter().map(|item| node(value(item))).collect()),
+        Attribute::Map(entries) => map(entries).value,
+        Attribute::Binary => Value::Binary,
+    }
+}
+
+#[cfg(test)]
+#[path = "found_tests.rs"]
+mod tests;
