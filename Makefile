@@ -37,7 +37,7 @@ HOST_SOURCES := $(call sources,host/src guests/build) host/Cargo.toml
 
 .PHONY: help
 help: ## This list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: build ## Try it: a small corpus of logs through the whole pipeline, no cloud account
@@ -53,6 +53,26 @@ test: setup format guest fixtures ## All checks and tests, on optimised dependen
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	cargo test --locked --workspace --exclude default-guest $(addprefix --exclude ,$(FIXTURES))
 	tools/test-guest.sh record
+	@$(MAKE) --no-print-directory e2e LOG_PROCESSOR=$(CURDIR)/target/debug/log-processor
+
+# `make test` has the binary from its other tests; LOG_PROCESSOR=… tests any.
+.PHONY: e2e
+e2e: PROFILE := dev
+e2e: guest target/venv/made ## End to end against moto, an AWS emulator
+	$(if $(LOG_PROCESSOR),,cargo build --locked --profile $(PROFILE) $(NATIVE))
+	target/venv/bin/python -B -m pytest --quiet -p no:cacheprovider --basetemp target/e2e tests/e2e
+
+target/venv/made: tests/e2e/requirements.txt
+	@rm -rf target/venv
+	@mkdir -p target
+	@python3 -c 'import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+		echo 'The end-to-end tests need python3, 3.11 or later, with venv: on Debian, apt-get install python3-venv' >&2; \
+		exit 1; \
+	}
+	python3 -m venv target/venv
+	target/venv/bin/pip --quiet --disable-pip-version-check install --no-deps --requirement $<
+	target/venv/bin/pip --disable-pip-version-check check
+	@touch $@
 
 .PHONY: build
 build: guest ## The release binary: target/release/log-processor
