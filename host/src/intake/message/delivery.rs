@@ -81,7 +81,9 @@ impl Processor {
                 left.remembered = Some(remembered);
             }
         }
-        let latency = one.stored.as_ref().map(|stored| now().saturating_sub(stored.last_modified).max(0));
+        // A copy asks nothing about the source: its event's time is its LastModified.
+        let modified = one.stored.as_ref().map(|stored| stored.last_modified).or(work.announced.event_time);
+        let latency = modified.map(|modified| now().saturating_sub(modified).max(0));
         self.metrics.delivery(&DeliveryDone { entry: &entry, latency, guest_time: one.guest_time });
         (entry, left)
     }

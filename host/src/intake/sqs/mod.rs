@@ -8,6 +8,7 @@ mod lease;
 
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
@@ -25,6 +26,9 @@ const WAIT_SECONDS: u32 = 20;
 /// Messages that are held at once, those that wait for their tenant's turn
 /// included: a message is a few KiB, and nothing that was received is given back.
 const MOST_HELD: usize = 1000;
+
+/// How long the last receive is waited for at the end.
+const LAST_RECEIVE: Duration = Duration::from_secs(1);
 
 /// Between metrics.
 const FLUSH_EVERY: Duration = Duration::from_secs(60);
@@ -59,6 +63,7 @@ pub async fn run(
         leases: leases.clone(),
         acknowledger,
         held: Arc::new(Semaphore::new(MOST_HELD)),
+        ending: AtomicBool::new(false),
         options,
     };
     let keeping = tokio::spawn(leases.keep());
@@ -85,25 +90,30 @@ struct Worker {
     leases: Leases,
     acknowledger: Acknowledger,
     held: Arc<Semaphore>,
+    /// No message is begun any more.
+    ending: AtomicBool,
     options: Options,
 }
 
 impl Worker {
     async fn work(self, terminate: impl Future<Output = ()>) {
         let mut tasks = JoinSet::new();
-        let received = {
+        {
             let receiving = self.receive_all(&mut tasks);
             tokio::pin!(receiving);
             tokio::select! {
                 () = terminate => {}
                 () = &mut receiving => {}
             }
-        };
-        let () = received;
+            // What a busy queue has sent already goes back at once; an empty one isn't
+            // waited for.
+            self.ending.store(true, Ordering::Relaxed);
+            let _ = tokio::time::timeout(LAST_RECEIVE.min(self.options.grace / 5), receiving).await;
+        }
         self.end(tasks).await;
     }
 
-    /// Receives for ever.
+    /// Receives until the end; what comes after that goes back.
     async fn receive_all(&self, tasks: &mut JoinSet<()>) {
         let mut pause = PAUSES.0;
         loop {
@@ -111,6 +121,10 @@ impl Worker {
             self.room(tasks).await;
             let seconds = whole_seconds(self.options.visibility_timeout);
             match self.queue.receive(WAIT_SECONDS, seconds).await {
+                Ok(messages) if self.ending.load(Ordering::Relaxed) => {
+                    let handles: Vec<String> = messages.into_iter().map(|message| message.receipt_handle).collect();
+                    return give_back(&self.queue, &handles).await;
+                }
                 Ok(messages) => {
                     pause = PAUSES.0;
                     self.processor.health().set("queue", Ok(()));
@@ -164,7 +178,7 @@ impl Worker {
             processor.metrics().message(outcome(&verdict));
             match verdict {
                 Verdict::Done => acknowledger.delete(handle).await,
-                Verdict::Untouched => give_back(&queue, &handle).await,
+                Verdict::Untouched => give_back(&queue, &[handle]).await,
                 // It comes again when its visibility timeout has passed.
                 Verdict::Failed(error) => {
                     tracing::error!(message_id = %message.id, attempt = message.attempt, error, "the message failed");
@@ -181,6 +195,7 @@ impl Worker {
     /// Ends what it can within the time of grace; the rest goes back.
     async fn end(self, mut tasks: JoinSet<()>) {
         let Self { processor, leases, acknowledger, options, .. } = self;
+        while tasks.try_join_next().is_some() {}
         tracing::info!(messages = tasks.len(), "stopping: no new messages");
         processor.begin_no_more();
         let all_done = async { while tasks.join_next().await.is_some() {} };
@@ -212,9 +227,12 @@ fn outcome(verdict: &Verdict) -> &'static str {
     }
 }
 
-async fn give_back(queue: &Queue, handle: &str) {
-    if let Err(error) = queue.set_visibility(&[handle.to_owned()], 0).await {
-        tracing::warn!(error = %error, "a message can't be given back; it comes again by its visibility timeout");
+async fn give_back(queue: &Queue, handles: &[String]) {
+    if handles.is_empty() {
+        return;
+    }
+    if let Err(error) = queue.set_visibility(handles, 0).await {
+        tracing::warn!(error = %error, "messages can't be given back; they come again by their visibility timeout");
     }
 }
 
