@@ -116,13 +116,13 @@ impl One<'_> {
     async fn permitted(&mut self) -> Entry {
         let (tenant, kind) = (self.origin.tenant_id.as_str(), self.delivery.id());
         // Asked before it waits for a turn, and after it.
-        if let Err(entry) = self.breaker() {
+        if let Some(entry) = self.at_rest() {
             return entry;
         }
         let Some(permit) = self.processor.permits.acquire(tenant, &self.work.control.stop).await else {
             return self.entry(Outcome::Interrupted).because("interrupted", "stopped before its turn came");
         };
-        if let Err(entry) = self.breaker() {
+        if let Some(entry) = self.at_rest() {
             return entry;
         }
         let activity = self.activity.clone();
@@ -152,10 +152,10 @@ impl One<'_> {
         entry
     }
 
-    /// Whether the destination is given a rest.
-    fn breaker(&mut self) -> Result<(), Entry> {
+    /// What came of it, if the destination is given a rest.
+    fn at_rest(&mut self) -> Option<Entry> {
         let rest = self.processor.breakers.check(&self.origin.tenant_id, self.delivery.id(), Instant::now());
-        rest.map_err(|wait| {
+        rest.err().map(|wait| {
             self.wait = wait;
             let error = format!(
                 "not tried: this destination of {} has failed again and again, and is left alone for {} s more",
