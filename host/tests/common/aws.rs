@@ -1,0 +1,526 @@
+//! The built binary against `fake-aws`: a scene, a process in one of the modes,
+//! what it said and did. Wherever a process ends, by itself or by being dropped,
+//! what it said is searched for log contents and secrets.
+#![allow(dead_code, unreachable_pub, reason = "each test binary uses a part of it")]
+
+use std::collections::BTreeMap;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use corpus::Random;
+use corpus::record::Pod;
+use fake_aws::scene::{CloudWatchTenant, DEAD_LETTERS, QUEUE, Scene};
+use fake_aws::{FakeAws, Outcome, PROCESSOR_ACCOUNT, PROCESSOR_ARN, Permissions, REGION, Service};
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// In every message of every record: nothing that the processor says may hold it.
+pub const CANARY: &str = "canary-7f3a9d";
+
+/// The longest that anything may take, on a machine that does much else.
+pub const LIMIT: Duration = Duration::from_secs(60);
+
+/// Between two looks.
+const POLL: Duration = Duration::from_millis(10);
+
+/// A scene, and the settings of the processes that are started in it.
+pub struct Lab {
+    pub scene: Scene,
+    pub aws: FakeAws,
+    dir: TempDir,
+    env: BTreeMap<String, String>,
+    arguments: Vec<String>,
+    permissions: Permissions,
+}
+
+impl Lab {
+    /// A scene without tenants. Calls are attempted twice and may take a second.
+    pub fn new() -> Self {
+        let scene = Scene::new(FakeAws::start_blocking());
+        let dir = TempDir::new().unwrap();
+        let home = dir.path().to_str().unwrap().to_owned();
+        let own = [("HOME", home.as_str()), ("HTTP_ADDR", "127.0.0.1:0"), ("RETRY_ATTEMPTS", "2")];
+        let mut env: BTreeMap<String, String> = scene.env().into_iter().collect();
+        env.extend(own.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        env.insert("REQUEST_TIMEOUT".to_owned(), "1".to_owned());
+        let aws = scene.aws.clone();
+        Self { scene, aws, dir, env, arguments: Vec::new(), permissions: Scene::permissions() }
+    }
+
+    /// With a setting of the environment.
+    pub fn set(mut self, name: &str, value: impl ToString) -> Self {
+        self.env.insert(name.to_owned(), value.to_string());
+        self
+    }
+
+    /// Without a setting of the environment.
+    pub fn unset(mut self, name: &str) -> Self {
+        self.env.remove(name);
+        self
+    }
+
+    /// With one more argument.
+    pub fn argument(mut self, argument: &str) -> Self {
+        self.arguments.push(argument.to_owned());
+        self
+    }
+
+    /// The processor may do this too, beyond what [`Scene::permissions`] says.
+    pub fn may(mut self, action: &str, resource: &str) -> Self {
+        self.permissions = self.permissions.allow(action, resource);
+        self.aws.set_permissions(PROCESSOR_ARN, self.permissions.clone());
+        self
+    }
+
+    /// The processor may keep messages invisible.
+    pub fn may_extend(self) -> Self {
+        self.may("sqs:ChangeMessageVisibility", QUEUE)
+    }
+
+    /// DEAD_LETTER is a folder: see [`Lab::letters`].
+    pub fn dead_letters(self) -> Self {
+        let folder = self.path("letters").to_str().unwrap().to_owned();
+        self.set("DEAD_LETTER", folder)
+    }
+
+    /// A message that failed is visible again after two seconds, the shortest, and
+    /// goes to [`DEAD_LETTERS`] at the receive after `receives`.
+    pub fn redrive_after(self, receives: u32) -> Self {
+        let redrive = Some((receives, DEAD_LETTERS));
+        self.aws.add_queue(PROCESSOR_ACCOUNT, QUEUE, Duration::from_secs(30), redrive);
+        self.set("VISIBILITY_TIMEOUT", 2)
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// Puts an object of this tenant into the source bucket, gzip of `lines`; its key.
+    pub fn object(&self, tenant: &str, name: &str, lines: &str) -> String {
+        let key = key(tenant, name);
+        self.scene.put_object(&key, gzip(lines.as_bytes()));
+        key
+    }
+
+    /// As [`Lab::object`], and announces it in the queue.
+    pub fn announced(&self, tenant: &str, name: &str, lines: &str) -> String {
+        let key = self.object(tenant, name, lines);
+        self.scene.send(&self.scene.notify(&key));
+        key
+    }
+
+    /// Announces an object in a message that may not be sent back any more: its
+    /// three retries are spent.
+    pub fn last_try(&self, key: &str) -> String {
+        self.scene.send(&retried(&self.scene.record(key), 3))
+    }
+
+    /// The messages of the tenant's stream of [`pod`], as they arrived.
+    pub fn messages(&self, tenant: &CloudWatchTenant) -> Vec<String> {
+        let stream = pod(&tenant.name).name;
+        let events = self.aws.log_events(&tenant.account, REGION, &tenant.group, &stream);
+        events.into_iter().map(|event| event.message).collect()
+    }
+
+    /// All dead letters in the folder of [`Lab::dead_letters`], by their files' names.
+    pub fn letters(&self) -> Vec<Value> {
+        let mut files = Vec::new();
+        collect(&self.path("letters"), &mut files);
+        files.sort();
+        files.iter().flat_map(|file| ndjson(&std::fs::read_to_string(file).unwrap())).collect()
+    }
+
+    /// How often an operation was called.
+    pub fn count(&self, service: Service, operation: &str) -> u64 {
+        self.aws.count(service, operation)
+    }
+
+    /// Bodies of the messages in the dead-letter queue.
+    pub fn redriven(&self) -> Vec<String> {
+        self.aws.messages(DEAD_LETTERS).into_iter().map(|message| message.body.to_string()).collect()
+    }
+
+    /// Starts the binary with these arguments, and those of [`Lab::argument`].
+    pub fn start(&self, arguments: &[&str], input: Option<&str>) -> Process {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_log-processor"));
+        command.env_clear().envs(&self.env).args(arguments).args(&self.arguments).current_dir(self.dir.path());
+        command.stdin(if input.is_some() { Stdio::piped() } else { Stdio::null() });
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        if let (Some(input), Some(mut pipe)) = (input, child.stdin.take()) {
+            // It may refuse to read it.
+            let _ = pipe.write_all(input.as_bytes());
+        }
+        Process::new(child, self.aws.clone())
+    }
+
+    /// Starts sqs mode.
+    pub fn sqs(&self) -> Process {
+        self.start(&["--mode", "sqs"], None)
+    }
+
+    /// Starts scan mode.
+    pub fn scan(&self) -> Process {
+        self.start(&["--mode", "scan"], None)
+    }
+
+    /// Runs manual mode over one message's body, to its end.
+    pub fn manual(&self, body: &str) -> Ended {
+        self.start(&["--mode", "manual"], Some(body)).ended()
+    }
+
+    /// Starts lambda mode, as Lambda does.
+    pub fn lambda(&self) -> Process {
+        let authority = self.aws.authority();
+        let lambda = [
+            ("AWS_LAMBDA_RUNTIME_API", authority.as_str()),
+            ("AWS_LAMBDA_FUNCTION_NAME", "log-processor"),
+            ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "512"),
+            ("AWS_LAMBDA_FUNCTION_VERSION", "1"),
+        ];
+        let mut env = self.env.clone();
+        env.extend(lambda.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        let mut command = Command::new(env!("CARGO_BIN_EXE_log-processor"));
+        command.env_clear().envs(&env).args(&self.arguments).current_dir(self.dir.path()).stdin(Stdio::null());
+        Process::new(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap(), self.aws.clone())
+    }
+
+    /// Has the function of [`Lab::lambda`] take an event; which messages failed.
+    pub fn invoke(&self, process: &Process, messages: &[(&str, &str)], timeout: Duration) -> Vec<String> {
+        let id = self.aws.invoke(self.scene.lambda_event(messages), timeout);
+        let answer = process.until("an answer", || match self.aws.outcome(&id) {
+            Outcome::Response(bytes) => Some(serde_json::from_slice::<Value>(&bytes).unwrap()),
+            Outcome::Error(bytes) => panic!("the function failed: {}", String::from_utf8_lossy(&bytes)),
+            Outcome::Waiting | Outcome::Running => None,
+        });
+        let failures = answer["batchItemFailures"].as_array().unwrap();
+        failures.iter().map(|failure| failure["itemIdentifier"].as_str().unwrap().to_owned()).collect()
+    }
+}
+
+fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
+    let Ok(entries) = std::fs::read_dir(folder) else { return };
+    for entry in entries {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            collect(&path, files);
+        } else if path.extension().is_some_and(|extension| extension == "ndjson") {
+            files.push(path);
+        }
+    }
+}
+
+/// The lines of a file of JSON.
+pub fn ndjson(text: &str) -> Vec<Value> {
+    text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))).collect()
+}
+
+/// A process that runs.
+pub struct Process {
+    child: Child,
+    stdout: Arc<Mutex<Vec<u8>>>,
+    stderr: Arc<Mutex<Vec<u8>>>,
+    readers: Vec<JoinHandle<()>>,
+    aws: FakeAws,
+    ended: bool,
+}
+
+/// What a process said to its end.
+#[derive(Debug)]
+pub struct Ended {
+    /// Its exit code; -1: a signal ended it.
+    pub code: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Ended {
+    /// The JSON lines it logged.
+    pub fn lines(&self) -> Vec<Value> {
+        ndjson(&self.stdout)
+    }
+}
+
+impl Process {
+    fn new(mut child: Child, aws: FakeAws) -> Self {
+        let (stdout, stderr) = (Arc::default(), Arc::default());
+        let readers = vec![
+            read_into(child.stdout.take().unwrap(), Arc::clone(&stdout)),
+            read_into(child.stderr.take().unwrap(), Arc::clone(&stderr)),
+        ];
+        Self { child, stdout, stderr, readers, aws, ended: false }
+    }
+
+    /// Its ID.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// All it has said so far.
+    pub fn output(&self) -> (String, String) {
+        let text = |bytes: &Mutex<Vec<u8>>| String::from_utf8_lossy(&bytes.lock().unwrap()).into_owned();
+        (text(&self.stdout), text(&self.stderr))
+    }
+
+    /// The JSON lines it has logged so far.
+    pub fn lines(&self) -> Vec<Value> {
+        let (stdout, _) = self.output();
+        // The last one may not be whole.
+        ndjson(stdout.rsplit_once('\n').map_or("", |(whole, _)| whole))
+    }
+
+    /// The lines of objects so far: one an object and attempt.
+    pub fn objects(&self) -> Vec<Value> {
+        self.lines().into_iter().filter(|line| line["message"] == "object").collect()
+    }
+
+    /// What became of the deliveries of each object so far, such as
+    /// `cloudwatch=failed(denied)`.
+    pub fn outcomes(&self) -> Vec<String> {
+        self.objects().iter().map(|line| line["deliveries"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// Asks again and again until there is an answer, which must come.
+    #[track_caller]
+    pub fn until<T>(&self, what: &str, mut probe: impl FnMut() -> Option<T>) -> T {
+        let end = Instant::now() + LIMIT;
+        loop {
+            if let Some(found) = probe() {
+                return found;
+            }
+            if Instant::now() >= end {
+                let (stdout, stderr) = self.output();
+                panic!("waited in vain for {what}\n{stdout}\n{stderr}\n{:?}", self.aws.calls());
+            }
+            std::thread::sleep(POLL);
+        }
+    }
+
+    /// Waits until this holds.
+    #[track_caller]
+    pub fn wait(&self, what: &str, mut holds: impl FnMut() -> bool) {
+        self.until(what, || holds().then_some(()));
+    }
+
+    /// Waits for a line that is so.
+    #[track_caller]
+    pub fn line(&self, what: &str, fits: impl Fn(&Value) -> bool) -> Value {
+        self.until(what, || self.lines().into_iter().find(|line| fits(line)))
+    }
+
+    /// Waits for a line with this message.
+    #[track_caller]
+    pub fn says(&self, message: &str) -> Value {
+        self.line(message, |line| line["message"].as_str().is_some_and(|text| text.contains(message)))
+    }
+
+    /// Waits for the lines of that many objects; their outcomes.
+    #[track_caller]
+    pub fn done(&self, objects: usize) -> Vec<String> {
+        self.until("the objects' lines", || Some(self.outcomes()).filter(|lines| lines.len() >= objects))
+    }
+
+    /// Waits until the queue is empty: nothing visible, in flight, or held back.
+    #[track_caller]
+    pub fn empties_the_queue(&self) {
+        self.wait("an empty queue", || self.aws.messages(QUEUE).is_empty());
+    }
+
+    /// Waits until the queue is empty and its dead-letter queue has that many messages.
+    #[track_caller]
+    pub fn redrives(&self, messages: usize) {
+        self.wait("messages in the dead-letter queue", || {
+            self.aws.messages(DEAD_LETTERS).len() == messages && self.aws.messages(QUEUE).is_empty()
+        });
+    }
+
+    /// GET of what it serves: status and body.
+    #[track_caller]
+    pub fn get(&self, path: &str) -> (u16, String) {
+        let line = self.says("serving /metrics");
+        fetch(line["address"].as_str().unwrap(), path).expect("an answer")
+    }
+
+    /// The sum of a metric's samples whose labels hold all of these (`name="value"`).
+    #[track_caller]
+    pub fn metric(&self, name: &str, labels: &[&str]) -> f64 {
+        let (_, text) = self.get("/metrics");
+        let samples = text.lines().filter(|line| {
+            let rest = line.strip_prefix(name);
+            rest.is_some_and(|rest| rest.starts_with(['{', ' '])) && labels.iter().all(|label| line.contains(label))
+        });
+        samples.map(|line| line.rsplit_once(' ').unwrap().1.parse::<f64>().unwrap()).sum()
+    }
+
+    /// Sends a signal, such as `TERM`.
+    pub fn signal(&self, name: &str) {
+        let sent = Command::new("sh").arg("-c").arg(format!("kill -{name} {}", self.id())).status().unwrap();
+        assert!(sent.success(), "kill -{name}");
+    }
+
+    /// Sends SIGTERM and waits for the end; exit code 0.
+    #[track_caller]
+    pub fn terminate(mut self) -> Ended {
+        self.check_metrics();
+        self.signal("TERM");
+        let ended = self.finish();
+        assert_eq!(ended.code, 0, "{}\n{}", ended.stdout, ended.stderr);
+        ended
+    }
+
+    /// Waits for the end, which must come by itself.
+    #[track_caller]
+    pub fn ended(mut self) -> Ended {
+        self.finish()
+    }
+
+    /// Ends it at once, as a crash would.
+    pub fn kill(mut self) -> Ended {
+        self.check_metrics();
+        let _ = self.child.kill();
+        self.finish()
+    }
+
+    #[track_caller]
+    fn finish(&mut self) -> Ended {
+        let end = Instant::now() + LIMIT;
+        let status = loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                break status;
+            }
+            if Instant::now() >= end {
+                let _ = self.child.kill();
+                panic!("it does not end\n{:?}", self.output());
+            }
+            std::thread::sleep(POLL);
+        };
+        self.ended = true;
+        for reader in self.readers.drain(..) {
+            reader.join().unwrap();
+        }
+        let (stdout, stderr) = self.output();
+        discreet(&self.aws, "standard output", &stdout);
+        discreet(&self.aws, "standard error", &stderr);
+        Ended { code: status.code().unwrap_or(-1), stdout, stderr }
+    }
+
+    /// What it serves, where it does.
+    fn check_metrics(&self) {
+        let lines = self.lines();
+        let Some(address) = lines.iter().find_map(|line| line["address"].as_str()) else { return };
+        for path in ["/metrics", "/readyz"] {
+            // It may have ended by now.
+            if let Ok((_, text)) = fetch(address, path) {
+                discreet(&self.aws, path, &text);
+            }
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if self.ended {
+            return;
+        }
+        if !std::thread::panicking() {
+            self.check_metrics();
+        }
+        let _ = self.child.kill();
+        if std::thread::panicking() {
+            let _ = self.child.wait();
+        } else {
+            self.finish();
+        }
+    }
+}
+
+/// No log contents and no secrets.
+#[track_caller]
+fn discreet(aws: &FakeAws, what: &str, text: &str) {
+    let beginning = |text: &str| text.chars().take(4000).collect::<String>();
+    assert!(!text.contains(CANARY), "log contents on {what}: {}", beginning(text));
+    let own = aws.own().clone();
+    for credentials in aws.sessions().iter().map(|session| session.credentials.clone()).chain([own]) {
+        let token = credentials.session_token.unwrap_or_else(|| credentials.secret_access_key.clone());
+        for secret in [&credentials.secret_access_key, &token] {
+            assert!(!text.contains(secret.as_str()), "a secret on {what}: {}", beginning(text));
+        }
+    }
+}
+
+fn read_into(mut from: impl Read + Send + 'static, into: Arc<Mutex<Vec<u8>>>) -> JoinHandle<()> {
+    std::thread::spawn(move || {
+        let mut buffer = [0; 1 << 16];
+        while let Ok(count @ 1..) = from.read(&mut buffer) {
+            into.lock().unwrap().extend_from_slice(&buffer[..count]);
+        }
+    })
+}
+
+/// Status and body.
+fn fetch(address: &str, path: &str) -> std::io::Result<(u16, String)> {
+    let mut stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(LIMIT))?;
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    let (head, body) = answer.split_once("\r\n\r\n").ok_or(std::io::ErrorKind::UnexpectedEof)?;
+    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
+    Ok((status.ok_or(std::io::ErrorKind::InvalidData)?, body.to_owned()))
+}
+
+/// The body of a message as the processor sends it back: one record, retried so often.
+pub fn retried(record: &Value, retry_count: u32) -> String {
+    let event = json!({"Records": [record]});
+    json!({"Message": event.to_string(), "processing_metadata": {"offset": 0, "retry_count": retry_count}}).to_string()
+}
+
+/// The tenant's pod, the same always.
+pub fn pod(tenant: &str) -> Pod {
+    Pod::new("prod-1", tenant, "app", &mut Random::new(7))
+}
+
+/// The key of an object of [`pod`].
+pub fn key(tenant: &str, name: &str) -> String {
+    format!("{}{name}.json.gz", pod(tenant).prefix())
+}
+
+/// Now, in milliseconds since the Unix epoch.
+pub fn now() -> i64 {
+    i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap()
+}
+
+/// A line in Vector's shape with this message, at a time in milliseconds since the Unix epoch.
+pub fn record(tenant: &str, message: &str, at: i64) -> String {
+    let day = corpus::Instant::DAY;
+    let at = day.plus_millis(at - day.seconds() * 1000);
+    format!("{}\n", pod(tenant).saying(&mut Random::new(7), at, message))
+}
+
+/// The message of a number.
+pub fn text(number: usize) -> String {
+    format!("{CANARY} number {number}")
+}
+
+/// The messages of so many numbers.
+pub fn texts(count: usize) -> Vec<String> {
+    (0..count).map(text).collect()
+}
+
+/// Lines with [`texts`], a millisecond apart, that end a second ago.
+pub fn records(tenant: &str, count: usize) -> String {
+    let begin = now() - 1000 - i64::try_from(count).unwrap();
+    (begin..).zip(texts(count)).map(|(at, message)| record(tenant, &message, at)).collect()
+}
+
+pub fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::new(1));
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
