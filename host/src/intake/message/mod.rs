@@ -18,6 +18,7 @@ mod tell;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use futures_util::future::join_all;
 
@@ -27,7 +28,8 @@ use crate::model::{DeadLetter, ObjectId, Reason};
 use crate::notification::{self, BadRecord};
 use crate::object::ReadLimits;
 use crate::pipeline::{Plan, Stop};
-use crate::telemetry::{Health, Metrics};
+use crate::report::{Entry, Outcome};
+use crate::telemetry::{DeliveryDone, Health, Metrics};
 use crate::tenant::TableDirectory;
 
 use breaker::Breakers;
@@ -238,7 +240,11 @@ impl Processor {
         };
         let provenance = Provenance { attempt: message.attempt, ..Provenance::default() };
         let letters = Letters::new(self.dead_letters.clone(), &about, None, provenance);
-        letters.write(&[letter]).await.map_err(|error| error.to_string())
+        letters.write(&[letter]).await.map_err(|error| error.to_string())?;
+        let reason = Reason::InvalidNotification.name();
+        let entry = Entry::new(&about, None, None, Outcome::Rejected).because(reason, detail);
+        self.metrics.delivery(&DeliveryDone { entry: &entry, latency: None, guest_time: Duration::ZERO });
+        Ok(())
     }
 
     fn read_limits(&self) -> ReadLimits {

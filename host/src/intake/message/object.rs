@@ -12,6 +12,7 @@ use crate::guest::GuestError;
 use crate::model::{DeadLetter, Delivery, ObjectId, Origin, Reason};
 use crate::notification::{Announced, Resume};
 use crate::report::{Entry, Outcome};
+use crate::telemetry::DeliveryDone;
 use crate::tenant::{Found, InvalidDelivery, Lookup};
 
 /// A delivery that is left to do, and all that its next attempt needs.
@@ -40,12 +41,6 @@ pub(super) struct Worked {
     pub(super) entries: Vec<Entry>,
     /// What is left of them.
     pub(super) left: Vec<Left>,
-}
-
-impl Worked {
-    fn one(entry: Entry, left: Option<Left>) -> Self {
-        Self { entries: vec![entry], left: left.into_iter().collect() }
-    }
 }
 
 /// An object that is worked on.
@@ -107,7 +102,7 @@ impl Processor {
             }
             Err(error) => {
                 let failed = entry(Outcome::Failed).because(error.name(), error.to_string());
-                return Worked::one(failed, Some(work.left(None, error.to_string())));
+                return self.without_delivery(failed, Some(work.left(None, error.to_string())));
             }
         };
         let entry = |outcome| Entry::new(&work.id, Some(&origin.tenant_id), None, outcome);
@@ -116,7 +111,7 @@ impl Processor {
             Err(error) => {
                 self.health.set("tenant table", Err(error.to_string()));
                 let failed = entry(Outcome::Failed).because("tenant-table", error.to_string());
-                return Worked::one(failed, Some(work.left(None, error.to_string())));
+                return self.without_delivery(failed, Some(work.left(None, error.to_string())));
             }
         };
         self.health.set("tenant table", Ok(()));
@@ -135,11 +130,11 @@ impl Processor {
             Lookup::Deliveries(deliveries) => deliveries,
             Lookup::Unknown => {
                 let error = "the tenant table has no item of this tenant";
-                return Worked::one(entry(Outcome::Ignored).because("unknown-tenant", error), None);
+                return self.without_delivery(entry(Outcome::Ignored).because("unknown-tenant", error), None);
             }
             Lookup::NoneEnabled if all.entries.is_empty() => {
                 let error = "no delivery of this tenant is enabled";
-                return Worked::one(entry(Outcome::Ignored).because("none-enabled", error), None);
+                return self.without_delivery(entry(Outcome::Ignored).because("none-enabled", error), None);
             }
             Lookup::NoneEnabled => &[],
         };
@@ -150,9 +145,15 @@ impl Processor {
         }
         if all.entries.is_empty() {
             let error = "the delivery that this message is about is no longer enabled";
-            all.entries.push(entry(Outcome::Ignored).because("none-enabled", error));
+            return self.without_delivery(entry(Outcome::Ignored).because("none-enabled", error), None);
         }
         all
+    }
+
+    /// An outcome that no delivery came to: counted here, since nothing else does.
+    fn without_delivery(&self, entry: Entry, left: Option<Left>) -> Worked {
+        self.metrics.delivery(&DeliveryDone { entry: &entry, latency: None, guest_time: Duration::ZERO });
+        Worked { entries: vec![entry], left: left.into_iter().collect() }
     }
 
     async fn parse_key(&self, id: &Arc<ObjectId>) -> Result<Origin, GuestError> {
@@ -168,7 +169,10 @@ impl Processor {
             entry.because(Reason::InvalidDelivery.name(), invalid.problem.clone())
         };
         if invalid.must_wait {
-            return Worked::one(entry(Outcome::Failed), Some(work.left(Some(&invalid.kind), invalid.problem.clone())));
+            return self.without_delivery(
+                entry(Outcome::Failed),
+                Some(work.left(Some(&invalid.kind), invalid.problem.clone())),
+            );
         }
         let (detail, rejected) = (invalid.problem.clone(), entry(Outcome::Rejected));
         self.keep(work, Some(&origin.tenant_id), kind, Reason::InvalidDelivery, detail, rejected).await
@@ -198,10 +202,10 @@ impl Processor {
             data,
         };
         match self.letters(work, delivery, None).write(&[letter]).await {
-            Ok(()) => Worked::one(rejected, None),
+            Ok(()) => self.without_delivery(rejected, None),
             Err(error) => {
                 let failed = Entry { outcome: Outcome::Failed, ..rejected }.because("dead-letter", error.to_string());
-                Worked::one(failed, Some(work.left(delivery, error.to_string())))
+                self.without_delivery(failed, Some(work.left(delivery, error.to_string())))
             }
         }
     }
