@@ -16,3 +16,4 @@
 mod aws;
 
 mod notification;
+mod table;

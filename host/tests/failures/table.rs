@@ -1,0 +1,84 @@
+//! The table of tenants can't be asked.
+
+use fake_aws::scene::TABLE;
+use fake_aws::{PROCESSOR_ARN, Rule, Service, What};
+
+use crate::aws::{Lab, Process, records, texts};
+
+fn status(status: u16, code: &str) -> What {
+    What::Status { status, code: code.to_owned(), message: "on purpose".to_owned() }
+}
+
+/// The lookup fails as often as the SDK tries; what is left comes back and is delivered.
+fn is_retried(what: What) {
+    let lab = Lab::new().dead_letters();
+    let tenant = lab.scene.add_cloudwatch_tenant("acme");
+    lab.aws.fault(Rule::new(what.clone()).operation("Query").times(2));
+    lab.announced("acme", "a", &records("acme", 10));
+    let process = lab.sqs();
+    assert_eq!(process.done(1), ["object=failed(tenant-table)"], "{what:?}");
+    process.empties_the_queue();
+    assert_eq!(lab.messages(&tenant), texts(10));
+    assert_eq!(process.outcomes()[1..], ["cloudwatch=delivered"]);
+    assert_eq!(lab.count(Service::DynamoDb, "Query"), 3, "{what:?}: two attempts, and the next message's");
+    assert!(lab.letters().is_empty());
+    assert_eq!(process.get("/readyz").0, 200);
+    process.terminate();
+}
+
+#[test]
+fn throttled_is_retried() {
+    is_retried(What::Throttle);
+    is_retried(status(400, "ProvisionedThroughputExceededException"));
+}
+
+#[test]
+fn unreachable_is_retried() {
+    is_retried(What::ResetBefore);
+}
+
+#[test]
+fn a_hanging_table_is_retried() {
+    is_retried(What::Hang);
+}
+
+#[test]
+fn an_error_of_aws_is_retried() {
+    is_retried(status(500, "InternalServerError"));
+}
+
+/// The table is named by /readyz, and the message ends in the dead-letter queue.
+fn is_told(lab: &Lab, process: &Process, says: &[&str]) {
+    process.done(1);
+    let (status, text) = process.get("/readyz");
+    assert_eq!(status, 503, "{text}");
+    for part in says {
+        assert!(text.contains(part), "no {part:?} in {text}");
+    }
+    process.redrives(1);
+    assert_eq!(lab.count(Service::S3, "GetObject"), 0);
+}
+
+#[test]
+fn denied_is_told_by_readyz_and_ends_in_the_dead_letter_queue() {
+    let lab = Lab::new().redrive_after(1);
+    lab.scene.add_cloudwatch_tenant("acme");
+    lab.aws.deny(PROCESSOR_ARN, "dynamodb:Query");
+    lab.last_try(&lab.object("acme", "a", &records("acme", 1)));
+    let process = lab.sqs();
+    is_told(&lab, &process, &[TABLE, "not authorized", "dynamodb:Query"]);
+    process.terminate();
+}
+
+#[test]
+fn no_such_table_is_told_by_readyz_and_mends_itself() {
+    let lab = Lab::new().redrive_after(1).set("TENANT_CONFIG_TABLE", "elsewhere").may("dynamodb:Query", "elsewhere");
+    lab.last_try(&lab.object("acme", "a", &records("acme", 1)));
+    let process = lab.sqs();
+    is_told(&lab, &process, &["elsewhere", "TENANT_CONFIG_TABLE"]);
+    lab.aws.add_table("elsewhere", "tenant_id", Some("type"));
+    lab.announced("acme", "b", &records("acme", 1));
+    assert_eq!(process.done(2)[1], "object=ignored(unknown-tenant)");
+    assert_eq!(process.get("/readyz").0, 200);
+    process.terminate();
+}
