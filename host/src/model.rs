@@ -186,6 +186,36 @@ pub struct DeadLetter {
     pub data: Vec<u8>,
 }
 
+impl DeadLetter {
+    /// A letter about an object as a whole, or about what should have announced one.
+    pub fn whole(object: &Arc<ObjectId>, reason: Reason, detail: impl Into<String>) -> Self {
+        Self {
+            object: Arc::clone(object),
+            tenant: None,
+            delivery: None,
+            reason,
+            detail: detail.into(),
+            lines: None,
+            offset: None,
+            length: None,
+            timestamp: None,
+            data: Vec::new(),
+        }
+    }
+
+    /// The same for one delivery.
+    #[must_use]
+    pub fn of(self, delivery: &Delivery) -> Self {
+        Self { tenant: Some(delivery.tenant_id.clone()), delivery: Some(delivery.id()), ..self }
+    }
+
+    /// With all the bytes that it is about.
+    #[must_use]
+    pub fn with(self, data: Vec<u8>) -> Self {
+        Self { length: Some(data.len() as u64), data, ..self }
+    }
+}
+
 /// Asks running deliveries to stop, gently or at once. `Clone` is cheap, and
 /// means the same deliveries.
 #[derive(Debug, Clone, Default)]

@@ -192,15 +192,10 @@ pub(super) fn letter(
     data: Vec<u8>,
 ) -> DeadLetter {
     DeadLetter {
-        object: Arc::clone(&job.object),
-        tenant: Some(job.delivery.tenant_id.clone()),
-        delivery: Some(job.delivery.id()),
-        reason,
-        detail,
         lines: Some((line, line)),
         offset,
         length: Some(length),
-        timestamp: None,
         data,
+        ..DeadLetter::whole(&job.object, reason, detail).of(&job.delivery)
     }
 }

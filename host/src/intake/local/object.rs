@@ -79,18 +79,7 @@ async fn blocking<T: Send + 'static>(
 
 fn invalid_key(run: &Run, id: &Arc<ObjectId>, text: String) -> Entry {
     let entry = Entry::new(id, None, None, Outcome::Rejected).because(Reason::InvalidKey.name(), text.clone());
-    let letter = DeadLetter {
-        object: Arc::clone(id),
-        tenant: None,
-        delivery: None,
-        reason: Reason::InvalidKey,
-        detail: text,
-        lines: None,
-        offset: None,
-        length: None,
-        timestamp: None,
-        data: Vec::new(),
-    };
+    let letter = DeadLetter::whole(id, Reason::InvalidKey, text);
     let written = run.output.dead_letters.begin(id, None).and_then(|mut file| file.write(&letter));
     match written {
         Ok(()) => entry,
@@ -293,18 +282,8 @@ impl One<'_> {
 
     /// The filter refused the object for good.
     fn rejected(&self, text: &str) -> Delivered {
-        let letter = DeadLetter {
-            object: Arc::clone(self.id),
-            tenant: Some(self.delivery.tenant_id.clone()),
-            delivery: Some(self.delivery.id()),
-            reason: Reason::GuestRejected,
-            detail: format!("the guest rejected the object: {text}"),
-            lines: None,
-            offset: None,
-            length: None,
-            timestamp: None,
-            data: Vec::new(),
-        };
+        let detail = format!("the guest rejected the object: {text}");
+        let letter = DeadLetter::whole(self.id, Reason::GuestRejected, detail).of(self.delivery);
         let written = self.run.output.dead_letters.begin(self.id, letter.delivery);
         match written.and_then(|mut file| file.write(&letter)) {
             Ok(()) => Delivered::unread(End::Rejected(Reason::GuestRejected)),

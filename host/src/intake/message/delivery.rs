@@ -366,18 +366,8 @@ impl One<'_> {
 
     /// The filter refused the object for good.
     async fn refused(&self, text: &str) -> Entry {
-        let letter = DeadLetter {
-            object: Arc::clone(&self.work.id),
-            tenant: Some(self.delivery.tenant_id.clone()),
-            delivery: Some(self.delivery.id()),
-            reason: Reason::GuestRejected,
-            detail: format!("the guest rejected the object: {text}"),
-            lines: None,
-            offset: None,
-            length: None,
-            timestamp: None,
-            data: Vec::new(),
-        };
+        let detail = format!("the guest rejected the object: {text}");
+        let letter = DeadLetter::whole(&self.work.id, Reason::GuestRejected, detail).of(self.delivery);
         let letters = self.processor.letters(self.work, Some(self.delivery.id()), None);
         match letters.write(&[letter]).await {
             Ok(()) => self.entry(Outcome::Rejected).because(Reason::GuestRejected.name(), text),

@@ -226,18 +226,7 @@ impl Processor {
     /// Keeps what announces nothing: the message itself is what the letter is about.
     async fn reject(&self, message: &Message, detail: &str, data: String) -> Result<(), String> {
         let about = Arc::new(ObjectId { bucket: "messages".to_owned(), key: message.id.clone() });
-        let letter = DeadLetter {
-            object: Arc::clone(&about),
-            tenant: None,
-            delivery: None,
-            reason: Reason::InvalidNotification,
-            detail: detail.to_owned(),
-            lines: None,
-            offset: None,
-            length: Some(data.len() as u64),
-            timestamp: None,
-            data: data.into_bytes(),
-        };
+        let letter = DeadLetter::whole(&about, Reason::InvalidNotification, detail).with(data.into_bytes());
         let provenance = Provenance { attempt: message.attempt, ..Provenance::default() };
         let letters = Letters::new(self.dead_letters.clone(), &about, None, provenance);
         letters.write(&[letter]).await.map_err(|error| error.to_string())?;

@@ -190,16 +190,9 @@ impl Processor {
     ) -> Worked {
         let data = work.announced.record.to_string().into_bytes();
         let letter = DeadLetter {
-            object: Arc::clone(&work.id),
             tenant: tenant.map(str::to_owned),
             delivery,
-            reason,
-            detail,
-            lines: None,
-            offset: None,
-            length: Some(data.len() as u64),
-            timestamp: None,
-            data,
+            ..DeadLetter::whole(&work.id, reason, detail).with(data)
         };
         match self.letters(work, delivery, None).write(&[letter]).await {
             Ok(()) => self.without_delivery(rejected, None),
