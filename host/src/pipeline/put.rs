@@ -61,8 +61,10 @@ impl<'a, S: EventSink> Put<'a, S> {
         let mut in_order = FuturesOrdered::new();
         let mut calls = 0;
         let mut more = true;
+        // The last put that was begun ends within an event.
+        let mut within = false;
         loop {
-            let room = more && calls < self.at_once();
+            let room = more && calls < if within { 1 } else { self.at_once() };
             tokio::select! {
                 biased;
                 Some(done) = in_order.next() => {
@@ -75,7 +77,11 @@ impl<'a, S: EventSink> Put<'a, S> {
                 work = receiver.recv(), if room => match work {
                     Some(work) if !failing.load(Ordering::Relaxed) => {
                         calls += usize::from(!matches!(work, Work::Checkpoint(_)));
-                        self.counts.in_flight += usize::from(matches!(work, Work::Batch(_)));
+                        if let Work::Batch(batch) = &work {
+                            self.counts.in_flight += 1;
+                            // Its pieces have one timestamp: only their order of arrival tells theirs.
+                            within = batch.entries.last().is_some_and(|last| last.continues);
+                        }
                         in_order.push_back(begin(work, sink, failing));
                     }
                     _ => more = false,
