@@ -12,8 +12,12 @@
     reason = "tests"
 )]
 
+use fake_aws::scene::SOURCE;
+
 #[path = "../common/aws.rs"]
 mod aws;
 
+mod content;
 mod notification;
+mod source;
 mod table;

@@ -1,0 +1,185 @@
+//! The object can't be read, or not as a whole.
+
+use std::time::Duration;
+
+use fake_aws::scene::QUEUE;
+use fake_aws::{PROCESSOR_ARN, Rule, Service, What};
+use serde_json::Value;
+
+use crate::aws::{Lab, gzip, key, now, record, records, text, texts};
+
+fn status(status: u16, code: &str, message: &str) -> What {
+    What::Status { status, code: code.to_owned(), message: message.to_owned() }
+}
+
+/// Faults of GetObject.
+fn get(what: What) -> Rule {
+    Rule::new(what).operation("GetObject")
+}
+
+#[test]
+fn a_missing_object_is_sent_back_and_at_last_in_the_dead_letter_queue() {
+    let lab = Lab::new().dead_letters().redrive_after(2);
+    lab.scene.add_cloudwatch_tenant("acme");
+    let (fresh, spent) = (key("acme", "fresh"), key("acme", "spent"));
+    lab.scene.send(&lab.scene.notify(&fresh));
+    let failing = lab.last_try(&spent);
+    let process = lab.sqs();
+    assert_eq!(process.done(2), ["cloudwatch=failed(source)"; 2]);
+    process.wait("the fresh one, sent back", || {
+        let bodies: Vec<_> = lab.aws.messages(QUEUE).iter().map(|message| message.body.to_string()).collect();
+        bodies.iter().any(|body| body.contains("fresh") && body.contains("\"retry_count\":1"))
+    });
+    process.wait("the spent one in the dead-letter queue", || lab.redriven().iter().any(|body| body.contains("spent")));
+    assert_eq!(lab.redriven().len(), 1);
+    assert_eq!(lab.aws.receives(QUEUE)[&failing], 2, "until redrive");
+    let line = process.line("its line", |line| line["message"] == "object" && line["key"] == spent.as_str());
+    assert!(line["error"].as_str().unwrap().contains("NoSuchKey"), "{line}");
+    assert!(lab.letters().is_empty());
+    process.kill();
+}
+
+#[test]
+fn an_object_that_has_changed_is_ignored_and_counted() {
+    let lab = Lab::new().dead_letters();
+    let tenant = lab.scene.add_cloudwatch_tenant("acme");
+    let key = lab.announced("acme", "a", &records("acme", 10));
+    lab.scene.put_object(&key, gzip(records("acme", 20).as_bytes()));
+    let process = lab.sqs();
+    process.empties_the_queue();
+    assert_eq!(process.done(1), ["cloudwatch=ignored(changed)"]);
+    assert_eq!(process.metric("log_processor_deliveries_total", &["ignored", "changed"]), 1.0);
+    assert!(lab.messages(&tenant).is_empty());
+    lab.scene.send(&lab.scene.notify(&key));
+    process.done(2);
+    process.empties_the_queue();
+    assert_eq!(lab.messages(&tenant), texts(20), "its own notification follows");
+    process.terminate();
+}
+
+#[test]
+fn an_object_that_changes_while_it_is_read_is_ignored() {
+    let lab = Lab::new().dead_letters();
+    lab.scene.add_cloudwatch_tenant("acme");
+    lab.aws.fault(get(What::TruncateBody(1000)).times(1));
+    lab.aws.fault(get(What::Delay(Duration::from_millis(500))));
+    let key = lab.announced("acme", "a", &records("acme", 2000));
+    let process = lab.sqs();
+    process.wait("the second range", || lab.count(Service::S3, "GetObject") == 2);
+    lab.scene.put_object(&key, gzip(records("acme", 20).as_bytes()));
+    process.empties_the_queue();
+    assert_eq!(process.done(1), ["cloudwatch=ignored(changed)"]);
+    process.terminate();
+}
+
+/// The message ends in the dead-letter queue, and the log says why.
+fn ends_in_the_dead_letter_queue(lab: &Lab, says: &str) {
+    let tenant = lab.scene.add_cloudwatch_tenant("acme");
+    lab.last_try(&lab.object("acme", "a", &records("acme", 10)));
+    let process = lab.sqs();
+    assert_eq!(process.done(1), ["cloudwatch=failed(source)"]);
+    process.redrives(1);
+    let line = &process.objects()[0];
+    assert!(line["error"].as_str().unwrap().contains(says), "{line}");
+    assert!(lab.messages(&tenant).is_empty());
+    assert_eq!(process.metric("log_processor_breakers_open", &[]), 0.0, "it is not the tenant's fault");
+    process.terminate();
+}
+
+#[test]
+fn an_object_that_is_denied_ends_in_the_dead_letter_queue() {
+    let lab = Lab::new().redrive_after(1);
+    lab.aws.deny(PROCESSOR_ARN, "s3:GetObject");
+    ends_in_the_dead_letter_queue(&lab, "AccessDenied");
+}
+
+#[test]
+fn an_object_whose_key_kms_denies_ends_in_the_dead_letter_queue() {
+    let lab = Lab::new().redrive_after(1);
+    let message = "User: arn:aws:sts::000000000001:assumed-role/p/s is not authorized to perform: kms:Decrypt";
+    lab.aws.fault(get(status(403, "AccessDenied", message)));
+    ends_in_the_dead_letter_queue(&lab, "kms:Decrypt");
+}
+
+#[test]
+fn an_object_whose_key_is_disabled_ends_in_the_dead_letter_queue() {
+    let lab = Lab::new().redrive_after(1);
+    lab.aws.fault(get(status(400, "KMS.DisabledException", "the key is disabled")));
+    ends_in_the_dead_letter_queue(&lab, "KMS.DisabledException");
+}
+
+/// All of an object arrives in one attempt, with so many calls of GetObject.
+fn arrives(rules: impl IntoIterator<Item = Rule>, gets: u64) {
+    let lab = Lab::new().dead_letters();
+    let tenant = lab.scene.add_cloudwatch_tenant("acme");
+    rules.into_iter().for_each(|rule| lab.aws.fault(rule));
+    lab.announced("acme", "a", &records("acme", 2000));
+    let process = lab.sqs();
+    process.empties_the_queue();
+    assert_eq!(process.done(1), ["cloudwatch=delivered"]);
+    assert_eq!(lab.messages(&tenant), texts(2000));
+    assert_eq!(lab.count(Service::S3, "GetObject"), gets);
+    assert_eq!(process.metric("log_processor_requeues_total", &[]), 0.0);
+    assert!(lab.letters().is_empty());
+    process.terminate();
+}
+
+#[test]
+fn a_body_that_is_cut_short_goes_on_from_there() {
+    arrives([get(What::TruncateBody(1000)).times(1)], 2);
+}
+
+#[test]
+fn a_body_may_be_cut_short_again_and_again_while_it_goes_on() {
+    arrives([get(What::TruncateBody(1000)).times(7)], 8);
+}
+
+#[test]
+fn a_connection_that_is_reset_is_tried_again() {
+    arrives([get(What::ResetBefore).times(1)], 2);
+}
+
+#[test]
+fn an_error_of_aws_is_tried_again() {
+    arrives([get(What::Throttle).times(1)], 2);
+}
+
+#[test]
+fn a_slow_body_is_waited_for() {
+    arrives([get(What::SlowBody { bytes: 10_000, every: Duration::from_millis(300) }).times(1)], 1);
+}
+
+#[test]
+fn a_body_that_stalls_is_asked_for_again() {
+    arrives([get(What::SlowBody { bytes: 1000, every: Duration::from_secs(3600) }).times(1)], 2);
+}
+
+/// Records of a kilobyte each, and their messages.
+fn large(count: usize) -> (String, Vec<String>) {
+    let messages: Vec<_> = (0..count).map(|number| format!("{} {}", text(number), "x".repeat(1000))).collect();
+    let begin = now() - 10_000;
+    (messages.iter().zip(begin..).map(|(message, at)| record("acme", message, at)).collect(), messages)
+}
+
+#[test]
+fn a_body_that_breaks_off_for_good_is_sent_back_with_its_checkpoint() {
+    let lab = Lab::new().dead_letters();
+    let tenant = lab.scene.add_cloudwatch_tenant("acme");
+    let (lines, messages) = large(4000);
+    let key = lab.announced("acme", "a", &lines);
+    let size = usize::try_from(lab.aws.object(crate::SOURCE, &key).unwrap().size).unwrap();
+    lab.aws.fault(get(What::TruncateBody(size * 4 / 5)).times(1));
+    lab.aws.fault(get(What::TruncateBody(0)).times(2));
+    let process = lab.sqs();
+    assert_eq!(process.done(1), ["cloudwatch=failed(source)"]);
+    let delivered = lab.messages(&tenant).len();
+    let sent = process.until("what is sent back", || lab.aws.messages(QUEUE).into_iter().find(|it| it.receives == 0));
+    let body: Value = serde_json::from_str(&sent.body).unwrap();
+    let metadata = &body["processing_metadata"];
+    assert_eq!((metadata["offset"].as_u64(), metadata["retry_count"].as_u64()), (Some(delivered as u64), Some(0)));
+    assert!((1000..3500).contains(&delivered), "{delivered}");
+    process.empties_the_queue();
+    assert_eq!(process.outcomes()[1..], ["cloudwatch=delivered"]);
+    assert_eq!(lab.messages(&tenant), messages, "each of them once");
+    process.terminate();
+}
