@@ -213,6 +213,9 @@ impl Entry {
         };
         self.guest_log_lines = delivered.guest_log.lines;
         self.warnings = delivered.warnings;
+        if delivered.effect_unknown {
+            self.warnings.push(EFFECT_UNKNOWN.to_owned());
+        }
         self.outcome = match delivered.end {
             End::Complete => Outcome::Delivered,
             End::Interrupted => Outcome::Interrupted,
@@ -346,6 +349,9 @@ struct Row<'a> {
 }
 
 /// What became of an object that could not be taken as a whole.
+/// Of a put that got no answer.
+const EFFECT_UNKNOWN: &str = "a put had no answer, and its effect is unknown: its events may arrive twice";
+
 fn cut_short(reason: Reason) -> &'static str {
     match reason {
         Reason::Damaged => {
