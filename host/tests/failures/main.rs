@@ -17,7 +17,12 @@ use fake_aws::scene::SOURCE;
 #[path = "../common/aws.rs"]
 mod aws;
 
+mod cloudwatch;
 mod content;
+mod guests;
+mod keeping;
 mod notification;
+mod process;
 mod source;
 mod table;
+mod tenant;
