@@ -1,0 +1,98 @@
+//! Many tenants at once: those that fail hold up no other.
+
+use std::time::{Duration, Instant};
+
+use fake_aws::scene::{CloudWatchTenant, QUEUE};
+use fake_aws::{Rule, Service, What};
+
+use crate::aws::{Lab, Process, records};
+use crate::support::{at_once, calls, denied};
+
+/// Delivers ten objects of each tenant, and how long that takes.
+fn deliver(lab: &Lab, process: &Process, tenants: &[CloudWatchTenant], round: &str, between: impl Fn(usize)) -> Duration {
+    let before: Vec<_> = tenants.iter().map(|tenant| lab.messages(tenant).len()).collect();
+    let begun = Instant::now();
+    for number in 0..10 {
+        between(number);
+        for tenant in tenants {
+            lab.announced(&tenant.name, &format!("{round}-{number}"), &records(&tenant.name, 3));
+        }
+    }
+    process.wait("the healthy ones' objects", || {
+        tenants.iter().zip(&before).all(|(tenant, before)| lab.messages(tenant).len() >= before + 30)
+    });
+    begun.elapsed()
+}
+
+#[test]
+fn eight_tenants_whose_destinations_fail_hold_up_no_other() {
+    let lab = Lab::new().may_extend().set("MAX_CONCURRENT_OBJECTS", 8).set("REQUEST_TIMEOUT", 20);
+    let add = |name: String| lab.scene.add_cloudwatch_tenant(&name);
+    let healthy: Vec<_> = (0..2).map(|n| add(format!("healthy-{n}"))).collect();
+    let failing: Vec<_> = (0..8).map(|n| add(format!("failing-{n}"))).collect();
+    let process = lab.sqs();
+    let alone = deliver(&lab, &process, &healthy, "alone", |_| {});
+    for (number, tenant) in failing.iter().enumerate() {
+        let rule = match number % 4 {
+            0 | 1 => Rule::new(What::Hang).operation("PutLogEvents"),
+            2 => Rule::new(What::Throttle).operation("PutLogEvents"),
+            _ => denied("PutLogEvents"),
+        };
+        lab.aws.fault(rule.account(&tenant.account));
+    }
+    let crowd = deliver(&lab, &process, &healthy, "crowd", |number| {
+        for tenant in &failing {
+            lab.announced(&tenant.name, &number.to_string(), &records(&tenant.name, 3));
+        }
+    });
+    assert!(crowd < alone + Duration::from_secs(6), "{alone:?} alone, {crowd:?} in the crowd");
+    assert!(lab.aws.receives(QUEUE).values().all(|&times| times == 1), "nothing is given back for fairness");
+    assert_eq!(lab.count(Service::Sqs, "ChangeMessageVisibilityBatch"), 0);
+    assert!(process.outcomes().iter().filter(|outcome| *outcome == "cloudwatch=delivered").count() >= 40);
+    process.kill();
+}
+
+#[test]
+fn no_more_than_the_settings_say_are_at_work() {
+    let lab = Lab::new().set("MAX_CONCURRENT_OBJECTS", 5).set("MAX_CONCURRENT_PER_TENANT", 2);
+    let tenants: Vec<_> = (0..4).map(|n| lab.scene.add_cloudwatch_tenant(&format!("tenant-{n}"))).collect();
+    let each = Duration::from_millis(100);
+    lab.aws.latency(Service::Logs, each);
+    let process = lab.sqs();
+    deliver(&lab, &process, &tenants, "", |_| {});
+    process.empties_the_queue();
+    let puts = calls(&lab.aws, Service::Logs, "PutLogEvents");
+    let most = at_once(puts.iter(), each);
+    assert!((4..=5).contains(&most), "{most} at once");
+    for tenant in &tenants {
+        let own = puts.iter().filter(|put| put.who.as_ref().is_some_and(|who| *who.account == *tenant.account));
+        assert_eq!(at_once(own, each), 2, "{}", tenant.name);
+    }
+    process.terminate();
+}
+
+/// Retries are bounded for each tenant by itself: what one uses up is its own.
+#[test]
+fn a_tenant_that_is_throttled_without_end_slows_no_other() {
+    let lab = Lab::new().set("RETRY_ATTEMPTS", 4);
+    let throttled = lab.scene.add_cloudwatch_tenant("throttled");
+    let other = lab.scene.add_cloudwatch_tenant("other");
+    let throttle = || Rule::new(What::Throttle).operation("PutLogEvents");
+    let process = lab.sqs();
+    let alone = deliver(&lab, &process, std::slice::from_ref(&other), "alone", |_| {});
+    lab.aws.fault(throttle().account(&throttled.account));
+    // A throttling of its own is retried by its own means.
+    lab.aws.fault(throttle().account(&other.account).times(1));
+    let beside = deliver(&lab, &process, std::slice::from_ref(&other), "beside", |number| {
+        lab.announced("throttled", &number.to_string(), &records("throttled", 3));
+    });
+    assert!(beside < alone + Duration::from_secs(3), "{alone:?} alone, {beside:?} beside");
+    let of = |name: &str| {
+        let lines = process.objects().into_iter().filter(|line| line["tenant"] == name);
+        lines.map(|line| line["deliveries"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    process.wait("its lines", || of("other").len() == 20);
+    assert!(of("other").iter().all(|outcome| outcome == "cloudwatch=delivered"));
+    process.wait("a failure", || of("throttled").iter().any(|outcome| outcome == "cloudwatch=failed(throttled)"));
+    process.kill();
+}

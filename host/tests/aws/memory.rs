@@ -1,0 +1,36 @@
+//! Memory stays flat, whatever an object holds.
+
+use fake_aws::Service;
+
+use crate::aws::{Lab, gzip, key, pod};
+use crate::support::peak_mib;
+
+const MIB: usize = 1 << 20;
+
+/// An object of half a gigabyte, most of it repeated: the file is small.
+#[test]
+fn a_large_object_streams() {
+    let lab = Lab::new().set("MAX_CONCURRENT_OBJECTS", 1);
+    lab.scene.add_cloudwatch_tenant("acme");
+    lab.aws.keep_events(false);
+    let mut random = corpus::Random::new(1);
+    let (pod, mut lines) = (pod("acme"), String::new());
+    let day = corpus::Instant::DAY;
+    let begin = day.plus_millis(crate::aws::now() - 10_000 - day.seconds() * 1000);
+    while lines.len() < 4 * MIB {
+        lines.push_str(&pod.record(&mut random, begin, &corpus::record::Options::default()));
+        lines.push('\n');
+    }
+    let count = lines.lines().count();
+    let members = 512 * MIB / lines.len();
+    let key = key("acme", "1");
+    lab.scene.put_object(&key, gzip(lines.as_bytes()).repeat(members));
+    lab.scene.send(&lab.scene.notify(&key));
+    let process = lab.sqs();
+    process.empties_the_queue();
+    let peak = peak_mib(&process);
+    assert_eq!(lab.aws.puts().iter().map(|put| put.stored).sum::<usize>(), count * members);
+    assert!(peak < 64, "{peak} MiB");
+    assert_eq!(lab.count(Service::S3, "GetObject"), 1);
+    process.terminate();
+}

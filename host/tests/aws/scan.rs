@@ -1,0 +1,85 @@
+//! Objects that are found by listing; and one message by hand.
+
+use fake_aws::scene::SOURCE;
+use fake_aws::{REGION, Service};
+
+use crate::aws::{Lab, gzip, key, records, text, texts};
+use crate::support::{denied, stream};
+
+/// An object of one event, with a pod of its own.
+fn put(lab: &Lab, name: &str) {
+    lab.scene.put_object(&format!("prod-1/acme/app/{name}/f-{name}"), gzip(records("acme", 1).as_bytes()));
+}
+
+#[test]
+fn every_object_on_all_pages_is_delivered_once_and_a_new_state_again() {
+    let lab = Lab::new().set("SCAN_INTERVAL", 1).set("SCAN_SUFFIXES", ".json.gz, .log");
+    let tenant = lab.scene.add_cloudwatch_tenant("acme");
+    lab.aws.set_list_page(2);
+    let names = ["1.json.gz", "2.json.gz", "3.log", "4.log", "5.json.gz"];
+    names.iter().for_each(|name| put(&lab, name));
+    put(&lab, "6.txt");
+    put(&lab, "7.json");
+    let process = lab.scan();
+    process.done(5);
+    let passes = lab.count(Service::S3, "ListObjectsV2");
+    assert_eq!(passes % 4, 0, "seven objects, two a page");
+    process.wait("two more passes", || lab.count(Service::S3, "ListObjectsV2") >= passes + 8);
+    assert_eq!(process.outcomes().len(), 5, "once");
+    // One that is new, and one that is another by now.
+    put(&lab, "8.log");
+    let overwritten = "prod-1/acme/app/1.json.gz/f-1.json.gz";
+    lab.scene.put_object(overwritten, gzip(records("acme", 2).as_bytes()));
+    process.done(7);
+    let streams = lab.aws.log_streams(&tenant.account, REGION, &tenant.group);
+    let found: Vec<_> = streams.keys().map(String::as_str).collect();
+    assert_eq!(found, ["1.json.gz", "2.json.gz", "3.log", "4.log", "5.json.gz", "8.log"]);
+    assert_eq!(stream(&lab.aws, &tenant, "1.json.gz"), [text(0), text(0), text(1)]);
+    process.terminate();
+}
+
+/// Ten seconds later, which is the first pause.
+#[test]
+fn an_object_that_failed_is_tried_again() {
+    let lab = Lab::new().set("SCAN_INTERVAL", 1);
+    let tenant = lab.scene.add_cloudwatch_tenant("acme");
+    lab.aws.fault(denied("PutLogEvents").times(1));
+    lab.object("acme", "1", &records("acme", 3));
+    let process = lab.scan();
+    assert_eq!(process.done(2), ["cloudwatch=failed(denied)", "cloudwatch=delivered"]);
+    assert_eq!(lab.messages(&tenant), texts(3));
+    assert_eq!(lab.count(Service::Sqs, "SendMessageBatch"), 0, "it is the listing that comes again");
+    process.terminate();
+}
+
+#[test]
+fn by_hand_it_ends_with_0_or_with_1_and_why() {
+    let lab = Lab::new();
+    let tenant = lab.scene.add_cloudwatch_tenant("acme");
+    let key = lab.object("acme", "1", &records("acme", 3));
+    let body = lab.scene.notify(&key);
+    let done = lab.manual(&body);
+    assert_eq!((done.code, lab.messages(&tenant)), (0, texts(3)), "{}", done.stderr);
+    lab.aws.fault(denied("PutLogEvents").times(1));
+    let failed = lab.manual(&body);
+    assert_eq!(failed.code, 1);
+    assert!(failed.stderr.contains(&tenant.group), "{}", failed.stderr);
+    let nothing = lab.manual("{}");
+    assert_eq!(nothing.code, 1);
+    assert!(nothing.stderr.contains("no S3 notification"), "{}", nothing.stderr);
+    assert_eq!(lab.count(Service::Sqs, "SendMessageBatch"), 0, "what didn't come from the queue doesn't go there");
+}
+
+/// A key that the announcement has to encode.
+#[test]
+fn keys_of_all_kinds_are_found() {
+    let lab = Lab::new().set("SCAN_INTERVAL", 1);
+    let tenant = lab.scene.add_s3_tenant("acme");
+    for file in ["a b", "a+b", "100%", "ü"] {
+        lab.aws.put_object(SOURCE, &format!("{}-{file}.json.gz", key("acme", "1")), gzip(b"{}"));
+    }
+    let process = lab.scan();
+    assert_eq!(process.done(4), ["s3=delivered"; 4]);
+    assert_eq!(lab.aws.keys(&tenant.bucket).len(), 4);
+    process.terminate();
+}

@@ -1,0 +1,66 @@
+//! SIGTERM: no new receives, what is at work ends, the rest goes back.
+
+use std::time::{Duration, Instant};
+
+use fake_aws::scene::QUEUE;
+use fake_aws::{Rule, Service, What};
+
+use crate::aws::{Lab, records, texts};
+use crate::support::{announced, metadata, sent_back};
+
+#[test]
+fn what_is_at_work_ends_and_what_waits_is_given_back() {
+    let lab = Lab::new().may_extend().set("MAX_CONCURRENT_OBJECTS", 1).set("REQUEST_TIMEOUT", 10);
+    let tenant = lab.scene.add_cloudwatch_tenant("acme");
+    lab.announced("acme", "0", &records("acme", 1));
+    let process = lab.sqs();
+    process.empties_the_queue();
+    lab.aws.fault(Rule::new(What::Delay(Duration::from_millis(1500))).operation("PutLogEvents"));
+    let before = lab.count(Service::Logs, "PutLogEvents");
+    // Held back, so that one receive brings them all.
+    (1..6).for_each(|n| drop(lab.announced("acme", &n.to_string(), &records("acme", 2))));
+    process.wait("a put", || lab.count(Service::Logs, "PutLogEvents") > before);
+    process.wait("all to be received", || lab.aws.queue_counts(QUEUE).in_flight == 5);
+    let begun = Instant::now();
+    process.signal("TERM");
+    process.says("no new messages");
+    let later = lab.announced("acme", "later", &records("acme", 2));
+    let ended = process.ended();
+    assert_eq!(ended.code, 0, "{}", ended.stdout);
+    assert!(begun.elapsed() < Duration::from_secs(6), "{:?}", begun.elapsed());
+    assert_eq!(lab.messages(&tenant).len(), 3, "the one at work is done");
+    let messages = lab.aws.messages(QUEUE);
+    assert_eq!(messages.len(), 5);
+    assert!(messages.iter().all(|message| message.invisible_for.is_none()), "they can be received at once");
+    assert!(messages.iter().all(|message| metadata(message).is_null()), "and are the same as before");
+    assert!(messages.iter().all(|m| m.receives == u32::from(announced(m) != [later.clone()])), "{messages:?}");
+}
+
+#[test]
+fn what_hangs_is_sent_back_with_its_checkpoint_or_given_back_and_never_both() {
+    let lab = Lab::new().may_extend().set("SHUTDOWN_GRACE_SECONDS", 2).set("REQUEST_TIMEOUT", 30);
+    let lab = lab.set("MAX_BATCH_SIZE", 10);
+    let tenants = ["begun", "hung"].map(|name| lab.scene.add_cloudwatch_tenant(name));
+    let hang = |index: usize| Rule::new(What::Hang).operation("PutLogEvents").account(&tenants[index].account);
+    lab.aws.fault(hang(0).after(2));
+    lab.aws.fault(hang(1));
+    let begun = lab.announced("begun", "1", &records("begun", 50));
+    let hung = lab.announced("hung", "1", &records("hung", 50));
+    let process = lab.sqs();
+    process.wait("a first put", || lab.messages(&tenants[0]).len() == 10);
+    process.wait("both to hang", || lab.count(Service::Logs, "PutLogEvents") >= 4);
+    let start = Instant::now();
+    process.signal("TERM");
+    let ended = process.ended();
+    let took = start.elapsed();
+    assert_eq!(ended.code, 0, "{}", ended.stdout);
+    assert!(took < Duration::from_millis(3500), "within 2 s of grace: {took:?}");
+    let messages = lab.aws.messages(QUEUE);
+    assert_eq!(messages.len(), 2, "{messages:?}");
+    assert!(messages.iter().all(|message| message.invisible_for.is_none()), "{messages:?}");
+    let [back] = sent_back(&lab.aws).try_into().unwrap();
+    assert_eq!((announced(&back), metadata(&back)["offset"].clone()), (vec![begun], 10.into()));
+    let given = messages.iter().find(|message| metadata(message).is_null()).unwrap();
+    assert_eq!((announced(given), given.receives), (vec![hung], 1));
+    assert_eq!(lab.messages(&tenants[0]), texts(10));
+}
