@@ -348,10 +348,10 @@ struct Row<'a> {
     outputs: BTreeSet<&'a str>,
 }
 
-/// What became of an object that could not be taken as a whole.
 /// Of a put that got no answer.
 const EFFECT_UNKNOWN: &str = "a put had no answer, and its effect is unknown: its events may arrive twice";
 
+/// What became of an object that could not be taken as a whole.
 fn cut_short(reason: Reason) -> &'static str {
     match reason {
         Reason::Damaged => {

@@ -35,9 +35,9 @@ impl Processor {
         if left.is_empty() {
             return Verdict::Done;
         }
-        let errors = || left.iter().map(|left| left.error.as_str()).collect::<Vec<_>>().join("; ");
+        let errors = left.iter().map(|left| left.error.as_str()).collect::<Vec<_>>().join("; ");
         let Some(queue) = &self.requeue_to else {
-            return if untouched { Verdict::Untouched } else { Verdict::Failed(errors()) };
+            return if untouched { Verdict::Untouched } else { Verdict::Failed(errors) };
         };
         if untouched && !left.iter().any(|left| left.progress) && self.permits.is_closed() {
             return Verdict::Untouched;
@@ -45,12 +45,12 @@ impl Processor {
         if let Some(spent) = left.iter().find(|left| left.retries() > MOST_RETRIES) {
             return Verdict::Failed(format!("after {MOST_RETRIES} retries: {}", spent.error));
         }
-        match send(queue, message, &left).await {
-            Ok(()) => {
-                left.into_iter().for_each(|left| self.sent(message, left));
-                Verdict::Done
-            }
-            Err(error) => Verdict::Failed(format!("{}; and it can't be sent back to the queue: {error}", errors())),
+        let (sent, all) = send(queue, message, left).await;
+        // Also where the message fails: when it comes again, these are somebody else's.
+        sent.into_iter().for_each(|left| self.sent(message, left));
+        match all {
+            Ok(()) => Verdict::Done,
+            Err(error) => Verdict::Failed(format!("{errors}; and it can't be sent back to the queue: {error}")),
         }
     }
 
@@ -109,19 +109,30 @@ impl Left {
     }
 }
 
-/// Sends all of them, or says why not.
-async fn send(queue: &Queue, message: &Message, left: &[Left]) -> Result<(), String> {
-    let outgoing: Vec<Outgoing> = left.iter().map(|left| left.outgoing(message)).collect();
-    for together in outgoing.chunks(MOST_AT_ONCE) {
-        let mut unsent = together.to_vec();
+/// Sends all of them, or as many as it can; which are sent, and why others are not.
+async fn send(queue: &Queue, message: &Message, left: Vec<Left>) -> (Vec<Left>, Result<(), String>) {
+    let mut sent = Vec::new();
+    let mut rest = left.into_iter();
+    loop {
+        let mut unsent: Vec<Left> = rest.by_ref().take(MOST_AT_ONCE).collect();
+        if unsent.is_empty() {
+            return (sent, Ok(()));
+        }
         let mut error = String::new();
         for _ in 0..SENDS {
-            let results = queue.send(&unsent).await.map_err(|error| error.to_string())?;
+            let outgoing: Vec<Outgoing> = unsent.iter().map(|left| left.outgoing(message)).collect();
+            let results = match queue.send(&outgoing).await {
+                Ok(results) => results,
+                Err(error) => return (sent, Err(error.to_string())),
+            };
             let mut failed = Vec::new();
-            for (outgoing, result) in unsent.into_iter().zip(results) {
-                if let Err(why) = result {
-                    error = why;
-                    failed.push(outgoing);
+            for (left, result) in unsent.into_iter().zip(results) {
+                match result {
+                    Ok(()) => sent.push(left),
+                    Err(why) => {
+                        error = why;
+                        failed.push(left);
+                    }
                 }
             }
             unsent = failed;
@@ -130,8 +141,7 @@ async fn send(queue: &Queue, message: &Message, left: &[Left]) -> Result<(), Str
             }
         }
         if !unsent.is_empty() {
-            return Err(error);
+            return (sent, Err(error));
         }
     }
-    Ok(())
 }
