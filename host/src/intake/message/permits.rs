@@ -93,12 +93,16 @@ impl Permits {
     /// A turn of the tenant, and a place; none when it was stopped before.
     pub(super) async fn acquire(&self, tenant: &str, stop: &Stop) -> Option<Permit> {
         let tenant = self.tenant(tenant);
-        let turns = Arc::clone(&tenant.turns);
         let both = async {
-            let turn = turns.acquire_owned().await.ok()?;
-            let busy = Busy::new(&self.busy);
-            let place = Arc::clone(&self.places).acquire_owned().await.ok()?;
-            Some((turn, busy, place))
+            loop {
+                let turn = Arc::clone(&tenant.turns).acquire_owned().await.ok()?;
+                let busy = Busy::new(&self.busy);
+                let place = Arc::clone(&self.places).acquire_owned().await.ok()?;
+                // What the tenant may have can have fallen while this one stood in line.
+                if let Some(turn) = tenant.keep(turn) {
+                    return Some((turn, busy, place));
+                }
+            }
         };
         let (turn, busy, place) = tokio::select! {
             both = both => both?,
@@ -159,11 +163,18 @@ impl Tenant {
 
     /// A turn comes back, or is one too many.
     fn give_back(&self, turn: OwnedSemaphorePermit) {
+        drop(self.keep(turn));
+    }
+
+    /// The turn, where it is not one too many; else it is no more.
+    fn keep(&self, turn: OwnedSemaphorePermit) -> Option<OwnedSemaphorePermit> {
         let mut limits = lock(&self.limits);
-        if limits.surplus > 0 {
-            limits.surplus -= 1;
-            turn.forget();
+        if limits.surplus == 0 {
+            return Some(turn);
         }
+        limits.surplus -= 1;
+        turn.forget();
+        None
     }
 }
 

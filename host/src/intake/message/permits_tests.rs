@@ -100,6 +100,27 @@ async fn what_hangs_steps_aside_and_what_lives_does_not() {
     assert_eq!(permits.side.available_permits(), 0);
 }
 
+/// A second delivery of each, which stood in line when the first began to hang, must
+/// not take the place that became free.
+#[tokio::test]
+async fn tenants_that_hang_take_one_place_each_whoever_stands_in_line() {
+    let permits = permits(2, 2);
+    let hung = |name: &'static str| {
+        let permits = Arc::clone(&permits);
+        tokio::spawn(async move {
+            let permit = acquire(&permits, name).await;
+            permit.watch(&Activity::default(), std::future::pending::<()>()).await;
+        })
+    };
+    let mut tasks = Vec::new();
+    for name in ["a", "b", "a", "b"] {
+        tasks.push(hung(name));
+        tokio::task::yield_now().await;
+    }
+    let live = tokio::time::timeout(STALL * 20, acquire(&permits, "c")).await;
+    assert!(live.is_ok(), "both places are free again");
+}
+
 #[tokio::test]
 async fn closed_or_stopped_nobody_gets_a_turn() {
     let permits = permits(1, 2);
