@@ -1,6 +1,6 @@
 //! Objects for a tenant's bucket, as they are.
 
-use fake_aws::scene::{QUEUE, SOURCE, S3Tenant};
+use fake_aws::scene::{QUEUE, S3Tenant, SOURCE};
 use fake_aws::{Rule, Service, What};
 use percent::decode;
 
@@ -35,7 +35,8 @@ fn keys_of_all_kinds_are_copied_with_metadata_and_acl_and_never_read() {
     let lab = Lab::new();
     let tenant = lab.scene.add_s3_tenant("acme");
     let long = format!("{}.json.gz", "ü".repeat(400));
-    let files = ["a b.json.gz", "a+b.json.gz", "100%.json.gz", "%20.json.gz", "ü日🦀.json.gz", "a&b=c?d#e.json.gz", &long];
+    let files =
+        ["a b.json.gz", "a+b.json.gz", "100%.json.gz", "%20.json.gz", "ü日🦀.json.gz", "a&b=c?d#e.json.gz", &long];
     let keys: Vec<_> = files.iter().map(|file| format!("prod-1/acme/app/pod 1/{file}")).collect();
     for key in &keys {
         lab.scene.put_object(key, gzip(key.as_bytes()));

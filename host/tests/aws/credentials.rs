@@ -131,9 +131,11 @@ fn a_tenant_does_not_reach_another_account() {
     let process = lab.sqs();
     process.done(3);
     process.wait("one to be delivered", || lab.messages(&acme).len() == 2);
-    for (name, outcome) in
-        [("acme", "cloudwatch=delivered"), ("mallory", "cloudwatch=failed(denied)"), ("eve", "cloudwatch=failed(denied)")]
-    {
+    for (name, outcome) in [
+        ("acme", "cloudwatch=delivered"),
+        ("mallory", "cloudwatch=failed(denied)"),
+        ("eve", "cloudwatch=failed(denied)"),
+    ] {
         let line = process.line("its line", |line| line["message"] == "object" && line["tenant"] == name);
         assert_eq!(line["deliveries"], outcome, "{line}");
     }

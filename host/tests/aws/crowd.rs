@@ -9,7 +9,13 @@ use crate::aws::{Lab, Process, records};
 use crate::support::{at_once, calls, denied};
 
 /// Delivers ten objects of each tenant, and how long that takes.
-fn deliver(lab: &Lab, process: &Process, tenants: &[CloudWatchTenant], round: &str, between: impl Fn(usize)) -> Duration {
+fn deliver(
+    lab: &Lab,
+    process: &Process,
+    tenants: &[CloudWatchTenant],
+    round: &str,
+    between: impl Fn(usize),
+) -> Duration {
     let before: Vec<_> = tenants.iter().map(|tenant| lab.messages(tenant).len()).collect();
     let begun = Instant::now();
     for number in 0..10 {

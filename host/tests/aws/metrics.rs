@@ -68,7 +68,8 @@ fn one(metrics: &[Metric], tenant: &str, name: &str) -> (f64, f64) {
     let found = metrics.iter().filter(|metric| {
         metric.name == format!("LogCount/{name}") && metric.dimensions == [("Tenant".to_owned(), tenant.to_owned())]
     });
-    let [metric] = found.collect::<Vec<_>>().try_into().unwrap_or_else(|found| panic!("{name}: {found:?} of {metrics:?}"));
+    let [metric] =
+        found.collect::<Vec<_>>().try_into().unwrap_or_else(|found| panic!("{name}: {found:?} of {metrics:?}"));
     assert_eq!((metric.namespace.as_str(), metric.unit.as_str()), ("HCPLF/LogForwarding", "Count"));
     (metric.samples, metric.sum)
 }
