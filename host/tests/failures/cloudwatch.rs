@@ -51,8 +51,8 @@ fn dead_lettered_exactly(lab: &Lab, tenant: &CloudWatchTenant, lines: &str, expe
     let sent: usize = lab.aws.puts().iter().map(|put| put.events).sum();
     assert_eq!(sent, all.len(), "nothing is sent again");
     for reason in ["too-old", "too-new", "expired"] {
-        let count = expected.values().filter(|found| *found == reason).count();
-        assert_eq!(process.metric("log_processor_dead_letters_total", &[reason]), count as f64, "{reason}");
+        let count = expected.values().filter(|found| *found == reason).count() as u32;
+        assert_eq!(process.metric("log_processor_dead_letters_total", &[reason]), f64::from(count), "{reason}");
     }
     process.terminate();
 }
