@@ -327,6 +327,8 @@ impl One<'_> {
             Err(error) if error.kind == Kind::Precondition => {
                 self.entry(Outcome::Ignored).because(error.kind.name(), error.to_string())
             }
+            // The source's object, and no fault of the destination.
+            Err(error) if error.kind == Kind::NotFound => self.source_failed(&error),
             Err(error) => self.entry(Outcome::Failed).because(error.kind.name(), error.to_string()),
         }
     }
