@@ -162,6 +162,21 @@ fn only_the_delivery_that_failed_is_sent_back() {
 }
 
 #[test]
+fn a_message_whose_deletion_was_lost_is_not_delivered_again() {
+    let lab = Lab::new().redrive_after(3);
+    let tenant = lab.scene.add_cloudwatch_tenant("acme");
+    // Three tries of two attempts.
+    lab.aws.fault(Rule::new(What::ResetBefore).operation("DeleteMessageBatch").times(6));
+    lab.announced("acme", "a", &records("acme", 10));
+    let process = lab.sqs();
+    process.says("can't be deleted");
+    process.empties_the_queue();
+    assert_eq!(process.done(2), ["cloudwatch=delivered", "cloudwatch=already-delivered"]);
+    assert_eq!((lab.messages(&tenant), lab.count(Service::S3, "GetObject")), (texts(10), 1));
+    process.terminate();
+}
+
+#[test]
 fn metrics_that_can_not_be_sent_fail_nothing() {
     let lab = Lab::new();
     let tenant = lab.scene.add_cloudwatch_tenant("acme");

@@ -3,7 +3,7 @@
 use fake_aws::Service;
 use serde_json::{Value, json};
 
-use crate::aws::{Lab, gzip, key, pod, records, texts};
+use crate::aws::{CANARY, Lab, gzip, key, pod, records, texts};
 
 /// Dead letters as pairs of reason and data.
 fn kept(lab: &Lab) -> Vec<(String, String)> {
@@ -178,5 +178,17 @@ fn what_the_filter_does_not_want_is_not_even_read() {
     assert_eq!(lab.count(Service::Sts, "AssumeRole"), 0);
     assert!(!lab.aws.has_log_group(&tenant.account, "us-east-1", &tenant.group), "{}", pod("acme").name);
     assert_eq!(process.metric("log_processor_deliveries_total", &["filtered"]), 1.0);
+    process.terminate();
+}
+
+/// The search itself finds what it is for: the beginning of a body that is no
+/// notification is shown.
+#[test]
+#[should_panic(expected = "log contents on standard output")]
+fn log_contents_in_the_log_would_be_found() {
+    let lab = Lab::new();
+    lab.scene.send(CANARY);
+    let process = lab.sqs();
+    process.empties_the_queue();
     process.terminate();
 }

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use fake_aws::scene::{CloudWatchTenant, DEAD_LETTERS, QUEUE};
-use fake_aws::{PROCESSOR_ACCOUNT, PROCESSOR_ARN, Service};
+use fake_aws::{PROCESSOR_ACCOUNT, PROCESSOR_ARN, Rule, Service, What};
 use serde_json::Value;
 
 use crate::aws::{Lab, records, texts};
@@ -110,6 +110,21 @@ fn near_lambdas_deadline_progress_is_sent_back_and_acknowledged() {
     process.empties_the_queue();
     all_arrived(&lab, &tenant);
     process.terminate();
+}
+
+#[test]
+fn near_lambdas_deadline_what_hangs_is_given_up() {
+    let lab = Lab::new().set("REQUEST_TIMEOUT", 60);
+    lab.scene.add_cloudwatch_tenant("acme");
+    lab.aws.fault(Rule::new(What::Hang).operation("PutLogEvents"));
+    let key = lab.object("acme", "a", &records("acme", 10));
+    let process = lab.lambda();
+    let begin = Instant::now();
+    let failures = lab.invoke(&process, &[("one", &lab.scene.notify(&key))], Duration::from_secs(2));
+    assert!(begin.elapsed() < Duration::from_secs(2), "{:?}", begin.elapsed());
+    assert!(failures.is_empty(), "{failures:?}");
+    assert_eq!(sent_back(&lab), (0, 1), "without progress it is a retry");
+    process.kill();
 }
 
 #[test]

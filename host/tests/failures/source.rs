@@ -187,3 +187,46 @@ fn a_body_that_breaks_off_for_good_is_sent_back_with_its_checkpoint() {
     assert!(arrived == expected, "each of them once: {} of {}", arrived.len(), expected.len());
     process.terminate();
 }
+
+#[test]
+fn a_missing_object_is_not_the_fault_of_the_tenants_bucket() {
+    let lab = Lab::new().redrive_after(1);
+    lab.scene.add_s3_tenant("acme");
+    for name in ["a", "b", "c", "d"] {
+        lab.last_try(&key("acme", name));
+    }
+    let process = lab.sqs();
+    assert_eq!(process.done(4), ["s3=failed(source)"; 4]);
+    process.redrives(4);
+    assert_eq!(process.metric("log_processor_breakers_open", &[]), 0.0);
+    process.terminate();
+}
+
+#[test]
+fn an_object_that_has_changed_is_not_copied() {
+    let lab = Lab::new();
+    let tenant = lab.scene.add_s3_tenant("acme");
+    let key = lab.announced("acme", "a", &records("acme", 10));
+    lab.scene.put_object(&key, gzip(records("acme", 20).as_bytes()));
+    let process = lab.sqs();
+    process.empties_the_queue();
+    assert_eq!(process.done(1), ["s3=ignored(changed)"]);
+    assert!(lab.aws.keys(&tenant.bucket).is_empty());
+    process.terminate();
+}
+
+#[test]
+fn a_version_that_may_not_be_read_is_read_by_its_etag() {
+    let lab = Lab::new();
+    lab.aws.set_versioned(crate::SOURCE);
+    let (logs, bucket) = (lab.scene.add_cloudwatch_tenant("acme"), lab.scene.add_s3_tenant("acme"));
+    let process = lab.sqs();
+    for name in ["a", "b"] {
+        lab.announced("acme", name, &records("acme", 10));
+        process.empties_the_queue();
+    }
+    assert_eq!(process.done(2), ["cloudwatch=delivered, s3=delivered"; 2]);
+    assert_eq!((lab.messages(&logs).len(), lab.aws.keys(&bucket.bucket).len()), (20, 2));
+    assert_eq!((lab.count(Service::S3, "GetObject"), lab.count(Service::S3, "CopyObject")), (3, 3), "found out once");
+    process.terminate();
+}
