@@ -1,7 +1,7 @@
 //! Objects for a tenant's bucket, as they are.
 
-use fake_aws::scene::{QUEUE, S3Tenant, SOURCE};
-use fake_aws::{Rule, Service, What};
+use fake_aws::scene::{CENTRAL_ROLE, QUEUE, S3Tenant, SOURCE};
+use fake_aws::{Permissions, Rule, Service, What};
 use percent::decode;
 
 use crate::aws::{Lab, gzip, key, records};
@@ -14,7 +14,7 @@ mod percent {
         let mut bytes = parts.next().unwrap().as_bytes().to_vec();
         for part in parts {
             bytes.push(u8::from_str_radix(&part[..2], 16).unwrap());
-            bytes.extend_from_slice(part[2..].as_bytes());
+            bytes.extend_from_slice(&part.as_bytes()[2..]);
         }
         String::from_utf8(bytes).unwrap()
     }
@@ -123,4 +123,42 @@ fn an_error_in_a_200_is_one_and_is_tried_again() {
     assert_eq!(lab.aws.keys(&tenant.bucket).len(), 2);
     assert_eq!(lab.aws.deleted(QUEUE).len(), 3);
     process.terminate();
+}
+
+/// Of a bucket with versions just the one that was announced is taken; where
+/// versions may not be read, only while it is still the current one.
+#[test]
+fn another_version_is_never_taken_for_the_one_that_was_announced() {
+    for may_read_versions in [false, true] {
+        let lab = Lab::new();
+        if may_read_versions {
+            let permissions = Permissions::none()
+                .allow("s3:GetObject", "*")
+                .allow("s3:GetObjectVersion", "*")
+                .allow("s3:PutObject", "tenant-*")
+                .allow("s3:PutObjectAcl", "tenant-*");
+            lab.aws.set_permissions(CENTRAL_ROLE, permissions);
+        }
+        let tenant = lab.scene.add_s3_tenant("acme");
+        lab.aws.set_versioned(SOURCE);
+        let stays = lab.announced("acme", "stays", &records("acme", 1));
+        let changes = lab.object("acme", "changes", &records("acme", 2));
+        let first = lab.aws.object(SOURCE, &changes).unwrap();
+        lab.scene.send(&lab.scene.notify(&changes));
+        lab.object("acme", "changes", &records("acme", 3));
+        let process = lab.sqs();
+        process.empties_the_queue();
+        assert!(lab.aws.object(&tenant.bucket, &target(&tenant, &stays)).is_some());
+        let copy = lab.aws.object(&tenant.bucket, &target(&tenant, &changes));
+        let mut outcomes = process.outcomes();
+        outcomes.sort();
+        if may_read_versions {
+            assert_eq!(outcomes, ["s3=delivered", "s3=delivered"]);
+            assert_eq!(copy.unwrap().etag, first.etag, "the version that was announced");
+        } else {
+            assert_eq!(outcomes, ["s3=delivered", "s3=ignored(changed)"]);
+            assert!(copy.is_none(), "the new state has a notification of its own");
+        }
+        process.terminate();
+    }
 }

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use fake_aws::scene::{CloudWatchTenant, QUEUE};
 use fake_aws::{Rule, Service, What};
+use serde_json::Value;
 
 use crate::aws::{Lab, Process, records};
 use crate::support::{at_once, calls, denied};
@@ -31,14 +32,18 @@ fn deliver(
 }
 
 /// Eight failing tenants beside two healthy ones, whose messages come between
-/// and behind theirs, with room for eight at once.
-fn eight_fail(how: impl Fn(usize) -> Rule) {
-    let lab = Lab::new().may_extend().set("MAX_CONCURRENT_OBJECTS", 8).set("REQUEST_TIMEOUT", 20);
+/// and behind theirs. They may have failed `from_the_start`, or worked before, so
+/// that much of each is at work when it begins.
+fn eight_fail(places: usize, from_the_start: bool, how: impl Fn(usize) -> Rule) {
+    let lab = Lab::new().may_extend().set("MAX_CONCURRENT_OBJECTS", places).set("REQUEST_TIMEOUT", 20);
     let add = |name: String| lab.scene.add_cloudwatch_tenant(&name);
     let healthy: Vec<_> = (0..2).map(|n| add(format!("healthy-{n}"))).collect();
     let failing: Vec<_> = (0..8).map(|n| add(format!("failing-{n}"))).collect();
     let process = lab.sqs();
     let alone = deliver(&lab, &process, &healthy, "alone", |_| {});
+    if !from_the_start {
+        deliver(&lab, &process, &failing, "before", |_| {});
+    }
     for (number, tenant) in failing.iter().enumerate() {
         lab.aws.fault(how(number).operation("PutLogEvents").account(&tenant.account));
     }
@@ -52,14 +57,16 @@ fn eight_fail(how: impl Fn(usize) -> Rule) {
     assert!(lab.aws.receives(QUEUE).values().all(|&times| times == 1), "nothing is given back for fairness");
     assert_eq!(lab.count(Service::Sqs, "ChangeMessageVisibilityBatch"), 0);
     process.wait("their lines", || {
-        process.outcomes().iter().filter(|outcome| *outcome == "cloudwatch=delivered").count() == 40
+        let healthy = |line: &Value| line["tenant"].as_str().is_some_and(|tenant| tenant.starts_with("healthy"));
+        let lines: Vec<_> = process.objects().into_iter().filter(healthy).collect();
+        lines.len() == 40 && lines.iter().all(|line| line["deliveries"] == "cloudwatch=delivered")
     });
     process.kill();
 }
 
 #[test]
 fn eight_tenants_that_hang_throttle_or_deny_hold_up_no_other() {
-    eight_fail(|number| match number % 4 {
+    eight_fail(8, true, |number| match number % 4 {
         0 | 1 => Rule::new(What::Hang),
         2 => Rule::new(What::Throttle),
         _ => denied("PutLogEvents"),
@@ -68,7 +75,12 @@ fn eight_tenants_that_hang_throttle_or_deny_hold_up_no_other() {
 
 #[test]
 fn eight_tenants_that_all_hang_hold_up_no_other() {
-    eight_fail(|_| Rule::new(What::Hang));
+    eight_fail(16, true, |_| Rule::new(What::Hang));
+}
+
+#[test]
+fn eight_tenants_that_all_begin_to_hang_hold_up_no_other() {
+    eight_fail(16, false, |_| Rule::new(What::Hang));
 }
 
 #[test]

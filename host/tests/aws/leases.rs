@@ -34,10 +34,10 @@ fn every_message_of_a_receive_is_extended_at_half_its_time_until_it_is_done() {
 /// The reference's role has no ChangeMessageVisibility.
 #[test]
 fn where_extending_is_denied_the_work_stops_in_time_with_its_checkpoint() {
-    let lab = Lab::new().set("VISIBILITY_TIMEOUT", 3).set("MAX_BATCH_SIZE", 10);
+    let lab = Lab::new().set("VISIBILITY_TIMEOUT", 4).set("MAX_BATCH_SIZE", 10);
     let tenant = lab.scene.add_cloudwatch_tenant("acme");
     lab.aws.latency(Service::Logs, Duration::from_millis(150));
-    lab.announced("acme", "1", &records("acme", 400));
+    lab.announced("acme", "1", &records("acme", 500));
     let process = lab.sqs();
     let [message] = until_sent_back(&lab, &process, 1).try_into().unwrap();
     let metadata = metadata(&message);
@@ -45,7 +45,7 @@ fn where_extending_is_denied_the_work_stops_in_time_with_its_checkpoint() {
     assert!(offset > 0 && metadata["retry_count"] == 0, "{metadata}");
     process.says("sqs:ChangeMessageVisibility");
     process.empties_the_queue();
-    let repeated = repeated(&lab, &tenant, 400);
+    let repeated = repeated(&lab, &tenant, 500);
     assert!(repeated.len() <= 40, "{repeated:?}");
     assert!(lab.aws.receives(QUEUE).values().all(|&times| times == 1), "each was sent back before its time was up");
     process.terminate();

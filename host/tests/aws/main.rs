@@ -32,3 +32,4 @@ mod scan;
 mod shutdown;
 mod streams;
 mod tenants;
+mod weather;

@@ -64,3 +64,40 @@ fn what_hangs_is_sent_back_with_its_checkpoint_or_given_back_and_never_both() {
     assert_eq!((announced(given), given.receives), (vec![hung], 1));
     assert_eq!(lab.messages(&tenants[0]), texts(10));
 }
+
+#[test]
+fn scan_ends_within_its_grace_and_sends_its_metrics() {
+    let lab = Lab::new().set("SHUTDOWN_GRACE_SECONDS", 1).set("REQUEST_TIMEOUT", 30).set("SCAN_INTERVAL", 60);
+    let tenants = ["done", "hung"].map(|name| lab.scene.add_cloudwatch_tenant(name));
+    lab.aws.fault(Rule::new(What::Hang).operation("PutLogEvents").account(&tenants[1].account));
+    tenants.iter().for_each(|tenant| drop(lab.object(&tenant.name, "1", &records(&tenant.name, 2))));
+    let process = lab.scan();
+    process.done(1);
+    process.wait("both to be begun", || lab.count(Service::Logs, "PutLogEvents") >= 3);
+    assert_eq!(lab.count(Service::CloudWatch, "PutMetricData"), 0);
+    let begun = Instant::now();
+    process.signal("TERM");
+    let ended = process.ended();
+    assert_eq!(ended.code, 0, "{}", ended.stdout);
+    assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
+    assert_eq!(lab.count(Service::CloudWatch, "PutMetricData"), 1);
+    assert_eq!(lab.messages(&tenants[0]), texts(2));
+}
+
+/// A message of two objects, of which one is done: just the other goes back.
+#[test]
+fn of_a_message_that_is_done_in_part_the_rest_is_sent_back() {
+    let lab = Lab::new().may_extend().set("SHUTDOWN_GRACE_SECONDS", 1).set("REQUEST_TIMEOUT", 30);
+    let tenants = ["done", "hung"].map(|name| lab.scene.add_cloudwatch_tenant(name));
+    lab.aws.fault(Rule::new(What::Hang).operation("PutLogEvents").account(&tenants[1].account));
+    let keys = tenants.each_ref().map(|tenant| lab.object(&tenant.name, "1", &records(&tenant.name, 2)));
+    let id = lab.scene.send(&lab.scene.announce(&[&keys[0], &keys[1]]));
+    let process = lab.sqs();
+    process.done(1);
+    process.signal("TERM");
+    assert_eq!(process.ended().code, 0);
+    assert_eq!(lab.aws.deleted(QUEUE), [id]);
+    let [message] = lab.aws.messages(QUEUE).try_into().unwrap();
+    assert_eq!((announced(&message), message.invisible_for), (vec![keys[1].clone()], None));
+    assert_eq!(lab.messages(&tenants[0]), texts(2));
+}

@@ -6,15 +6,17 @@
 //! falls to one with a failure. A delivery whose destination shows no sign of life
 //! gives its place to another and goes on in one of the side places, of which there
 //! are as many again: so memory stays bounded, and a destination that hangs holds
-//! up nobody else.
+//! up nobody else. Already while one is quiet no other of its tenant takes a place:
+//! else of tenants that hang together each would take what another gives up.
 
 use std::collections::HashMap;
 use std::future::Future;
+use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
 use crate::delivery::port::Activity;
 use crate::pipeline::Stop;
@@ -22,8 +24,14 @@ use crate::pipeline::Stop;
 /// What a tenant may have at work before its first success.
 const FIRST: usize = 2;
 
-/// A delivery without a sign of life for this long gives up its place.
-const STALL: Duration = if cfg!(test) { Duration::from_millis(250) } else { Duration::from_secs(2) };
+/// Between two looks at whether a delivery shows signs of life.
+const LOOK: Duration = Duration::from_millis(if cfg!(test) { 30 } else { 250 });
+
+/// Without one for this long it counts as quiet.
+const QUIET: Duration = LOOK.saturating_mul(4);
+
+/// Without one for this long it gives up its place.
+const STALL: Duration = LOOK.saturating_mul(8);
 
 /// Tenants that are remembered while none of theirs is at work.
 const MOST_TENANTS: usize = 10_000;
@@ -40,6 +48,10 @@ pub(super) struct Permits {
 struct Tenant {
     turns: Arc<Semaphore>,
     limits: Mutex<Limits>,
+    /// Deliveries in places that are quiet.
+    quiet: AtomicUsize,
+    /// None is, or the end has come.
+    lively: Notify,
 }
 
 struct Limits {
@@ -77,6 +89,7 @@ impl Permits {
         self.places.close();
         for tenant in lock(&self.tenants).values() {
             tenant.turns.close();
+            tenant.lively.notify_waiters();
         }
     }
 
@@ -96,10 +109,13 @@ impl Permits {
         let both = async {
             loop {
                 let turn = Arc::clone(&tenant.turns).acquire_owned().await.ok()?;
+                tenant.until_lively().await;
                 let busy = Busy::new(&self.busy);
                 let place = Arc::clone(&self.places).acquire_owned().await.ok()?;
                 // What the tenant may have can have fallen while this one stood in line.
-                if let Some(turn) = tenant.keep(turn) {
+                if !tenant.is_quiet()
+                    && let Some(turn) = tenant.keep(turn)
+                {
                     return Some((turn, busy, place));
                 }
             }
@@ -134,13 +150,34 @@ impl Permits {
         if self.places.is_closed() {
             semaphore.close();
         }
-        let tenant = Arc::new(Tenant { turns: Arc::new(semaphore), limits: Mutex::new(limits) });
+        let tenant = Arc::new(Tenant {
+            turns: Arc::new(semaphore),
+            limits: Mutex::new(limits),
+            quiet: AtomicUsize::new(0),
+            lively: Notify::new(),
+        });
         tenants.insert(name.to_owned(), Arc::clone(&tenant));
         tenant
     }
 }
 
 impl Tenant {
+    fn is_quiet(&self) -> bool {
+        self.quiet.load(Ordering::Relaxed) > 0
+    }
+
+    /// Waits while a delivery is quiet.
+    async fn until_lively(&self) {
+        loop {
+            let mut lively = pin!(self.lively.notified());
+            lively.as_mut().enable();
+            if !self.is_quiet() || self.turns.is_closed() {
+                return;
+            }
+            lively.await;
+        }
+    }
+
     /// One more at a time.
     fn grow(&self) {
         let mut limits = lock(&self.limits);
@@ -194,6 +231,24 @@ impl Drop for Busy {
     }
 }
 
+/// Marks a delivery as quiet.
+struct Quiet<'a>(&'a Tenant);
+
+impl<'a> Quiet<'a> {
+    fn new(tenant: &'a Tenant) -> Self {
+        tenant.quiet.fetch_add(1, Ordering::Relaxed);
+        Self(tenant)
+    }
+}
+
+impl Drop for Quiet<'_> {
+    fn drop(&mut self) {
+        if self.0.quiet.fetch_sub(1, Ordering::Relaxed) == 1 {
+            self.0.lively.notify_waiters();
+        }
+    }
+}
+
 /// Where a delivery is at work.
 struct Place {
     _place: Option<OwnedSemaphorePermit>,
@@ -213,27 +268,36 @@ impl Permit {
     /// Does the work; gives the place away while it shows no sign of life.
     pub(super) async fn watch<T>(&self, activity: &Activity, work: impl Future<Output = T>) -> T {
         tokio::pin!(work);
-        let mut seen = activity.count();
+        let (mut seen, mut silence, mut quiet) = (activity.count(), Duration::ZERO, None);
         loop {
             tokio::select! {
                 biased;
                 done = &mut work => return done,
-                () = tokio::time::sleep(STALL) => {}
+                () = tokio::time::sleep(LOOK) => {}
             }
             let now = activity.count();
-            if now == seen && self.step_aside() {
+            if now != seen {
+                (seen, silence, quiet) = (now, Duration::ZERO, None);
+                continue;
+            }
+            silence += LOOK;
+            if silence >= QUIET && quiet.is_none() {
+                quiet = Some(Quiet::new(&self.tenant));
+            }
+            if silence >= STALL && self.step_aside() {
                 break;
             }
-            seen = now;
         }
+        drop(quiet);
         work.await
     }
 
     /// Goes on in a side place; false where all of them are taken.
     fn step_aside(&self) -> bool {
         let Ok(side) = Arc::clone(&self.side).try_acquire_owned() else { return false };
-        *lock(&self.place) = Place { _place: None, _side: Some(side), _busy: None };
+        // Before the place is free: whoever of this tenant gets it must know.
         self.tenant.shrink();
+        *lock(&self.place) = Place { _place: None, _side: Some(side), _busy: None };
         true
     }
 

@@ -17,7 +17,7 @@ use crate::telemetry::Metrics;
 const MOST: usize = 10;
 
 /// Of the timeout, what is kept for sending back what is left, where a lease
-/// can't be extended: a tenth, but at most this.
+/// can't be extended: a fifth, but at most this.
 const RESERVE: Duration = Duration::from_secs(10);
 
 /// The messages that are held. `Clone` is cheap.
@@ -135,7 +135,7 @@ impl Leases {
     /// with its checkpoint, and when the time is up for good.
     fn end_in_time(&self) {
         let now = Instant::now();
-        let reserve = (self.0.timeout / 10).min(RESERVE);
+        let reserve = (self.0.timeout / 5).min(RESERVE);
         self.held().retain(|_, held| {
             let left = held.ends.saturating_duration_since(now);
             if left.is_zero() {
