@@ -70,6 +70,7 @@ impl Processor {
             stored: None,
             guest_time: Duration::ZERO,
             wait: Duration::ZERO,
+            waited: false,
         };
         let mut entry = one.permitted().await;
         entry.milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -109,6 +110,8 @@ struct One<'a> {
     guest_time: Duration,
     /// Not to be tried before that.
     wait: Duration,
+    /// Its turn never came.
+    waited: bool,
 }
 
 impl One<'_> {
@@ -120,6 +123,7 @@ impl One<'_> {
             return entry;
         }
         let Some(permit) = self.processor.permits.acquire(tenant, &self.work.control.stop).await else {
+            self.waited = true;
             return self.entry(Outcome::Interrupted).because("interrupted", "stopped before its turn came");
         };
         if let Some(entry) = self.at_rest() {
@@ -393,7 +397,8 @@ impl One<'_> {
         let progress = reached.offset > self.began_at;
         let mut left = self.work.left(Some(self.delivery.id()), entry.error.clone().unwrap_or_default());
         left.resume = Resume { delivery: left.resume.delivery, ..reached };
-        Left { progress, interrupted: entry.outcome == Outcome::Interrupted, wait: self.wait, ..left }
+        let interrupted = entry.outcome == Outcome::Interrupted;
+        Left { progress, waited: self.waited, interrupted, wait: self.wait, ..left }
     }
 }
 

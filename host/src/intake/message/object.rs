@@ -24,6 +24,8 @@ pub struct Left {
     pub resume: Resume,
     /// It came further than the attempt before: that is no retry.
     pub progress: bool,
+    /// It was stopped before its turn came: that is none, either.
+    pub waited: bool,
     /// It was stopped, and did not fail.
     pub interrupted: bool,
     /// Not before that.
@@ -61,6 +63,7 @@ impl Work<'_> {
             record: self.announced.record.clone(),
             resume,
             progress: false,
+            waited: false,
             interrupted: false,
             wait: Duration::ZERO,
             error,

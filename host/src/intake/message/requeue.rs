@@ -85,7 +85,7 @@ fn is_untouched(entry: &crate::report::Entry) -> bool {
 impl Left {
     /// `retry_count` of the next attempt.
     fn retries(&self) -> u32 {
-        self.resume.retry_count.saturating_add(u32::from(!self.progress))
+        self.resume.retry_count.saturating_add(u32::from(!self.progress && !self.waited))
     }
 
     /// Until the next attempt: as the reference's, or as long as the destination is
