@@ -9,6 +9,7 @@ use corpus::Counts;
 use crate::Arguments;
 use crate::child::{self, Usage};
 use crate::parts::{self, Part};
+use crate::spread::{mib, number};
 
 /// Something that is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,17 +57,12 @@ impl Sample {
     }
 
     pub(crate) fn peak_mib(&self) -> Option<f64> {
-        self.peak_bytes.map(|bytes| number(bytes) / f64::from(1024 * 1024))
+        self.peak_bytes.map(mib)
     }
 
     pub(crate) fn milliseconds(&self) -> f64 {
         self.wall.as_secs_f64() * 1000.0
     }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "sizes and times of a benchmark are far below 2^52")]
-fn number(bytes: u64) -> f64 {
-    bytes as f64
 }
 
 /// Everything that is measured with. It holds no data: a child's peak is never

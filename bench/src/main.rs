@@ -1,21 +1,25 @@
 //! What the README's numbers come from: one command, several rounds of every
 //! figure in turn, so that a machine whose speed drifts bends all of them alike.
 
+mod aws;
 mod child;
 mod figures;
 mod parts;
+mod spread;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use comfy_table::{CellAlignment, Table, presets};
 
+use aws::Reading;
 use figures::{Bench, Figure, Sample};
+use spread::Spread;
 
 #[derive(Parser)]
-#[command(about = "Measures the processor and its parts over a corpus of Kubernetes logs")]
+#[command(about = "Measures the processor and its parts over Kubernetes logs, without AWS and with a stub of it")]
 struct Arguments {
     /// Rounds; medians are printed
     #[arg(long, default_value_t = 7)]
@@ -26,6 +30,21 @@ struct Arguments {
     /// Decompressed megabytes of the one large object
     #[arg(long, default_value_t = 512)]
     large_mb: u64,
+    /// Small objects on AWS
+    #[arg(long, default_value_t = 400)]
+    objects: u64,
+    /// Decompressed megabytes of each of the eight large objects on AWS
+    #[arg(long, default_value_t = 16)]
+    object_mb: u64,
+    /// Processes that are started in each round to see how long that takes
+    #[arg(long, default_value_t = 25)]
+    starts: usize,
+    /// Only this side
+    #[arg(long, value_enum)]
+    only: Option<Side>,
+    /// One round over little data, to see that everything works
+    #[arg(long)]
+    quick: bool,
     /// The processor
     #[arg(long, default_value = "target/release/log-processor")]
     processor: PathBuf,
@@ -40,32 +59,91 @@ struct Arguments {
     part: Option<String>,
 }
 
+/// What the processor works on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Side {
+    Local,
+    Aws,
+}
+
+impl Arguments {
+    /// With little of everything, where that is wanted.
+    fn quickened(self) -> Self {
+        if !self.quick {
+            return self;
+        }
+        Self { rounds: 1, mb: 8, large_mb: 8, objects: 40, object_mb: 1, starts: 3, ..self }
+    }
+
+    fn measures(&self, side: Side) -> bool {
+        self.only.is_none_or(|only| only == side)
+    }
+}
+
 fn main() -> Result<()> {
-    let arguments = Arguments::parse();
-    if let Some(part) = &arguments.part {
-        return parts::print(part, &arguments);
+    let arguments = Arguments::parse().quickened();
+    if let Some(name) = &arguments.part {
+        return match aws::Part::called(name) {
+            Some(part) => aws::print(part, &arguments),
+            None => parts::print(name, &arguments),
+        };
     }
     ensure!(arguments.rounds > 0, "--rounds must be at least 1");
     let bench = prepare(&arguments)?;
-    let mut samples: Vec<Vec<Sample>> = vec![Vec::new(); Figure::ALL.len()];
+    let measured = measure(&arguments, &bench)?;
+    report(&arguments, &bench, &measured)
+}
+
+/// All samples: of each figure, and of each part on AWS.
+struct Measured {
+    local: Vec<Vec<Sample>>,
+    aws: Vec<(aws::Part, Vec<Reading>)>,
+}
+
+fn measure(arguments: &Arguments, bench: &Bench) -> Result<Measured> {
+    let local = vec![Vec::new(); Figure::ALL.len()];
+    let mut measured = Measured { local, aws: aws::Part::ALL.map(|part| (part, Vec::new())).into() };
     for round in 0..=arguments.rounds {
-        for (figure, samples) in Figure::ALL.iter().zip(&mut samples) {
+        // The first round warms caches up.
+        if round == 0 && arguments.quick {
+            continue;
+        }
+        for (figure, samples) in Figure::ALL.iter().zip(&mut measured.local).filter(|_| arguments.measures(Side::Local))
+        {
             let sample = bench.measure(*figure).with_context(|| format!("measuring {}", figure.name()))?;
-            // The first round warms caches up.
-            if round > 0 {
-                samples.push(sample);
-            }
+            samples.extend((round > 0).then_some(sample));
+        }
+        for (part, readings) in measured.aws.iter_mut().filter(|_| arguments.measures(Side::Aws)) {
+            let reading = aws::measure(*part, arguments).with_context(|| format!("measuring {}", part.name()))?;
+            readings.extend((round > 0).then_some(reading));
         }
     }
+    Ok(measured)
+}
+
+fn report(arguments: &Arguments, bench: &Bench, measured: &Measured) -> Result<()> {
     let mut out = std::io::stdout().lock();
-    writeln!(
-        out,
-        "{} decompressed bytes in {} records; medians of {} rounds (fastest to slowest)\n{}",
-        bench.bytes,
-        bench.records,
-        arguments.rounds,
-        table(&samples)
-    )?;
+    if arguments.quick {
+        writeln!(out, "A quick run: it shows that everything works; its figures mean nothing.\n")?;
+    }
+    let rounds = format!("medians of {} rounds (fastest to slowest)", arguments.rounds);
+    if arguments.measures(Side::Local) {
+        let Bench { bytes, records, .. } = bench;
+        writeln!(out, "{bytes} decompressed bytes in {records} records; {rounds}\n{}", table(&measured.local))?;
+    }
+    if arguments.measures(Side::Aws) {
+        writeln!(
+            out,
+            "\nOn a stub of AWS with its latencies, which shares the cores: {} objects of 0.2 MB from {} tenants, {} of \
+             {} MB; medians of {} rounds (least to most)\n{}",
+            arguments.objects,
+            aws::TENANTS,
+            aws::LARGE_OBJECTS,
+            arguments.object_mb,
+            arguments.rounds,
+            aws::tables(&measured.aws)
+        )?;
+    }
     Ok(())
 }
 
@@ -75,13 +153,16 @@ fn prepare(arguments: &Arguments) -> Result<Bench> {
     if folder.exists() {
         std::fs::remove_dir_all(folder).with_context(|| format!("can't empty {}", folder.display()))?;
     }
-    let corpus = |name: &str, mb: u64, objects: u64| {
-        let options = corpus::BulkOptions { bytes: mb * 1_000_000, objects, ..Default::default() };
+    let corpus = |name: &str, bytes: u64, objects: u64, tenants: u64| {
+        let options = corpus::BulkOptions { bytes, objects, tenants, ..Default::default() };
         let path = folder.join(name);
         corpus::bulk(&path, &options).map(|manifest| (path, manifest.totals(None)))
     };
-    let (many, counts) = corpus("many", arguments.mb, 8)?;
-    let (large, large_counts) = corpus("large", arguments.large_mb, 1)?;
+    let (many, counts) = corpus("many", arguments.mb * 1_000_000, 8, 4)?;
+    let (large, large_counts) = corpus("large", arguments.large_mb * 1_000_000, 1, 1)?;
+    corpus(aws::SMALL, arguments.objects * aws::SMALL_BYTES, arguments.objects, aws::TENANTS)?;
+    let large_bytes = arguments.object_mb * 1_000_000 * aws::LARGE_OBJECTS;
+    corpus(aws::LARGE, large_bytes, aws::LARGE_OBJECTS, aws::LARGE_TENANTS)?;
     let tiny = folder.join("tiny");
     write_tiny(&tiny)?;
     Ok(Bench::new(arguments, [many, large, tiny], &counts, &large_counts))
@@ -109,7 +190,7 @@ fn table(samples: &[Vec<Sample>]) -> Table {
         "peak MiB",
         "ms",
     ]);
-    let per_gb = |samples: &Vec<Sample>| median(samples.iter().filter_map(Sample::cpu_per_gb));
+    let per_gb = |samples: &Vec<Sample>| Spread::of(samples.iter().filter_map(Sample::cpu_per_gb));
     let gunzip = samples.first().and_then(&per_gb).map(|spread| spread.median);
     for (figure, samples) in Figure::ALL.iter().zip(samples) {
         let cpu = per_gb(samples);
@@ -118,10 +199,10 @@ fn table(samples: &[Vec<Sample>]) -> Table {
             figure.name().to_owned(),
             cpu.map_or_else(String::new, |cpu| cpu.text(2)),
             cpu.map_or_else(String::new, |cpu| format!("{:.0}", 1000.0 / cpu.median)),
-            median(samples.iter().filter_map(Sample::mb_per_s)).map_or_else(String::new, |speed| speed.text(0)),
+            Spread::of(samples.iter().filter_map(Sample::mb_per_s)).map_or_else(String::new, |speed| speed.text(0)),
             ratio.map_or_else(String::new, |ratio| format!("{ratio:.1}")),
-            median(samples.iter().filter_map(Sample::peak_mib)).map_or_else(String::new, |peak| peak.text(1)),
-            median(samples.iter().map(Sample::milliseconds)).map_or_else(String::new, |wall| wall.text(1)),
+            Spread::of(samples.iter().filter_map(Sample::peak_mib)).map_or_else(String::new, |peak| peak.text(1)),
+            Spread::of(samples.iter().map(Sample::milliseconds)).map_or_else(String::new, |wall| wall.text(1)),
         ]);
     }
     for index in 1..7 {
@@ -130,25 +211,4 @@ fn table(samples: &[Vec<Sample>]) -> Table {
         }
     }
     table
-}
-
-/// The middle of several measurements, and how far they went.
-#[derive(Clone, Copy)]
-struct Spread {
-    least: f64,
-    median: f64,
-    most: f64,
-}
-
-impl Spread {
-    fn text(self, digits: usize) -> String {
-        format!("{:.digits$} ({:.digits$} to {:.digits$})", self.median, self.least, self.most)
-    }
-}
-
-fn median(values: impl Iterator<Item = f64>) -> Option<Spread> {
-    let mut values: Vec<f64> = values.collect();
-    values.sort_by(f64::total_cmp);
-    let median = *values.get(values.len() / 2)?;
-    Some(Spread { least: *values.first()?, median, most: *values.last()? })
 }
