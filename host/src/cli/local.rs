@@ -32,6 +32,7 @@ struct Inputs {
 pub(super) fn run(arguments: &LocalArguments, default_guest: Precompiled<'_>) -> Exit {
     let started = Instant::now();
     let machine = Machine::here(variable);
+    super::arenas::limit(machine.cores);
     let inputs = match inputs(arguments, default_guest, machine) {
         Ok(inputs) => inputs,
         Err(problems) => return configuration(&problems),

@@ -4,8 +4,10 @@
 //! - `modes`: `log-processor [--mode …]`, on AWS.
 //! - `local`: `log-processor local`.
 //! - `plan`: the guests that both work with.
+//! - `arenas`: the allocator.
 //! - `console`: messages and progress on standard error.
 
+mod arenas;
 mod arguments;
 mod console;
 mod local;

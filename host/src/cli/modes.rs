@@ -5,7 +5,7 @@ use std::io::Write;
 use std::sync::Arc;
 
 use super::arguments::ModeArguments;
-use super::{Exit, plan, variable};
+use super::{Exit, arenas, plan, variable};
 use crate::aws::{Aws, Options};
 use crate::delivery::dead_letter::DeadLetterStore;
 use crate::guest::Precompiled;
@@ -56,6 +56,7 @@ pub(super) fn run(arguments: &ModeArguments, default_guest: Precompiled<'_>) -> 
 
 fn prepared(arguments: &ModeArguments, default_guest: Precompiled<'_>) -> Result<(), Fatal> {
     let machine = Machine::here(variable);
+    arenas::limit(machine.cores);
     let read = Settings::for_aws(&variable, machine);
     let level = read.as_ref().map_or(crate::settings::LogLevel::Info, |(settings, ..)| settings.log_level);
     telemetry::init(level);
