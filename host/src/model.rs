@@ -216,6 +216,11 @@ impl DeadLetter {
     }
 }
 
+/// Bytes as hexadecimal digits.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// Asks running deliveries to stop, gently or at once. `Clone` is cheap, and
 /// means the same deliveries.
 #[derive(Debug, Clone, Default)]

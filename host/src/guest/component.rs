@@ -160,7 +160,7 @@ impl Component {
 }
 
 fn sha256(bytes: &[u8]) -> Arc<str> {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect::<String>().into()
+    crate::model::hex(&Sha256::digest(bytes)).into()
 }
 
 /// Says what the bytes are when they are no component, before wasmtime's parser

@@ -2,6 +2,7 @@
 //!
 //! - `local`: a folder of objects.
 //! - `message`: one message through all its deliveries, what the others share.
+//! - `service`: what those share that run until they are told to end.
 //! - `lambda`, `sqs`, `manual`, `scan`: the modes that work on AWS.
 
 pub mod lambda;
@@ -9,4 +10,5 @@ pub mod local;
 pub mod manual;
 pub mod message;
 pub mod scan;
+mod service;
 pub mod sqs;

@@ -8,6 +8,18 @@ use super::slots::GuestSlots;
 use crate::guest::{Component, Context, Exports, GuestError, GuestLog, Instance};
 use crate::model::Origin;
 
+/// Runs guests off the tasks' threads.
+///
+/// # Errors
+/// As `work` has them; `Internal` where it was given up (a bug).
+pub async fn blocking<T: Send + 'static>(
+    function: &'static str,
+    work: impl FnOnce() -> Result<T, GuestError> + Send + 'static,
+) -> Result<T, GuestError> {
+    let lost = |_| Err(GuestError::Internal { function, text: "the host gave it up: a bug".to_owned() });
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(lost)
+}
+
 /// The components of a delivery. `Clone` is cheap.
 #[derive(Clone)]
 pub struct Plan {

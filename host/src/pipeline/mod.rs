@@ -34,7 +34,7 @@ use crate::model::{Delivery, ObjectId, Origin, Reason};
 use crate::object::ReadLimits;
 
 pub use deliver::{deliver_events, deliver_object};
-pub use guests::{Guests, Plan};
+pub use guests::{Guests, Plan, blocking};
 pub use ledger::Lines;
 pub use slots::GuestSlots;
 

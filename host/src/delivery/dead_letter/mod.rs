@@ -18,7 +18,8 @@ use std::{fs, io};
 use bytes::Bytes;
 
 use self::place::Place;
-use super::port::DeliveryError;
+use super::batch::Batch;
+use super::port::{Activity, DeliveryError, EventSink, Rejected};
 use crate::aws::{Put, S3};
 use crate::model::{DeadLetter, ObjectId, Reason};
 
@@ -131,6 +132,35 @@ impl Letters {
              set DEAD_LETTER to s3://bucket/prefix or a folder",
             self.object
         )))
+    }
+}
+
+/// A sink for what goes elsewhere than to a log stream: it keeps the dead letters.
+pub struct OnlyLetters {
+    letters: Letters,
+    activity: Activity,
+}
+
+impl OnlyLetters {
+    /// `activity` is told of each portion that is written.
+    pub fn new(letters: Letters, activity: Activity) -> Self {
+        Self { letters, activity }
+    }
+}
+
+impl EventSink for OnlyLetters {
+    async fn put(&self, _: &Batch) -> Result<Vec<Rejected>, DeliveryError> {
+        Err(DeliveryError::new("a bug: events for a delivery that takes none"))
+    }
+
+    async fn dead_letters(&self, letters: &[DeadLetter]) -> Result<(), DeliveryError> {
+        self.letters.write(letters).await?;
+        self.activity.tick();
+        Ok(())
+    }
+
+    async fn checkpoint(&self, _: u64) -> Result<(), DeliveryError> {
+        Ok(())
     }
 }
 

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::Provenance;
 use crate::delivery::local::path;
-use crate::model::{DeadLetter, ObjectId};
+use crate::model::{DeadLetter, ObjectId, hex};
 
 /// Bytes of a key that S3 takes.
 const MOST_KEY_BYTES: usize = 1024;
@@ -87,5 +87,5 @@ fn about(letters: &[DeadLetter]) -> String {
 
 /// 64 bits in hex.
 fn short_hash(hash: Sha256) -> String {
-    hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    hex(hash.finalize().get(..8).unwrap_or_default())
 }

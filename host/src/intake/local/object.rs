@@ -12,7 +12,7 @@ use crate::delivery::local::{Entry as JournalEntry, Fingerprint, State};
 use crate::guest::{Context, GuestError, GuestLog};
 use crate::model::{DeadLetter, Delivery, Destination, ObjectId, Origin, Reason};
 use crate::object::{LocalObject, is_gzip};
-use crate::pipeline::{Delivered, End, Guests, Job, deliver_events, deliver_object};
+use crate::pipeline::{Delivered, End, Guests, Job, blocking, deliver_events, deliver_object};
 use crate::report::{Entry, Numbers, Outcome};
 use crate::tenant::Lookup;
 
@@ -66,15 +66,6 @@ async fn watched(
 async fn parse_key(run: &Arc<Run>, id: &Arc<ObjectId>) -> Result<Origin, GuestError> {
     let (plan, id) = (run.plan.clone(), Arc::clone(id));
     blocking("parse-key", move || plan.parse_key(&id.key)).await
-}
-
-/// Runs guests off the tasks' threads.
-async fn blocking<T: Send + 'static>(
-    function: &'static str,
-    work: impl FnOnce() -> Result<T, GuestError> + Send + 'static,
-) -> Result<T, GuestError> {
-    let lost = |_| Err(GuestError::Internal { function, text: "the host gave it up: a bug".to_owned() });
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(lost)
 }
 
 fn invalid_key(run: &Run, id: &Arc<ObjectId>, text: String) -> Entry {

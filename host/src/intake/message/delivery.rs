@@ -13,24 +13,16 @@ use super::permits::Use;
 use super::{Processor, WINDOW_BYTES};
 use crate::aws::{AwsError, Kind, Stored, Which};
 use crate::delivery::cloudwatch::CloudWatchSink;
+use crate::delivery::dead_letter::{Letters, OnlyLetters};
 use crate::delivery::port::{Activity, DeliveryError};
 use crate::delivery::s3::{self, ObjectUpload, Target};
 use crate::guest::GuestError;
-use crate::model::{DeadLetter, Delivery, Destination, Origin, Reason};
+use crate::model::{DeadLetter, Delivery, Destination, Origin, Reason, hex};
 use crate::notification::{Checkpoint, Resume};
 use crate::object::{GzipWriter, RemoteReader, is_gzip};
-use crate::pipeline::{Delivered, End, Guests, Job, StopScope, deliver_events, deliver_object};
+use crate::pipeline::{Delivered, End, Guests, Job, StopScope, blocking, deliver_events, deliver_object};
 use crate::report::{Entry, Outcome};
 use crate::telemetry::DeliveryDone;
-
-/// Runs guests off the tasks' threads.
-pub(super) async fn blocking<T: Send + 'static>(
-    function: &'static str,
-    work: impl FnOnce() -> Result<T, GuestError> + Send + 'static,
-) -> Result<T, GuestError> {
-    let lost = |_| Err(GuestError::Internal { function, text: "the host gave it up: a bug".to_owned() });
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(lost)
-}
 
 /// Now, in milliseconds since the Unix epoch.
 pub(super) fn now() -> i64 {
@@ -282,8 +274,7 @@ impl One<'_> {
 
     fn checkpoint(&self, stored: &Stored) -> Checkpoint {
         let decides = self.processor.plan.digest(self.processor.bounds.max_line_bytes);
-        let guests = Sha256::digest(decides).iter().map(|byte| format!("{byte:02x}")).collect();
-        Checkpoint { etag: stored.etag.clone(), guests }
+        Checkpoint { etag: stored.etag.clone(), guests: hex(&Sha256::digest(decides)) }
     }
 
     async fn events(&mut self, job: Job, guests: Guests, role_arn: &str, log_group: &str) -> Entry {
@@ -292,18 +283,18 @@ impl One<'_> {
             Err(entry) => return entry,
         };
         let logs = self.processor.aws.logs(&self.delivery.tenant_id, role_arn, &self.delivery.target_region);
-        let sink = self.sink(logs, log_group);
+        let (settled, activity) = (Arc::clone(&self.settled), self.activity.clone());
+        let sink = CloudWatchSink::new(logs, log_group, &self.origin.pod_name, self.own_letters(), settled, activity);
         let settings = Arc::clone(&self.processor.plan.settings);
         let resume_from = job.resume_from;
         let delivered = deliver_events(job, settings, guests, reader, self.stop.clone(), &sink).await;
         Entry { resumed_from_event: resume_from, ..self.delivered(delivered) }
     }
 
-    fn sink(&self, logs: crate::aws::Logs, log_group: &str) -> CloudWatchSink {
+    /// The dead letters of this delivery.
+    fn own_letters(&self) -> Letters {
         let etag = self.stored.as_ref().map(|stored| stored.etag.as_str());
-        let letters = self.processor.letters(self.work, Some(self.delivery.id()), etag);
-        let (settled, activity) = (Arc::clone(&self.settled), self.activity.clone());
-        CloudWatchSink::new(logs, log_group, &self.origin.pod_name, letters, settled, activity)
+        self.processor.letters(self.work, Some(self.delivery.id()), etag)
     }
 
     fn delivered(&mut self, delivered: Delivered) -> Entry {
@@ -348,12 +339,9 @@ impl One<'_> {
             Ok(Err(error)) => return self.entry(Outcome::Failed).because("source", error.to_string()),
             Err(_) => return self.entry(Outcome::Failed).because("internal", "a bug: reading was given up"),
         };
-        let region = &self.delivery.target_region;
-        let s3 = self.processor.aws.destination(&self.delivery.tenant_id, region);
+        let s3 = self.processor.aws.destination(&self.delivery.tenant_id, &self.delivery.target_region);
         let to = GzipWriter::new(ObjectUpload::new(s3, target, self.activity.clone(), &self.stop), gzip);
-        // Its sink takes dead letters only: the lines go to the upload.
-        let logs = self.processor.aws.logs(&self.delivery.tenant_id, "", region);
-        let sink = self.sink(logs, "");
+        let sink = OnlyLetters::new(self.own_letters(), self.activity.clone());
         let settings = Arc::clone(&self.processor.plan.settings);
         let stop = self.stop.clone();
         let (delivered, to) = deliver_object(job, settings, guests, reader, to, stop, &sink).await;
@@ -374,8 +362,7 @@ impl One<'_> {
     async fn refused(&self, text: &str) -> Entry {
         let detail = format!("the guest rejected the object: {text}");
         let letter = DeadLetter::whole(&self.work.id, Reason::GuestRejected, detail).of(self.delivery);
-        let letters = self.processor.letters(self.work, Some(self.delivery.id()), None);
-        match letters.write(&[letter]).await {
+        match self.own_letters().write(&[letter]).await {
             Ok(()) => self.entry(Outcome::Rejected).because(Reason::GuestRejected.name(), text),
             Err(error) => self.entry(Outcome::Failed).because(error.name, error.text),
         }

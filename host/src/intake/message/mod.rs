@@ -36,8 +36,6 @@ use breaker::Breakers;
 use memory::Memory;
 use permits::Permits;
 
-pub use object::Left;
-
 /// Bytes of whole lines that a guest is given at once.
 const CHUNK_BYTES: usize = 256 * 1024;
 

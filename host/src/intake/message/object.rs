@@ -11,27 +11,28 @@ use crate::delivery::dead_letter::{Letters, Provenance};
 use crate::guest::GuestError;
 use crate::model::{DeadLetter, Delivery, ObjectId, Origin, Reason};
 use crate::notification::{Announced, Resume};
+use crate::pipeline::blocking;
 use crate::report::{Entry, Outcome};
 use crate::telemetry::DeliveryDone;
 use crate::tenant::{Found, InvalidDelivery, Lookup};
 
 /// A delivery that is left to do, and all that its next attempt needs.
 #[derive(Debug, Clone)]
-pub struct Left {
+pub(super) struct Left {
     /// The S3 record that announced the object.
-    pub record: Value,
+    pub(super) record: Value,
     /// How far it came. `retry_count` is that of the attempt which ended.
-    pub resume: Resume,
+    pub(super) resume: Resume,
     /// It came further than the attempt before: that is no retry.
-    pub progress: bool,
+    pub(super) progress: bool,
     /// It was stopped before its turn came: that is none, either.
-    pub waited: bool,
+    pub(super) waited: bool,
     /// It was stopped, and did not fail.
-    pub interrupted: bool,
+    pub(super) interrupted: bool,
     /// Not before that.
-    pub wait: Duration,
+    pub(super) wait: Duration,
     /// Why.
-    pub error: String,
+    pub(super) error: String,
     /// What it is remembered by.
     pub(super) remembered: Option<String>,
 }
@@ -161,7 +162,7 @@ impl Processor {
 
     async fn parse_key(&self, id: &Arc<ObjectId>) -> Result<Origin, GuestError> {
         let (plan, id) = (self.plan.clone(), Arc::clone(id));
-        super::delivery::blocking("parse-key", move || plan.parse_key(&id.key)).await
+        blocking("parse-key", move || plan.parse_key(&id.key)).await
     }
 
     /// A delivery whose item can't be used.

@@ -108,14 +108,12 @@ impl Permits {
         let tenant = self.tenant(tenant);
         let both = async {
             loop {
-                let turn = Arc::clone(&tenant.turns).acquire_owned().await.ok()?;
+                let turn = Turn::of(&tenant).await?;
                 tenant.until_lively().await;
                 let busy = Busy::new(&self.busy);
                 let place = Arc::clone(&self.places).acquire_owned().await.ok()?;
                 // What the tenant may have can have fallen while this one stood in line.
-                if !tenant.is_quiet()
-                    && let Some(turn) = tenant.keep(turn)
-                {
+                if !tenant.is_quiet() && !tenant.has_surplus() {
                     return Some((turn, busy, place));
                 }
             }
@@ -128,12 +126,7 @@ impl Permits {
             return None;
         }
         let side = Arc::clone(&self.side);
-        Some(Permit {
-            tenant,
-            turn,
-            place: Mutex::new(Place { _place: Some(place), _side: None, _busy: Some(busy) }),
-            side,
-        })
+        Some(Permit { turn, place: Mutex::new(Place { _place: Some(place), _side: None, _busy: Some(busy) }), side })
     }
 
     fn tenant(&self, name: &str) -> Arc<Tenant> {
@@ -198,20 +191,36 @@ impl Tenant {
         limits.turns = 1;
     }
 
-    /// A turn comes back, or is one too many.
-    fn give_back(&self, turn: OwnedSemaphorePermit) {
-        drop(self.keep(turn));
+    /// Whether a turn in use is one too many.
+    fn has_surplus(&self) -> bool {
+        lock(&self.limits).surplus > 0
     }
+}
 
-    /// The turn, where it is not one too many; else it is no more.
-    fn keep(&self, turn: OwnedSemaphorePermit) -> Option<OwnedSemaphorePermit> {
-        let mut limits = lock(&self.limits);
-        if limits.surplus == 0 {
-            return Some(turn);
+/// A turn in use. It comes back when it is dropped, wherever that is, unless it is
+/// one too many.
+struct Turn {
+    tenant: Arc<Tenant>,
+    turn: Option<OwnedSemaphorePermit>,
+}
+
+impl Turn {
+    /// Waits for a turn; none: the end has come.
+    async fn of(tenant: &Arc<Tenant>) -> Option<Self> {
+        let turn = Arc::clone(&tenant.turns).acquire_owned().await.ok()?;
+        Some(Self { tenant: Arc::clone(tenant), turn: Some(turn) })
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let mut limits = lock(&self.tenant.limits);
+        if limits.surplus > 0
+            && let Some(turn) = self.turn.take()
+        {
+            limits.surplus -= 1;
+            turn.forget();
         }
-        limits.surplus -= 1;
-        turn.forget();
-        None
     }
 }
 
@@ -256,10 +265,9 @@ struct Place {
     _busy: Option<Busy>,
 }
 
-/// A turn and a place.
+/// A turn and a place; dropped, it is released as [`Use::Neutral`].
 pub(super) struct Permit {
-    tenant: Arc<Tenant>,
-    turn: OwnedSemaphorePermit,
+    turn: Turn,
     place: Mutex<Place>,
     side: Arc<Semaphore>,
 }
@@ -282,7 +290,7 @@ impl Permit {
             }
             silence += LOOK;
             if silence >= QUIET && quiet.is_none() {
-                quiet = Some(Quiet::new(&self.tenant));
+                quiet = Some(Quiet::new(&self.turn.tenant));
             }
             if silence >= STALL && self.step_aside() {
                 break;
@@ -296,7 +304,7 @@ impl Permit {
     fn step_aside(&self) -> bool {
         let Ok(side) = Arc::clone(&self.side).try_acquire_owned() else { return false };
         // Before the place is free: whoever of this tenant gets it must know.
-        self.tenant.shrink();
+        self.turn.tenant.shrink();
         *lock(&self.place) = Place { _place: None, _side: Some(side), _busy: None };
         true
     }
@@ -304,11 +312,10 @@ impl Permit {
     /// Gives turn and place back.
     pub(super) fn release(self, used: Use) {
         match used {
-            Use::Good => self.tenant.grow(),
-            Use::Bad => self.tenant.shrink(),
+            Use::Good => self.turn.tenant.grow(),
+            Use::Bad => self.turn.tenant.shrink(),
             Use::Neutral => {}
         }
-        self.tenant.give_back(self.turn);
     }
 }
 

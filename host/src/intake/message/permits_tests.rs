@@ -8,6 +8,15 @@ async fn acquire(permits: &Permits, tenant: &str) -> Permit {
     permits.acquire(tenant, &Stop::default()).await.unwrap()
 }
 
+/// A delivery that never shows a sign of life.
+fn hung(permits: &Arc<Permits>, tenant: &'static str) -> tokio::task::JoinHandle<()> {
+    let permits = Arc::clone(permits);
+    tokio::spawn(async move {
+        let permit = acquire(&permits, tenant).await;
+        permit.watch(&Activity::default(), std::future::pending::<()>()).await;
+    })
+}
+
 /// How many turns a tenant gets at once.
 async fn at_once(permits: &Permits, tenant: &str) -> usize {
     let mut held = Vec::new();
@@ -71,14 +80,7 @@ async fn a_flood_of_one_tenant_leaves_places_for_another() {
 #[tokio::test]
 async fn what_hangs_steps_aside_and_what_lives_does_not() {
     let permits = permits(2, 2);
-    let hung = |name: &'static str| {
-        let permits = Arc::clone(&permits);
-        tokio::spawn(async move {
-            let permit = acquire(&permits, name).await;
-            permit.watch(&Activity::default(), std::future::pending::<()>()).await;
-        })
-    };
-    let _tasks = [hung("a"), hung("b")];
+    let _tasks = [hung(&permits, "a"), hung(&permits, "b")];
     tokio::task::yield_now().await;
     let started = std::time::Instant::now();
     let live = acquire(&permits, "c").await;
@@ -94,7 +96,7 @@ async fn what_hangs_steps_aside_and_what_lives_does_not() {
     live.watch(&activity, ticking).await;
     assert_eq!(permits.side.available_permits(), 0, "both side places are those of what hangs");
     // Side places are bounded too.
-    let _more = [hung("d")];
+    let _more = [hung(&permits, "d")];
     tokio::time::sleep(STALL * 3).await;
     live.release(Use::Good);
     assert_eq!(permits.side.available_permits(), 0);
@@ -105,16 +107,9 @@ async fn what_hangs_steps_aside_and_what_lives_does_not() {
 #[tokio::test]
 async fn tenants_that_hang_take_one_place_each_whoever_stands_in_line() {
     let permits = permits(2, 2);
-    let hung = |name: &'static str| {
-        let permits = Arc::clone(&permits);
-        tokio::spawn(async move {
-            let permit = acquire(&permits, name).await;
-            permit.watch(&Activity::default(), std::future::pending::<()>()).await;
-        })
-    };
     let mut tasks = Vec::new();
     for name in ["a", "b", "a", "b"] {
-        tasks.push(hung(name));
+        tasks.push(hung(&permits, name));
         tokio::task::yield_now().await;
     }
     let live = tokio::time::timeout(STALL * 20, acquire(&permits, "c")).await;
@@ -135,4 +130,14 @@ async fn closed_or_stopped_nobody_gets_a_turn() {
     let permits = Permits::new(1, 1);
     stop.abandon();
     assert!(permits.acquire("a", &stop).await.is_none());
+}
+
+/// As where its breaker has opened meanwhile: it has its turn, and doesn't use it.
+#[tokio::test]
+async fn a_turn_too_many_is_no_more_however_it_is_given_up() {
+    let permits = permits(100, 2);
+    let (first, second) = (acquire(&permits, "a").await, acquire(&permits, "a").await);
+    first.release(Use::Bad);
+    drop(second);
+    assert_eq!(at_once(&permits, "a").await, 1);
 }

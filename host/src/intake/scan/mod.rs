@@ -13,6 +13,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::message::{Control, Message, Processor, Verdict};
+use super::service::{flush_each_minute, wind_down};
 use crate::aws::{AwsError, Listed, MetricsClient, S3};
 use crate::notification::{form_encode, rfc3339};
 use seen::Seen;
@@ -40,7 +41,7 @@ pub async fn run(
     options: Options,
     terminate: impl Future<Output = ()>,
 ) {
-    let flushing = tokio::spawn(super::sqs::flush_each_minute(Arc::clone(&processor), metrics.clone()));
+    let flushing = tokio::spawn(flush_each_minute(Arc::clone(&processor), metrics.clone()));
     let (sender, receiver) = mpsc::unbounded_channel();
     let control = Control::default();
     let grace = options.grace;
@@ -62,16 +63,8 @@ pub async fn run(
         }
     }
     processor.begin_no_more();
-    let mut tasks = scan.tasks;
-    let all_done = async { while tasks.join_next().await.is_some() {} };
-    tokio::pin!(all_done);
-    if tokio::time::timeout(grace * 3 / 5, &mut all_done).await.is_err() {
-        control.stop.now();
-        if tokio::time::timeout(grace / 5, &mut all_done).await.is_err() {
-            control.stop.abandon();
-            let _ = tokio::time::timeout(grace / 5, &mut all_done).await;
-        }
-    }
+    // What doesn't end is listed again by the next process.
+    wind_down(scan.tasks, grace, || control.stop.now(), || control.stop.abandon()).await;
     flushing.abort();
     processor.metrics().flush(&metrics).await;
 }

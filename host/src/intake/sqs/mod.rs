@@ -16,6 +16,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::message::{Control, Message, Processor, Verdict};
+use super::service::{flush_each_minute, wind_down};
 use crate::aws::{AwsError, MetricsClient, Queue, Received};
 use acknowledge::Acknowledger;
 use lease::Leases;
@@ -29,9 +30,6 @@ const MOST_HELD: usize = 1000;
 
 /// How long the last receive is waited for at the end.
 const LAST_RECEIVE: Duration = Duration::from_secs(1);
-
-/// Between metrics.
-const FLUSH_EVERY: Duration = Duration::from_secs(60);
 
 /// Pauses after a receive that failed: doubling from the first to the longest.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
@@ -74,14 +72,6 @@ pub async fn run(
     // What is done is deleted before the process ends.
     let _ = acknowledged.await;
     processor.metrics().flush(&metrics).await;
-}
-
-/// Sends the metrics each minute.
-pub(super) async fn flush_each_minute(processor: Arc<Processor>, metrics: MetricsClient) {
-    loop {
-        tokio::time::sleep(FLUSH_EVERY).await;
-        processor.metrics().flush(&metrics).await;
-    }
 }
 
 struct Worker {
@@ -198,21 +188,10 @@ impl Worker {
         while tasks.try_join_next().is_some() {}
         tracing::info!(messages = tasks.len(), "stopping: no new messages");
         processor.begin_no_more();
-        let all_done = async { while tasks.join_next().await.is_some() {} };
-        tokio::pin!(all_done);
-        // The last fifth is for what has to be sent back.
-        let steps = [options.grace * 3 / 5, options.grace / 5, options.grace / 5];
-        for (step, wait) in steps.into_iter().enumerate() {
-            if tokio::time::timeout(wait, &mut all_done).await.is_ok() {
-                break;
-            }
-            match step {
-                0 => leases.each(|control| control.stop.now()),
-                1 => leases.each(|control| control.stop.abandon()),
-                _ => {
-                    tracing::warn!("stopped before everything was given back; it comes again by its visibility timeout")
-                }
-            }
+        let ask = || leases.each(|control| control.stop.now());
+        let insist = || leases.each(|control| control.stop.abandon());
+        if !wind_down(tasks, options.grace, ask, insist).await {
+            tracing::warn!("stopped before everything was given back; it comes again by its visibility timeout");
         }
         drop(acknowledger);
     }
