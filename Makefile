@@ -27,7 +27,7 @@ GUEST_BUILD = target/$(PROFILE_DIR)/guest-build
 BUILD_GUEST_BUILD = cargo build --locked --profile $(PROFILE) $(NATIVE) --bin guest-build
 
 # Packages of this workspace that the tests load as guests, from target/guest/fixtures.
-FIXTURES := hostile-guest rewriter-guest
+FIXTURES := both-guest draft-guest hostile-guest redactor-guest rewriter-guest
 
 sources = $(shell find $(1) -type f \( -name '*.rs' -o -name '*.wit' -o -name Cargo.toml \))
 GUEST_SOURCES := $(call sources,guests/default guests/record/src wit/0.1.0) guests/record/Cargo.toml \
@@ -49,7 +49,7 @@ demo: build ## Try it: a small corpus of logs through the whole pipeline, no clo
 
 .PHONY: test
 test: PROFILE := dev
-test: setup format guest fixtures ## All checks and tests, on optimised dependencies and a debug build
+test: setup format guest fixtures registry ## All checks and tests, on optimised dependencies and a debug build
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	cargo test --locked --workspace --exclude default-guest $(addprefix --exclude ,$(FIXTURES))
 	tools/test-guest.sh record
@@ -58,9 +58,16 @@ test: setup format guest fixtures ## All checks and tests, on optimised dependen
 # `make test` has the binary from its other tests; LOG_PROCESSOR=… tests any.
 .PHONY: e2e
 e2e: PROFILE := dev
-e2e: guest target/venv/made ## End to end against moto, an AWS emulator
+e2e: guest fixtures registry target/venv/made ## End to end against moto, an AWS emulator, and a container registry
 	$(if $(LOG_PROCESSOR),,cargo build --locked --profile $(PROFILE) $(NATIVE))
 	target/venv/bin/python -B -m pytest --quiet -p no:cacheprovider --basetemp target/e2e tests/e2e
+
+.PHONY: registry
+registry: target/registry/made
+
+target/registry/made: tools/setup-registry.sh
+	@tools/setup-registry.sh target/registry
+	@touch $@
 
 target/venv/made: tests/e2e/requirements.txt
 	@rm -rf target/venv

@@ -5,6 +5,8 @@ mod aws;
 mod child;
 mod figures;
 mod parts;
+mod plugins;
+mod reading;
 mod spread;
 
 use std::io::Write;
@@ -14,8 +16,8 @@ use anyhow::{Context, Result, ensure};
 use clap::{Parser, ValueEnum};
 use comfy_table::{CellAlignment, Table, presets};
 
-use aws::Reading;
 use figures::{Bench, Figure, Sample};
+use reading::Reading;
 use spread::Spread;
 
 #[derive(Parser)]
@@ -39,6 +41,9 @@ struct Arguments {
     /// Processes that are started in each round to see how long that takes
     #[arg(long, default_value_t = 25)]
     starts: usize,
+    /// Tenants that bring a component of their own
+    #[arg(long, default_value_t = 1000)]
+    components: usize,
     /// Only this side
     #[arg(long, value_enum)]
     only: Option<Side>,
@@ -64,6 +69,7 @@ struct Arguments {
 enum Side {
     Local,
     Aws,
+    Plugins,
 }
 
 impl Arguments {
@@ -72,7 +78,7 @@ impl Arguments {
         if !self.quick {
             return self;
         }
-        Self { rounds: 1, mb: 8, large_mb: 8, objects: 40, object_mb: 1, starts: 3, ..self }
+        Self { rounds: 1, mb: 8, large_mb: 8, objects: 40, object_mb: 1, starts: 3, components: 20, ..self }
     }
 
     fn measures(&self, side: Side) -> bool {
@@ -83,8 +89,11 @@ impl Arguments {
 fn main() -> Result<()> {
     let arguments = Arguments::parse().quickened();
     if let Some(name) = &arguments.part {
-        return match aws::Part::called(name) {
-            Some(part) => aws::print(part, &arguments),
+        if let Some(part) = aws::Part::called(name) {
+            return aws::print(part, &arguments);
+        }
+        return match plugins::Part::called(name) {
+            Some(part) => reading::print(part.measure(&arguments)?),
             None => parts::print(name, &arguments),
         };
     }
@@ -98,11 +107,16 @@ fn main() -> Result<()> {
 struct Measured {
     local: Vec<Vec<Sample>>,
     aws: Vec<(aws::Part, Vec<Reading>)>,
+    plugins: Vec<(plugins::Part, Vec<Reading>)>,
 }
 
 fn measure(arguments: &Arguments, bench: &Bench) -> Result<Measured> {
     let local = vec![Vec::new(); Figure::ALL.len()];
-    let mut measured = Measured { local, aws: aws::Part::ALL.map(|part| (part, Vec::new())).into() };
+    let mut measured = Measured {
+        local,
+        aws: aws::Part::ALL.map(|part| (part, Vec::new())).into(),
+        plugins: plugins::Part::ALL.map(|part| (part, Vec::new())).into(),
+    };
     for round in 0..=arguments.rounds {
         // The first round warms caches up.
         if round == 0 && arguments.quick {
@@ -114,7 +128,17 @@ fn measure(arguments: &Arguments, bench: &Bench) -> Result<Measured> {
             samples.extend((round > 0).then_some(sample));
         }
         for (part, readings) in measured.aws.iter_mut().filter(|_| arguments.measures(Side::Aws)) {
-            let reading = aws::measure(*part, arguments).with_context(|| format!("measuring {}", part.name()))?;
+            let name = part.name();
+            let reading = reading::measure(name, arguments).with_context(|| format!("measuring {name}"))?;
+            readings.extend((round > 0).then_some(reading));
+        }
+        for (part, readings) in measured.plugins.iter_mut().filter(|_| arguments.measures(Side::Plugins)) {
+            let name = part.name();
+            // What takes minutes says the same each time.
+            if round > 1 && part.is_long() {
+                continue;
+            }
+            let reading = reading::measure(name, arguments).with_context(|| format!("measuring {name}"))?;
             readings.extend((round > 0).then_some(reading));
         }
     }
@@ -143,6 +167,10 @@ fn report(arguments: &Arguments, bench: &Bench, measured: &Measured) -> Result<(
             arguments.rounds,
             aws::tables(&measured.aws)
         )?;
+    }
+    if arguments.measures(Side::Plugins) {
+        let rounds = format!("medians of {} rounds (least to most)", arguments.rounds);
+        writeln!(out, "\nTenants' components; {rounds}\n{}", plugins::table(&measured.plugins))?;
     }
     Ok(())
 }

@@ -8,8 +8,8 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
-use log_processor::guest::{Component, Context, Engine, Instance, Limits, Precompiled};
-use log_processor::model::{Delivery, Destination, ObjectId, Origin};
+use log_processor::guest::{Component, Context, Engine, Instance, Precompiled, Surroundings};
+use log_processor::model::{Delivery, Destination, Limits, ObjectId, Origin};
 use log_processor::object::{Chunk, Decompressor, LineReader, Piece, ReadLimits, walk};
 use record::{Clock, Transformer};
 
@@ -91,13 +91,7 @@ fn component(folder: &Path) -> Result<Component> {
         std::fs::read(&path).with_context(|| format!("can't read {}; `make guest` makes it", path.display()))
     };
     let (component, code) = (form("wasm")?, form("cwasm")?);
-    let limits = Limits {
-        memory_bytes: 64 << 20,
-        fuel_per_mib: log_processor::settings::DEFAULT_FUEL_PER_MIB,
-        output_ratio: 16,
-        held_back_bytes: 2 * MAX_LINE_BYTES,
-        log_lines: 100,
-    };
+    let limits = Limits::default();
     let engine = Engine::new(4, limits.memory_bytes)?;
     let guest = Precompiled { component: &component, code: &code };
     let (component, compiled) = engine.load_precompiled("default", guest, limits)?;
@@ -116,24 +110,28 @@ fn native(chunks: &[Chunk]) -> Result<u64> {
 }
 
 fn guest(chunks: &[Chunk], component: &Component) -> Result<u64> {
-    let mut instance = Instance::start(component)?;
-    let (origin, delivery, object) = (origin(), delivery(), ObjectId { bucket: "b".into(), key: "k".into() });
-    let context = Context {
-        origin: &origin,
-        delivery: &delivery,
-        object: &object,
-        settings: &[],
-        now: 0,
-        last_modified: 0,
-        max_line_bytes: MAX_LINE_BYTES,
-    };
-    instance.begin_transform(&context)?;
+    let mut instance = Instance::start(component, &Surroundings::none())?;
+    context_of(&[], |context| instance.begin_transform(context))?;
     let mut events = 0;
     for chunk in chunks {
         let lines = (chunk.first_line, chunk.end_line());
         events += instance.transform(chunk.first_line, &chunk.bytes, lines)?.events.len();
     }
     all_came(chunks, events)
+}
+
+/// Gives a context, with these settings for the component.
+pub(crate) fn context_of<T>(settings: &[(String, String)], with: impl FnOnce(&Context<'_>) -> T) -> T {
+    let (origin, delivery, object) = (origin(), delivery(), ObjectId { bucket: "b".into(), key: "k".into() });
+    with(&Context {
+        origin: &origin,
+        delivery: &delivery,
+        object: &object,
+        settings,
+        now: 0,
+        last_modified: 0,
+        max_line_bytes: MAX_LINE_BYTES,
+    })
 }
 
 /// Each record is an event; returns the bytes of all.
@@ -158,7 +156,7 @@ fn gunzip(corpus: &Path) -> Result<u64> {
 }
 
 /// The beginning of the corpus, as the processor's guests get it.
-fn chunks(corpus: &Path) -> Result<Vec<Chunk>> {
+pub(crate) fn chunks(corpus: &Path) -> Result<Vec<Chunk>> {
     let limits = ReadLimits { chunk_bytes: CHUNK_BYTES, max_line_bytes: MAX_LINE_BYTES, max_object_bytes: 0 };
     let mut chunks: Vec<Chunk> = Vec::new();
     let mut bytes = 0;
@@ -199,5 +197,6 @@ fn delivery() -> Delivery {
             account: "111122223333".into(),
             log_group: "g".into(),
         },
+        plugins: log_processor::model::Plugins::default(),
     }
 }

@@ -1,4 +1,4 @@
-//! DynamoDB: Query by the partition key, in pages.
+//! DynamoDB: Query by the partition key, and Scan, in pages.
 
 use std::collections::HashMap;
 
@@ -46,10 +46,12 @@ pub(crate) fn input(call: &mut Call) -> Result<Input, Refusal> {
 }
 
 pub(crate) fn run(state: &mut State, call: &Call, who: &Session) -> Result<Reply, Refusal> {
-    if call.operation != "Query" {
-        return Err(Refusal::bad("UnknownOperationException", format!("{} isn't played", call.operation)));
-    }
-    state.demand(call, who, "dynamodb:Query", &call.resource)?;
+    let scans = match &*call.operation {
+        "Query" => false,
+        "Scan" => true,
+        other => return Err(Refusal::bad("UnknownOperationException", format!("{other} isn't played"))),
+    };
+    state.demand(call, who, if scans { "dynamodb:Scan" } else { "dynamodb:Query" }, &call.resource)?;
     let missing = || Refusal::bad("ResourceNotFoundException", "Requested resource not found");
     let table = state.tables.0.get(&call.resource).ok_or_else(missing)?;
     let request = call.json();
@@ -58,6 +60,9 @@ pub(crate) fn run(state: &mut State, call: &Call, who: &Session) -> Result<Reply
             return Err(invalid(&format!("{parameter} isn't played")));
         }
     }
+    if scans {
+        return Ok(Reply::json(&page(table, table.items.iter().collect(), request)?));
+    }
     let (name, value) = condition(request)?;
     if name != table.partition_key {
         return Err(invalid(&format!("Query condition missed key schema element: {}", table.partition_key)));
@@ -65,7 +70,7 @@ pub(crate) fn run(state: &mut State, call: &Call, who: &Session) -> Result<Reply
     if value["S"].as_str().is_none_or(str::is_empty) {
         return Err(invalid("One or more parameter values were invalid: the key must be a string that is not empty"));
     }
-    Ok(Reply::json(&page(table, value, request)?))
+    Ok(Reply::json(&page(table, table.partition(value), request)?))
 }
 
 /// From `name = :value` to the attribute's name and its value.
@@ -92,8 +97,7 @@ fn condition(request: &Value) -> Result<(&str, &Value), Refusal> {
 }
 
 /// Full pages have a LastEvaluatedKey even where nothing comes after them, as AWS has it.
-fn page(table: &Table, value: &Value, request: &Value) -> Result<Value, Refusal> {
-    let items = table.partition(value);
+fn page(table: &Table, items: Vec<&Value>, request: &Value) -> Result<Value, Refusal> {
     let from = match &request["ExclusiveStartKey"] {
         Value::Null => 0,
         start => {

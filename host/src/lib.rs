@@ -9,6 +9,7 @@ pub mod model;
 pub mod notification;
 pub mod object;
 pub mod pipeline;
+pub mod plugin;
 pub mod report;
 pub mod settings;
 pub mod telemetry;

@@ -19,8 +19,8 @@ mod common;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use common::{BUCKET, Lab, NOW};
-use log_processor::guest::{Component, Context, Engine, Instance, Limits, Precompiled, Verdict};
-use log_processor::model::{Delivery, Destination, ObjectId, Origin};
+use log_processor::guest::{Component, Context, Engine, Instance, Precompiled, Surroundings, Verdict};
+use log_processor::model::{Delivery, Destination, Limits, ObjectId, Origin};
 use log_processor::object::{Chunk, Decompressor, LineReader, Piece, ReadLimits};
 use serde_json::Value;
 
@@ -123,6 +123,7 @@ fn default_guest() -> Component {
         output_ratio: 16,
         held_back_bytes: 2 * MAX_LINE_BYTES,
         log_lines: 0,
+        ..Limits::default()
     };
     let limits = limits.for_default_guest(MAX_LINE_BYTES);
     let engine = Engine::new(1, limits.memory_bytes).unwrap();
@@ -152,6 +153,7 @@ fn delivery() -> Delivery {
             account: "111122223333".into(),
             log_group: "/n".into(),
         },
+        plugins: log_processor::model::Plugins::default(),
     }
 }
 
@@ -169,7 +171,7 @@ fn transform(guest: &Component, lines: &[Vec<u8>], a_call: usize, last_modified:
         last_modified,
         max_line_bytes: MAX_LINE_BYTES,
     };
-    let mut instance = Instance::start(guest).unwrap();
+    let mut instance = Instance::start(guest, &Surroundings::none()).unwrap();
     instance.begin_transform(&context).unwrap();
     let (mut from, mut to, mut events, mut malformed) = (0, 0, Vec::new(), 0);
     let mut calls = lines.chunks(a_call);

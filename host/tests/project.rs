@@ -4,7 +4,8 @@
 
 use std::path::{Path, PathBuf};
 
-use log_processor::guest::{Engine, Limits, Precompiled};
+use log_processor::guest::{Engine, Precompiled};
+use log_processor::model::Limits;
 use log_processor::settings::{LOCAL_VARIABLES, VARIABLES, Variable};
 use log_processor::telemetry::Metrics;
 
@@ -75,6 +76,7 @@ fn large_crates_are_used_in_one_room_each() {
         ("aws_config::", "host/src/aws"),
         ("use aws_smithy_", "host/src/aws"),
         ("lambda_runtime::", "host/src/intake/lambda.rs"),
+        ("oci_client::", "host/src/plugin/fetch"),
         ("env::var_os", "host/src/cli/mod.rs"),
         ("env::var(name)", "host/src/aws/config.rs"),
     ];
@@ -107,13 +109,7 @@ fn nothing_compiled_is_committed() {
 fn the_default_guest_starts_without_compiling_and_imports_nothing_but_the_log() {
     let form = |name: &str| std::fs::read(root().join("target/guest").join(name)).expect("run `make guest`");
     let (component, code) = (form("default.wasm"), form("default.cwasm"));
-    let limits = Limits {
-        memory_bytes: 64 << 20,
-        fuel_per_mib: 1_000_000_000,
-        output_ratio: 16,
-        held_back_bytes: 1 << 20,
-        log_lines: 1,
-    };
+    let limits = Limits::default();
     let engine = Engine::new(2, limits.memory_bytes).unwrap();
     let guest = Precompiled { component: &component, code: &code };
     let (loaded, compiled) = engine.load_precompiled("default", guest, limits.clone()).unwrap();
@@ -121,7 +117,12 @@ fn the_default_guest_starts_without_compiling_and_imports_nothing_but_the_log() 
     // `types` names the contract's records for the exports; it holds no function.
     assert_eq!(loaded.imports(), ["log-router:plugin/host-log@0.1.0", "log-router:plugin/types@0.1.0"]);
     let exports = loaded.exports();
-    assert!(exports.key_parser && exports.log_filter && exports.record_transform && !exports.record_rewrite);
+    assert!(
+        exports.key_parser.is_some()
+            && exports.log_filter.is_some()
+            && exports.record_transform.is_some()
+            && exports.record_rewrite.is_none()
+    );
     // Where the machine code can't be used, the component is compiled.
     let damaged = Precompiled { component: &component, code: b"no machine code" };
     assert!(engine.load_precompiled("default", damaged, limits).unwrap().1);

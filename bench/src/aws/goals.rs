@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use comfy_table::{CellAlignment, Table, presets};
 
-use super::{Part, Reading};
+use super::Part;
+use crate::reading::Reading;
 use crate::spread::Spread;
 
 /// Begins the name of an operation's calls, after the prefix of the run.

@@ -7,9 +7,10 @@ use anyhow::{Context, Result, ensure};
 use fake_aws::{FakeAws, Outcome, Service};
 
 use super::world::World;
-use super::{Reading, SMALL, TENANTS};
+use super::{SMALL, TENANTS};
 use crate::Arguments;
 use crate::child::Running;
+use crate::reading::Reading;
 use crate::spread::{Spread, mib, number};
 
 /// Messages of a batch.

@@ -5,9 +5,10 @@ use std::process::Stdio;
 
 use anyhow::{Result, ensure};
 
+use super::LARGE;
 use super::world::World;
-use super::{LARGE, Reading};
 use crate::Arguments;
+use crate::reading::Reading;
 use crate::spread::{mib, number};
 
 pub(super) fn measure(arguments: &Arguments) -> Result<Reading> {

@@ -14,19 +14,12 @@ mod manual;
 mod queue;
 mod world;
 
-use std::collections::BTreeMap;
-use std::io::Write;
-use std::path::Path;
-use std::process::Command;
-
-use anyhow::{Context, Result, ensure};
+use anyhow::Result;
 
 use crate::Arguments;
 
 pub(crate) use goals::tables;
-
-/// Figures by their names.
-pub(crate) type Reading = BTreeMap<String, f64>;
+pub(crate) use world::World;
 
 /// What is measured together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,22 +58,6 @@ pub(crate) const TENANTS: u64 = 20;
 pub(crate) const LARGE_OBJECTS: u64 = 8;
 pub(crate) const LARGE_TENANTS: u64 = 4;
 
-/// Measures a part once, in another process.
-pub(crate) fn measure(part: Part, arguments: &Arguments) -> Result<Reading> {
-    let output = Command::new(std::env::current_exe()?)
-        .args(["--part", part.name(), "--starts", &arguments.starts.to_string()])
-        .args([Path::new("--folder"), &arguments.folder, Path::new("--processor"), &arguments.processor])
-        .output()?;
-    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let text = String::from_utf8(output.stdout)?;
-    text.lines().map(figure).collect()
-}
-
-fn figure(line: &str) -> Result<(String, f64)> {
-    let (name, value) = line.rsplit_once(' ').with_context(|| format!("a name and a number expected: {line:?}"))?;
-    Ok((name.to_owned(), value.parse()?))
-}
-
 /// Measures a part in this process: prints a name and a number a line.
 pub(crate) fn print(part: Part, arguments: &Arguments) -> Result<()> {
     let reading = match part {
@@ -89,9 +66,5 @@ pub(crate) fn print(part: Part, arguments: &Arguments) -> Result<()> {
         Part::Manual => manual::measure(arguments),
         Part::Start => lambda::starts(arguments),
     }?;
-    let mut out = std::io::stdout().lock();
-    for (name, value) in reading {
-        writeln!(out, "{name} {value}")?;
-    }
-    Ok(())
+    crate::reading::print(reading)
 }

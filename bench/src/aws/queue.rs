@@ -8,9 +8,10 @@ use anyhow::{Context, Result, ensure};
 use fake_aws::Service;
 use fake_aws::scene::QUEUE;
 
+use super::SMALL;
 use super::world::{LIMIT, World};
-use super::{Reading, SMALL};
 use crate::Arguments;
+use crate::reading::Reading;
 use crate::spread::{mib, number};
 
 /// Between two looks at the queue: each holds up AWS for a moment.

@@ -12,9 +12,9 @@ use fake_aws::scene::{DEAD_LETTERS, Scene};
 use fake_aws::{FakeAws, Service};
 use log_processor::object::{Decompressor, LineReader, Piece, ReadLimits, walk};
 
-use super::Reading;
 use crate::Arguments;
 use crate::child::Running;
+use crate::reading::Reading;
 use crate::spread::number;
 
 /// What a call of each service takes within a region.
@@ -31,17 +31,17 @@ const LATENCIES: [(Service, u64); 6] = [
 const AGED: i64 = 86_400_000;
 
 /// The longest that anything may take.
-pub(super) const LIMIT: Duration = Duration::from_secs(300);
+pub(crate) const LIMIT: Duration = Duration::from_secs(300);
 
 /// AWS, and what is in it.
-pub(super) struct World {
-    pub(super) scene: Scene,
+pub(crate) struct World {
+    pub(crate) scene: Scene,
     /// Keys of the objects, the tenants taking turns.
-    pub(super) keys: Vec<String>,
+    pub(crate) keys: Vec<String>,
     /// Decompressed bytes of all objects.
-    pub(super) bytes: u64,
+    pub(crate) bytes: u64,
     /// Records of all objects: events that are to arrive.
-    pub(super) records: usize,
+    pub(crate) records: usize,
     processor: PathBuf,
     /// What processors write is appended here.
     log: PathBuf,
@@ -49,7 +49,7 @@ pub(super) struct World {
 
 impl World {
     /// With the objects and tenants of a corpus; none: empty.
-    pub(super) fn new(arguments: &Arguments, corpus: Option<&str>) -> Result<Self> {
+    pub(crate) fn new(arguments: &Arguments, corpus: Option<&str>) -> Result<Self> {
         let aws = FakeAws::start_blocking();
         aws.keep_events(false);
         aws.logs_now(Some(CorpusTime::DAY.seconds() * 1000 + AGED));
@@ -89,7 +89,7 @@ impl World {
     }
 
     /// Starts a processor, with these settings besides its environment's.
-    pub(super) fn start(&self, mode: &str, settings: &[(&str, &str)], input: Stdio) -> Result<Running> {
+    pub(crate) fn start(&self, mode: &str, settings: &[(&str, &str)], input: Stdio) -> Result<Running> {
         let log = || File::options().create(true).append(true).open(&self.log);
         let mut command = Command::new(&self.processor);
         command.args(["--mode", mode]).env_clear().envs(self.scene.env()).envs(settings.iter().copied());
@@ -97,7 +97,7 @@ impl World {
     }
 
     /// Forgets the calls and puts so far; how many events had arrived.
-    pub(super) fn begin(&self) -> usize {
+    pub(crate) fn begin(&self) -> usize {
         self.scene.aws.forget_calls();
         self.arrived()
     }
@@ -107,7 +107,7 @@ impl World {
     }
 
     /// Every record must have arrived once since [`World::begin`], and nothing in the dead-letter queue.
-    pub(super) fn check(&self, before: usize) -> Result<()> {
+    pub(crate) fn check(&self, before: usize) -> Result<()> {
         let (arrived, dead) = (self.arrived() - before, self.scene.aws.messages(DEAD_LETTERS).len());
         let log = self.log.display();
         ensure!(arrived == self.records, "{arrived} events arrived of {} records; see {log}", self.records);
@@ -116,13 +116,13 @@ impl World {
     }
 
     /// Waits for something.
-    pub(super) fn until<T>(&self, what: &str, probe: impl FnMut(&FakeAws) -> Option<T>) -> Result<T> {
+    pub(crate) fn until<T>(&self, what: &str, probe: impl FnMut(&FakeAws) -> Option<T>) -> Result<T> {
         let found = self.scene.aws.until_blocking(LIMIT, probe);
         found.with_context(|| format!("{what}: not within {} s; see {}", LIMIT.as_secs(), self.log.display()))
     }
 
     /// Calls an object, in all and of each operation.
-    pub(super) fn calls(&self, prefix: &str) -> Reading {
+    pub(crate) fn calls(&self, prefix: &str) -> Reading {
         let objects = number(self.keys.len() as u64);
         let calls: BTreeMap<_, _> =
             self.scene.aws.calls().into_iter().filter(|((service, _), _)| *service != Service::Lambda).collect();

@@ -55,6 +55,18 @@ async fn an_item_with_the_same_key_is_replaced() {
 }
 
 #[tokio::test]
+async fn a_scan_has_all_partitions_in_pages() {
+    let (fake, client) = table().await;
+    fake.page_size("t", 3);
+    let first = client.scan().table_name("t").send().await.unwrap();
+    let start = first.last_evaluated_key().cloned();
+    let second = client.scan().table_name("t").set_exclusive_start_key(start).send().await.unwrap();
+    assert_eq!((first.count(), second.count(), second.last_evaluated_key()), (3, 1, None));
+    fake.deny(PROCESSOR_ARN, "dynamodb:Scan");
+    assert_eq!(code(client.scan().table_name("t").send().await), "AccessDeniedException");
+}
+
+#[tokio::test]
 async fn what_is_wrong_with_a_query_is_refused() {
     let (fake, client) = table().await;
     assert_eq!(code(query(&client, "none", "acme").send().await), "ResourceNotFoundException");

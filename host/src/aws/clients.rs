@@ -9,7 +9,7 @@ use super::cache::Cache;
 use super::config;
 use super::service::{Access, Service};
 use super::sessions::{Session, Sessions, with_session};
-use super::{Logs, MetricsClient, Queue, S3, Table};
+use super::{AwsError, Logs, MetricsClient, Queue, S3, Table};
 
 /// Clients of tenants that are kept, of each service.
 const MAX_CLIENTS: usize = 500;
@@ -43,6 +43,7 @@ struct Inner {
     config: SdkConfig,
     sessions: Sessions,
     source: S3,
+    components: S3,
     sqs: Service<aws_sdk_sqs::Client>,
     dynamodb: Service<aws_sdk_dynamodb::Client>,
     metrics: MetricsClient,
@@ -68,8 +69,10 @@ impl Aws {
     pub(super) fn new(options: Options, config: SdkConfig) -> Self {
         let sessions = Sessions::new(&config, options.central_role.as_deref());
         let own = |service| access(&options, &config, sessions.own(), &options.region, service);
+        let reader = if options.central_role.is_some() { sessions.destination() } else { sessions.own() };
         let inner = Inner {
             source: S3::new(own("s3")),
+            components: S3::new(access(&options, &config, reader, &options.region, "s3-components")),
             sqs: super::sqs::client(own("sqs")),
             dynamodb: super::dynamodb::client(own("dynamodb")),
             metrics: MetricsClient::new(own("cloudwatch")),
@@ -85,6 +88,12 @@ impl Aws {
     /// S3 with the processor's own credentials, in its region: the source, and dead letters.
     pub fn source(&self) -> S3 {
         self.0.source.clone()
+    }
+
+    /// S3 for components and their compiled forms, in the processor's region: with the
+    /// central role where there is one, else with the processor's own credentials.
+    pub fn components(&self) -> S3 {
+        self.0.components.clone()
     }
 
     /// The queue at `url`, with the processor's own credentials.
@@ -110,6 +119,14 @@ impl Aws {
             let session = self.0.sessions.tenant(role_arn, region);
             Logs::new(self.access(&session, region, format!("logs-{tenant}")), role_arn)
         })
+    }
+
+    /// Assumes a tenant's role, by way of the central one, and does nothing with it.
+    ///
+    /// # Errors
+    /// Which of the two can't be assumed, and why.
+    pub async fn assume(&self, role_arn: &str, region: &str) -> Result<(), AwsError> {
+        self.0.sessions.tenant(role_arn, region).credentials().await.map(drop)
     }
 
     /// S3 with the central role alone, in `region`: where a tenant's bucket is. Cached.

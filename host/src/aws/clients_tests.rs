@@ -34,6 +34,19 @@ async fn a_client_is_cached_by_all_that_it_depends_on() {
 }
 
 #[tokio::test]
+async fn components_are_read_with_the_central_role_or_without_one_with_own_credentials() {
+    let server = Server::start(with_sts(|_| answer(200, "wasm"))).await;
+    let object = crate::model::ObjectId { bucket: "b".into(), key: "k".into() };
+    for (central_role, signer) in [(options().central_role, "CENTRAL"), (None, "OWN")] {
+        let aws = server.aws_with(Options { central_role, ..options() }).await;
+        let whole = aws.components().get_whole(&object, 4).await.unwrap();
+        assert_eq!(whole, super::super::Whole::Bytes(b"wasm".to_vec()));
+        assert_eq!(server.of("GET").last().unwrap().signer(), signer);
+        assert_eq!(aws.components().get_whole(&object, 3).await.unwrap(), super::super::Whole::TooLarge(4));
+    }
+}
+
+#[tokio::test]
 async fn without_credentials_the_remedy_is_said() {
     let config = config::loader(&options()).no_credentials().load().await;
     let aws = Aws::new(options(), config);

@@ -80,6 +80,28 @@ impl Table {
             }
         }
     }
+
+    /// All items there are, all pages of them.
+    ///
+    /// # Errors
+    /// `NotFound`: there is no such table. `Denied`: the processor itself needs no Scan.
+    pub async fn scan(&self) -> Result<Vec<Item>, AwsError> {
+        let request = self.dynamodb.client().await?.scan().table_name(&*self.name);
+        let (mut items, mut from) = (Vec::new(), None);
+        loop {
+            let page = request
+                .clone()
+                .set_exclusive_start_key(from)
+                .send()
+                .await
+                .map_err(|error| self.dynamodb.call("Scan").failed(format!("table {}", self.name), error))?;
+            items.extend(page.items.unwrap_or_default().into_iter().map(item));
+            from = page.last_evaluated_key.filter(|key| !key.is_empty());
+            if from.is_none() {
+                return Ok(items);
+            }
+        }
+    }
 }
 
 fn item(attributes: impl IntoIterator<Item = (String, AttributeValue)>) -> Item {

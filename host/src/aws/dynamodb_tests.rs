@@ -37,6 +37,22 @@ async fn all_pages_and_all_types() {
 }
 
 #[tokio::test]
+async fn a_scan_has_all_pages_and_says_what_it_needs() {
+    let server = Server::start(|request| {
+        let page = request.text().contains("ExclusiveStartKey");
+        answer(200, if page { r#"{"Items":[{"tenant_id":{"S":"u"}}]}"# } else { FIRST })
+    })
+    .await;
+    const FIRST: &str = r#"{"Items":[{"tenant_id":{"S":"t"}}],"LastEvaluatedKey":{"tenant_id":{"S":"t"}}}"#;
+    let items = server.aws().await.table("tenants").scan().await.unwrap();
+    let tenants: Vec<_> = items.iter().map(|item| item["tenant_id"].clone()).collect();
+    assert_eq!(tenants, ["t", "u"].map(|name| Attribute::Text(name.to_owned())));
+    let server = Server::start(|_| json_error(400, "AccessDeniedException", "no")).await;
+    let error = server.aws().await.table("tenants").scan().await.unwrap_err().to_string();
+    assert!(error.contains("dynamodb:Scan") && error.contains("--tenant"), "{error}");
+}
+
+#[tokio::test]
 async fn errors_of_dynamodb() {
     for (status, code, kind) in [
         (400, "ResourceNotFoundException", Kind::NotFound),

@@ -33,5 +33,5 @@ pub use dynamodb::{Attribute, Item, Table};
 pub use error::{AwsError, Kind};
 pub use logs::{Logs, RejectedRanges};
 pub use metrics::{Datum, MetricsClient};
-pub use s3::{Body, Copy, Download, Listed, Page, PartUpload, Put, S3, Stored, Which};
+pub use s3::{Body, Copy, Download, Listed, Page, PartUpload, Put, S3, Stored, Which, Whole};
 pub use sqs::{Extended, Outgoing, Queue, Received};

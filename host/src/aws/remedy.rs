@@ -29,7 +29,7 @@ pub(super) fn remedy(error: &AwsError) -> String {
 
 fn not_found(operation: &str) -> &'static str {
     match operation {
-        "Query" => "check TENANT_CONFIG_TABLE and AWS_REGION",
+        "Query" | "Scan" => "check TENANT_CONFIG_TABLE and AWS_REGION",
         "PutLogEvents" | "CreateLogStream" => "create the log group, or allow logs:CreateLogGroup to the tenant's role",
         "GetObject" | "HeadObject" | "CopyObject" | "UploadPartCopy" => {
             "it may have been deleted, by a lifecycle rule for one; without s3:ListBucket AWS doesn't say"
@@ -71,6 +71,7 @@ fn denied_by_policy(operation: &str) -> &'static str {
              trust policy"
         }
         "Query" => "allow dynamodb:Query on the table to the processor",
+        "Scan" => "allow dynamodb:Scan on the table to whoever runs this, or name one tenant with --tenant",
         "GetObject" | "HeadObject" => "allow s3:GetObject on it (s3:GetObjectVersion for a version)",
         "ListObjectsV2" => "allow s3:ListBucket on the bucket",
         "CopyObject" | "UploadPartCopy" => {

@@ -134,6 +134,17 @@ impl Server {
     }
 }
 
+impl Aws {
+    /// AWS at `url`, for tests of other rooms: with these credentials, without a
+    /// central role, each call attempted once.
+    pub(crate) async fn at(url: &str, access_key: &str, secret: &str) -> Self {
+        let options = Options { region: "us-east-1".into(), attempts: 1, central_role: None, ..options() };
+        let own = Credentials::new(access_key, secret, None, None, "test");
+        let config = config::loader(&options).credentials_provider(own).endpoint_url(url).load().await;
+        Self::new(options, config)
+    }
+}
+
 pub(super) fn options() -> Options {
     Options {
         region: "eu-west-1".into(),

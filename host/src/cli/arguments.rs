@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::model::AllowedSource;
+
 /// Routes the logs of many tenants.
 ///
 /// Without a command it works on AWS: takes notifications of log objects, finds
@@ -23,6 +25,83 @@ pub(super) enum Command {
     /// out, and to try a guest on real logs
     #[command(after_long_help = after_help_local())]
     Local(LocalArguments),
+    /// Look at components, and make them ready ahead of time
+    #[command(subcommand)]
+    Guest(GuestCommand),
+    /// Check settings, tenants, their roles and their components; changes nothing
+    ///
+    /// Each tenant's role is assumed, and not used; each component is fetched,
+    /// verified, compiled, and asked about its settings, and nothing of it is kept.
+    /// With --tenants the file is looked at as `local` does: no role is assumed.
+    #[command(after_long_help = after_help_check())]
+    Check(CheckArguments),
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum GuestCommand {
+    /// Say what a component can do, and whether it would be refused
+    #[command(after_long_help = after_help_inspect())]
+    Inspect(InspectArguments),
+    /// Compile components into the cache, before they are needed
+    #[command(after_long_help = after_help_precompile())]
+    Precompile(PrecompileArguments),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct InspectArguments {
+    /// A file, or where a component lies: s3://bucket/key, file:path,
+    /// oci://registry/name@sha256:HEX; each may end in the @sha256:HEX of its bytes
+    #[arg(value_name = "FILE|REFERENCE")]
+    pub(super) component: String,
+    /// Say it as JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct TenantArguments {
+    /// The items of this tenant file, in place of the DynamoDB table's
+    #[arg(long, value_name = "FILE")]
+    pub(super) tenants: Option<PathBuf>,
+    /// The items of this tenant alone
+    #[arg(long, value_name = "ID")]
+    pub(super) tenant: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct PrecompileArguments {
+    /// Components, in place of those that items, DEFAULT_PLUGIN and KEY_PARSER name
+    #[arg(value_name = "REFERENCE@sha256:HEX", conflicts_with_all = ["tenants", "tenant"])]
+    pub(super) components: Vec<String>,
+    #[command(flatten)]
+    pub(super) which: TenantArguments,
+    /// Write the compiled forms there too, for PLUGIN_COMPILED of Lambdas; needs
+    /// PLUGIN_CACHE_KEY
+    #[arg(long, value_name = "s3://BUCKET/PREFIX", value_parser = s3_place)]
+    pub(super) publish: Option<S3Place>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CheckArguments {
+    #[command(flatten)]
+    pub(super) which: TenantArguments,
+    /// Say it as JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// A bucket, and a prefix that ends in `/` or is empty.
+#[derive(Debug, Clone)]
+pub(super) struct S3Place {
+    pub(super) bucket: String,
+    pub(super) prefix: String,
+}
+
+fn s3_place(text: &str) -> Result<S3Place, String> {
+    match crate::tenant::plugin::allowed(text) {
+        Ok(AllowedSource::S3 { bucket, prefix }) => Ok(S3Place { bucket, prefix }),
+        _ => Err("expected s3://BUCKET/PREFIX".to_owned()),
+    }
 }
 
 #[derive(Debug, Args)]
@@ -86,6 +165,22 @@ fn after_help_local() -> String {
          2  the command line can't be understood\n  3  a setting, file or folder that was named is wrong",
         crate::settings::help()
     )
+}
+
+fn after_help_inspect() -> &'static str {
+    "Exit codes:\n  0  it would be taken\n  1  it can't be had: see the error\n  \
+     2  the command line can't be understood\n  3  it would be refused, or a setting is wrong\n  4  no AWS credentials"
+}
+
+fn after_help_precompile() -> &'static str {
+    "Without arguments: the components of all items of the DynamoDB table (needs dynamodb:Scan), DEFAULT_PLUGIN and \
+     KEY_PARSER.\n\nExit codes:\n  0  all are compiled\n  1  one is not, or an item can't be read: see the errors\n  \
+     2  the command line can't be understood\n  3  a setting or file that was named is wrong\n  4  no AWS credentials"
+}
+
+fn after_help_check() -> &'static str {
+    "Exit codes:\n  0  all is good\n  1  something is wrong: it says what\n  2  the command line can't be understood\n  \
+     3  a setting or file that was named is wrong\n  4  no AWS credentials"
 }
 
 /// The reference takes its one flag with a single dash too.

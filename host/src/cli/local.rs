@@ -8,14 +8,18 @@ use std::time::Instant;
 use super::Exit;
 use super::arguments::LocalArguments;
 use super::console::Console;
-use super::{plan, variable};
+use super::plan::{self, Reach};
+use super::variable;
 use crate::guest::Precompiled;
 use crate::intake::local::{Output, Run};
+use crate::model::{AllowedSource, Limits};
 use crate::object::{Walk, walk};
-use crate::pipeline::{Plan, Stop};
+use crate::pipeline::Stop;
+use crate::plugin::Plans;
 use crate::report::Report;
 use crate::settings::{Machine, Settings};
-use crate::tenant::FileDirectory;
+use crate::telemetry::Metrics;
+use crate::tenant::{FileDirectory, PluginRules};
 
 /// What was wrong with settings, files and folders: all of it at once.
 type Problems = Vec<String>;
@@ -26,7 +30,7 @@ struct Inputs {
     warnings: Vec<String>,
     tenants: FileDirectory,
     walk: Walk,
-    plan: Plan,
+    plans: Plans,
 }
 
 pub(super) fn run(arguments: &LocalArguments, default_guest: Precompiled<'_>) -> Exit {
@@ -41,7 +45,7 @@ pub(super) fn run(arguments: &LocalArguments, default_guest: Precompiled<'_>) ->
         Ok(output) => output,
         Err(error) => return configuration(&[error.to_string()]),
     };
-    let Inputs { settings, warnings, tenants, walk, plan } = inputs;
+    let Inputs { settings, warnings, tenants, walk, plans } = inputs;
     let bytes = walk.objects.iter().filter_map(|object| std::fs::metadata(&object.path).ok()).map(|file| file.len());
     let console = Arc::new(Console::new(settings.log_level, arguments.guest_log, bytes.sum()));
     for warning in warnings.iter().chain(tenants.warnings()).chain(output.warnings()) {
@@ -53,12 +57,13 @@ pub(super) fn run(arguments: &LocalArguments, default_guest: Precompiled<'_>) ->
     let run = Run {
         tenants,
         output,
-        plan,
+        plans,
         max_line_bytes: settings.max_line_bytes,
         max_object_bytes: settings.max_object_bytes.unwrap_or(0),
         max_batch_events: settings.max_batch_size,
         max_concurrent_objects: settings.max_concurrent_objects,
         again: arguments.again,
+        shadow_contents: settings.plugin.shadow_contents,
         stop: Stop::default(),
         watch: Arc::clone(&console) as _,
     };
@@ -101,20 +106,27 @@ fn configuration(problems: &[String]) -> Exit {
 fn inputs(arguments: &LocalArguments, default_guest: Precompiled<'_>, machine: Machine) -> Result<Inputs, Problems> {
     let mut problems = Problems::new();
     let settings = Settings::for_local(&variable, machine);
-    let settings = settings.map_err(|error| problems.push(error.to_string())).ok();
-    let tenants = FileDirectory::load(&arguments.tenants).map_err(|error| problems.push(error.to_string())).ok();
+    let mut settings = settings.map_err(|error| problems.push(error.to_string())).ok();
+    let limits = settings.as_ref().map_or(Limits::DEFAULT, |(settings, _)| settings.plugin.limits.clone());
+    let rules = PluginRules::of_file(&arguments.tenants, limits);
+    if let Some((settings, _)) = settings.as_mut().filter(|(settings, _)| settings.plugin.sources.is_empty()) {
+        settings.plugin.sources.extend(rules.folder.clone().map(AllowedSource::Folder));
+    }
+    let tenants =
+        FileDirectory::load(&arguments.tenants, &rules).map_err(|error| problems.push(error.to_string())).ok();
     let walk = objects(&arguments.objects).map_err(|problem| problems.push(problem)).ok();
     let apart = apart(&arguments.objects, &arguments.output).map_err(|problem| problems.push(problem)).ok();
     let report = arguments.report.as_deref().map_or(Ok(()), report_place);
     let report = report.map_err(|problem| problems.push(problem)).ok();
-    let plan = settings.as_ref().and_then(|(settings, _)| {
-        let loaded = plan::load(&arguments.plugin, default_guest, settings, settings.max_concurrent_objects, machine);
+    let guests = settings.as_ref().and_then(|(settings, _)| {
+        let loaded = plan::load(&arguments.plugin, default_guest, settings, settings.max_concurrent_objects);
         loaded.map_err(|problem| problems.push(problem)).ok()
     });
-    match (settings, tenants, walk.zip(apart).zip(report), plan) {
-        (Some((settings, mut warnings)), Some(tenants), Some(((walk, ()), ())), Some((plan, odd))) => {
-            warnings.extend(odd);
-            Ok(Inputs { settings, warnings, tenants, walk, plan })
+    match (settings, tenants, walk.zip(apart).zip(report), guests) {
+        (Some((settings, mut warnings)), Some(tenants), Some(((walk, ()), ())), Some(mut guests)) => {
+            warnings.extend(guests.odd.take());
+            let plans = plan::plans(guests, &settings.plugin, Reach::Local, machine, Metrics::new());
+            Ok(Inputs { settings, warnings, tenants, walk, plans })
         }
         _ => Err(problems),
     }
@@ -192,6 +204,11 @@ async fn stop_on_signal(stop: Stop, console: Arc<Console>) {
     std::process::exit(Exit::Failed as i32);
 }
 
+/// The table, and what there is to say about components.
+fn shown(report: &Report) -> Vec<u8> {
+    std::iter::once(report.table()).chain(report.components()).collect::<Vec<_>>().join("\n").into_bytes()
+}
+
 /// The table to standard output, or the report in its place.
 fn print(report: &Report, path: Option<&Path>) -> Result<(), String> {
     let json = || serde_json::to_vec_pretty(report).map_err(|error| error.to_string());
@@ -205,8 +222,8 @@ fn print(report: &Report, path: Option<&Path>) -> Result<(), String> {
         Some(path) => {
             let written =
                 std::fs::write(path, json()?).map_err(|error| format!("--report {}: {error}", path.display()));
-            show(report.table().as_bytes()).and(written)
+            show(&shown(report)).and(written)
         }
-        None => show(report.table().as_bytes()),
+        None => show(&shown(report)),
     }
 }

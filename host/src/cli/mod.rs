@@ -3,15 +3,21 @@
 //! - `arguments`: commands and flags.
 //! - `modes`: `log-processor [--mode …]`, on AWS.
 //! - `local`: `log-processor local`.
-//! - `plan`: the guests that both work with.
+//! - `guest`: `log-processor guest …`: looks at components, and makes them ready.
+//! - `check`: `log-processor check`: settings, tenants, roles, components.
+//! - `operator`: what these two share.
+//! - `plan`: the guests that all work with.
 //! - `arenas`: the allocator.
 //! - `console`: messages and progress on standard error.
 
 mod arenas;
 mod arguments;
+mod check;
 mod console;
+mod guest;
 mod local;
 mod modes;
+mod operator;
 mod plan;
 
 use std::ffi::OsString;
@@ -21,7 +27,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::guest::Precompiled;
-use arguments::{Arguments, Command};
+use arguments::{Arguments, Command, GuestCommand};
 
 /// Exit codes, as the reference has them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +51,13 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, default_guest: Precomp
     let arguments = arguments.into_iter().filter(|argument| !argument.is_empty()).map(arguments::with_two_dashes);
     let exit = match Arguments::try_parse_from(arguments) {
         Ok(Arguments { command: Some(Command::Local(arguments)), .. }) => local::run(&arguments, default_guest),
+        Ok(Arguments { command: Some(Command::Check(arguments)), .. }) => operator::run(check::check(&arguments)),
+        Ok(Arguments { command: Some(Command::Guest(GuestCommand::Inspect(arguments))), .. }) => {
+            operator::run(guest::inspect(&arguments))
+        }
+        Ok(Arguments { command: Some(Command::Guest(GuestCommand::Precompile(arguments))), .. }) => {
+            operator::run(guest::precompile(&arguments))
+        }
         Ok(Arguments { command: None, mode }) => modes::run(&mode, default_guest),
         Err(error) => {
             // Help and version are asked for, and no failure.
@@ -64,5 +77,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, default_guest: Precomp
 /// What the environment says. What is no UTF-8 is refused like any other value that
 /// is none.
 fn variable(name: &str) -> Option<String> {
-    std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
+    path_variable(name).map(|value| value.to_string_lossy().into_owned())
+}
+
+/// What the environment says, where it is a path.
+fn path_variable(name: &str) -> Option<OsString> {
+    std::env::var_os(name)
 }

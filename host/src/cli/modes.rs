@@ -5,7 +5,8 @@ use std::io::Write;
 use std::sync::Arc;
 
 use super::arguments::ModeArguments;
-use super::{Exit, arenas, plan, variable};
+use super::plan::{self, Guests, Reach};
+use super::{Exit, arenas, variable};
 use crate::aws::{Aws, Options};
 use crate::delivery::dead_letter::DeadLetterStore;
 use crate::guest::Precompiled;
@@ -13,7 +14,7 @@ use crate::intake::message::{Bounds, Control, Parts, Processor};
 use crate::intake::{lambda, manual, scan, sqs};
 use crate::settings::{AwsSettings, DeadLetterPlace, Machine, Settings, lambda_environment};
 use crate::telemetry::{self, Health, Metrics};
-use crate::tenant::TableDirectory;
+use crate::tenant::{PluginRules, TableDirectory};
 
 /// Where messages come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,12 +34,12 @@ impl Mode {
 }
 
 /// Why the process ends early.
-struct Fatal {
-    exit: Exit,
-    problem: String,
+pub(super) struct Fatal {
+    pub(super) exit: Exit,
+    pub(super) problem: String,
 }
 
-fn fatal(exit: Exit, problem: impl Into<String>) -> Fatal {
+pub(super) fn fatal(exit: Exit, problem: impl Into<String>) -> Fatal {
     Fatal { exit, problem: problem.into() }
 }
 
@@ -69,9 +70,9 @@ fn prepared(arguments: &ModeArguments, default_guest: Precompiled<'_>) -> Result
     }
     // As many again may have stepped aside.
     let at_once = settings.max_concurrent_objects.saturating_mul(2);
-    let (plan, odd) = plan::load(&arguments.plugin, default_guest, &settings, at_once, machine)
+    let guests = plan::load(&arguments.plugin, default_guest, &settings, at_once)
         .map_err(|problem| fatal(Exit::Configuration, problem))?;
-    if let Some(odd) = odd {
+    if let Some(odd) = &guests.odd {
         tracing::warn!("{odd}");
     }
     check(mode, &aws)?;
@@ -81,7 +82,7 @@ fn prepared(arguments: &ModeArguments, default_guest: Precompiled<'_>) -> Result
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(machine.cores.min(4)).enable_all().build();
     let runtime = runtime.map_err(|error| fatal(Exit::Failed, format!("no threads can be started: {error}")))?;
-    let done = runtime.block_on(work(mode, settings, aws, plan, body));
+    let done = runtime.block_on(work(mode, settings, aws, guests, machine, body));
     // A hung destination must not hold the process.
     runtime.shutdown_background();
     done
@@ -117,13 +118,20 @@ async fn work(
     mode: Mode,
     settings: Settings,
     aws_settings: AwsSettings,
-    plan: crate::pipeline::Plan,
+    guests: Guests,
+    machine: Machine,
     body: Option<String>,
 ) -> Result<(), Fatal> {
     let aws = Aws::connect(options(&aws_settings)).await.map_err(|error| fatal(Exit::Aws, error.to_string()))?;
     let (metrics, health) = (Metrics::new(), Health::default());
-    let directory =
-        TableDirectory::new(aws.table(&aws_settings.tenant_table), aws_settings.tenant_cache, metrics.clone());
+    let rules = PluginRules { limits: settings.plugin.limits.clone(), folder: None };
+    let table = aws.table(&aws_settings.tenant_table);
+    let directory = TableDirectory::new(table, aws_settings.tenant_cache, rules, metrics.clone());
+    let reach = Reach::Aws { s3: aws.components(), lambda: mode == Mode::Lambda };
+    let plans = plan::plans(guests, &settings.plugin, reach, machine, metrics.clone());
+    if matches!(mode, Mode::Sqs | Mode::Scan) {
+        tokio::spawn(plans.clone().warm());
+    }
     let queue = aws_settings.queue_url.as_deref().map(|url| aws.queue(url));
     let processor = Arc::new(Processor::new(Parts {
         // Only what came from the queue goes back to it.
@@ -132,7 +140,7 @@ async fn work(
         bounds: bounds(&settings, &aws_settings),
         aws: aws.clone(),
         directory,
-        plan,
+        plans,
         metrics: metrics.clone(),
         health: health.clone(),
     }));
@@ -174,7 +182,7 @@ async fn work(
     }
 }
 
-fn options(settings: &AwsSettings) -> Options {
+pub(super) fn options(settings: &AwsSettings) -> Options {
     Options {
         region: settings.region.clone(),
         path_style: settings.path_style,
@@ -192,6 +200,7 @@ fn bounds(settings: &Settings, aws: &AwsSettings) -> Bounds {
         attempts: aws.attempts,
         max_concurrent_objects: settings.max_concurrent_objects,
         max_concurrent_per_tenant: aws.max_concurrent_per_tenant,
+        shadow_contents: settings.plugin.shadow_contents,
     }
 }
 

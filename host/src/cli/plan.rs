@@ -4,18 +4,28 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::arguments::PluginArguments;
-use crate::guest::{Component, Engine, Instance, Limits, Precompiled};
-use crate::pipeline::{GuestSlots, Plan};
-use crate::settings::{Machine, Settings};
+use crate::aws::S3;
+use crate::guest::{Component, Engine, Instance, Precompiled, Surroundings};
+use crate::model::{Limits, OnError};
+use crate::pipeline::{GuestSlots, TenantGuest};
+use crate::plugin::{CacheOptions, CompiledPlace, Loader, LoaderOptions, Plans, PlansParts, Sources, default_folder};
+use crate::settings::{Machine, PluginSettings, Settings};
+use crate::telemetry::Metrics;
 
-/// Lines of a guest's log that are kept for each object.
-const GUEST_LOG_LINES: u64 = 100;
+/// Bytes of a component that a Lambda compiles itself: about a second's work. What is
+/// larger is published by `guest precompile`.
+const LAMBDA_COMPILES: u64 = 1024 * 1024;
 
-/// Bytes that may be held back beside values of MAX_LINE_BYTES: whole chunks count.
-const HELD_BESIDE_BYTES: usize = 1024 * 1024;
+/// The guests that are there from the start.
+pub(super) struct Guests {
+    engine: Engine,
+    default: Component,
+    command_line: Option<TenantGuest>,
+    /// What is odd about them.
+    pub(super) odd: Option<String>,
+}
 
-/// Loads the guests, for `at_once` deliveries at work; the second value is what is
-/// odd about them.
+/// Loads them, for `at_once` deliveries at work.
 ///
 /// # Errors
 /// What is wrong with a component or its settings, and which flag named it.
@@ -24,19 +34,12 @@ pub(super) fn load(
     default_guest: Precompiled<'_>,
     settings: &Settings,
     at_once: usize,
-    machine: Machine,
-) -> Result<(Plan, Option<String>), String> {
-    let tenant_limits = Limits {
-        memory_bytes: usize::try_from(settings.plugin_memory_bytes).unwrap_or(usize::MAX),
-        fuel_per_mib: settings.plugin_fuel_per_mib,
-        output_ratio: usize::try_from(settings.plugin_max_output_ratio).unwrap_or(usize::MAX),
-        // A value of MAX_LINE_BYTES over several lines, and what stands in its chunks beside it.
-        held_back_bytes: settings.max_line_bytes.saturating_mul(2).saturating_add(HELD_BESIDE_BYTES),
-        log_lines: GUEST_LOG_LINES,
-    };
+) -> Result<Guests, String> {
+    let tenant_limits = settings.plugin.limits.clone();
     let default_limits = tenant_limits.clone().for_default_guest(settings.max_line_bytes);
-    // Each delivery at work has a tenant's and a default instance, and one for its key.
-    let instances = u32::try_from(at_once.saturating_mul(3)).unwrap_or(u32::MAX);
+    // Each delivery at work has a tenant's and a default instance, the same of its
+    // shadow, and one for its key.
+    let instances = u32::try_from(at_once.saturating_mul(4)).unwrap_or(u32::MAX);
     let memory = tenant_limits.memory_bytes.max(default_limits.memory_bytes);
     let engine = Engine::new(instances, memory).map_err(|error| error.to_string())?;
     let (default, compiled) = engine
@@ -46,32 +49,93 @@ pub(super) fn load(
         "the embedded guest was compiled anew, which takes longer: its machine code doesn't fit an older CPU (it needs AVX2) or little address space (ulimit -v)"
             .to_owned()
     });
-    let tenant = arguments.plugin.as_deref().map(|path| plugin(&engine, path, tenant_limits)).transpose()?;
-    if let Some(tenant) = &tenant {
-        check_settings(tenant, &arguments.plugin_settings)?;
+    let command_line = arguments.plugin.as_deref().map(|path| plugin(&engine, path, tenant_limits)).transpose()?;
+    if let Some(component) = &command_line {
+        check_settings(component, &arguments.plugin_settings)?;
     }
-    Ok((
-        Plan {
-            default,
-            tenant,
-            settings: Arc::new(arguments.plugin_settings.clone()),
-            slots: GuestSlots::new(machine.cores),
-        },
-        odd,
-    ))
+    let command_line = command_line.map(|component| TenantGuest {
+        component,
+        settings: Arc::new(arguments.plugin_settings.clone()),
+        on_error: OnError::Retry,
+        logs_to_operator: false,
+    });
+    Ok(Guests { engine, default, command_line, odd })
+}
+
+/// Where the components lie that items name.
+pub(super) enum Reach {
+    /// In folders and registries.
+    Local,
+    /// In buckets as well.
+    Aws {
+        /// With the central role.
+        s3: S3,
+        /// A Lambda's invocations have no time to compile much.
+        lambda: bool,
+    },
+}
+
+/// Plans with these guests, and with what items name.
+pub(super) fn plans(
+    guests: Guests,
+    settings: &PluginSettings,
+    reach: Reach,
+    machine: Machine,
+    metrics: Metrics,
+) -> Plans {
+    let Guests { engine, default, command_line, .. } = guests;
+    Plans::new(PlansParts {
+        default,
+        command_line,
+        default_plugin: settings.default_plugin.clone(),
+        key_parser: settings.key_parser.clone(),
+        slots: GuestSlots::new(machine.cores),
+        suspends: matches!(reach, Reach::Aws { .. }),
+        loader: Loader::new(engine, options(settings, reach)),
+        metrics,
+    })
+}
+
+fn options(settings: &PluginSettings, reach: Reach) -> LoaderOptions {
+    let (s3, lambda) = match reach {
+        Reach::Local => (None, false),
+        Reach::Aws { s3, lambda } => (Some(s3), lambda),
+    };
+    let compiled = settings.compiled.clone().zip(s3.clone());
+    LoaderOptions {
+        compiled: compiled.map(|((bucket, prefix), s3)| CompiledPlace { s3, bucket, prefix }),
+        compile_at_most: lambda.then_some(LAMBDA_COMPILES),
+        ..loader_options(settings, s3)
+    }
+}
+
+/// What a loader works with, as the settings say, anywhere but in a Lambda. `s3`: with
+/// the central role's credentials; none: there is no AWS.
+pub(super) fn loader_options(settings: &PluginSettings, s3: Option<S3>) -> LoaderOptions {
+    let PluginSettings { sources, registry_auth, cache_dir, cache_bytes, cache_key, loaded_bytes, .. } =
+        settings.clone();
+    let folder = cache_dir.unwrap_or_else(|| default_folder(super::path_variable));
+    LoaderOptions {
+        sources: Sources { allowed: sources, s3, registry_auth },
+        cache: CacheOptions { folder: Some(folder), bytes: cache_bytes, key: cache_key.map(|key| key.0) },
+        compiled: None,
+        compile_at_most: None,
+        loaded_bytes,
+    }
 }
 
 fn plugin(engine: &Engine, path: &Path, limits: Limits) -> Result<Component, String> {
     let named = |error: &dyn std::fmt::Display| format!("--plugin {}: {error}", path.display());
-    let bytes = crate::guest::read_component(path).map_err(|error| named(&error))?;
+    let bytes = crate::guest::read_component(path, &limits).map_err(|error| named(&error))?;
     engine.load(&path.display().to_string(), &bytes, limits).map_err(|error| named(&error))
 }
 
 fn check_settings(tenant: &Component, settings: &[(String, String)]) -> Result<(), String> {
-    if !tenant.exports().settings_check {
+    if tenant.exports().settings_check.is_none() {
         return Ok(());
     }
-    let checked = Instance::start(tenant).and_then(|mut instance| instance.check_settings(settings));
+    let checked =
+        Instance::start(tenant, &Surroundings::none()).and_then(|mut instance| instance.check_settings(settings));
     match checked {
         Ok(Ok(())) => Ok(()),
         Ok(Err(text)) => Err(format!("--plugin-setting: the component refuses its settings: {text}")),

@@ -1,9 +1,9 @@
 //! What a guest returned, believed only after it was checked. Each line must be
 //! able to get exactly one outcome from it.
 
-use super::limits::Limits;
-use super::{GuestError, bounded, v0_1_0 as contract};
+use super::{GuestError, bounded, contract};
 use crate::model::Event;
+use crate::model::Limits;
 
 /// What became of lines that led to no output of their own.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -130,16 +130,44 @@ impl Open {
     }
 
     /// Bounds what came out by what went in.
-    fn size(&self, items: usize, bytes: usize, limits: &Limits, input: usize) -> Result<(), GuestError> {
-        let (most_items, most_bytes) = (limits.output_items(input), limits.output_bytes(input));
-        if items <= most_items && bytes <= most_bytes {
+    fn size(&self, out: Size, limits: &Limits, input: usize) -> Result<(), GuestError> {
+        let (most_items, most_bytes) = (limits.most_output_items(input), limits.most_output_bytes(input));
+        let Size { items, bytes, longest, notes } = out;
+        let detail = if longest > limits.message_bytes {
+            format!(
+                "one record has {longest} bytes, at most {} may be (PLUGIN_MAX_MESSAGE_BYTES)",
+                limits.message_bytes
+            )
+        } else if items > most_items || bytes > most_bytes {
+            // Which of the limits is the one that counts for so much input.
+            let setting = if items > most_items && most_items == limits.output_events {
+                "PLUGIN_MAX_OUTPUT_EVENTS"
+            } else if items <= most_items && most_bytes == limits.output_bytes {
+                "PLUGIN_MAX_OUTPUT_BYTES"
+            } else {
+                "PLUGIN_MAX_OUTPUT_RATIO"
+            };
+            format!(
+                "{items} records of {bytes} bytes came of {input} bytes, at most {most_items} and {most_bytes} may ({setting})"
+            )
+        } else if notes > most_items {
+            format!(
+                "{notes} notes came of {input} bytes, at most {most_items} may (PLUGIN_MAX_OUTPUT_EVENTS); one note can be about many lines"
+            )
+        } else {
             return Ok(());
-        }
-        let detail = format!(
-            "{items} records of {bytes} bytes came of {input} bytes, at most {most_items} and {most_bytes} may (PLUGIN_MAX_OUTPUT_RATIO)"
-        );
+        };
         Err(GuestError::Limit { function: self.function, limit: "output", detail })
     }
+}
+
+/// How much came out.
+struct Size {
+    items: usize,
+    bytes: usize,
+    /// Bytes of the longest of them.
+    longest: usize,
+    notes: usize,
 }
 
 pub(super) fn transformed(
@@ -151,14 +179,13 @@ pub(super) fn transformed(
     input: usize,
 ) -> Result<Transformed, GuestError> {
     let open = Open { function, from, to };
-    let bytes = out.events.iter().map(|event| event.message.len()).sum();
-    open.size(out.events.len(), bytes, limits, input)?;
+    let lengths = out.events.iter().map(|event| event.message.len());
+    let (bytes, longest) = (lengths.clone().sum(), lengths.max().unwrap_or(0));
+    open.size(Size { items: out.events.len(), bytes, longest, notes: out.notes.len() }, limits, input)?;
     let pending_from = open.pending(out.pending_from, last_call)?;
     open.ascending(out.events.iter().map(|event| event.line), pending_from)?;
     let notes = open.notes(out.notes, out.events.iter().map(|event| event.line), pending_from)?;
-    let events = out.events.into_iter();
-    let events = events.map(|event| Event { line: event.line, timestamp: event.timestamp, message: event.message });
-    Ok(Transformed { events: events.collect(), notes, pending_from })
+    Ok(Transformed { events: out.events, notes, pending_from })
 }
 
 pub(super) fn rewritten(
@@ -170,7 +197,12 @@ pub(super) fn rewritten(
     input: usize,
 ) -> Result<Rewritten, GuestError> {
     let open = Open { function, from, to };
-    open.size(out.sources.len(), out.lines.len(), limits, input)?;
+    let longest = longest_line(&out.lines);
+    open.size(
+        Size { items: out.sources.len(), bytes: out.lines.len(), longest, notes: out.notes.len() },
+        limits,
+        input,
+    )?;
     let pending_from = open.pending(out.pending_from, last_call)?;
     let lines = memchr::memchr_iter(b'\n', &out.lines).count();
     if lines != out.sources.len() || out.lines.last().is_some_and(|&byte| byte != b'\n') {
@@ -184,12 +216,19 @@ pub(super) fn rewritten(
     Ok(Rewritten { lines: out.lines, sources: out.sources, notes, pending_from })
 }
 
+/// Bytes of the longest line, without its newline.
+fn longest_line(lines: &[u8]) -> usize {
+    let mut begin = 0;
+    let ends = memchr::memchr_iter(b'\n', lines).chain([lines.len()]);
+    ends.map(|end| end - std::mem::replace(&mut begin, end + 1).min(end)).max().unwrap_or(0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn limits() -> Limits {
-        Limits { memory_bytes: 1 << 20, fuel_per_mib: 1, output_ratio: 16, held_back_bytes: 1 << 20, log_lines: 1 }
+        Limits { memory_bytes: 1 << 20, fuel_per_mib: 1, held_back_bytes: 1 << 20, ..Limits::default() }
     }
 
     fn event(line: u64) -> contract::Event {
@@ -254,6 +293,50 @@ mod tests {
         };
         let error = transformed("transform", out, (10, 20), false, &limits(), 100).unwrap_err();
         assert_eq!(error.name(), "guest-output");
+    }
+
+    fn events_of(messages: &[usize], notes: usize, limits: &Limits) -> Result<Transformed, String> {
+        let events = messages.iter().map(|&bytes| contract::Event { message: "x".repeat(bytes), ..event(10) });
+        let notes = (0..notes).map(|_| note(11, 11)).collect();
+        let out = contract::Transformed { events: events.collect(), notes, pending_from: None };
+        transformed("transform", out, (10, 20), false, limits, 100).map_err(|error| {
+            assert_eq!((error.name(), error.is_guests_fault()), ("guest-output", true), "{error}");
+            error.to_string()
+        })
+    }
+
+    #[test]
+    fn each_limit_of_output_is_named_with_its_number_and_setting() {
+        let says = |error: String, parts: [&str; 2]| {
+            assert!(parts.iter().all(|&part| error.contains(part)), "{error}");
+        };
+        let few = Limits { output_events: 3, ..limits() };
+        assert!(events_of(&[1, 1, 1], 0, &few).is_ok());
+        says(events_of(&[1; 4], 0, &few).unwrap_err(), ["at most 3 and", "PLUGIN_MAX_OUTPUT_EVENTS"]);
+        says(events_of(&[], 4, &few).unwrap_err(), ["4 notes", "PLUGIN_MAX_OUTPUT_EVENTS"]);
+        let small = Limits { output_bytes: 10, ..limits() };
+        assert!(events_of(&[5, 5], 0, &small).is_ok());
+        says(events_of(&[5, 6], 0, &small).unwrap_err(), ["and 10 may", "PLUGIN_MAX_OUTPUT_BYTES"]);
+        says(events_of(&[1; 2_000], 0, &limits()).unwrap_err(), ["at most 1074", "PLUGIN_MAX_OUTPUT_RATIO"]);
+        says(events_of(&[100_000], 0, &limits()).unwrap_err(), ["67136 may", "PLUGIN_MAX_OUTPUT_RATIO"]);
+        let short = Limits { message_bytes: 7, ..limits() };
+        assert!(events_of(&[7, 7], 0, &short).is_ok());
+        says(events_of(&[7, 8], 0, &short).unwrap_err(), ["8 bytes, at most 7", "PLUGIN_MAX_MESSAGE_BYTES"]);
+    }
+
+    #[test]
+    fn a_rewritten_line_is_no_longer_than_a_message() {
+        let short = Limits { message_bytes: 7, ..limits() };
+        let make = |lines: &str| {
+            let sources = vec![10; lines.matches('\n').count()];
+            let out =
+                contract::Rewritten { lines: lines.as_bytes().to_vec(), sources, notes: vec![], pending_from: None };
+            rewritten("rewrite", out, (10, 20), false, &short, 100).map_err(|error| error.to_string())
+        };
+        assert!(make("1234567\n1\n1234567\n").is_ok());
+        for long in ["12345678\n", "1\n12345678\n1\n", "1\n12345678"] {
+            assert!(make(long).unwrap_err().contains("8 bytes, at most 7 may be (PLUGIN_MAX_MESSAGE_BYTES)"), "{long}");
+        }
     }
 
     #[test]

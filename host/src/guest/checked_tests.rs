@@ -9,7 +9,7 @@ const FROM: u64 = 10;
 const TO: u64 = 20;
 
 fn limits() -> Limits {
-    Limits { memory_bytes: 1 << 20, fuel_per_mib: 1, output_ratio: 16, held_back_bytes: 1 << 20, log_lines: 1 }
+    Limits { memory_bytes: 1 << 20, fuel_per_mib: 1, held_back_bytes: 1 << 20, ..Limits::default() }
 }
 
 /// Whether the answer may be believed.

@@ -6,21 +6,19 @@ use sha2::{Digest, Sha256};
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{InstancePre, Linker};
 
-use super::limits::Limits;
+use super::contract::{self, Version};
+use super::exports::Exports;
 use super::state::State;
-use super::v0_1_0 as contract;
+use crate::model::Limits;
 
-/// Largest component that is looked at, in bytes.
-const MAX_COMPONENT_BYTES: usize = 64 * 1024 * 1024;
-
-/// Reads a component's file, but no more of it than a component may have.
+/// Reads a component's file, but hardly more of it than a component may have.
 ///
 /// # Errors
 /// Where the file can't be read.
-pub fn read_component(path: &std::path::Path) -> std::io::Result<Vec<u8>> {
+pub fn read_component(path: &std::path::Path, limits: &Limits) -> std::io::Result<Vec<u8>> {
     use std::io::Read;
     let mut bytes = Vec::new();
-    std::fs::File::open(path)?.take(MAX_COMPONENT_BYTES as u64 + 1).read_to_end(&mut bytes)?;
+    std::fs::File::open(path)?.take(limits.component_bytes.saturating_add(1)).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
@@ -33,24 +31,41 @@ pub enum LoadError {
     )]
     NotAComponent(&'static str),
     /// Larger than the limit.
-    #[error("the component has more than {MAX_COMPONENT_BYTES} bytes, the limit")]
-    TooLarge,
+    #[error("the component has more than {0} bytes, the limit (PLUGIN_MAX_COMPONENT_BYTES)")]
+    TooLarge(u64),
     /// It can't be compiled.
     #[error("the component can't be compiled: {0}")]
     Compile(String),
     /// It wants something that no guest is given.
-    #[error("the component imports `{0}`, and guests are given nothing but `{host}`: remove what needs it", host = contract::HOST_LOG)]
+    #[error(
+        "the component imports `{0}`, and guests are given nothing but `log-router:plugin/host-log` ({spoken}) and an empty WASI (wasi:cli, clocks, filesystem, io, random, sockets, all 0.2): remove what needs it",
+        spoken = Version::list()
+    )]
     Import(String),
+    /// It is put together from several that have a memory each.
+    #[error(
+        "the component has {0} memories, and one is the limit: what is put together from several components can't be bounded; link them into one"
+    )]
+    Memories(u32),
+    /// It is made of more parts than one may have.
+    #[error("the component is made of too many parts: {0}")]
+    Parts(String),
     /// Its own start fails.
     #[error("the component can't be started: {0}")]
     Start(String),
     /// It exports nothing of the contract.
     #[error(
-        "the component exports no interface of the contract log-router:plugin@0.1.0 (key-parser, log-filter, record-rewrite, record-transform, settings-check); it exports: {0}"
+        "the component exports no interface of the contract log-router:plugin (key-parser, log-filter, record-rewrite, record-transform, settings-check); it exports: {0}"
     )]
     NoExport(String),
+    /// It exports something of another version of the contract, or of none.
+    #[error(
+        "the component exports `{0}`, which no version of the contract has that this host speaks ({spoken}): build it against one of them",
+        spoken = Version::list()
+    )]
+    Version(String),
     /// What it exports is of another type than the contract's.
-    #[error("the component's `{interface}` differs from the contract 0.1.0: {detail}")]
+    #[error("the component's `{interface}` differs from the contract's: {detail}")]
     Type {
         /// Interface.
         interface: &'static str,
@@ -61,23 +76,10 @@ pub enum LoadError {
 
 impl LoadError {
     pub(super) fn compile(error: wasmtime::Error) -> Self {
-        Self::Compile(super::bounded(format!("{error:#}")))
+        let text = super::bounded(format!("{error:#}"));
+        // The pool's words for it; nothing but its text tells it apart.
+        if text.contains("transitively contains") { Self::Parts(text) } else { Self::Compile(text) }
     }
-}
-
-/// Which interfaces a component exports; the default guest does the rest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Exports {
-    /// Reads an object's key.
-    pub key_parser: bool,
-    /// Decides whether a delivery wants an object.
-    pub log_filter: bool,
-    /// Records in, records out.
-    pub record_rewrite: bool,
-    /// Records in, events out.
-    pub record_transform: bool,
-    /// Says what is wrong with settings.
-    pub settings_check: bool,
 }
 
 /// A component that was compiled, checked and linked. `Clone` is cheap.
@@ -85,8 +87,8 @@ pub struct Exports {
 pub struct Component {
     pub(super) pre: InstancePre<State>,
     pub(super) limits: Arc<Limits>,
-    name: Arc<str>,
-    digest: Arc<str>,
+    pub(super) name: Arc<str>,
+    pub(super) digest: Arc<str>,
     imports: Arc<[String]>,
     exports: Exports,
 }
@@ -101,27 +103,9 @@ impl Component {
     ) -> Result<Self, LoadError> {
         let kind = component.component_type();
         let imports: Vec<String> = kind.imports(engine).map(|(name, _)| name.to_owned()).collect();
-        for (import, item) in kind.imports(engine) {
-            // `types` holds no function: importing it gives a guest nothing.
-            let allowed = import == contract::HOST_LOG || import == contract::TYPES;
-            if !allowed || !matches!(item.ty, ComponentItem::ComponentInstance(_)) {
-                return Err(LoadError::Import(super::bounded(import.to_owned())));
-            }
-        }
-        let names: Vec<String> = kind.exports(engine).map(|(name, _)| name.to_owned()).collect();
-        let has = |interface: &str| names.iter().any(|name| name == interface);
-        let exports = Exports {
-            key_parser: has(contract::KEY_PARSER),
-            log_filter: has(contract::LOG_FILTER),
-            record_rewrite: has(contract::RECORD_REWRITE),
-            record_transform: has(contract::RECORD_TRANSFORM),
-            settings_check: has(contract::SETTINGS_CHECK),
-        };
-        if exports == Exports::default() {
-            return Err(LoadError::NoExport(super::bounded(names.join(", "))));
-        }
-        let mut linker = Linker::new(engine);
-        super::state::add_host_log(&mut linker).map_err(LoadError::compile)?;
+        let linker = link(&component, engine)?;
+        let names: Vec<&str> = kind.exports(engine).map(|(name, _)| name).collect();
+        let exports = Exports::of(&names)?;
         let pre = linker.instantiate_pre(&component).map_err(LoadError::compile)?;
         Ok(Self {
             pre,
@@ -153,9 +137,34 @@ impl Component {
         &self.name
     }
 
+    /// The same code, with other limits.
+    #[must_use]
+    pub fn with_limits(&self, limits: Limits) -> Self {
+        Self { limits: Arc::new(limits), ..self.clone() }
+    }
+
     /// What each of its instances may use.
     pub fn limits(&self) -> &Limits {
         &self.limits
+    }
+}
+
+/// What a component is given: all that it imports, or else it is refused.
+fn link(component: &wasmtime::component::Component, engine: &wasmtime::Engine) -> Result<Linker<State>, LoadError> {
+    let mut linker = Linker::new(engine);
+    super::state::add_host_log(&mut linker).map_err(LoadError::compile)?;
+    for (import, item) in component.component_type().imports(engine) {
+        // `types` holds no function: importing it gives a guest nothing.
+        let ours = contract::is_given(import) && matches!(item.ty, ComponentItem::ComponentInstance(_));
+        if !ours && !super::wasi::link(&mut linker, engine, import, &item.ty).map_err(LoadError::compile)? {
+            return Err(LoadError::Import(super::bounded(import.to_owned())));
+        }
+    }
+    // Between two memories the host copies text, which costs no fuel: a guest could
+    // keep it busy for hours. What is linked as one has one memory.
+    match component.resources_required().map(|required| required.num_memories) {
+        Some(memories) if memories > 1 => Err(LoadError::Memories(memories)),
+        _ => Ok(linker),
     }
 }
 
@@ -166,9 +175,9 @@ fn sha256(bytes: &[u8]) -> Arc<str> {
 /// Says what the bytes are when they are no component, before wasmtime's parser
 /// sees them. Compiled code is refused with the rest: only this program's own
 /// is ever run.
-pub(super) fn refuse_what_is_no_component(bytes: &[u8]) -> Result<(), LoadError> {
-    if bytes.len() > MAX_COMPONENT_BYTES {
-        return Err(LoadError::TooLarge);
+pub(super) fn refuse_what_is_no_component(bytes: &[u8], limits: &Limits) -> Result<(), LoadError> {
+    if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > limits.component_bytes {
+        return Err(LoadError::TooLarge(limits.component_bytes));
     }
     // Preamble: magic, then a version; a component's is 0x0d with layer 1.
     let what = match bytes {
@@ -182,3 +191,7 @@ pub(super) fn refuse_what_is_no_component(bytes: &[u8]) -> Result<(), LoadError>
     };
     Err(LoadError::NotAComponent(what))
 }
+
+#[cfg(test)]
+#[path = "component_tests.rs"]
+mod tests;

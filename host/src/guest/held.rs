@@ -39,8 +39,10 @@ impl HeldBack {
         if self.bytes <= limit {
             return Ok(());
         }
-        let detail =
-            format!("{} bytes of lines are held back, at most {limit} may be: settle lines sooner", self.bytes);
+        let detail = format!(
+            "{} bytes of lines are held back, at most {limit} may be (PLUGIN_MAX_HELD_BYTES): settle lines sooner",
+            self.bytes
+        );
         Err(GuestError::Limit { function, limit: "held-back", detail })
     }
 }
@@ -70,6 +72,9 @@ mod tests {
         held.add(20, 100);
         let error = held.settle("transform", 0, 7, 150).unwrap_err();
         assert_eq!(error.name(), "guest-held-back");
-        assert!(error.to_string().contains("200 bytes"), "{error}");
+        assert!(
+            error.to_string().contains("200 bytes") && error.to_string().contains("PLUGIN_MAX_HELD_BYTES"),
+            "{error}"
+        );
     }
 }

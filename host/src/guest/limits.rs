@@ -1,22 +1,9 @@
-//! What a guest may use. Each number is a default; the operator may set it.
+//! What a guest may use: what follows from the numbers for a call.
+
+use crate::model::Limits;
 
 /// Bytes in a MiB.
 const MIB: usize = 1024 * 1024;
-
-/// What one instance of a component may use. `Clone` is cheap.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Limits {
-    /// Linear memory, all memories of the component together, in bytes.
-    pub memory_bytes: usize,
-    /// Fuel (about one a wasm instruction) for each MiB of input.
-    pub fuel_per_mib: u64,
-    /// Bytes of messages or lines that a call may return for each byte of its input.
-    pub output_ratio: usize,
-    /// Bytes of input that may be held back (`pending-from`) over all calls.
-    pub held_back_bytes: usize,
-    /// Lines that a guest may log for an object; more are counted and dropped.
-    pub log_lines: u64,
-}
 
 impl Limits {
     /// What the default guest may use: it is the operator's own, and a line of
@@ -25,8 +12,9 @@ impl Limits {
     /// an index of its members.
     #[must_use]
     pub fn for_default_guest(self, max_line_bytes: usize) -> Self {
-        let memory_bytes = max_line_bytes.saturating_mul(24).saturating_add(self.memory_bytes);
-        Self { memory_bytes: memory_bytes.min(4095 * MIB), ..self }
+        let memory_bytes = max_line_bytes.saturating_mul(24).saturating_add(self.memory_bytes).min(4095 * MIB);
+        let (output_bytes, output_events, message_bytes) = (usize::MAX, usize::MAX, usize::MAX);
+        Self { memory_bytes, output_bytes, output_events, message_bytes, component_bytes: u64::MAX, ..self }
     }
 
     /// Fuel for a call with `input` new bytes; at least that of a usual chunk,
@@ -38,21 +26,21 @@ impl Limits {
 
     /// Bytes of messages or lines that a call with `input` bytes may return.
     /// What is held back comes out later, so it counts as input until then.
-    pub(super) fn output_bytes(&self, input: usize) -> usize {
-        input.saturating_mul(self.output_ratio).saturating_add(64 * 1024)
+    pub(super) fn most_output_bytes(&self, input: usize) -> usize {
+        input.saturating_mul(self.output_ratio).saturating_add(64 * 1024).min(self.output_bytes)
     }
 
     /// Events or lines that a call with `input` bytes may return: one a line is
     /// always allowed, and the shortest line that isn't blank takes two bytes.
-    pub(super) fn output_items(&self, input: usize) -> usize {
-        input / 2 + 1024
+    pub(super) fn most_output_items(&self, input: usize) -> usize {
+        (input / 2 + 1024).min(self.output_events)
     }
 
     /// Bytes that wasmtime may copy out of the guest in one call, before what
     /// it copied can be judged. It stops lists whose strings overlap.
     pub(super) fn copied_bytes(&self, input: usize) -> usize {
         // An event takes 40 bytes beside its message.
-        let wanted = self.output_bytes(input).saturating_add(self.output_items(input).saturating_mul(64));
+        let wanted = self.most_output_bytes(input).saturating_add(self.most_output_items(input).saturating_mul(64));
         wanted.min(self.memory_bytes.saturating_mul(4)).max(4 * MIB)
     }
 }

@@ -2,29 +2,49 @@
 //! objects, and turn lines into events. The only place that knows wasmtime.
 //!
 //! - `engine`: how components are compiled and run; the embedded default guest.
-//! - `component`: a loaded component: what it exports, what it may import.
-//! - `instance`: one component at work for one delivery of one object.
-//! - `state`, `held`: what an instance uses: memory, log; lines held back.
-//! - `v0_1_0`: the types of contract 0.1.0, as `wit/0.1.0/plugin.wit` has them.
+//! - `compiled`: machine code outside of this process, and who vouches for it.
+//! - `component`: a loaded component, and what it may import; `exports`: what it
+//!   exports.
+//! - `instance`: one component at work for one delivery of one object; `running`:
+//!   its code while it runs.
+//! - `state`, `held`, `log`: what an instance uses: memory, log; lines held back.
+//! - `wasi`: an empty WASI, for languages whose runtime wants one.
+//! - `contract`: the contract's versions, as `wit/` has them.
 //! - `checked`: what a guest returned, believed only after it was checked.
+//! - `names`: what a component names, whether or not it is taken.
 //! - `limits`: what a guest may use.
 
+#[cfg(test)]
+#[path = "../../tests/guests/assemble.rs"]
+#[allow(dead_code, clippy::cast_possible_truncation, reason = "it is made for tests of the whole, too")]
+pub(crate) mod assemble;
 mod checked;
+mod compiled;
 mod component;
+mod contract;
 mod engine;
+mod exports;
 mod held;
 mod instance;
 mod limits;
+mod log;
+mod names;
+mod running;
 mod state;
-mod v0_1_0;
+#[cfg(test)]
+mod testing;
+mod wasi;
 
 pub use checked::{Note, Rewritten, Transformed, Verdict};
-pub use component::{Component, Exports, LoadError, read_component};
+pub use compiled::{Seal, SealError, Unfit};
+pub use component::{Component, LoadError, read_component};
+pub use contract::{Context, Level, Version};
 pub use engine::{Engine, EngineError, Precompiled};
-pub use instance::{Context, Instance};
-pub use limits::Limits;
-pub use state::{GuestLog, LogLine};
-pub use v0_1_0::Level;
+pub use exports::Exports;
+pub use instance::Instance;
+pub use log::{GuestLog, LogLine};
+pub use names::{Given, Names};
+pub use running::{Surroundings, Used};
 
 /// Longest text of a guest that is kept in an error or a note, in bytes.
 const MAX_TEXT: usize = 512;
@@ -66,6 +86,22 @@ pub enum GuestError {
         /// Number and remedy.
         detail: String,
     },
+    /// It took longer than it may: a busy machine, maybe, so not the guest's fault.
+    #[error("the guest was stopped in {function} after {seconds} s at work (PLUGIN_TIMEOUT)")]
+    Timeout {
+        /// Function of the contract.
+        function: &'static str,
+        /// The limit.
+        seconds: u64,
+    },
+    /// It called something that no guest is given.
+    #[error("the guest called {what} in {function}, and guests are given nothing of the kind")]
+    Forbidden {
+        /// Function of the contract.
+        function: &'static str,
+        /// Interface and function.
+        what: String,
+    },
     /// The host could not run the guest: not the guest's fault.
     #[error("the host can't run the guest now: {what}; fewer objects at once (MAX_CONCURRENT_OBJECTS) need less")]
     Host {
@@ -96,7 +132,22 @@ impl GuestError {
                 _ => "guest-output",
             },
             Self::Contract { .. } => "guest-contract",
+            Self::Forbidden { .. } => "guest-forbidden",
+            Self::Timeout { .. } => "guest-timeout",
             Self::Host { .. } => "host",
+        }
+    }
+
+    /// Whether it is the component that failed: then `on_error` decides. What was
+    /// rejected is an answer; time and the host's troubles say nothing about it.
+    pub fn is_guests_fault(&self) -> bool {
+        match self {
+            Self::Internal { .. }
+            | Self::Trap { .. }
+            | Self::Limit { .. }
+            | Self::Contract { .. }
+            | Self::Forbidden { .. } => true,
+            Self::Rejected { .. } | Self::Timeout { .. } | Self::Host { .. } => false,
         }
     }
 }

@@ -2,7 +2,6 @@
 //! and what came of both.
 
 use std::io::{self, Read, Write};
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -12,37 +11,29 @@ use super::guests::Guests;
 use super::ledger::Outcome;
 use super::outbox::{Outbox, SharedLedger, WORK_ON_ITS_WAY, Work, letter};
 use super::put::{Counts, Put};
-use super::read::{Reading, Stages};
-use super::{Delivered, End, Halt, Job, Stop};
+use super::read::{Chain, Reading, Stages};
+use super::shadow::{Becomes, Shadow, Tap};
+use super::{ComponentRun, Delivered, End, Halt, Job, ShadowRun, Stop};
 use crate::aws::{AwsError, Kind};
 use crate::delivery::port::{DeliveryError, EventSink};
 use crate::guest::{GuestError, GuestLog};
 use crate::model::{DeadLetter, Reason};
 use crate::object::{Decompressor, LineReader};
 
-/// Delivers an object's lines as events. `settings` are the tenant's, for its
-/// component; `source` is the object as it is stored.
-pub async fn deliver_events<R, S>(
-    job: Job,
-    settings: Arc<Vec<(String, String)>>,
-    guests: Guests,
-    source: R,
-    stop: Stop,
-    sink: &S,
-) -> Delivered
+/// Delivers an object's lines as events; `source` is the object as it is stored.
+pub async fn deliver_events<R, S>(job: Job, guests: Guests, source: R, stop: Stop, sink: &S) -> Delivered
 where
     R: Read + Send + 'static,
     S: EventSink,
 {
-    let stages = Reading::<io::Sink>::event_stages(&guests, &job);
-    run(job, settings, guests, source, stages, stop, sink).await.0
+    let stages = Chain::<io::Sink>::event_stages(&guests, &job);
+    run(job, guests, source, stages, stop, sink).await.0
 }
 
 /// Delivers an object's rewritten lines to a writer, which is returned, for its
 /// commit, when every line has its outcome. Dead letters go to the sink.
 pub async fn deliver_object<R, S, W>(
     job: Job,
-    settings: Arc<Vec<(String, String)>>,
     guests: Guests,
     source: R,
     to: W,
@@ -54,8 +45,8 @@ where
     S: EventSink,
     W: Write + Send + 'static,
 {
-    let stages = Reading::line_stages(to, &job);
-    let (delivered, stages) = run(job, settings, guests, source, stages, stop, sink).await;
+    let stages = Chain::line_stages(to, &job);
+    let (delivered, stages) = run(job, guests, source, stages, stop, sink).await;
     match (stages, &delivered.end) {
         (Some(Stages::Lines { to, .. }), End::Complete | End::Rejected(_)) => (delivered, Some(to)),
         _ => (delivered, None),
@@ -70,13 +61,14 @@ struct BlockingSide<W> {
     read_bytes: u64,
     guest_time: Duration,
     guest_log: GuestLog,
+    component: Option<ComponentRun>,
+    shadow: Option<ShadowRun>,
     warnings: Vec<String>,
 }
 
 async fn run<R, S, W>(
     job: Job,
-    settings: Arc<Vec<(String, String)>>,
-    guests: Guests,
+    mut guests: Guests,
     source: R,
     stages: Stages<W>,
     stop: Stop,
@@ -92,10 +84,13 @@ where
     let reading = {
         let (job, ledger, stop) = (job.clone(), ledger.clone(), stop.clone());
         tokio::task::spawn_blocking(move || {
-            let outbox = Outbox::new(job.clone(), sender);
-            let chunk_bytes = job.limits.chunk_bytes;
-            let reading = Reading { guests, stages, ledger, outbox, stop, chunk_bytes, cut_short: None, read_bytes: 0 };
-            read(&job, &settings, reading, source)
+            guests.heed(stop.clone());
+            let becomes = if matches!(stages, Stages::Lines { .. }) { Becomes::Lines } else { Becomes::Events };
+            let shadow = Shadow::of(guests.plan(), &job, becomes);
+            let outbox = Outbox::new(job.clone(), sender, shadow.as_ref().map(|_| Tap::new(&job)));
+            let chain = Chain { guests, stages, ledger, outbox, chunk_bytes: job.limits.chunk_bytes };
+            let reading = Reading { chain, shadow, stop, cut_short: None, read_bytes: 0 };
+            read(&job, reading, source)
         })
     };
     let mut put = Put::new(sink, &ledger, &job);
@@ -111,9 +106,11 @@ where
         return (delivered(put.counts, end, &ledger), None);
     };
     let end = end(drained, &mut read, &ledger, &job);
-    let BlockingSide { stages, read_bytes, guest_time, guest_log, warnings, .. } = read;
+    let BlockingSide { stages, read_bytes, guest_time, guest_log, component, shadow, warnings, .. } = read;
+    // Of what is tried again all lines are compared again.
+    let shadow = shadow.filter(|_| matches!(end, End::Complete | End::Rejected(_)));
     let delivered = delivered(put.counts, end, &ledger);
-    (Delivered { read_bytes, guest_time, guest_log, warnings, ..delivered }, Some(stages))
+    (Delivered { read_bytes, guest_time, guest_log, component, shadow, warnings, ..delivered }, Some(stages))
 }
 
 /// Waits for both sides, and gives the lines that only both together settle
@@ -156,29 +153,22 @@ fn delivered(counts: Counts, end: End, ledger: &SharedLedger) -> Delivered {
 }
 
 /// The blocking side. The outbox goes with its end, which tells the other side.
-fn read<R: Read, W: Write>(
-    job: &Job,
-    settings: &[(String, String)],
-    mut reading: Reading<W>,
-    source: R,
-) -> BlockingSide<W> {
+fn read<R: Read, W: Write>(job: &Job, mut reading: Reading<W>, source: R) -> BlockingSide<W> {
     let mut lines = LineReader::new(Decompressor::new(source), job.limits);
-    let mut result = reading.run(&job.context(settings), &mut lines);
-    if let Err(Halt::Guest(GuestError::Rejected { .. })) = result {
-        // What came before stands.
-        result = reading.outbox.finish().and(result);
-    }
-    let mut warnings = Vec::new();
+    let result = reading.run(job, &mut lines);
+    let mut warnings = reading.chain.guests.take_warnings();
     if lines.source().has_trailing_bytes() {
         warnings.push("bytes after the last gzip member were ignored".to_owned());
     }
     BlockingSide {
         result,
-        stages: reading.stages,
+        stages: reading.chain.stages,
         cut_short: reading.cut_short,
         read_bytes: reading.read_bytes,
-        guest_time: reading.guests.time(),
-        guest_log: reading.guests.take_log(),
+        guest_time: reading.chain.guests.time(),
+        guest_log: reading.chain.guests.take_log(),
+        component: reading.chain.guests.component(),
+        shadow: reading.shadow.map(Shadow::into_run),
         warnings,
     }
 }
@@ -192,6 +182,7 @@ fn end<W>(drained: Result<(), DeliveryError>, read: &mut BlockingSide<W>, ledger
     match std::mem::replace(&mut read.result, Ok(())) {
         Err(Halt::Guest(GuestError::Rejected { .. })) => return End::Rejected(Reason::GuestRejected),
         Err(Halt::Guest(error)) => return failed(error.name(), error.to_string()),
+        Err(Halt::GaveUp { name, error }) => return failed(name, error),
         Err(Halt::Read(error)) => {
             return match inner::<AwsError>(&error) {
                 Some(error) if error.kind == Kind::Precondition => failed(error.kind.name(), error.to_string()),

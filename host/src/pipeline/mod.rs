@@ -5,24 +5,31 @@
 //! channel joins the two, so a slow destination holds the reader back, and
 //! memory stays flat. The ledger sees both sides.
 //!
-//! - `guests`: which component does what, for one delivery of one object.
+//! - `plan`: which component does what; `guests`: their instances at work.
+//! - `account`: what components did.
 //! - `read`: the blocking side's loop.
 //! - `rewrite`, `transform`: lines through a guest, each accounted for.
+//! - `quarantine`: the search for lines that a component fails on.
 //! - `open`: lines that are not settled yet.
 //! - `outbox`: from the blocking side to the other: windows, dead letters.
 //! - `put`: the other side: puts, of which a few overlap, and checkpoints.
 //! - `deliver`: the whole of a delivery.
+//! - `shadow`: a component beside the active one, whose output is only compared.
 //! - `slots`: how many guests are at work at once.
 //! - `ledger`: what became of each line.
 
+mod account;
 mod deliver;
 mod guests;
 mod ledger;
 mod open;
 mod outbox;
+mod plan;
 mod put;
+mod quarantine;
 mod read;
 mod rewrite;
+mod shadow;
 mod slots;
 mod transform;
 
@@ -33,9 +40,12 @@ use crate::guest::{GuestError, GuestLog};
 use crate::model::{Delivery, ObjectId, Origin, Reason};
 use crate::object::ReadLimits;
 
+pub use account::{ComponentRun, Difference, ShadowRun};
 pub use deliver::{deliver_events, deliver_object};
-pub use guests::{Guests, Plan, blocking};
+pub use guests::{Guests, blocking};
 pub use ledger::Lines;
+pub use plan::{Plan, TenantGuest};
+pub use shadow::compare_copy;
 pub use slots::GuestSlots;
 
 pub use crate::model::{Stop, StopScope};
@@ -64,6 +74,8 @@ pub struct Job {
     pub max_batch_events: usize,
     /// Against what ages are judged; none: the destination does it.
     pub age_at: Option<i64>,
+    /// Differences of a shadow are shown as they are, not as hashes.
+    pub shadow_contents: bool,
 }
 
 /// How a delivery of an object ended.
@@ -104,6 +116,10 @@ pub struct Delivered {
     pub guest_time: Duration,
     /// What its guests logged.
     pub guest_log: GuestLog,
+    /// What the tenant's component did, where there is one.
+    pub component: Option<ComponentRun>,
+    /// How its shadow differs, where there is one and every line has its outcome.
+    pub shadow: Option<ShadowRun>,
     /// What is odd about the object.
     pub warnings: Vec<String>,
     /// A put may have been taken that is not counted: no answer came, or nobody
@@ -123,6 +139,8 @@ impl Delivered {
             read_bytes: 0,
             guest_time: Duration::ZERO,
             guest_log: GuestLog::default(),
+            component: None,
+            shadow: None,
             warnings: Vec::new(),
             effect_unknown: false,
         }
@@ -138,6 +156,11 @@ impl Delivered {
 #[derive(Debug)]
 enum Halt {
     Guest(GuestError),
+    /// It failed too often to look for the lines that it fails on.
+    GaveUp {
+        name: &'static str,
+        error: String,
+    },
     Read(std::io::Error),
     /// The other side is gone; it says why.
     Closed,

@@ -13,6 +13,16 @@ struct Kept {
     blank: Vec<u64>,
 }
 
+/// Lines in a row, with their newlines.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Span<'a> {
+    /// Number of the first.
+    pub(super) first: u64,
+    pub(super) bytes: &'a [u8],
+    /// The line after the last.
+    pub(super) end: u64,
+}
+
 /// The chunks from the first line on that is not settled.
 #[derive(Debug, Default)]
 pub(super) struct OpenLines {
@@ -29,9 +39,18 @@ impl OpenLines {
         counts
     }
 
-    /// The chunk that was taken last.
-    pub(super) fn newest(&self) -> Option<&Chunk> {
-        self.kept.back().map(|kept| &kept.chunk)
+    /// The first lines of `start..end`, as far as they lie in one chunk; none: no line
+    /// of them is there (a guest never gets to see a line that is too long).
+    pub(super) fn span(&self, start: u64, end: u64) -> Option<Span<'_>> {
+        let kept = self.kept.get(self.kept.partition_point(|kept| kept.chunk.end_line() <= start))?;
+        kept.span(start, end)
+    }
+
+    /// Where `start..end` is cut in two that have as many records; none: there is but
+    /// one, or none.
+    pub(super) fn middle(&self, start: u64, end: u64) -> Option<u64> {
+        let half = usize::try_from(self.records(start, end) / 2).ok().filter(|&half| half > 0)?;
+        self.each_record(start, end).nth(half).map(|(line, ..)| line)
     }
 
     /// Lines of `from..to` that are not blank.
@@ -67,6 +86,18 @@ impl OpenLines {
 }
 
 impl Kept {
+    fn span(&self, start: u64, end: u64) -> Option<Span<'_>> {
+        let Chunk { first_line, bytes, ends, .. } = &self.chunk;
+        let (first, end) = (start.max(*first_line), end.min(self.chunk.end_line()));
+        let index = |line: u64| usize::try_from(line.checked_sub(*first_line)?).ok();
+        let begins = |line: u64| match index(line)? {
+            0 => Some(0),
+            index => ends.get(index - 1).copied(),
+        };
+        let bytes = bytes.get(begins(first)?..begins(end)?).filter(|bytes| !bytes.is_empty())?;
+        Some(Span { first, bytes, end })
+    }
+
     fn records(&self, from: u64, to: u64) -> u64 {
         let (from, to) = (from.max(self.chunk.first_line), to.min(self.chunk.end_line()));
         if from >= to {
@@ -79,7 +110,7 @@ impl Kept {
 
 /// Nothing but white space, as Unicode has it: what the reference skips.
 /// Bytes that are not UTF-8 are no white space.
-fn is_blank(line: &[u8]) -> bool {
+pub(super) fn is_blank(line: &[u8]) -> bool {
     match line.first() {
         None => true,
         // The usual line begins with `{`.
@@ -124,6 +155,31 @@ mod tests {
             assert_eq!(all, [(0, &b"a"[..], 0), (2, b"bb", 3), (4, b"ccc", 8)]);
             open.release(4);
             assert_eq!(open.record(4), Some((&b"ccc"[..], 8)));
+        }
+    }
+
+    #[test]
+    fn spans_end_with_their_chunks_and_know_no_gap() {
+        let text = "a\n\nbb\n \nccc";
+        let whole = open(text, 1000);
+        assert_eq!(whole.span(0, 9), Some(Span { first: 0, bytes: text.as_bytes(), end: 5 }));
+        assert_eq!(whole.span(2, 4), Some(Span { first: 2, bytes: b"bb\n \n", end: 4 }));
+        assert_eq!((whole.span(2, 2), whole.span(3, 2), whole.span(5, 9)), (None, None, None));
+        let mut cut = open(text, 4);
+        assert_eq!(cut.span(1, 5), Some(Span { first: 1, bytes: b"\n", end: 2 }));
+        assert_eq!(cut.span(2, 3), Some(Span { first: 2, bytes: b"bb\n", end: 3 }));
+        // Line 5 is too long.
+        cut.push(Chunk { first_line: 6, offset: 99, bytes: b"d\n".to_vec(), ends: vec![2] });
+        assert_eq!(cut.span(5, 9), Some(Span { first: 6, bytes: b"d\n", end: 7 }));
+        assert_eq!(cut.span(5, 6), None);
+    }
+
+    #[test]
+    fn the_middle_is_one_of_records() {
+        for chunk_bytes in [1, 4, 1000] {
+            let open = open("a\n\nbb\n \nccc", chunk_bytes);
+            assert_eq!((open.middle(0, 5), open.middle(0, 4), open.middle(1, 5)), (Some(2), Some(2), Some(4)));
+            assert_eq!((open.middle(0, 2), open.middle(1, 2), open.middle(5, 9)), (None, None, None));
         }
     }
 }

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::mpsc;
 
 use super::ledger::{Ledger, Outcome};
+use super::shadow::Tap;
 use super::{Halt, Job};
 use crate::delivery::batch::{Admission, Batch, Refusal, Window};
 use crate::model::{DeadLetter, Event, Reason};
@@ -47,7 +48,10 @@ struct Refused {
 /// What the blocking side has for the other.
 pub(super) struct Outbox {
     job: Job,
-    sender: mpsc::Sender<Work>,
+    /// None: nothing is sent.
+    sender: Option<mpsc::Sender<Work>>,
+    /// Sees what each line becomes, where a shadow is compared.
+    pub(super) tap: Option<Tap>,
     window: Window,
     letters: Vec<DeadLetter>,
     letter_bytes: usize,
@@ -61,12 +65,23 @@ pub(super) struct Outbox {
 }
 
 impl Outbox {
-    pub(super) fn new(job: Job, sender: mpsc::Sender<Work>) -> Self {
+    /// `tap`: sees what each line becomes.
+    pub(super) fn new(job: Job, sender: mpsc::Sender<Work>, tap: Option<Tap>) -> Self {
+        Self::with(job, Some(sender), tap)
+    }
+
+    /// Sends nothing: what is to be sent only the tap sees.
+    pub(super) fn unsent(job: Job, tap: Tap) -> Self {
+        Self::with(job, None, Some(tap))
+    }
+
+    fn with(job: Job, sender: Option<mpsc::Sender<Work>>, tap: Option<Tap>) -> Self {
         let admission = Admission { age_at: job.age_at };
         Self {
             window: Window::new(job.window_bytes),
             job,
             sender,
+            tap,
             letters: Vec::new(),
             letter_bytes: 0,
             refused: Vec::new(),
@@ -78,6 +93,12 @@ impl Outbox {
 
     /// Takes an event of an open line, whose record begins at `offset`.
     pub(super) fn event(&mut self, event: Event, offset: u64, ledger: &mut Ledger) {
+        if let Some(tap) = &mut self.tap {
+            tap.event(&event);
+        }
+        if self.sender.is_none() {
+            return;
+        }
         let index = self.events;
         self.events += 1;
         match self.admission.check(&event) {
@@ -101,8 +122,21 @@ impl Outbox {
         offset: u64,
         data: &[u8],
     ) -> Result<(), Halt> {
+        if let Some(tap) = &mut self.tap {
+            tap.refused(line, reason);
+        }
+        if self.sender.is_none() {
+            return Ok(());
+        }
         let length = data.len() as u64;
         self.add(letter(&self.job, reason, detail.to_owned(), line, Some(offset), length, data.to_vec()))
+    }
+
+    /// Lines went to the writer.
+    pub(super) fn written(&mut self, lines: &[u8], sources: impl Iterator<Item = u64>) {
+        if let Some(tap) = &mut self.tap {
+            tap.lines(lines, sources);
+        }
     }
 
     /// Letters go out in portions.
@@ -166,7 +200,8 @@ impl Outbox {
     }
 
     fn hand_over(&self, work: Work) -> Result<(), Halt> {
-        self.sender.blocking_send(work).map_err(|_| Halt::Closed)
+        let Some(sender) = &self.sender else { return Ok(()) };
+        sender.blocking_send(work).map_err(|_| Halt::Closed)
     }
 }
 

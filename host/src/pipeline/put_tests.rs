@@ -100,8 +100,14 @@ fn job() -> Job {
         environment: name(),
     };
     let destination = Destination::CloudWatch { role_arn: name(), account: name(), log_group: name() };
-    let delivery =
-        Delivery { tenant_id: name(), desired_logs: vec![], groups: vec![], target_region: name(), destination };
+    let delivery = Delivery {
+        tenant_id: name(),
+        desired_logs: vec![],
+        groups: vec![],
+        target_region: name(),
+        destination,
+        plugins: crate::model::Plugins::default(),
+    };
     Job {
         object: Arc::new(ObjectId { bucket: name(), key: name() }),
         origin: Arc::new(origin),
@@ -113,6 +119,7 @@ fn job() -> Job {
         window_bytes: 1,
         max_batch_events: 1,
         age_at: None,
+        shadow_contents: false,
     }
 }
 
@@ -344,6 +351,6 @@ fn it_may_move_between_threads() {
     use crate::pipeline::{Guests, deliver_events};
     fn is_send<T: Send>(_: T) {}
     let _ = |guests: Guests, source: RemoteReader, sink: &CloudWatchSink| {
-        is_send(deliver_events(job(), Arc::default(), guests, source, crate::model::Stop::default(), sink));
+        is_send(deliver_events(job(), guests, source, crate::model::Stop::default(), sink));
     };
 }

@@ -6,9 +6,10 @@ use super::guests::Guests;
 use super::ledger::Outcome;
 use super::outbox::{Outbox, SharedLedger};
 use super::rewrite::{NewLines, RewriteStage};
+use super::shadow::Shadow;
 use super::transform::TransformStage;
 use super::{Halt, Job, Stop};
-use crate::guest::Context;
+use crate::guest::{Context, GuestError};
 use crate::model::Reason;
 use crate::object::{Chunk, LineReader, Piece, Rest};
 
@@ -35,22 +36,17 @@ pub(super) enum Stages<W> {
     Lines { rewrite: RewriteStage, to: W },
 }
 
-/// Everything that the blocking side works with.
-pub(super) struct Reading<W> {
+/// The way of lines through guests.
+pub(super) struct Chain<W> {
     pub(super) guests: Guests,
     pub(super) stages: Stages<W>,
     pub(super) ledger: SharedLedger,
     pub(super) outbox: Outbox,
-    pub(super) stop: Stop,
     /// Bytes of lines that a guest is given at once.
     pub(super) chunk_bytes: usize,
-    /// Why the rest of the object was not read, if so.
-    pub(super) cut_short: Option<Reason>,
-    /// Bytes that were read, decompressed.
-    pub(super) read_bytes: u64,
 }
 
-impl<W: Write> Reading<W> {
+impl<W: Write> Chain<W> {
     /// Stages for events.
     pub(super) fn event_stages(guests: &Guests, job: &Job) -> Stages<W> {
         let rewrite = guests.rewrites().then(|| RewriteStage::new(job.limits.max_line_bytes));
@@ -62,44 +58,13 @@ impl<W: Write> Reading<W> {
         Stages::Lines { rewrite: RewriteStage::new(job.limits.max_line_bytes), to }
     }
 
-    /// Reads all of the object.
-    pub(super) fn run<R: Read>(&mut self, context: &Context<'_>, lines: &mut LineReader<R>) -> Result<(), Halt> {
-        self.begin(context)?;
-        while let Some(piece) = lines.next_piece().map_err(Halt::Read)? {
-            if self.stop.is_asked() {
-                return Err(Halt::Stopped);
-            }
-            match piece {
-                Piece::Chunk(chunk) => {
-                    self.read_bytes = chunk.offset + chunk.bytes.len() as u64;
-                    if let Some(used) = self.chunk(chunk)? {
-                        lines.recycle(used);
-                    }
-                }
-                Piece::TooLong { line, offset, length, head } => {
-                    self.read_bytes = offset + length;
-                    let detail = format!("the line has {length} bytes, over MAX_LINE_BYTES");
-                    self.without_guest(Reason::LineTooLong, 1);
-                    self.outbox.part(Reason::LineTooLong, detail, line, offset, length, head);
-                }
-                Piece::Rest(rest) => self.rest(rest),
-            }
-        }
-        self.end()?;
-        self.outbox.finish()
+    pub(super) fn begin(&mut self, job: &Job) -> Result<(), Halt> {
+        let events = matches!(self.stages, Stages::Events { .. });
+        Ok(self.guests.begin(job.clone(), events)?)
     }
 
-    fn begin(&mut self, context: &Context<'_>) -> Result<(), Halt> {
-        if self.guests.rewrites() {
-            self.guests.rewriter(|guest| guest.begin_rewrite(context))?;
-        }
-        if let Stages::Events { .. } = self.stages {
-            self.guests.transformer(|guest| guest.begin_transform(context))?;
-        }
-        Ok(())
-    }
-
-    fn chunk(&mut self, chunk: Chunk) -> Result<Option<Chunk>, Halt> {
+    /// Returns a chunk whose buffer can be used again.
+    pub(super) fn chunk(&mut self, chunk: Chunk) -> Result<Option<Chunk>, Halt> {
         let Self { guests, stages, ledger, outbox, .. } = self;
         match stages {
             Stages::Events { rewrite: None, transform } => transform.chunk(chunk, guests, ledger, outbox),
@@ -112,21 +77,27 @@ impl<W: Write> Reading<W> {
     }
 
     /// A rewriter's lines: on to the transformer, or to the writer.
-    fn rewritten(&mut self, lines: NewLines) -> Result<(), Halt> {
+    fn rewritten(&mut self, mut lines: NewLines) -> Result<(), Halt> {
+        let then = lines.then.take().map_or(Ok(()), Err);
         if lines.sources.is_empty() {
-            return Ok(());
+            return then;
         }
+        let Self { guests, ledger, outbox, .. } = self;
         match &mut self.stages {
             Stages::Events { transform, .. } => {
-                let Self { guests, ledger, outbox, .. } = self;
                 let mut chunks = lines.into_chunks(transform.next_line(), self.chunk_bytes).into_iter();
                 chunks.try_for_each(|(chunk, sources)| transform.rewritten(chunk, sources, guests, ledger, outbox))
             }
-            Stages::Lines { to, .. } => to.write_all(&lines.bytes).map_err(Halt::Write),
+            Stages::Lines { to, .. } => {
+                outbox.written(&lines.bytes, lines.sources.iter().map(|source| source.line));
+                to.write_all(&lines.bytes).map_err(Halt::Write)
+            }
         }
+        .and(then)
     }
 
-    fn end(&mut self) -> Result<(), Halt> {
+    /// After the last line.
+    pub(super) fn end(&mut self) -> Result<(), Halt> {
         let Self { guests, stages, ledger, outbox, .. } = self;
         if let Stages::Events { rewrite: Some(rewrite), .. } | Stages::Lines { rewrite, .. } = stages {
             let lines = rewrite.end(guests, ledger, outbox)?;
@@ -139,17 +110,117 @@ impl<W: Write> Reading<W> {
         }
     }
 
+    /// The first line that was given and is not settled by all of them.
+    pub(super) fn first_open(&self) -> Option<u64> {
+        match &self.stages {
+            Stages::Events { rewrite, transform } => {
+                let rewrite = rewrite.as_ref().and_then(RewriteStage::first_open);
+                rewrite.into_iter().chain(transform.first_open()).min()
+            }
+            Stages::Lines { rewrite, .. } => rewrite.first_open(),
+        }
+    }
+}
+
+/// Everything that the blocking side works with.
+pub(super) struct Reading<W> {
+    pub(super) chain: Chain<W>,
+    pub(super) shadow: Option<Shadow>,
+    pub(super) stop: Stop,
+    /// Why the rest of the object was not read, if so.
+    pub(super) cut_short: Option<Reason>,
+    /// Bytes that were read, decompressed.
+    pub(super) read_bytes: u64,
+}
+
+impl<W: Write> Reading<W> {
+    /// Reads all of the object.
+    pub(super) fn run<R: Read>(&mut self, job: &Job, lines: &mut LineReader<R>) -> Result<(), Halt> {
+        let mut result = self.read(job, lines);
+        if stands(&result) {
+            result = self.chain.outbox.finish().and(result);
+        }
+        if stands(&result) {
+            self.end_shadow(result.is_err());
+        }
+        result
+    }
+
+    fn read<R: Read>(&mut self, job: &Job, lines: &mut LineReader<R>) -> Result<(), Halt> {
+        self.chain.begin(job)?;
+        while let Some(piece) = lines.next_piece().map_err(Halt::Read)? {
+            if self.stop.is_asked() {
+                return Err(Halt::Stopped);
+            }
+            let seen = self.shadow.as_mut().and_then(|shadow| shadow.saw(&piece));
+            let result = self.piece(piece, lines);
+            if stands(&result) {
+                self.shadow(seen);
+            }
+            result?;
+        }
+        self.chain.end()
+    }
+
+    fn piece<R: Read>(&mut self, piece: Piece, lines: &mut LineReader<R>) -> Result<(), Halt> {
+        match piece {
+            Piece::Chunk(chunk) => {
+                self.read_bytes = chunk.offset + chunk.bytes.len() as u64;
+                if let Some(used) = self.chain.chunk(chunk)? {
+                    lines.recycle(used);
+                }
+            }
+            Piece::TooLong { line, offset, length, head } => {
+                self.read_bytes = offset + length;
+                let detail = format!("the line has {length} bytes, over MAX_LINE_BYTES");
+                self.without_guest(Reason::LineTooLong, 1);
+                self.chain.outbox.part(Reason::LineTooLong, detail, line, offset, length, head);
+            }
+            Piece::Rest(rest) => self.rest(rest),
+        }
+        Ok(())
+    }
+
     fn rest(&mut self, rest: Rest) {
         self.read_bytes = rest.offset + rest.length;
         self.without_guest(rest.reason, u64::from(rest.partial));
         self.cut_short = Some(rest.reason);
-        self.outbox.part(rest.reason, rest.detail, rest.line, rest.offset, rest.length, rest.head);
+        self.chain.outbox.part(rest.reason, rest.detail, rest.line, rest.offset, rest.length, rest.head);
     }
 
     /// Lines that no guest gets to see.
     fn without_guest(&self, reason: Reason, lines: u64) {
-        let mut ledger = self.ledger.lock();
+        let mut ledger = self.chain.ledger.lock();
         ledger.saw(0, lines);
         ledger.settle(lines, Outcome::DeadLettered(reason));
     }
+
+    /// The shadow's turn: it can wait, what is delivered and who stops it can't.
+    fn shadow(&mut self, seen: Option<Piece>) {
+        let Some(shadow) = self.shadow.as_mut().filter(|_| !self.stop.is_asked()) else { return };
+        let open = self.chain.first_open();
+        shadow.piece(seen, &mut self.chain.outbox.tap, open);
+    }
+
+    /// What the shadow held back, when all was handed over. `rejected`: the active
+    /// guests would not have what they had not settled.
+    fn end_shadow(&mut self, rejected: bool) {
+        if self.stop.is_asked() {
+            // What it has seen is less than the object.
+            self.shadow = None;
+        }
+        let open = self.chain.first_open().filter(|_| rejected);
+        let tap = &mut self.chain.outbox.tap;
+        if let (Some(tap), Some(open)) = (tap.as_mut(), open) {
+            tap.reject_from(open);
+        }
+        if let Some(shadow) = &mut self.shadow {
+            shadow.end(tap);
+        }
+    }
+}
+
+/// Whether what came out is delivered: after a rejection what came before it is.
+fn stands(result: &Result<(), Halt>) -> bool {
+    matches!(result, Ok(()) | Err(Halt::Guest(GuestError::Rejected { .. })))
 }

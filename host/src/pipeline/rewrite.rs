@@ -2,26 +2,40 @@
 //! numbered from 0 and knows its sources.
 
 use super::Halt;
-use super::guests::Guests;
+use super::guests::{Guests, Role};
 use super::ledger::{Ledger, Outcome};
-use super::open::OpenLines;
+use super::open::{OpenLines, Span};
 use super::outbox::{Outbox, SharedLedger};
-use super::transform::verdict;
+use super::quarantine::{Cursor, Desk, Stage, end, feed};
+use super::transform::{noted, verdict};
 use crate::guest::{GuestError, Note, Rewritten};
+use crate::model::Reason;
 use crate::object::Chunk;
 
+/// Where a rewritten line comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Source {
+    /// The object's line.
+    pub(super) line: u64,
+    /// Where that begins in the decompressed object.
+    pub(super) offset: u64,
+}
+
 /// Lines that came out of a rewriter; the source of each is open in the ledger.
+#[derive(Default)]
 pub(super) struct NewLines {
     /// Whole lines.
     pub(super) bytes: Vec<u8>,
-    /// The object's line that each comes from, ascending.
-    pub(super) sources: Vec<u64>,
+    /// Where each comes from, ascending.
+    pub(super) sources: Vec<Source>,
+    /// What came after them: the guest rejects the rest.
+    pub(super) then: Option<Halt>,
 }
 
 impl NewLines {
     /// As chunks of about `chunk_bytes`, the first line of all number
     /// `first_line`, each with the sources of its lines.
-    pub(super) fn into_chunks(self, first_line: u64, chunk_bytes: usize) -> Vec<(Chunk, Vec<u64>)> {
+    pub(super) fn into_chunks(self, first_line: u64, chunk_bytes: usize) -> Vec<(Chunk, Vec<Source>)> {
         let mut chunks = Vec::new();
         // Where a rewritten line would lie in the object has no answer.
         let mut chunk = Chunk { first_line, ..Chunk::default() };
@@ -46,15 +60,23 @@ impl NewLines {
 /// The stage between lines and lines.
 pub(super) struct RewriteStage {
     open: OpenLines,
-    from: u64,
+    cursor: Cursor,
+    /// The line after the last.
     to: u64,
     max_line_bytes: usize,
+    /// What came out and was not passed on yet.
+    out: NewLines,
 }
 
 impl RewriteStage {
     /// Lines that come out have at most `max_line_bytes`, as those that go in.
     pub(super) fn new(max_line_bytes: usize) -> Self {
-        Self { open: OpenLines::default(), from: 0, to: 0, max_line_bytes }
+        Self { open: OpenLines::default(), cursor: Cursor::default(), to: 0, max_line_bytes, out: NewLines::default() }
+    }
+
+    /// The first line that is not settled.
+    pub(super) fn first_open(&self) -> Option<u64> {
+        (self.cursor.from < self.to).then_some(self.cursor.from)
     }
 
     /// Puts a chunk through the guest.
@@ -65,18 +87,11 @@ impl RewriteStage {
         ledger: &SharedLedger,
         outbox: &mut Outbox,
     ) -> Result<NewLines, Halt> {
-        let first = chunk.first_line;
         self.to = chunk.end_line();
         let (blank, others) = self.open.push(chunk);
         ledger.lock().saw(blank, others);
-        let bytes = self.open.newest().map(|chunk| chunk.bytes.as_slice()).unwrap_or_default();
-        let out = guests.rewriter(|guest| guest.rewrite(first, bytes, (self.from, self.to)))?;
-        self.check_lines("rewrite", &out)?;
-        self.dead_letters(&out.notes, outbox)?;
-        let lines = self.settle(out, &mut ledger.lock());
-        outbox.send()?;
-        self.open.release(self.from);
-        Ok(lines)
+        let fed = feed(self, self.to, &mut Desk { guests, ledger, outbox });
+        self.pass_on(fed)
     }
 
     /// After the last line.
@@ -86,34 +101,46 @@ impl RewriteStage {
         ledger: &SharedLedger,
         outbox: &mut Outbox,
     ) -> Result<NewLines, Halt> {
-        let out = guests.rewriter(|guest| guest.end_rewrite((self.from, self.to)))?;
-        self.check_lines("end", &out)?;
-        self.dead_letters(&out.notes, outbox)?;
-        let lines = self.settle(out, &mut ledger.lock());
-        outbox.send()?;
-        Ok(lines)
+        let ended = end(self, self.to, &mut Desk { guests, ledger, outbox });
+        self.pass_on(ended)
     }
 
-    fn settle(&mut self, out: Rewritten, ledger: &mut Ledger) -> NewLines {
+    /// What came out. Lines that came before a rejection stand.
+    fn pass_on(&mut self, result: Result<(), Halt>) -> Result<NewLines, Halt> {
+        self.open.release(self.cursor.from);
+        let then = match result {
+            Err(rejected @ Halt::Guest(GuestError::Rejected { .. })) => Some(rejected),
+            result => result.map(|()| None)?,
+        };
+        Ok(NewLines { then, ..std::mem::take(&mut self.out) })
+    }
+
+    fn settle(&mut self, out: Rewritten, ledger: &mut Ledger) {
         let mut notes = out.notes.iter().peekable();
-        let mut cursor = self.from;
+        let mut cursor = self.cursor.from;
         for of_source in out.sources.chunk_by(|a, b| a == b) {
-            let Some(&source) = of_source.first() else { continue };
-            while let Some(note) = notes.next_if(|note| note.last < source) {
+            let Some(&line) = of_source.first() else { continue };
+            while let Some(note) = notes.next_if(|note| note.last < line) {
                 self.note(note, cursor, ledger);
                 cursor = note.last + 1;
             }
-            self.all(cursor, source, Outcome::Filtered, ledger);
-            ledger.open(source, of_source.len() as u64);
-            cursor = source + 1;
+            self.all(cursor, line, Outcome::Filtered, ledger);
+            ledger.open(line, of_source.len() as u64);
+            let offset = self.open.record(line).map_or(0, |(_, offset)| offset);
+            self.out.sources.extend(of_source.iter().map(|_| Source { line, offset }));
+            cursor = line + 1;
         }
         for note in notes {
             self.note(note, cursor, ledger);
             cursor = note.last + 1;
         }
         self.all(cursor, out.pending_from, Outcome::Filtered, ledger);
-        self.from = out.pending_from;
-        NewLines { bytes: out.lines, sources: out.sources }
+        self.cursor.from = out.pending_from;
+        if self.out.bytes.is_empty() {
+            self.out.bytes = out.lines;
+        } else {
+            self.out.bytes.extend_from_slice(&out.lines);
+        }
     }
 
     /// Each line has a source that was given, and is JSON; or it is its source
@@ -135,6 +162,17 @@ impl RewriteStage {
             }
         }
         Ok(())
+    }
+
+    /// The open lines before `to` as they are: what the default guest does alone.
+    fn unchanged(&self, to: u64) -> Rewritten {
+        let mut out = Rewritten { lines: Vec::new(), sources: Vec::new(), notes: Vec::new(), pending_from: to };
+        for (line, bytes, _) in self.open.each_record(self.cursor.from, to) {
+            out.lines.extend_from_slice(bytes);
+            out.lines.push(b'\n');
+            out.sources.push(line);
+        }
+        out
     }
 
     fn dead_letters(&self, notes: &[Note], outbox: &mut Outbox) -> Result<(), Halt> {
@@ -159,5 +197,57 @@ impl RewriteStage {
         if from < to {
             ledger.settle(self.open.records(from, to), outcome);
         }
+    }
+}
+
+impl Stage for RewriteStage {
+    type Out = Rewritten;
+    const ROLE: Role = Role::Rewrite;
+
+    fn open(&self) -> &OpenLines {
+        &self.open
+    }
+
+    fn cursor(&self) -> &Cursor {
+        &self.cursor
+    }
+
+    fn cursor_mut(&mut self) -> &mut Cursor {
+        &mut self.cursor
+    }
+
+    fn give(&self, span: &Span<'_>, guests: &mut Guests) -> Result<Rewritten, GuestError> {
+        if !guests.rewrites() {
+            return Ok(self.unchanged(span.end));
+        }
+        let open = (self.cursor.from, span.end);
+        let out = guests.rewriter(|guest| guest.rewrite(span.first, span.bytes, open))?;
+        self.check_lines("rewrite", &out).map(|()| out)
+    }
+
+    fn finish(&self, to: u64, guests: &mut Guests) -> Result<Rewritten, GuestError> {
+        if !guests.rewrites() {
+            return Ok(self.unchanged(to));
+        }
+        let out = guests.rewriter(|guest| guest.end_rewrite((self.cursor.from, to)))?;
+        self.check_lines("end", &out).map(|()| out)
+    }
+
+    fn take(&mut self, out: Rewritten, desk: &mut Desk<'_>) -> Result<(), Halt> {
+        self.dead_letters(&out.notes, desk.outbox)?;
+        let sources = out.sources.chunk_by(|a, b| a == b).count() as u64;
+        let spoken_of = sources + noted(&out.notes, &self.open);
+        let dropped = self.open.records(self.cursor.from, out.pending_from).saturating_sub(spoken_of);
+        desk.guests.count_output(Role::Rewrite, out.sources.len() as u64, dropped);
+        self.settle(out, &mut desk.ledger.lock());
+        desk.outbox.send()
+    }
+
+    fn poison(&mut self, to: u64, detail: &str, desk: &mut Desk<'_>) -> Result<(), Halt> {
+        for (line, bytes, offset) in self.open.each_record(self.cursor.from, to) {
+            desk.outbox.line(Reason::Poison, detail, line, offset, bytes)?;
+        }
+        self.all(self.cursor.from, to, Outcome::DeadLettered(Reason::Poison), &mut desk.ledger.lock());
+        desk.outbox.send()
     }
 }

@@ -2,9 +2,10 @@
 //! memory, and time from each other.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, Thread};
+use std::time::{Duration, Instant};
 
 /// A number of slots that blocking threads take turns in, first come, first served.
 /// `Clone` is cheap, and shares the slots.
@@ -34,17 +35,41 @@ impl GuestSlots {
             state.free -= 1;
             return Slot(self);
         }
-        let served = Arc::new(AtomicBool::new(false));
-        state.waiting.push_back(Waiting(thread::current(), Arc::clone(&served)));
-        drop(state);
-        while !served.load(Ordering::Acquire) {
-            thread::park();
-        }
+        wait(state);
         Slot(self)
+    }
+
+    /// Called by whoever has a slot: whoever waits longest gets it, and the caller
+    /// waits for its next turn. Where nobody waits it just goes on.
+    pub(super) fn pass_on(&self) {
+        let mut state = self.lock();
+        if let Some(next) = state.waiting.pop_front() {
+            next.serve();
+            wait(state);
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Queues, and returns when this thread is served.
+fn wait(mut state: MutexGuard<'_, State>) {
+    let served = Arc::new(AtomicBool::new(false));
+    state.waiting.push_back(Waiting(thread::current(), Arc::clone(&served)));
+    drop(state);
+    while !served.load(Ordering::Acquire) {
+        thread::park();
+    }
+}
+
+impl Waiting {
+    /// Hands a slot over.
+    fn serve(self) {
+        let Self(thread, served) = self;
+        served.store(true, Ordering::Release);
+        thread.unpark();
     }
 }
 
@@ -57,12 +82,50 @@ impl Drop for Slot<'_> {
         // Handed over, not freed: whoever comes back soonest would else win against
         // whoever waits.
         match state.waiting.pop_front() {
-            Some(Waiting(thread, served)) => {
-                served.store(true, Ordering::Release);
-                thread.unpark();
-            }
+            Some(next) => next.serve(),
             None => state.free += 1,
         }
+    }
+}
+
+/// The guests of one delivery, which take turns with all others: how long they were
+/// at work, their waiting not counted.
+pub(super) struct Turns {
+    slots: GuestSlots,
+    worked: Duration,
+    /// Waited for another turn, in nanoseconds, within what a guest seems to have worked.
+    waited: Arc<AtomicU64>,
+}
+
+impl Turns {
+    pub(super) fn new(slots: &GuestSlots) -> Self {
+        Self { slots: slots.clone(), worked: Duration::ZERO, waited: Arc::default() }
+    }
+
+    /// Runs a guest when it has its turn.
+    pub(super) fn run<T>(&mut self, work: impl FnOnce() -> T) -> T {
+        let _slot = self.slots.take();
+        let before = self.waited.load(Ordering::Relaxed);
+        let started = Instant::now();
+        let done = work();
+        let waited = self.waited.load(Ordering::Relaxed).saturating_sub(before);
+        self.worked += started.elapsed().saturating_sub(Duration::from_nanos(waited));
+        done
+    }
+
+    /// What a guest that runs long calls now and then.
+    pub(super) fn pause(&self) -> Arc<dyn Fn() + Send + Sync> {
+        let (slots, waited) = (self.slots.clone(), Arc::clone(&self.waited));
+        Arc::new(move || {
+            let started = Instant::now();
+            slots.pass_on();
+            let nanos = u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX);
+            waited.fetch_add(nanos, Ordering::Relaxed);
+        })
+    }
+
+    pub(super) fn worked(&self) -> Duration {
+        self.worked
     }
 }
 
@@ -70,7 +133,6 @@ impl Drop for Slot<'_> {
 mod tests {
     use super::*;
     use std::sync::atomic::AtomicUsize;
-    use std::time::Duration;
 
     #[test]
     fn no_more_are_at_work_than_there_are_slots() {
@@ -112,5 +174,38 @@ mod tests {
             turns.lock().unwrap().push("came back");
         });
         assert_eq!(turns.into_inner().unwrap(), ["waited", "came back"]);
+    }
+
+    #[test]
+    fn whoever_runs_long_lets_others_have_their_turn_and_does_not_count_it() {
+        let slots = GuestSlots::new(1);
+        let mut long = Turns::new(&slots);
+        let pause = long.pause();
+        let short = Duration::from_millis(100);
+        let order = Mutex::new(Vec::new());
+        std::thread::scope(|scope| {
+            long.run(|| {
+                pause(); // alone
+                for name in ["a", "b"] {
+                    let waiting = slots.lock().waiting.len();
+                    let (slots, order) = (&slots, &order);
+                    scope.spawn(move || {
+                        Turns::new(slots).run(|| {
+                            std::thread::sleep(short);
+                            order.lock().unwrap().push(name);
+                        });
+                    });
+                    while slots.lock().waiting.len() == waiting {
+                        std::thread::yield_now();
+                    }
+                }
+                pause(); // after whoever waited
+                order.lock().unwrap().push("long");
+            });
+        });
+        assert_eq!(order.into_inner().unwrap(), ["a", "b", "long"]);
+        assert!(long.worked() < short, "{:?}", long.worked());
+        let state = slots.lock();
+        assert_eq!((state.free, state.waiting.len()), (1, 0));
     }
 }

@@ -3,10 +3,12 @@
 use std::collections::VecDeque;
 
 use super::Halt;
-use super::guests::Guests;
+use super::guests::{Guests, Role};
 use super::ledger::{Ledger, Outcome};
-use super::open::OpenLines;
+use super::open::{OpenLines, Span};
 use super::outbox::{Outbox, SharedLedger};
+use super::quarantine::{Cursor, Desk, Stage, end, feed};
+use super::rewrite::Source;
 use crate::guest::{GuestError, Note, Transformed, Verdict};
 use crate::model::{Event, Reason};
 use crate::object::Chunk;
@@ -21,21 +23,25 @@ pub(super) fn verdict(note: &Note) -> Option<(Outcome, Reason, &str)> {
     }
 }
 
+/// Records that notes speak of.
+pub(super) fn noted(notes: &[Note], open: &OpenLines) -> u64 {
+    notes.iter().map(|note| open.records(note.first, note.last + 1)).sum()
+}
+
 /// What the numbers of the transformer's lines mean.
 enum Numbering {
     /// They are the object's.
     Object,
     /// A rewriter's, numbered from 0: the source of each line from the first
     /// of them on that may still be spoken of.
-    Rewritten { first: u64, sources: VecDeque<u64> },
+    Rewritten { first: u64, sources: VecDeque<Source> },
 }
 
 /// The stage between lines and events.
 pub(super) struct TransformStage {
     open: OpenLines,
-    /// First line that is not settled.
-    from: u64,
-    /// The line after the last that was given.
+    cursor: Cursor,
+    /// The line after the last.
     to: u64,
     numbering: Numbering,
 }
@@ -45,7 +51,12 @@ impl TransformStage {
     pub(super) fn new(rewritten: bool) -> Self {
         let numbering =
             if rewritten { Numbering::Rewritten { first: 0, sources: VecDeque::new() } } else { Numbering::Object };
-        Self { open: OpenLines::default(), from: 0, to: 0, numbering }
+        Self { open: OpenLines::default(), cursor: Cursor::default(), to: 0, numbering }
+    }
+
+    /// The object's first line of which something is not settled.
+    pub(super) fn first_open(&self) -> Option<u64> {
+        (self.cursor.from < self.to).then(|| self.source(self.cursor.from).line)
     }
 
     /// Puts a chunk of the object through the guest; returns a chunk whose
@@ -57,26 +68,20 @@ impl TransformStage {
         ledger: &SharedLedger,
         outbox: &mut Outbox,
     ) -> Result<Option<Chunk>, Halt> {
-        let first = chunk.first_line;
         self.to = chunk.end_line();
         let (blank, others) = self.open.push(chunk);
         if matches!(self.numbering, Numbering::Object) {
             ledger.lock().saw(blank, others);
         }
-        let bytes = self.open.newest().map(|chunk| chunk.bytes.as_slice()).unwrap_or_default();
-        let out = guests.transformer(|guest| guest.transform(first, bytes, (self.from, self.to)))?;
-        self.check_events("transform", &out)?;
-        self.dead_letters(&out.notes, outbox)?;
-        self.settle(out, &mut ledger.lock(), outbox);
-        outbox.send()?;
-        Ok(self.open.release(self.from))
+        feed(self, self.to, &mut Desk { guests, ledger, outbox })?;
+        Ok(self.open.release(self.cursor.from))
     }
 
     /// Puts a rewriter's lines through the guest, with the source of each.
     pub(super) fn rewritten(
         &mut self,
         chunk: Chunk,
-        sources: Vec<u64>,
+        sources: Vec<Source>,
         guests: &mut Guests,
         ledger: &SharedLedger,
         outbox: &mut Outbox,
@@ -87,18 +92,14 @@ impl TransformStage {
         self.chunk(chunk, guests, ledger, outbox).map(drop)
     }
 
-    /// The line after the last that was given.
+    /// The line after the last.
     pub(super) fn next_line(&self) -> u64 {
         self.to
     }
 
     /// After the last line.
     pub(super) fn end(&mut self, guests: &mut Guests, ledger: &SharedLedger, outbox: &mut Outbox) -> Result<(), Halt> {
-        let out = guests.transformer(|guest| guest.end_transform((self.from, self.to)))?;
-        self.check_events("end", &out)?;
-        self.dead_letters(&out.notes, outbox)?;
-        self.settle(out, &mut ledger.lock(), outbox);
-        outbox.send()
+        end(self, self.to, &mut Desk { guests, ledger, outbox })
     }
 
     /// Dead letters go out as they are made: there may be one for each of
@@ -106,9 +107,15 @@ impl TransformStage {
     fn dead_letters(&self, notes: &[Note], outbox: &mut Outbox) -> Result<(), Halt> {
         for note in notes {
             let Some((_, reason, text)) = verdict(note) else { continue };
-            for (line, bytes, offset) in self.open.each_record(note.first, note.last + 1) {
-                outbox.line(reason, text, self.source(line), offset, bytes)?;
-            }
+            self.letters(note.first, note.last + 1, reason, text, outbox)?;
+        }
+        Ok(())
+    }
+
+    fn letters(&self, from: u64, to: u64, reason: Reason, text: &str, outbox: &mut Outbox) -> Result<(), Halt> {
+        for (line, bytes, _) in self.open.each_record(from, to) {
+            let source = self.source(line);
+            outbox.line(reason, text, source.line, source.offset, bytes)?;
         }
         Ok(())
     }
@@ -128,7 +135,7 @@ impl TransformStage {
     fn settle(&mut self, out: Transformed, ledger: &mut Ledger, outbox: &mut Outbox) {
         let mut notes = out.notes.into_iter().peekable();
         let mut events = out.events.into_iter().peekable();
-        let mut cursor = self.from;
+        let mut cursor = self.cursor.from;
         while let Some(line) = events.peek().map(|event| event.line) {
             while let Some(note) = notes.next_if(|note| note.last < line) {
                 self.note(&note, cursor, ledger);
@@ -144,26 +151,19 @@ impl TransformStage {
             cursor = note.last + 1;
         }
         self.filtered(cursor, out.pending_from, ledger);
-        self.from = out.pending_from;
+        self.cursor.from = out.pending_from;
         self.forget_sources();
     }
 
     /// The events of one line.
     fn events(&self, line: u64, events: Vec<Event>, ledger: &mut Ledger, outbox: &mut Outbox) {
-        let offset = self.open.record(line).map_or(0, |(_, offset)| offset);
-        let source = match &self.numbering {
-            Numbering::Object => {
-                ledger.open(line, events.len() as u64);
-                line
-            }
-            Numbering::Rewritten { .. } => {
-                let source = self.source(line);
-                ledger.report(source, events.len() as u64);
-                source
-            }
-        };
+        let source = self.source(line);
+        match &self.numbering {
+            Numbering::Object => ledger.open(line, events.len() as u64),
+            Numbering::Rewritten { .. } => ledger.report(source.line, events.len() as u64),
+        }
         for event in events {
-            outbox.event(Event { line: source, ..event }, offset, ledger);
+            outbox.event(Event { line: source.line, ..event }, source.offset, ledger);
         }
     }
 
@@ -190,7 +190,7 @@ impl TransformStage {
             Numbering::Object => ledger.settle(self.open.records(from, to), outcome),
             Numbering::Rewritten { .. } => {
                 for (line, ..) in self.open.each_record(from, to) {
-                    ledger.output(self.source(line), outcome);
+                    ledger.output(self.source(line).line, outcome);
                 }
             }
         }
@@ -200,27 +200,72 @@ impl TransformStage {
         match &self.numbering {
             Numbering::Object => ledger.join(self.open.records(from, to)),
             Numbering::Rewritten { .. } => {
-                self.open.each_record(from, to).for_each(|(line, ..)| ledger.follow(self.source(line)));
+                self.open.each_record(from, to).for_each(|(line, ..)| ledger.follow(self.source(line).line));
             }
         }
     }
 
     /// The object's line that a line comes from.
-    fn source(&self, line: u64) -> u64 {
+    fn source(&self, line: u64) -> Source {
+        let own = || Source { line, offset: self.open.record(line).map_or(0, |(_, offset)| offset) };
         match &self.numbering {
-            Numbering::Object => line,
+            Numbering::Object => own(),
             Numbering::Rewritten { first, sources } => {
                 let index = usize::try_from(line.saturating_sub(*first)).unwrap_or(usize::MAX);
-                sources.get(index).copied().unwrap_or(line)
+                sources.get(index).copied().unwrap_or_else(own)
             }
         }
     }
 
     fn forget_sources(&mut self) {
         if let Numbering::Rewritten { first, sources } = &mut self.numbering {
-            let settled = usize::try_from(self.from.saturating_sub(*first)).unwrap_or(usize::MAX);
+            let settled = usize::try_from(self.cursor.from.saturating_sub(*first)).unwrap_or(usize::MAX);
             sources.drain(..settled.min(sources.len()));
-            *first = self.from;
+            *first = self.cursor.from;
         }
+    }
+}
+
+impl Stage for TransformStage {
+    type Out = Transformed;
+    const ROLE: Role = Role::Transform;
+
+    fn open(&self) -> &OpenLines {
+        &self.open
+    }
+
+    fn cursor(&self) -> &Cursor {
+        &self.cursor
+    }
+
+    fn cursor_mut(&mut self) -> &mut Cursor {
+        &mut self.cursor
+    }
+
+    fn give(&self, span: &Span<'_>, guests: &mut Guests) -> Result<Transformed, GuestError> {
+        let open = (self.cursor.from, span.end);
+        let out = guests.transformer(|guest| guest.transform(span.first, span.bytes, open))?;
+        self.check_events("transform", &out).map(|()| out)
+    }
+
+    fn finish(&self, to: u64, guests: &mut Guests) -> Result<Transformed, GuestError> {
+        let out = guests.transformer(|guest| guest.end_transform((self.cursor.from, to)))?;
+        self.check_events("end", &out).map(|()| out)
+    }
+
+    fn take(&mut self, out: Transformed, desk: &mut Desk<'_>) -> Result<(), Halt> {
+        self.dead_letters(&out.notes, desk.outbox)?;
+        let lines = out.events.chunk_by(|a, b| a.line == b.line).count() as u64;
+        let spoken_of = lines + noted(&out.notes, &self.open);
+        let dropped = self.open.records(self.cursor.from, out.pending_from).saturating_sub(spoken_of);
+        desk.guests.count_output(Role::Transform, out.events.len() as u64, dropped);
+        self.settle(out, &mut desk.ledger.lock(), desk.outbox);
+        desk.outbox.send()
+    }
+
+    fn poison(&mut self, to: u64, detail: &str, desk: &mut Desk<'_>) -> Result<(), Halt> {
+        self.letters(self.cursor.from, to, Reason::Poison, detail, desk.outbox)?;
+        self.all(self.cursor.from, to, Outcome::DeadLettered(Reason::Poison), &mut desk.ledger.lock());
+        desk.outbox.send()
     }
 }

@@ -199,7 +199,8 @@ fn the_server_has_an_address_or_is_none() {
 #[test]
 fn all_problems_come_together() {
     // What can't be wrong, or only warns, and what isn't read where AWS_REGION is set.
-    let never = ["EXECUTION_MODE", "AWS_S3_USE_PATH_STYLE", "LOG_LEVEL", "AWS_DEFAULT_REGION"];
+    let never =
+        ["EXECUTION_MODE", "AWS_S3_USE_PATH_STYLE", "PLUGIN_SHADOW_CONTENTS", "LOG_LEVEL", "AWS_DEFAULT_REGION"];
     let wrong: Vec<_> = VARIABLES.iter().filter(|v| !never.contains(&v.name)).map(|v| (v.name, "://")).collect();
     let wrong: Vec<_> =
         wrong.into_iter().filter(|(name, _)| *name != "SCAN_SUFFIXES").chain([("SCAN_SUFFIXES", ",")]).collect();
@@ -224,7 +225,9 @@ fn help_names_every_variable_with_a_default_that_parses_to_itself() {
             "by memory" => "32".to_owned(),
             "a quarter" => "8".to_owned(),
             "0 (none)" => "0".to_owned(),
-            "AWS_DEFAULT_REGION" | "none" => String::new(),
+            "MAX_LINE_BYTES" => "16MiB".to_owned(),
+            "by MAX_LINE_BYTES" => "33MiB".to_owned(),
+            "AWS_DEFAULT_REGION" | "none" | "the user's cache" => String::new(),
             other => other.to_owned(),
         };
         assert_eq!(read(&[(variable.name, &default)]), read(&[]), "{}", variable.name);

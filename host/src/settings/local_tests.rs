@@ -1,6 +1,7 @@
 //! What `local` reads.
 
 use super::*;
+use crate::model::Limits;
 
 fn read(pairs: &[(&str, &str)], cores: usize) -> Result<(Settings, Vec<String>), SettingsError> {
     let lookup = |name: &str| {
@@ -18,12 +19,24 @@ fn nothing_set_means_the_defaults() {
         max_line_bytes: 16 << 20,
         max_object_bytes: None,
         max_concurrent_objects: 2,
-        plugin_memory_bytes: 64 << 20,
-        plugin_fuel_per_mib: DEFAULT_FUEL_PER_MIB,
-        plugin_max_output_ratio: 16,
+        plugin: settings.plugin.clone(),
         log_level: LogLevel::Info,
     };
     assert_eq!(settings, expected);
+    let plugin = PluginSettings {
+        limits: Limits::DEFAULT,
+        sources: Vec::new(),
+        registry_auth: None,
+        cache_dir: None,
+        cache_bytes: 1 << 30,
+        cache_key: None,
+        compiled: None,
+        loaded_bytes: 256 << 20,
+        shadow_contents: false,
+        default_plugin: None,
+        key_parser: None,
+    };
+    assert_eq!(settings.plugin, plugin);
     assert!(warnings.is_empty());
 }
 
@@ -121,6 +134,9 @@ fn help_names_every_variable_with_a_default_that_parses_to_itself() {
         assert!(text.contains(variable.name));
         let default = match variable.default_text().as_str() {
             "cores" => "7".to_owned(),
+            "MAX_LINE_BYTES" => "16MiB".to_owned(),
+            "by MAX_LINE_BYTES" => "33MiB".to_owned(),
+            "none" | "the user's cache" | "the tenant file's folder" => String::new(),
             "0 (none)" => "0".to_owned(),
             other => other.to_owned(),
         };

@@ -1,7 +1,8 @@
 //! Everything that is read from environment variables, in one place: a variable is
 //! described once, in the table, and the parser, `--help` and the documents use that.
 //!
-//! - `table`: all variables.
+//! - `table`: all variables; `plugin_table`: those that concern components.
+//! - `plugin`: what is said about components.
 //! - `variable`: what one is, and its default and range in words.
 //! - `reader`: reads them, and gathers all problems.
 //! - `value`: values that are more than a number.
@@ -10,6 +11,8 @@
 
 mod lambda;
 mod machine;
+mod plugin;
+mod plugin_table;
 mod reader;
 mod table;
 mod value;
@@ -22,8 +25,9 @@ use reader::Reader;
 
 pub use lambda::lambda_environment;
 pub use machine::Machine;
+pub use plugin::{CacheKey, PluginSettings};
 pub use reader::{Problem, SettingsError};
-pub use table::{DEFAULT_FUEL_PER_MIB, LOCAL_VARIABLES, VARIABLES, help, help_aws};
+pub use table::{LOCAL_VARIABLES, VARIABLES, help, help_aws};
 pub use value::{DeadLetterPlace, LogLevel};
 pub use variable::Variable;
 
@@ -39,12 +43,8 @@ pub struct Settings {
     pub max_object_bytes: Option<u64>,
     /// MAX_CONCURRENT_OBJECTS: objects that are worked on at once.
     pub max_concurrent_objects: usize,
-    /// PLUGIN_MEMORY_BYTES: bytes of linear memory that a guest may hold.
-    pub plugin_memory_bytes: u64,
-    /// PLUGIN_FUEL_PER_MIB: units of fuel a guest may burn for each MiB of its input.
-    pub plugin_fuel_per_mib: u64,
-    /// PLUGIN_MAX_OUTPUT_RATIO: bytes of output a guest may give for each byte of its input.
-    pub plugin_max_output_ratio: u64,
+    /// What concerns components.
+    pub plugin: PluginSettings,
     /// LOG_LEVEL: the least level that is logged.
     pub log_level: LogLevel,
 }
@@ -113,21 +113,22 @@ impl Settings {
     pub fn for_aws(lookup: Lookup<'_>, machine: Machine) -> Result<(Self, AwsSettings, Vec<String>), SettingsError> {
         let mut reader = Reader::new(lookup);
         let by_memory = (machine.memory_bytes / table::BYTES_AN_OBJECT).min(table::MOST_OBJECTS_BY_MEMORY);
-        let settings = Self::read(&mut reader, &table::MAX_CONCURRENT_OBJECTS, by_memory);
+        let mut settings = Self::read(&mut reader, &table::MAX_CONCURRENT_OBJECTS, by_memory);
+        settings.plugin.compiled = plugin::compiled(&mut reader);
         let aws = AwsSettings::read(&mut reader, settings.max_concurrent_objects);
         reader.finish().map(|warnings| (settings, aws, warnings))
     }
 
     /// `objects` is MAX_CONCURRENT_OBJECTS with the default `found`.
     fn read(reader: &mut Reader<'_>, objects: &Variable, found: u64) -> Self {
+        let max_batch_size = to_usize(reader.number(&table::MAX_BATCH_SIZE));
+        let max_line_bytes = to_usize(reader.number(&table::MAX_LINE_BYTES));
         Self {
-            max_batch_size: to_usize(reader.number(&table::MAX_BATCH_SIZE)),
-            max_line_bytes: to_usize(reader.number(&table::MAX_LINE_BYTES)),
+            max_batch_size,
+            max_line_bytes,
             max_object_bytes: Some(reader.number(&table::MAX_OBJECT_BYTES)).filter(|n| *n > 0),
             max_concurrent_objects: to_usize(reader.number_or(objects, found)),
-            plugin_memory_bytes: reader.number(&table::PLUGIN_MEMORY_BYTES),
-            plugin_fuel_per_mib: reader.number(&table::PLUGIN_FUEL_PER_MIB),
-            plugin_max_output_ratio: reader.number(&table::PLUGIN_MAX_OUTPUT_RATIO),
+            plugin: PluginSettings::read(reader, max_line_bytes),
             log_level: reader.level(),
         }
     }
@@ -174,3 +175,6 @@ mod local_tests;
 
 #[cfg(test)]
 mod aws_tests;
+
+#[cfg(test)]
+mod plugin_tests;

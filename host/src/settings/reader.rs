@@ -8,16 +8,16 @@ use thiserror::Error;
 use super::table::LOG_LEVEL;
 use super::value::LogLevel;
 use super::variable::{Fallback, Kind, Variable};
+use crate::tenant::plugin::FieldProblem;
 
 /// A variable whose value can't be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
     /// The variable.
     pub variable: &'static str,
-    /// What it holds, escaped and cut to a readable length; not what may hold a password.
-    pub value: String,
-    /// What it may hold.
-    pub allowed: String,
+    /// What is wrong, as it follows the variable's name: the value where it may be
+    /// shown, escaped and cut to a readable length, and what is allowed.
+    pub text: String,
 }
 
 /// The environment can't be used: every problem there is.
@@ -31,7 +31,7 @@ impl fmt::Display for SettingsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("invalid settings in the environment:")?;
         for p in &self.problems {
-            write!(f, "\n  {} is {}: allowed is {}; unset it for the default", p.variable, p.value, p.allowed)?;
+            write!(f, "\n  {}{}", p.variable, p.text)?;
         }
         Ok(())
     }
@@ -126,8 +126,46 @@ impl<'a> Reader<'a> {
         })
     }
 
+    /// As [`Reader::text`], of a variable that may hold a secret. `parse` says what is
+    /// wrong, by field where there are fields, and nothing of the value itself.
+    pub(super) fn secret<T>(
+        &mut self,
+        variable: &Variable,
+        parse: impl Fn(&str) -> Result<T, Vec<FieldProblem>>,
+    ) -> Option<T> {
+        let problems = match parse(&self.value(variable)?) {
+            Ok(value) => return Some(value),
+            Err(problems) => problems,
+        };
+        for FieldProblem { field, message, .. } in problems {
+            let field = if field.is_empty() { field } else { format!(", field {field}") };
+            self.note(variable, format!("{field}: {message}"));
+        }
+        None
+    }
+
+    /// Values that are separated by commas; each that can't be read is a problem, with
+    /// what `parse` says of it.
+    pub(super) fn list<T>(&mut self, variable: &Variable, parse: impl Fn(&str) -> Result<T, String>) -> Vec<T> {
+        let text = self.value(variable).unwrap_or_default();
+        let mut read = Vec::new();
+        for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
+            match parse(part) {
+                Ok(value) => read.push(value),
+                Err(why) => self.note(variable, format!(" holds {}: {why}", shown(part))),
+            }
+        }
+        read
+    }
+
     fn problem(&mut self, variable: &Variable, value: &str) {
-        self.problems.push(Problem { variable: variable.name, value: shown(value), allowed: variable.range_text() });
+        let (value, allowed) = (shown(value), variable.range_text());
+        self.note(variable, format!(" is {value}: allowed is {allowed}; unset it for the default"));
+    }
+
+    /// Something wrong, in words that follow the variable's name.
+    pub(super) fn note(&mut self, variable: &Variable, text: String) {
+        self.problems.push(Problem { variable: variable.name, text });
     }
 }
 

@@ -1,14 +1,9 @@
 //! The table of all variables.
 
+use super::plugin_table::*;
 use super::variable::{Fallback, Kind, Unit, Variable};
 use crate::tenant::check::{BUCKET, REGION, ROLE};
 use Fallback::{Found, Is};
-
-/// Fuel that a guest may burn for each MiB of its input, unless
-/// PLUGIN_FUEL_PER_MIB says otherwise. Measured over a chunk of Kubernetes logs:
-/// the default guest takes about 20 million a MiB, a rewriter in JavaScript
-/// (QuickJS in wasm) that parses and prints each record 1.5 billion.
-pub const DEFAULT_FUEL_PER_MIB: u64 = 8_000_000_000;
 
 /// Memory for each object that is worked on at once, where MAX_CONCURRENT_OBJECTS
 /// isn't set: 32 objects at 512 MiB.
@@ -18,13 +13,13 @@ pub(super) const BYTES_AN_OBJECT: u64 = 16 * MIB;
 /// more cores busy, however much memory there is.
 pub(super) const MOST_OBJECTS_BY_MEMORY: u64 = 64;
 
-const KIB: u64 = 1 << 10;
-const MIB: u64 = 1 << 20;
-const GIB: u64 = 1 << 30;
+pub(super) const KIB: u64 = 1 << 10;
+pub(super) const MIB: u64 = 1 << 20;
+pub(super) const GIB: u64 = 1 << 30;
 const DAY: u64 = 24 * 60 * 60;
 
 /// What a variable has that names something there need not be.
-const NONE: Fallback<&str> = Found("none");
+pub(super) const NONE: Fallback<&str> = Found("none");
 
 pub(super) const MAX_BATCH_SIZE: Variable =
     Variable::number("MAX_BATCH_SIZE", Is(10_000), (1, 10_000), Unit::Count, "events a put, at most what AWS takes");
@@ -43,22 +38,6 @@ pub(super) const LOCAL_MAX_CONCURRENT_OBJECTS: Variable =
 pub(super) const MAX_CONCURRENT_OBJECTS: Variable = max_concurrent_objects(
     "by memory",
     "objects that are worked on at once; by default one for each 16 MiB of memory, at most 64",
-);
-pub(super) const PLUGIN_MEMORY_BYTES: Variable =
-    Variable::number("PLUGIN_MEMORY_BYTES", Is(64 * MIB), (MIB, 4 * GIB), Unit::Bytes, "memory that a guest may hold");
-pub(super) const PLUGIN_FUEL_PER_MIB: Variable = Variable::number(
-    "PLUGIN_FUEL_PER_MIB",
-    Is(DEFAULT_FUEL_PER_MIB),
-    (1, 1_000_000_000_000_000),
-    Unit::Count,
-    "work that a guest may do for a MiB of input, about one unit an instruction",
-);
-pub(super) const PLUGIN_MAX_OUTPUT_RATIO: Variable = Variable::number(
-    "PLUGIN_MAX_OUTPUT_RATIO",
-    Is(16),
-    (1, 1000),
-    Unit::Count,
-    "bytes of output that a guest may give for a byte of input",
 );
 pub(super) const LOG_LEVEL: Variable =
     Variable { name: "LOG_LEVEL", meaning: "the least level that is logged", kind: Kind::Level };
@@ -157,19 +136,37 @@ const fn max_concurrent_objects(default: &'static str, meaning: &'static str) ->
 }
 
 /// The variables that `local` reads, in the order of its `--help`.
-pub const LOCAL_VARIABLES: [&Variable; 8] = [
+pub const LOCAL_VARIABLES: [&Variable; 26] = [
     &MAX_BATCH_SIZE,
     &MAX_LINE_BYTES,
     &MAX_OBJECT_BYTES,
     &LOCAL_MAX_CONCURRENT_OBJECTS,
+    &DEFAULT_PLUGIN,
+    &KEY_PARSER,
+    &LOCAL_PLUGIN_SOURCES,
+    &PLUGIN_REGISTRY_AUTH,
+    &PLUGIN_CACHE_DIR,
+    &PLUGIN_CACHE_BYTES,
+    &PLUGIN_CACHE_KEY,
+    &PLUGIN_LOADED_BYTES,
+    &PLUGIN_SHADOW_CONTENTS,
     &PLUGIN_MEMORY_BYTES,
     &PLUGIN_FUEL_PER_MIB,
+    &PLUGIN_START_FUEL,
     &PLUGIN_MAX_OUTPUT_RATIO,
+    &PLUGIN_MAX_OUTPUT_BYTES,
+    &PLUGIN_MAX_OUTPUT_EVENTS,
+    &PLUGIN_MAX_MESSAGE_BYTES,
+    &PLUGIN_MAX_HELD_BYTES,
+    &PLUGIN_LOG_LINES,
+    &PLUGIN_LOG_BYTES,
+    &PLUGIN_TIMEOUT,
+    &PLUGIN_MAX_COMPONENT_BYTES,
     &LOG_LEVEL,
 ];
 
 /// All variables that the AWS modes read, in the order of `--help`.
-pub const VARIABLES: [&Variable; 26] = [
+pub const VARIABLES: [&Variable; 45] = [
     &EXECUTION_MODE,
     &AWS_REGION,
     &AWS_DEFAULT_REGION,
@@ -191,9 +188,28 @@ pub const VARIABLES: [&Variable; 26] = [
     &MAX_BATCH_SIZE,
     &MAX_LINE_BYTES,
     &MAX_OBJECT_BYTES,
+    &DEFAULT_PLUGIN,
+    &KEY_PARSER,
+    &PLUGIN_SOURCES,
+    &PLUGIN_REGISTRY_AUTH,
+    &PLUGIN_CACHE_DIR,
+    &PLUGIN_CACHE_BYTES,
+    &PLUGIN_CACHE_KEY,
+    &PLUGIN_COMPILED,
+    &PLUGIN_LOADED_BYTES,
+    &PLUGIN_SHADOW_CONTENTS,
     &PLUGIN_MEMORY_BYTES,
     &PLUGIN_FUEL_PER_MIB,
+    &PLUGIN_START_FUEL,
     &PLUGIN_MAX_OUTPUT_RATIO,
+    &PLUGIN_MAX_OUTPUT_BYTES,
+    &PLUGIN_MAX_OUTPUT_EVENTS,
+    &PLUGIN_MAX_MESSAGE_BYTES,
+    &PLUGIN_MAX_HELD_BYTES,
+    &PLUGIN_LOG_LINES,
+    &PLUGIN_LOG_BYTES,
+    &PLUGIN_TIMEOUT,
+    &PLUGIN_MAX_COMPONENT_BYTES,
     &HTTP_ADDR,
     &LOG_LEVEL,
 ];

@@ -100,10 +100,24 @@ pub(super) fn dead_letter(text: &str) -> Option<Option<DeadLetterPlace>> {
         let folder = !text.contains("://") && !text.contains('\0');
         return folder.then(|| Some(DeadLetterPlace::Folder(text.into())));
     };
+    let (bucket, prefix) = bucket_and_prefix(place)?;
+    Some(Some(DeadLetterPlace::S3 { bucket, prefix }))
+}
+
+/// Bucket, and prefix that ends in `/` or is empty, of what follows `s3://`.
+fn bucket_and_prefix(place: &str) -> Option<(String, String)> {
     let (bucket, prefix) = place.split_once('/').unwrap_or((place, ""));
     let end = if prefix.is_empty() || prefix.ends_with('/') { "" } else { "/" };
-    let (bucket, prefix) = (following(&BUCKET, bucket)?, following(&PREFIX, prefix)?);
-    Some(Some(DeadLetterPlace::S3 { bucket, prefix: prefix + end }))
+    Some((following(&BUCKET, bucket)?, following(&PREFIX, prefix)? + end))
+}
+
+pub(super) fn s3_place(text: &str) -> Option<(String, String)> {
+    bucket_and_prefix(text.strip_prefix("s3://")?)
+}
+
+pub(super) fn path(text: &str) -> Option<PathBuf> {
+    // A scheme is a slip, and no path.
+    (!text.contains("://") && !text.contains('\0')).then(|| text.into())
 }
 
 /// The inner none: no server.

@@ -5,6 +5,8 @@ use prometheus::{
     CounterVec, GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry, Result, TextEncoder,
 };
 
+use super::plugins::Plugins;
+
 /// Seconds from an object to its delivery: a second or so where all is well, hours
 /// after an outage, days at a queue's longest retention.
 const LATENCY_BUCKETS: [f64; 15] =
@@ -13,7 +15,8 @@ const LATENCY_BUCKETS: [f64; 15] =
 /// None: Prometheus refused its name or its labels, which a test rules out.
 pub(super) type Family<V> = Option<V>;
 
-/// All families. Labels are names from the code, never from outside.
+/// All families. Labels are names from the code; from outside only a tenant's
+/// component has some, and those are bounded.
 pub(super) struct Families {
     registry: Registry,
     pub(super) deliveries: Family<IntCounterVec>,
@@ -34,6 +37,7 @@ pub(super) struct Families {
     pub(super) breakers: Family<IntGaugeVec>,
     pub(super) flushes: Family<IntCounterVec>,
     pub(super) dropped: Family<IntCounterVec>,
+    pub(super) plugins: Plugins,
 }
 
 impl Families {
@@ -82,6 +86,7 @@ impl Families {
                 &[],
                 "Values of tenants' CloudWatch metrics for which there was no room",
             ),
+            plugins: Plugins::new(r),
             registry,
         };
         families.set_constants();
@@ -129,15 +134,18 @@ pub(super) fn add(family: &Family<IntCounterVec>, labels: &[&str], n: u64) {
     }
 }
 
-fn options(name: &str, help: &str) -> Opts {
+pub(super) fn options(name: &str, help: &str) -> Opts {
     Opts::new(name, help).namespace("log_processor")
 }
 
-fn registered<B: MetricVecBuilder + 'static>(registry: &Registry, vec: Result<MetricVec<B>>) -> Family<MetricVec<B>> {
+pub(super) fn registered<B: MetricVecBuilder + 'static>(
+    registry: &Registry,
+    vec: Result<MetricVec<B>>,
+) -> Family<MetricVec<B>> {
     vec.and_then(|vec| registry.register(Box::new(vec.clone())).map(|()| vec)).ok()
 }
 
-fn counter(registry: &Registry, name: &str, labels: &[&str], help: &str) -> Family<IntCounterVec> {
+pub(super) fn counter(registry: &Registry, name: &str, labels: &[&str], help: &str) -> Family<IntCounterVec> {
     registered(registry, IntCounterVec::new(options(name, help), labels))
 }
 

@@ -1,11 +1,12 @@
-//! Counts and times, as Prometheus takes them. Labels are bounded: never a
-//! tenant, a key or an error's text.
+//! Counts and times, as Prometheus takes them. Labels are bounded: never a key or an
+//! error's text, and a tenant only where it has a component of its own, up to a number.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::cloudwatch::{Flush, TenantMetrics};
 use super::families::{Families, add, at};
+use crate::pipeline::ComponentRun;
 use crate::report::{Entry, Outcome};
 
 /// What is known of a delivery that ended.
@@ -70,6 +71,7 @@ impl Metrics {
             // S3's clock may be ahead of this one.
             histogram.observe(Duration::from_millis(u64::try_from(latency).unwrap_or(0)).as_secs_f64());
         }
+        all.plugins.delivery(entry);
         self.tenants.delivery(done);
     }
 
@@ -107,7 +109,7 @@ impl Metrics {
         add(&self.families.lookups, &[result], 1);
     }
 
-    /// A delivery was sent back to the queue: `failed`, `interrupted`, `breaker`.
+    /// A delivery was sent back to the queue: `failed`, `interrupted`, `breaker`, `suspended`.
     pub fn requeued(&self, why: &'static str) {
         add(&self.families.requeues, &[why], 1);
     }
@@ -122,6 +124,22 @@ impl Metrics {
         if let Some(gauge) = at(&self.families.breakers, &[]) {
             gauge.add(change);
         }
+    }
+
+    /// A component did this outside of deliveries: it reads all keys.
+    pub fn component(&self, tenant: &str, run: &ComponentRun) {
+        self.families.plugins.component(tenant, run, 0);
+    }
+
+    /// A tenant's component is left alone for a delivery (1), or no longer (-1).
+    pub fn component_suspended(&self, tenant: &str, digest: &str, change: i64) {
+        self.families.plugins.suspended(tenant, digest, change);
+    }
+
+    /// Components were asked for: they were in `memory`, on `disk`, `published`, are
+    /// `compiled` now, or can't be had: a bounded name.
+    pub fn components_loaded(&self, result: &'static str, count: u64) {
+        self.families.plugins.loaded(result, count);
     }
 
     /// Prometheus' text format, version 0.0.4.

@@ -144,3 +144,90 @@ fn a_flush_can_be_spawned() {
     fn is_send<T: Send>(_: T) {}
     let _ = |metrics: &Metrics, client: &crate::aws::MetricsClient| is_send(metrics.flush(client));
 }
+
+/// A delivery with a component and its shadow.
+fn with_component(tenant: &str, digest: &str) -> Entry {
+    let used = crate::guest::Used {
+        calls: 3,
+        cpu: Duration::from_millis(1_500),
+        peak_memory: 4_096,
+        start: Duration::from_micros(40),
+    };
+    let component = ComponentRun {
+        digest: digest.to_owned(),
+        used,
+        input_bytes: 900,
+        records_in: 9,
+        records_out: 7,
+        dropped: 2,
+        poison: 1,
+        failures: [("guest-trap", 1)].into(),
+        replaced: true,
+    };
+    let shadow = crate::pipeline::ShadowRun {
+        digest: "e".repeat(64),
+        same: 5,
+        changed: 4,
+        dropped: 3,
+        added: 2,
+        failed: 1,
+        failures: [("guest-fuel", 1)].into(),
+        ..crate::pipeline::ShadowRun::default()
+    };
+    let plain = entry(Some("s3"), Outcome::Delivered, Numbers::default());
+    let (tenant, component, shadow) = (Some(tenant.to_owned()), Some(component), Some(shadow));
+    Entry { tenant, component, shadow, guest_log_lines: 6, ..plain }
+}
+
+#[test]
+fn components_are_counted_by_tenant_and_digest() {
+    let metrics = Metrics::new();
+    let entry = with_component("acme", &"d".repeat(64));
+    metrics.delivery(&done(&entry));
+    metrics.delivery(&done(&entry));
+    metrics.component_suspended("acme", &"d".repeat(64), 1);
+    metrics.components_loaded("disk", 2);
+    let text = metrics.text();
+    let (active, shadow) = (r#"digest="dddddddddddd""#, r#"digest="eeeeeeeeeeee""#);
+    for (name, digest, more, value) in [
+        ("calls_total", active, "", "6"),
+        ("cpu_seconds_total", active, "", "3"),
+        ("records_total", active, r#"direction="in","#, "18"),
+        ("records_total", active, r#"direction="out","#, "14"),
+        ("dropped_total", active, "", "4"),
+        ("poison_total", active, "", "2"),
+        ("input_bytes_total", active, "", "1800"),
+        ("replaced_total", active, "", "2"),
+        ("log_lines_total", active, "", "12"),
+        ("peak_memory_bytes", active, "", "4096"),
+        ("instantiation_seconds_count", active, "", "2"),
+        ("suspended", active, "", "1"),
+        ("suspended", shadow, "", "0"),
+    ] {
+        has(&text, &format!(r#"plugin_{name}{{{digest},{more}tenant="acme"}} {value}"#));
+    }
+    has(&text, &format!(r#"plugin_instantiation_seconds_bucket{{{active},tenant="acme",le="0.00005"}} 2"#));
+    for (digest, kind) in [(active, "guest-trap"), (shadow, "guest-fuel")] {
+        has(&text, &format!(r#"plugin_failures_total{{{digest},kind="{kind}",tenant="acme"}} 2"#));
+    }
+    for (result, lines) in [("same", 10), ("changed", 8), ("dropped", 6), ("added", 4), ("failed", 2)] {
+        has(&text, &format!(r#"plugin_shadow_lines_total{{{shadow},result="{result}",tenant="acme"}} {lines}"#));
+    }
+    has(&text, r#"plugin_loads_total{result="disk"} 2"#);
+}
+
+/// However many tenants and components there were, the labels stay a number.
+#[test]
+fn components_beyond_a_number_share_their_labels() {
+    let metrics = Metrics::new();
+    for number in 0..1_200 {
+        metrics.delivery(&done(&with_component(&format!("tenant-{number}"), "d")));
+    }
+    let text = metrics.text();
+    let calls = text.lines().filter(|line| line.starts_with("log_processor_plugin_calls_total{"));
+    // Each tenant here has two components, one of which does no work.
+    assert_eq!(calls.count(), 500 + 1);
+    let rest = 1_200 - 500;
+    has(&text, &format!(r#"plugin_calls_total{{digest="other",tenant="other"}} {}"#, rest * 3));
+    has(&text, r#"plugin_calls_total{digest="d",tenant="tenant-0"} 3"#);
+}

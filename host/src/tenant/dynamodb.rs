@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use moka::Expiry;
 use moka::future::Cache;
 
-use super::Found;
+use super::{Found, PluginRules};
 use crate::aws::{AwsError, Item, Table};
 use crate::telemetry::Metrics;
 
@@ -31,8 +31,8 @@ pub struct TableDirectory {
 impl TableDirectory {
     /// Caches what is found for `cache`, and that there is nothing for at most 10 s
     /// of it. Zero: nothing is cached, but one query answers all who ask meanwhile.
-    pub fn new(table: Table, cache: Duration, metrics: Metrics) -> Self {
-        Self { directory: Cached::new(table, Lifetimes::new(cache)), metrics }
+    pub fn new(table: Table, cache: Duration, rules: PluginRules, metrics: Metrics) -> Self {
+        Self { directory: Cached::new(table, Lifetimes::new(cache), rules), metrics }
     }
 
     /// What the table says about a tenant; one query a tenant at a time.
@@ -60,13 +60,15 @@ impl Source for Table {
 #[derive(Clone)]
 struct Cached<S> {
     source: S,
+    rules: Arc<PluginRules>,
     cache: Cache<String, Arc<Found>>,
 }
 
 impl<S: Source> Cached<S> {
-    fn new(source: S, lifetimes: Lifetimes) -> Self {
+    fn new(source: S, lifetimes: Lifetimes, rules: PluginRules) -> Self {
         let most = if lifetimes.found.is_zero() { 0 } else { MOST_TENANTS };
-        Self { source, cache: Cache::builder().max_capacity(most).expire_after(lifetimes).build() }
+        let cache = Cache::builder().max_capacity(most).expire_after(lifetimes).build();
+        Self { source, rules: Arc::new(rules), cache }
     }
 
     /// Also where the answer came from, in the words of the metric: `hit` is one that
@@ -74,7 +76,7 @@ impl<S: Source> Cached<S> {
     async fn lookup(&self, tenant_id: &str) -> (Result<Arc<Found>, AwsError>, &'static str) {
         let ask = async {
             let items = self.source.items(tenant_id).await?;
-            let found = Found::read(tenant_id, &items);
+            let found = Found::read(tenant_id, &items, &self.rules);
             for warning in &found.warnings {
                 tracing::warn!(tenant = tenant_id, "{warning}");
             }

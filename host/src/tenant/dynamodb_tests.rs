@@ -3,6 +3,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use super::super::Lookup;
 use super::*;
 use crate::aws::{Attribute, Kind};
+use crate::model::Limits;
 
 /// A table whose queries are counted, and take as many turns as are asked for.
 #[derive(Clone, Default)]
@@ -34,6 +35,14 @@ impl Source for Fake {
     }
 }
 
+fn rules() -> PluginRules {
+    PluginRules { limits: Limits::DEFAULT, folder: None }
+}
+
+fn cached(fake: Fake, lifetimes: Lifetimes) -> Cached<Fake> {
+    Cached::new(fake, lifetimes, rules())
+}
+
 const HOUR: Duration = Duration::from_secs(3600);
 const MOMENT: Duration = Duration::from_millis(50);
 
@@ -58,7 +67,7 @@ fn queries(fake: &Fake) -> usize {
 /// Looks `shop` up, waits until an answer that lives for a moment is gone, and looks
 /// it up again.
 async fn twice(fake: &Fake, lifetimes: Lifetimes) -> [&'static str; 2] {
-    let directory = Cached::new(fake.clone(), lifetimes);
+    let directory = cached(fake.clone(), lifetimes);
     let first = directory.lookup("shop").await.1;
     tokio::time::sleep(MOMENT * 3).await;
     [first, directory.lookup("shop").await.1]
@@ -67,7 +76,7 @@ async fn twice(fake: &Fake, lifetimes: Lifetimes) -> [&'static str; 2] {
 #[tokio::test]
 async fn what_is_found_is_asked_for_once_for_each_tenant() {
     let fake = known();
-    let directory = Cached::new(fake.clone(), Lifetimes::new(HOUR));
+    let directory = cached(fake.clone(), Lifetimes::new(HOUR));
     let (first, answer) = directory.lookup("shop").await;
     assert!(matches!(first.unwrap().lookup, Lookup::Deliveries(_)));
     assert_eq!(answer, "miss");
@@ -82,7 +91,7 @@ async fn what_is_found_is_asked_for_once_for_each_tenant() {
 async fn one_query_answers_all_who_ask_meanwhile() {
     for cache in [HOUR, Duration::ZERO] {
         let fake = known();
-        let directory = Cached::new(fake.clone(), Lifetimes::new(cache));
+        let directory = cached(fake.clone(), Lifetimes::new(cache));
         let (a, b, c) = tokio::join!(directory.lookup("shop"), directory.lookup("shop"), directory.lookup("bank"));
         assert_eq!((a.1, b.1, c.1), ("miss", "hit", "miss"));
         assert!(Arc::ptr_eq(&a.0.unwrap(), &b.0.unwrap()));
@@ -93,7 +102,7 @@ async fn one_query_answers_all_who_ask_meanwhile() {
 #[tokio::test]
 async fn one_who_gives_up_does_not_leave_the_others_without_an_answer() {
     let fake = known();
-    let directory = Cached::new(fake.clone(), Lifetimes::new(HOUR));
+    let directory = cached(fake.clone(), Lifetimes::new(HOUR));
     let first = tokio::spawn({
         let directory = directory.clone();
         async move { directory.lookup("shop").await.1 }
@@ -109,7 +118,7 @@ async fn one_who_gives_up_does_not_leave_the_others_without_an_answer() {
 #[tokio::test]
 async fn without_a_cache_every_lookup_asks() {
     let fake = known();
-    let directory = Cached::new(fake.clone(), Lifetimes::new(Duration::ZERO));
+    let directory = cached(fake.clone(), Lifetimes::new(Duration::ZERO));
     assert_eq!(directory.lookup("shop").await.1, "miss");
     assert_eq!(directory.lookup("shop").await.1, "miss");
     assert_eq!(queries(&fake), 2);
@@ -131,7 +140,7 @@ async fn what_is_found_and_what_is_not_expire_each_in_their_time() {
 #[tokio::test]
 async fn an_answer_that_expired_is_remembered_again() {
     let fake = Fake::default();
-    let directory = Cached::new(fake.clone(), Lifetimes { found: HOUR, nothing: MOMENT });
+    let directory = cached(fake.clone(), Lifetimes { found: HOUR, nothing: MOMENT });
     directory.lookup("shop").await.0.unwrap();
     tokio::time::sleep(MOMENT * 3).await;
     let directory = Cached { source: known(), ..directory };
@@ -150,7 +159,7 @@ fn what_is_not_found_is_remembered_for_ten_seconds_at_most() {
 #[tokio::test]
 async fn errors_are_told_to_all_who_ask_and_not_remembered() {
     let fake = Fake { failing: 1, ..known() };
-    let directory = Cached::new(fake.clone(), Lifetimes::new(HOUR));
+    let directory = cached(fake.clone(), Lifetimes::new(HOUR));
     let (a, b) = tokio::join!(directory.lookup("shop"), directory.lookup("shop"));
     for (found, answer) in [a, b] {
         assert_eq!(found.unwrap_err().kind, Kind::Unavailable);
@@ -164,8 +173,8 @@ async fn errors_are_told_to_all_who_ask_and_not_remembered() {
 #[tokio::test]
 async fn no_more_tenants_are_remembered_than_there_is_room_for() {
     let fake = Fake::default();
-    let directory = Cached::new(fake, Lifetimes::new(HOUR));
-    let found = Arc::new(Found::read("shop", &[]));
+    let directory = cached(fake, Lifetimes::new(HOUR));
+    let found = Arc::new(Found::read("shop", &[], &rules()));
     for n in 0..MOST_TENANTS + 500 {
         directory.cache.insert(format!("tenant-{n}"), Arc::clone(&found)).await;
     }

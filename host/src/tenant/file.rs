@@ -9,10 +9,10 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
-use super::Lookup;
 use super::item::{self, Item};
 use super::problem::{Notes, Problem};
 use super::tree::{self, Node, Position, Value, quoted};
+use super::{Found, InvalidDelivery, Lookup, PluginRules};
 use crate::model::{Delivery, Destination};
 
 /// The largest tenant file that is read, in MiB: some hundred thousand items.
@@ -99,17 +99,17 @@ fn listed(path: &Path, problems: &[Problem]) -> String {
 /// The tenants of a file.
 #[derive(Debug)]
 pub struct FileDirectory {
-    /// By tenant; empty: none of its items is enabled.
-    tenants: BTreeMap<String, Vec<Arc<Delivery>>>,
+    tenants: BTreeMap<String, Arc<Found>>,
     warnings: Vec<String>,
 }
 
 impl FileDirectory {
-    /// Reads and checks a tenant file.
+    /// Reads and checks a tenant file. What is wrong with a component that an item
+    /// names stops only the item's delivery.
     ///
     /// # Errors
     /// All that is wrong with it at once, each with line, item, tenant and field.
-    pub fn load(path: &Path) -> Result<Self, TenantFileError> {
+    pub fn load(path: &Path, rules: &PluginRules) -> Result<Self, TenantFileError> {
         let text = read(path)?;
         let owned = || path.to_owned();
         let root = tree::parse(text.strip_prefix('\u{feff}').unwrap_or(&text))
@@ -119,25 +119,27 @@ impl FileDirectory {
         let mut notes = Notes::default();
         let nodes = items(&root, &mut notes);
         let numbered = nodes.iter().zip(1..);
-        let items: Vec<Item> = numbered.filter_map(|(node, n)| item::read(n, node, &mut notes)).collect();
+        let items: Vec<Item> = numbered.filter_map(|(node, n)| item::read(n, node, rules, &mut notes)).collect();
         twice(&items, &mut notes);
         same_folder(&items, &mut notes);
 
         if !notes.problems.is_empty() {
+            notes.problems.append(&mut notes.components);
             notes.problems.sort_by_key(|problem| problem.at);
             return Err(TenantFileError::Invalid { path: owned(), problems: notes.problems });
         }
-        let located = |warning| format!("{}:{warning}", path.display());
-        Ok(Self { tenants: by_tenant(items), warnings: notes.warnings.into_iter().map(located).collect() })
+        let located = |problem: &Problem| format!("{}:{problem}", path.display());
+        let mut components: BTreeMap<usize, Vec<String>> = BTreeMap::new();
+        for problem in &notes.components {
+            components.entry(problem.item.unwrap_or_default()).or_default().push(located(problem));
+        }
+        Ok(Self { tenants: by_tenant(items, components), warnings: notes.warnings.iter().map(located).collect() })
     }
 
     /// What the file says about a tenant.
-    pub fn lookup(&self, tenant_id: &str) -> Lookup {
-        match self.tenants.get(tenant_id) {
-            None => Lookup::Unknown,
-            Some(deliveries) if deliveries.is_empty() => Lookup::NoneEnabled,
-            Some(deliveries) => Lookup::Deliveries(deliveries.clone()),
-        }
+    pub fn lookup(&self, tenant_id: &str) -> Arc<Found> {
+        let unknown = || Arc::new(Found { lookup: Lookup::Unknown, invalid: Vec::new(), warnings: Vec::new() });
+        self.tenants.get(tenant_id).cloned().unwrap_or_else(unknown)
     }
 
     /// All tenants that the file names, sorted.
@@ -255,14 +257,24 @@ fn same_folder(items: &[Item], notes: &mut Notes) {
     }
 }
 
-fn by_tenant(items: Vec<Item>) -> BTreeMap<String, Vec<Arc<Delivery>>> {
-    let mut tenants: BTreeMap<String, Vec<Arc<Delivery>>> = BTreeMap::new();
+/// What each tenant's items say; `components`: what is wrong with items' components,
+/// by the item's number.
+fn by_tenant(items: Vec<Item>, mut components: BTreeMap<usize, Vec<String>>) -> BTreeMap<String, Arc<Found>> {
+    let mut tenants: BTreeMap<String, (Vec<_>, Vec<_>)> = BTreeMap::new();
     for item in items {
-        let deliveries = tenants.entry(item.tenant_id).or_default();
+        let (deliveries, invalid) = tenants.entry(item.tenant_id).or_default();
         deliveries.extend(item.delivery.map(Arc::new));
-        deliveries.sort_by_key(|delivery| delivery.id());
+        if let Some(problems) = components.remove(&item.number) {
+            invalid.push(InvalidDelivery { kind: item.kind, problem: problems.join("; "), must_wait: true });
+        }
     }
-    tenants
+    tenants.into_iter().map(|(tenant, (deliveries, invalid))| (tenant, found(deliveries, invalid))).collect()
+}
+
+fn found(mut deliveries: Vec<Arc<Delivery>>, invalid: Vec<InvalidDelivery>) -> Arc<Found> {
+    deliveries.sort_by_key(|delivery| delivery.id());
+    let lookup = if deliveries.is_empty() { Lookup::NoneEnabled } else { Lookup::Deliveries(deliveries) };
+    Arc::new(Found { lookup, invalid, warnings: Vec::new() })
 }
 
 #[cfg(test)]

@@ -1,11 +1,13 @@
 use super::*;
+use crate::model::Limits;
 
 fn load(text: impl AsRef<[u8]>) -> Result<FileDirectory, String> {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("tenants.yaml");
     std::fs::write(&path, text).unwrap();
     let shorten = |text: String| text.replace(&format!("{}/", dir.path().display()), "");
-    let mut directory = FileDirectory::load(&path).map_err(|e| shorten(e.to_string()))?;
+    let rules = PluginRules::of_file(&path, Limits::DEFAULT);
+    let mut directory = FileDirectory::load(&path, &rules).map_err(|e| shorten(e.to_string()))?;
     for warning in &mut directory.warnings {
         *warning = shorten(std::mem::take(warning));
     }
@@ -17,7 +19,7 @@ fn error(text: impl AsRef<[u8]>) -> String {
 }
 
 fn deliveries(directory: &FileDirectory, tenant: &str) -> Vec<Delivery> {
-    match directory.lookup(tenant) {
+    match &directory.lookup(tenant).lookup {
         Lookup::Deliveries(found) => found.iter().map(|d| (**d).clone()).collect(),
         other => panic!("{other:?}"),
     }
@@ -49,8 +51,8 @@ fn every_field_is_read_and_defaults_are_the_references() {
     let directory = load(FULL).unwrap();
     assert_eq!(directory.tenants().collect::<Vec<_>>(), ["idle", "payment"]);
     assert!(directory.warnings().is_empty());
-    assert_eq!(directory.lookup("idle"), Lookup::NoneEnabled);
-    assert_eq!(directory.lookup("Payment"), Lookup::Unknown);
+    assert_eq!(directory.lookup("idle").lookup, Lookup::NoneEnabled);
+    assert_eq!(directory.lookup("Payment").lookup, Lookup::Unknown);
     let cloudwatch = Delivery {
         tenant_id: "payment".to_owned(),
         desired_logs: vec!["kube-apiserver".to_owned(), "12".to_owned()],
@@ -61,6 +63,7 @@ fn every_field_is_read_and_defaults_are_the_references() {
             account: "123456789012".to_owned(),
             log_group: "/payment/logs".to_owned(),
         },
+        plugins: crate::model::Plugins::default(),
     };
     let s3 = Delivery {
         tenant_id: "payment".to_owned(),
@@ -68,6 +71,7 @@ fn every_field_is_read_and_defaults_are_the_references() {
         groups: Vec::new(),
         target_region: "us-east-1".to_owned(),
         destination: Destination::S3 { bucket: "payment-logs".to_owned(), prefix: "ROSA/cluster-logs/".to_owned() },
+        plugins: crate::model::Plugins::default(),
     };
     assert_eq!(deliveries(&directory, "payment"), [cloudwatch, s3]);
 }
@@ -148,7 +152,7 @@ fn everything_wrong_is_reported_at_once() {
 #[test]
 fn disabled_items_need_only_be_well_typed() {
     let text = "- {tenant_id: a, type: cloudwatch, enabled: false, log_group_name: 'not: valid', target_region: nowhere}\n- {tenant_id: a, type: kafka}\n";
-    assert_eq!(load(text).unwrap().lookup("a"), Lookup::NoneEnabled);
+    assert_eq!(load(text).unwrap().lookup("a").lookup, Lookup::NoneEnabled);
     assert_eq!(
         error("- {tenant_id: a, type: s3, bucket_name: [x]}"),
         "the tenant file tenants.yaml has a problem:
@@ -220,11 +224,86 @@ tenants:
     );
 }
 
+const DIGITS: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+/// Two deliveries of a tenant and one of another; the first names what is given.
+fn naming(plugin: &str) -> String {
+    format!(
+        "- {{tenant_id: a, type: s3, enabled: true, bucket_name: abc,\n   {plugin}}}\n{}{}",
+        group("a", "us-east-1", "123456789012", "/a"),
+        group("b", "us-east-1", "123456789012", "/b"),
+    )
+}
+
 #[test]
-fn a_component_of_the_tenants_own_is_never_left_out_silently() {
-    let item = "- {tenant_id: a, type: s3, enabled: true, bucket_name: abc, plugin: {component: x}}";
-    assert!(error(item).contains("1:69: item 1, tenant \"a\", field plugin: a component of the tenant's own"));
-    assert!(load(item.replace("true", "false")).is_ok());
+fn a_component_lies_beside_the_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("tenants.yaml");
+    std::fs::write(&path, naming(&format!("plugin: {{component: 'file:mask.wasm', sha256: {DIGITS}}}"))).unwrap();
+    let directory = FileDirectory::load(&path, &PluginRules::of_file(&path, Limits::DEFAULT)).unwrap();
+    let named: Vec<_> = deliveries(&directory, "a").into_iter().map(|delivery| delivery.plugins.active).collect();
+    let plugin = named[1].as_ref().unwrap();
+    assert_eq!(plugin.component, crate::model::ComponentRef::File(dir.path().join("mask.wasm")));
+    assert!(named[0].is_none(), "the tenant's other delivery names none");
+}
+
+#[test]
+fn a_file_that_is_named_without_a_folder_has_one() {
+    let rules = PluginRules::of_file(Path::new("tenants.yaml"), Limits::DEFAULT);
+    assert_eq!(rules.folder, Some(std::env::current_dir().unwrap()));
+}
+
+/// What is wrong with a component stops its delivery, and no other.
+#[test]
+fn a_component_that_can_not_be_used_makes_its_delivery_wait() {
+    let directory = load(naming("plugin: {component: x, sha: y, limits: {log_lines: 101}}")).unwrap();
+    let found = directory.lookup("a");
+    let [invalid] = found.invalid.as_slice() else { panic!("{found:?}") };
+    assert_eq!((invalid.kind.as_str(), invalid.delivery(), invalid.must_wait), ("s3", Some("s3"), true));
+    for part in [
+        "tenants.yaml:2:32: item 1, tenant \"a\", field plugin.sha: unknown",
+        "; ",
+        "tenants.yaml:2:24: item 1, tenant \"a\", field plugin.component: found \"x\": no place of a component",
+        "item 1, tenant \"a\", field plugin.sha256: missing, expected the SHA-256",
+        "field plugin.limits.log_lines: found 101, the host's limit is 100 (PLUGIN_LOG_LINES)",
+    ] {
+        assert!(invalid.problem.contains(part), "{part}: {}", invalid.problem);
+    }
+    assert_eq!(deliveries(&directory, "a").iter().map(Delivery::id).collect::<Vec<_>>(), ["cloudwatch"]);
+    assert_eq!(deliveries(&directory, "b").len(), 1);
+    assert!(directory.lookup("b").invalid.is_empty());
+
+    let alone = load("- {tenant_id: a, type: s3, enabled: true, bucket_name: abc, plugin: x}").unwrap().lookup("a");
+    assert_eq!((&alone.lookup, alone.invalid.len()), (&Lookup::NoneEnabled, 1));
+}
+
+/// Ignored, it would let records out that a component was to filter.
+#[test]
+fn a_slip_of_plugin_makes_its_delivery_wait() {
+    for slip in ["plugins", "Plugin", "plugn"] {
+        let directory = load(naming(&format!("{slip}: {{component: x}}"))).unwrap();
+        let problem = &directory.lookup("a").invalid[0].problem;
+        let expected = format!("item 1, tenant \"a\", field {slip}: unknown; did you mean plugin? If not, take it out");
+        assert!(problem.ends_with(&expected), "{problem}");
+        assert_eq!(deliveries(&directory, "a").len(), 1);
+    }
+}
+
+#[test]
+fn where_the_file_is_refused_components_are_told_with_the_rest() {
+    let text = error("- {tenant_id: a, type: s3, enabled: true, bucket_name: A, plugin: {sha256: 1}}");
+    for part in ["has 3 problems", "field bucket_name", "field plugin.component", "field plugin.sha256"] {
+        assert!(text.contains(part), "{text}");
+    }
+}
+
+#[test]
+fn a_component_of_a_disabled_item_only_warns() {
+    let directory = load("- {tenant_id: a, type: s3, enabled: false, plugin: {component: s3://abc/x}}").unwrap();
+    let found = directory.lookup("a");
+    assert_eq!((&found.lookup, found.invalid.len()), (&Lookup::NoneEnabled, 0));
+    let [warning] = directory.warnings() else { panic!("{:?}", directory.warnings()) };
+    assert!(warning.contains("field plugin.sha256: missing"), "{warning}");
 }
 
 #[test]
@@ -271,7 +350,8 @@ fn files_that_hold_no_text() {
 #[test]
 fn files_that_can_not_be_read() {
     let dir = tempfile::tempdir().unwrap();
-    let at = |name: &str| FileDirectory::load(&dir.path().join(name)).unwrap_err().to_string();
+    let rules = PluginRules { limits: Limits::DEFAULT, folder: None };
+    let at = |name: &str| FileDirectory::load(&dir.path().join(name), &rules).unwrap_err().to_string();
     let folder = dir.path().display();
     assert_eq!(
         at("missing.yaml"),

@@ -1,10 +1,11 @@
-//! What a tenant's items of the table say. One that can't be used never stops the
+//! What a tenant's items say. One of the table that can't be used never stops the
 //! others: the reference gives up all of them.
 
 use std::sync::Arc;
 
 use super::Lookup;
-use super::item::{self, PLUGIN};
+use super::item;
+use super::plugin::PluginRules;
 use super::problem::{Notes, Problem};
 use super::tree::{Node, Value, quoted};
 use crate::aws::{Attribute, Item};
@@ -16,11 +17,7 @@ const MOST_WARNINGS: usize = 20;
 /// So many characters of an item's `type` are kept.
 const LONGEST_KIND: usize = 64;
 
-const NO_COMPONENTS: &str = "field plugin: a component of the tenant's own is not supported by this version, \
-                             and nothing goes out without it, so the records wait; disable the item, or take \
-                             the field out";
-
-/// What the table says about a tenant.
+/// What the table, or the tenant file, says about a tenant.
 #[derive(Debug, PartialEq)]
 pub struct Found {
     /// Its valid, enabled deliveries. Where all enabled ones are invalid:
@@ -44,9 +41,16 @@ pub struct InvalidDelivery {
     pub must_wait: bool,
 }
 
+impl InvalidDelivery {
+    /// `type`, where there is such a type: as reports and labels may have it.
+    pub fn delivery(&self) -> Option<&'static str> {
+        ["cloudwatch", "s3"].into_iter().find(|known| *known == self.kind)
+    }
+}
+
 impl Found {
     /// Reads all items that the table has for `tenant_id`.
-    pub(super) fn read(tenant_id: &str, items: &[Item]) -> Self {
+    pub(super) fn read(tenant_id: &str, items: &[Item], rules: &PluginRules) -> Self {
         let mut found = Self { lookup: Lookup::Unknown, invalid: Vec::new(), warnings: Vec::new() };
         let mut valid = Vec::new();
         for (item, number) in items.iter().zip(1..) {
@@ -55,7 +59,7 @@ impl Found {
                 continue;
             }
             let mut notes = Notes::default();
-            match delivery(tenant_id, number, &node, &mut notes) {
+            match delivery(tenant_id, number, &node, rules, &mut notes) {
                 Ok(delivery) => valid.push(Arc::new(delivery)),
                 Err(problem) => found.invalid.push(InvalidDelivery {
                     kind: kind(item),
@@ -88,14 +92,17 @@ impl Found {
 }
 
 /// The delivery of an enabled item, or all that is wrong with it.
-fn delivery(tenant_id: &str, number: usize, node: &Node, notes: &mut Notes) -> Result<Delivery, String> {
-    let delivery = item::read(number, node, notes).and_then(|item| item.delivery);
+fn delivery(
+    tenant_id: &str,
+    number: usize,
+    node: &Node,
+    rules: &PluginRules,
+    notes: &mut Notes,
+) -> Result<Delivery, String> {
+    let delivery = item::read(number, node, rules, notes).and_then(|item| item.delivery);
     let by_field = |problem: Problem| Problem { item: None, tenant: None, ..problem }.to_string();
-    let of_field = |problem: &Problem| problem.field.as_deref() != Some(PLUGIN);
-    let mut problems: Vec<String> = notes.problems.drain(..).filter(of_field).map(by_field).collect();
-    if item::names_component(node) {
-        problems.push(NO_COMPONENTS.to_owned());
-    }
+    let noted = notes.problems.drain(..).chain(notes.components.drain(..));
+    let mut problems: Vec<String> = noted.map(by_field).collect();
     if let Some(delivery) = delivery.as_ref().filter(|delivery| delivery.tenant_id != tenant_id) {
         let (found, expected) = (quoted(&delivery.tenant_id), quoted(tenant_id));
         problems.push(format!("field tenant_id: found {found}, expected {expected}, which was asked for"));

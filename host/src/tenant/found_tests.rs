@@ -1,5 +1,6 @@
+use super::super::item::PLUGIN;
 use super::*;
-use crate::model::Destination;
+use crate::model::{Destination, Limits};
 
 fn text(value: &str) -> Attribute {
     Attribute::Text(value.to_owned())
@@ -33,7 +34,7 @@ fn cloudwatch() -> Item {
 }
 
 fn read(items: &[Item]) -> Found {
-    Found::read("shop", items)
+    Found::read("shop", items, &PluginRules { limits: Limits::DEFAULT, folder: None })
 }
 
 fn deliveries(found: &Found) -> Vec<&Delivery> {
@@ -75,6 +76,7 @@ fn every_field_is_read_and_defaults_are_the_references() {
             account: "123456789012".to_owned(),
             log_group: "/shop".to_owned(),
         },
+        plugins: crate::model::Plugins::default(),
     };
     let expected_s3 = Delivery {
         tenant_id: "shop".to_owned(),
@@ -82,6 +84,7 @@ fn every_field_is_read_and_defaults_are_the_references() {
         groups: Vec::new(),
         target_region: "us-east-1".to_owned(),
         destination: Destination::S3 { bucket: "shop-logs".to_owned(), prefix: "ROSA/cluster-logs/".to_owned() },
+        plugins: crate::model::Plugins::default(),
     };
     assert_eq!(deliveries(&found), [&expected_cloudwatch, &expected_s3]);
     assert_eq!((found.invalid, found.warnings), (Vec::new(), Vec::new()));
@@ -176,17 +179,71 @@ fn a_type_is_shown_as_far_as_it_can_be() {
     assert_eq!(kind(Attribute::Null), "");
 }
 
+/// A map of texts.
+fn map_of(fields: &[(&str, &str)]) -> Attribute {
+    Attribute::Map(fields.iter().map(|(name, value)| ((*name).to_owned(), text(value))).collect())
+}
+
+const DIGITS: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
 #[test]
-fn a_component_of_the_tenants_own_makes_its_records_wait() {
-    let plugin = [(PLUGIN, Attribute::Map(Item::new()))];
-    for named in [with(s3(), &plugin), with(item("kafka"), &plugin), with(s3(), &[(PLUGIN, text(""))])] {
-        let found = read(&[cloudwatch(), named]);
-        assert_eq!(deliveries(&found).len(), 1);
-        assert!(found.invalid[0].must_wait);
-        assert!(found.invalid[0].problem.ends_with(NO_COMPONENTS), "{}", found.invalid[0].problem);
-        assert_eq!(found.invalid[0].problem.matches("plugin").count(), 1);
-    }
+fn a_component_of_the_tenants_own_is_its_deliverys() {
+    let plugin = map_of(&[("component", "s3://abc/mask.wasm"), ("sha256", DIGITS)]);
+    let found = read(&[cloudwatch(), with(s3(), &[(PLUGIN, plugin)])]);
+    let named: Vec<_> = deliveries(&found).iter().map(|delivery| delivery.plugins.active.as_ref()).collect();
+    assert!(named[0].is_none());
+    assert_eq!(named[1].unwrap().component.to_string(), "s3://abc/mask.wasm");
     assert_eq!(deliveries(&read(&[with(s3(), &[(PLUGIN, Attribute::Null)])])).len(), 1);
+}
+
+#[test]
+fn a_component_that_can_not_be_used_makes_its_records_wait() {
+    let wrong = [
+        (map_of(&[]), "field plugin.sha256: missing"),
+        (map_of(&[("component", "s3://abc/x"), ("sha256", DIGITS), ("sha", "")]), "field plugin.sha: unknown"),
+        (
+            map_of(&[("component", "file:x"), ("sha256", DIGITS)]),
+            "field plugin.component: found \"file:x\": a relative",
+        ),
+        (text(""), "field plugin: found a text"),
+    ];
+    for (plugin, says) in wrong {
+        for item in [s3(), item("kafka")] {
+            let found = read(&[cloudwatch(), with(item, &[(PLUGIN, plugin.clone())])]);
+            assert_eq!(deliveries(&found).len(), 1);
+            assert!(found.invalid[0].must_wait);
+            assert!(found.invalid[0].problem.contains(says), "{}", found.invalid[0].problem);
+        }
+    }
+}
+
+/// Whatever else is wrong: its component is not passed by when the rest is mended.
+#[test]
+fn an_item_that_names_a_component_waits_for_what_else_is_wrong() {
+    let plugin = map_of(&[("component", "s3://abc/x"), ("sha256", DIGITS)]);
+    let found = read(&[without(with(s3(), &[(PLUGIN, plugin)]), "bucket_name")]);
+    assert!(found.invalid[0].must_wait && found.invalid[0].problem.starts_with("field bucket_name: missing"));
+}
+
+#[test]
+fn a_slip_of_plugin_makes_its_records_wait() {
+    let found = read(&[with(s3(), &[("plugins", map_of(&[]))]), with(cloudwatch(), &[("plugins", Attribute::Null)])]);
+    assert!(found.invalid[0].must_wait);
+    assert_eq!(found.invalid[0].problem, "field plugins: unknown; did you mean plugin? If not, take it out");
+    assert_eq!(deliveries(&found).len(), 1, "null means that the field is missing");
+}
+
+#[test]
+fn a_settings_value_is_never_shown() {
+    let odd = |value: Attribute| {
+        let settings = Attribute::Map(Item::from([("token".to_owned(), value), ("a".to_owned(), text("hunter2"))]));
+        let plugin = [("component", text("s3://abc/x")), ("sha256", text(DIGITS)), ("settings", settings)];
+        problem(with(s3(), &[(PLUGIN, Attribute::Map(with(Item::new(), &plugin)))]))
+    };
+    for value in [Attribute::Number("4242".to_owned()), texts(&["hunter2"]), text(&"hunter2".repeat(9000))] {
+        let shown = odd(value);
+        assert!(shown.contains("plugin.settings") && !shown.contains("hunter2") && !shown.contains("4242"), "{shown}");
+    }
 }
 
 #[test]

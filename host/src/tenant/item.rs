@@ -2,9 +2,10 @@
 //! for its type, and those of an enabled item for what they say.
 
 use super::check::{self, Rule};
+use super::plugin::{self, PluginRules};
 use super::problem::{Notes, Problem};
 use super::tree::{Node, Position, Value, quoted};
-use crate::model::{Delivery, Destination};
+use crate::model::{Delivery, Destination, Plugins};
 
 const DEFAULT_REGION: &str = "us-east-1";
 const DEFAULT_PREFIX: &str = "ROSA/cluster-logs/";
@@ -75,8 +76,8 @@ const FIELDS: [(&str, Shape); 14] = [
     (PLUGIN, Shape::Any),
 ];
 
-/// Known only to be refused: a tenant that names a component of its own counts on
-/// its records never going out without it.
+/// A tenant that names a component of its own counts on its records never going out
+/// without it.
 pub(super) const PLUGIN: &str = "plugin";
 
 /// Whether the item is enabled, or says so in a way that is wrong.
@@ -84,9 +85,26 @@ pub(super) fn is_enabled(item: &Node) -> bool {
     field(entries(item), "enabled").is_some_and(|node| node.value != Value::Bool(false))
 }
 
-/// Whether the item names a component of the tenant's own.
+/// Whether the item names a component of the tenant's own, or most likely means to.
 pub(super) fn names_component(item: &Node) -> bool {
-    field(entries(item), PLUGIN).is_some()
+    let named = |(key, value): &(Node, Node)| match &key.value {
+        Value::Text(name) => value.value != Value::Null && (name == PLUGIN || means_component(name)),
+        _ => false,
+    };
+    entries(item).iter().any(named)
+}
+
+/// Whether an unknown field is a slip of `plugin`.
+fn means_component(name: &str) -> bool {
+    !is_field(name) && nearest_field(name) == Some(PLUGIN)
+}
+
+fn is_field(name: &str) -> bool {
+    FIELDS.iter().any(|(field, _)| *field == name)
+}
+
+fn nearest_field(name: &str) -> Option<&'static str> {
+    check::nearest(name, FIELDS.iter().map(|(field, _)| *field))
 }
 
 fn entries(item: &Node) -> &[(Node, Node)] {
@@ -105,9 +123,9 @@ fn field<'a>(entries: &'a [(Node, Node)], field: &str) -> Option<&'a Node> {
 
 /// Reads item `number` and notes what is wrong with it; none if it does not even
 /// name its tenant and type.
-pub(super) fn read(number: usize, node: &Node, notes: &mut Notes) -> Option<Item> {
+pub(super) fn read(number: usize, node: &Node, rules: &PluginRules, notes: &mut Notes) -> Option<Item> {
     let enabled = is_enabled(node);
-    let mut reader = Reader { number, at: node.at, tenant: None, enabled, entries: &[], notes };
+    let mut reader = Reader { number, at: node.at, tenant: None, enabled, entries: &[], rules, notes };
     let Value::Map(entries) = &node.value else {
         let message = format!("found {}, expected a map of fields", node.value.describe());
         reader.problem(node.at, None, message);
@@ -117,7 +135,8 @@ pub(super) fn read(number: usize, node: &Node, notes: &mut Notes) -> Option<Item
     reader.tenant = reader.text("tenant_id").map(str::to_owned);
     reader.keys();
     reader.shapes();
-    reader.item()
+    let plugins = reader.plugins();
+    reader.item(plugins)
 }
 
 struct Reader<'a> {
@@ -128,6 +147,7 @@ struct Reader<'a> {
     /// that all problems come at once.
     enabled: bool,
     entries: &'a [(Node, Node)],
+    rules: &'a PluginRules,
     notes: &'a mut Notes,
 }
 
@@ -172,9 +192,16 @@ impl<'a> Reader<'a> {
         self.notes.warnings.push(warning);
     }
 
+    /// Something wrong with a component: it stops the item's delivery, if it is enabled.
+    fn component_problem(&mut self, at: Option<Position>, field: &str, message: String) {
+        let problem = self.note(at, Some(field), message);
+        let notes = if self.enabled { &mut self.notes.components } else { &mut self.notes.warnings };
+        notes.push(problem);
+    }
+
     /// Notes keys that are no text, come twice, or are unknown.
     fn keys(&mut self) {
-        for (i, (key, _)) in self.entries.iter().enumerate() {
+        for (i, (key, value)) in self.entries.iter().enumerate() {
             let Value::Text(name) = &key.value else {
                 let found = key.value.describe();
                 self.problem(key.at, None, format!("found {found} as a field's name, expected a text"));
@@ -185,10 +212,12 @@ impl<'a> Reader<'a> {
                 let line = first.at.map(|at| format!(", first in line {}", at.line)).unwrap_or_default();
                 let message = format!("found twice{line}; keep one");
                 self.problem(key.at, Some(&shown(name)), message);
-            } else if !FIELDS.iter().any(|(field, _)| field == name) {
-                let names = FIELDS.iter().map(|(field, _)| *field).filter(|f| *f != PLUGIN);
-                let hint =
-                    check::nearest(name, names).map(|near| format!("; did you mean {near}?")).unwrap_or_default();
+            } else if means_component(name) && value.value != Value::Null {
+                // Ignored, records might go out that a component was to filter.
+                let message = format!("unknown; did you mean {PLUGIN}? If not, take it out");
+                self.component_problem(key.at, &shown(name), message);
+            } else if !is_field(name) {
+                let hint = nearest_field(name).map(|near| format!("; did you mean {near}?")).unwrap_or_default();
                 self.warn(key.at, &shown(name), format!("unknown, ignored{hint}"));
             }
         }
@@ -242,14 +271,28 @@ impl<'a> Reader<'a> {
         None
     }
 
-    fn item(mut self) -> Option<Item> {
+    /// The components that the item names; what is wrong with them is noted.
+    fn plugins(&mut self) -> Plugins {
+        let read = self.node(PLUGIN).map_or_else(|| Ok(Plugins::default()), |node| plugin::read(node, self.rules));
+        read.unwrap_or_else(|problems| {
+            for problem in problems {
+                self.component_problem(problem.at, &problem.field, problem.message);
+            }
+            Plugins::default()
+        })
+    }
+
+    fn item(mut self, plugins: Plugins) -> Option<Item> {
         let tenant_id = self.required("tenant_id", &check::NOT_BLANK);
         let any_type = Rule { allows: |_| true, ..check::TYPE };
         let kind = self.required("type", if self.enabled { &check::TYPE } else { &any_type });
         let delivery = match (self.enabled, kind) {
-            (true, Some(kind)) => self.delivery(tenant_id.unwrap_or_default(), kind),
+            (true, Some(kind)) => self.delivery(tenant_id.unwrap_or_default(), kind, plugins),
             _ => None,
         };
+        // Items are read one after the other.
+        let misnamed = self.notes.components.last().is_some_and(|problem| problem.item == Some(self.number));
+        let delivery = delivery.filter(|_| !misnamed);
         Some(Item {
             number: self.number,
             at: self.at,
@@ -259,13 +302,7 @@ impl<'a> Reader<'a> {
         })
     }
 
-    fn delivery(&mut self, tenant_id: &str, kind: &str) -> Option<Delivery> {
-        if let Some(node) = self.node(PLUGIN) {
-            let message = "a component of the tenant's own is not supported here, and its records \
-                           must not go out without it; disable the item, or take the field out and \
-                           give the component to all with --plugin";
-            self.problem(node.at, Some(PLUGIN), message.to_owned());
-        }
+    fn delivery(&mut self, tenant_id: &str, kind: &str, plugins: Plugins) -> Option<Delivery> {
         let groups = self.texts("groups");
         self.unknown_groups(&groups);
         self.useless_fields(kind);
@@ -280,6 +317,7 @@ impl<'a> Reader<'a> {
             groups,
             target_region: region?.to_owned(),
             destination: destination?,
+            plugins,
         })
     }
 
@@ -328,7 +366,7 @@ impl<'a> Reader<'a> {
 }
 
 /// A field's name as it can stand in a line.
-fn shown(name: &str) -> String {
+pub(super) fn shown(name: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
     if !name.is_empty() && name.len() <= 64 && name.chars().all(plain) {
         return name.to_owned();

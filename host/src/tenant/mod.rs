@@ -1,9 +1,10 @@
 //! Who gets which logs: the directory of tenants and their deliveries.
 //!
 //! - `file`, `dynamodb`: the directory as a file, and as the table, cached.
-//! - `found`: what a tenant's items of the table say.
+//! - `found`: what a tenant's items of the table say; `listing`: those of all tenants.
 //! - `item`: the fields of an item, the same for both; `check`: what AWS allows in them.
-//! - `tree`: an item before it is read; `problem`: what is noted meanwhile.
+//! - `plugin`: the components that an item, or the operator, names.
+//! - `tree`, `json`: an item before it is read; `problem`: what is noted meanwhile.
 
 use std::sync::Arc;
 
@@ -14,12 +15,17 @@ mod dynamodb;
 mod file;
 mod found;
 mod item;
+mod json;
+mod listing;
+pub(crate) mod plugin;
 mod problem;
 mod tree;
 
 pub use dynamodb::TableDirectory;
 pub use file::{FileDirectory, TenantFileError};
 pub use found::{Found, InvalidDelivery};
+pub use listing::of_table;
+pub use plugin::PluginRules;
 pub use problem::Problem;
 pub use tree::Position;
 

@@ -39,5 +39,7 @@ impl fmt::Display for Problem {
 #[derive(Debug, Default)]
 pub(super) struct Notes {
     pub(super) problems: Vec<Problem>,
+    /// Of components that enabled items name: each stops its delivery, and nothing else.
+    pub(super) components: Vec<Problem>,
     pub(super) warnings: Vec<Problem>,
 }

@@ -1,7 +1,7 @@
 //! YAML (and so JSON) as a tree whose every node knows where it stands, so that a
 //! problem with a value can be reported with line and column, and no duplicate key
-//! is lost before it can be reported. Items of the table become such trees too, so
-//! that one reading serves both.
+//! is lost before it can be reported. Items of the table, and what the operator says in JSON, become such trees too, so
+//! that one reading serves all.
 
 use std::borrow::Cow;
 
@@ -43,6 +43,17 @@ pub(super) enum Value {
 }
 
 impl Value {
+    /// The kind of value: what an error says was found where the value itself may
+    /// be a secret.
+    pub(super) fn kind(&self) -> String {
+        match self {
+            Self::Bool(_) => "a boolean".to_owned(),
+            Self::Number(_) => "a number".to_owned(),
+            Self::Text(_) => "a text".to_owned(),
+            other => other.describe(),
+        }
+    }
+
     /// The kind of value, and the value itself where it is short: what an error
     /// says was found.
     pub(super) fn describe(&self) -> String {

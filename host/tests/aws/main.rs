@@ -14,6 +14,9 @@
     reason = "tests"
 )]
 
+#[path = "../guests/assemble.rs"]
+#[allow(dead_code, reason = "a part of it is used")]
+mod assemble;
 #[path = "../common/aws.rs"]
 mod aws;
 mod support;
@@ -27,6 +30,7 @@ mod deadline;
 mod leases;
 mod memory;
 mod metrics;
+mod plugins;
 mod rewritten;
 mod scan;
 mod shutdown;

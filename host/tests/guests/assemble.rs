@@ -1,6 +1,6 @@
 //! Components put together from a world and a core module's text.
 
-use std::path::Path;
+use std::path::PathBuf;
 
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;
@@ -16,6 +16,11 @@ const COMMON: &str = r#"
         (global.set $next (i32.add (global.get $next) (local.get 3))))
 "#;
 
+/// Where a version of the contract is.
+pub(crate) fn contract(version: &str) -> PathBuf {
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../wit")).join(version)
+}
+
 /// A component to be.
 #[derive(Default)]
 pub(crate) struct Parts<'a> {
@@ -23,7 +28,7 @@ pub(crate) struct Parts<'a> {
     pub(crate) world: &'a str,
     /// Packages that it needs beside the contract.
     pub(crate) packages: &'a str,
-    /// Replaces the contract.
+    /// Replaces the contract, which is there in all its versions.
     pub(crate) contract: Option<&'a str>,
     /// The core module's imports.
     pub(crate) imports: &'a str,
@@ -36,10 +41,7 @@ impl Parts<'_> {
         let mut resolve = Resolve::default();
         match self.contract {
             Some(text) => drop(resolve.push_str("contract.wit", text).unwrap()),
-            None => {
-                let contract = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../wit/0.1.0"));
-                drop(resolve.push_path(contract).unwrap());
-            }
+            None => ["0.1.0", "0.2.0"].iter().for_each(|version| drop(resolve.push_path(contract(version)).unwrap())),
         }
         let text = format!("package test:it;\nworld it {{ {} }}\n{}", self.world, self.packages);
         let package = resolve.push_str("it.wit", &text).unwrap();

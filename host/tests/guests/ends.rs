@@ -3,7 +3,7 @@
 
 use std::io::{self, Read};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, mpsc};
+use std::sync::{Mutex, mpsc};
 use std::time::{Duration, Instant};
 
 use log_processor::aws::{AwsError, Kind};
@@ -91,7 +91,8 @@ async fn deliver(
     job.limits.chunk_bytes = 4096;
     let text: String = (0..lines).map(|line| record(&format!("{line:04}")) + "\n").collect();
     let source = Source(io::Cursor::new(text.into_bytes()), end);
-    deliver_events(job, Arc::clone(&plan.settings), plan.start().unwrap(), source, stop, to).await
+    let guests = plan.start(&job).unwrap();
+    deliver_events(job, guests, source, stop, to).await
 }
 
 #[test]

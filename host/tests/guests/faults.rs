@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use log_processor::guest::{GuestError, Instance, Level};
+use log_processor::guest::{GuestError, Instance, Level, Surroundings};
 use log_processor::model::Reason;
 use log_processor::pipeline::End;
 
@@ -59,7 +59,8 @@ fn a_fault_in_wants_is_an_error_and_never_a_yes() {
 fn a_fault_in_check_is_an_error() {
     let check = |mode: &str| {
         let settings = [("mode".to_owned(), mode.to_owned())];
-        Instance::start(&WORLD.hostile).and_then(|mut instance| instance.check_settings(&settings))
+        Instance::start(&WORLD.hostile, &Surroundings::none())
+            .and_then(|mut instance| instance.check_settings(&settings))
     };
     assert_eq!(check("honest"), Ok(Ok(())));
     assert_eq!(check("check:refuse"), Ok(Err("mode is not to my liking".to_owned())));
@@ -130,6 +131,11 @@ fn a_log_is_counted_and_bounded() {
     let log = &came.is_complete().delivered.guest_log;
     assert_eq!((log.lines, log.kept.len()), (1_000, 10));
     assert_eq!((log.kept[9].level, log.kept[9].text.as_str()), (Level::Warn, "9"));
+    let few = log_processor::model::Limits { log_lines: 100, log_bytes: 6, ..crate::harness::limits() };
+    let guest = WORLD.hostile.with_limits(few);
+    let came = Case::of(Some(&guest)).set("mode", "transform:log-some").lines(&["one"]).run();
+    let log = &came.is_complete().delivered.guest_log;
+    assert_eq!((log.lines, log.kept.len()), (1_000, 6));
     let came = Case::hostile("transform:log-long").run();
     let kept = &came.is_complete().delivered.guest_log.kept;
     assert_eq!(kept[0].level, Level::Error);

@@ -7,10 +7,13 @@ use std::time::Duration;
 
 use log_processor::delivery::batch::Batch;
 use log_processor::delivery::port::{DeliveryError, EventSink, Rejected};
-use log_processor::guest::{Component, Engine, GuestError, Limits, Precompiled};
-use log_processor::model::{DeadLetter, Delivery, Destination, Event, ObjectId, Origin};
+use log_processor::guest::{Component, Engine, GuestError, Precompiled};
+use log_processor::model::{DeadLetter, Delivery, Destination, Event, Limits, ObjectId, OnError, Origin, Reason};
 use log_processor::object::ReadLimits;
-use log_processor::pipeline::{Delivered, End, GuestSlots, Job, Plan, Stop, deliver_events, deliver_object};
+use log_processor::pipeline::{
+    ComponentRun, Delivered, End, GuestSlots, Job, Plan, ShadowRun, Stop, TenantGuest, compare_copy, deliver_events,
+    deliver_object,
+};
 
 /// The clock of all objects here: 2026-11-23T10:00:00Z.
 pub(crate) const NOW: i64 = 1_795_428_000_000;
@@ -23,6 +26,7 @@ pub(crate) fn limits() -> Limits {
         output_ratio: 16,
         held_back_bytes: 64 << 10,
         log_lines: 10,
+        ..Limits::default()
     }
 }
 
@@ -42,6 +46,8 @@ pub(crate) struct World {
     pub(crate) default: Component,
     pub(crate) hostile: Component,
     pub(crate) rewriter: Component,
+    /// Rewrites and transforms.
+    pub(crate) both: Component,
 }
 
 /// One engine for all tests: what one guest does must not matter to the others.
@@ -52,17 +58,21 @@ pub(crate) static WORLD: LazyLock<World> = LazyLock::new(|| {
     let guest = Precompiled { component: &component, code: &code };
     let (default, _) = engine.load_precompiled("default", guest, default_limits).unwrap();
     let load = |name: &str| engine.load(name, &read(&format!("fixtures/{name}.wasm")), limits()).unwrap();
-    let (hostile, rewriter) = (load("hostile-guest"), load("rewriter-guest"));
-    World { engine, default, hostile, rewriter }
+    let (hostile, rewriter, both) = (load("hostile-guest"), load("rewriter-guest"), load("both-guest"));
+    World { engine, default, hostile, rewriter, both }
 });
 
 /// An object and who works on it.
+#[derive(Clone)]
 pub(crate) struct Case {
     tenant: Option<Component>,
     settings: Vec<(String, String)>,
+    shadow: Option<(Component, Vec<(String, String)>)>,
+    shadow_contents: bool,
     input: Vec<u8>,
     chunk_bytes: usize,
     resume_from: u64,
+    on_error: OnError,
 }
 
 impl Case {
@@ -77,7 +87,9 @@ impl Case {
 
     pub(crate) fn of(tenant: Option<&Component>) -> Self {
         let tenant = tenant.cloned();
-        Self { tenant, settings: Vec::new(), input: Vec::new(), chunk_bytes: 1 << 16, resume_from: 0 }
+        let (settings, input, chunk_bytes) = (Vec::new(), Vec::new(), 1 << 16);
+        let (shadow, shadow_contents, on_error) = (None, false, OnError::Retry);
+        Self { tenant, settings, shadow, shadow_contents, input, chunk_bytes, resume_from: 0, on_error }
     }
 
     pub(crate) fn set(mut self, name: &str, value: &str) -> Self {
@@ -102,10 +114,36 @@ impl Case {
         Self { resume_from, ..self }
     }
 
+    pub(crate) fn on_error(self, on_error: OnError) -> Self {
+        Self { on_error, ..self }
+    }
+
+    /// A component beside it, with these settings.
+    pub(crate) fn shadow(self, component: &Component, settings: &[(&str, &str)]) -> Self {
+        let settings = settings.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
+        Self { shadow: Some((component.clone(), settings)), ..self }
+    }
+
+    /// The operator may see what differs.
+    pub(crate) fn shadow_contents(self) -> Self {
+        Self { shadow_contents: true, ..self }
+    }
+
+    /// The same without what is beside it.
+    pub(crate) fn alone(&self) -> Self {
+        Self { shadow: None, ..self.clone() }
+    }
+
     pub(crate) fn plan(&self) -> Plan {
-        let settings = Arc::new(self.settings.clone());
-        let slots = GuestSlots::new(2);
-        Plan { default: WORLD.default.clone(), tenant: self.tenant.clone(), settings, slots }
+        let guest = |(component, settings): (Component, Vec<(String, String)>)| TenantGuest {
+            component,
+            settings: Arc::new(settings),
+            on_error: self.on_error,
+            logs_to_operator: false,
+        };
+        let tenant = self.tenant.clone().map(|component| guest((component, self.settings.clone())));
+        let shadow = self.shadow.clone().map(guest);
+        Plan { default: WORLD.default.clone(), tenant, shadow, slots: GuestSlots::new(2) }
     }
 
     pub(crate) fn job(&self, destination: Destination) -> Job {
@@ -115,6 +153,7 @@ impl Case {
             groups: Vec::new(),
             target_region: "eu-west-1".to_owned(),
             destination,
+            plugins: log_processor::model::Plugins::default(),
         };
         Job {
             object: Arc::new(ObjectId { bucket: "central".to_owned(), key: "c/payment/api/api-1/f.json".to_owned() }),
@@ -127,27 +166,27 @@ impl Case {
             window_bytes: 16 << 20,
             max_batch_events: 10_000,
             age_at: Some(NOW),
+            shadow_contents: self.shadow_contents,
         }
     }
 
     /// Whether the delivery wants the object.
     pub(crate) fn wants(&self) -> Result<bool, GuestError> {
-        let plan = self.plan();
-        let job = self.job(cloudwatch());
-        plan.start()?.wants(&job.context(&plan.settings))
+        self.plan().start(&self.job(cloudwatch()))?.wants()
     }
 
     /// Delivers it as events.
     pub(crate) fn run(&self) -> Came {
-        let plan = self.plan();
         let sink = Sink::default();
-        let delivered = block_on(async {
-            let guests = plan.start().unwrap();
-            let input = Cursor::new(self.input.clone());
-            let job = self.job(cloudwatch());
-            deliver_events(job, Arc::clone(&plan.settings), guests, input, Stop::default(), &sink).await
-        });
+        let delivered = block_on(self.deliver(Stop::default(), &sink));
         self.checked(Came { delivered, sink: sink.taken(), written: None })
+    }
+
+    /// Delivers it as events to this sink.
+    pub(crate) async fn deliver<S: EventSink>(&self, stop: Stop, sink: &S) -> Delivered {
+        let job = self.job(cloudwatch());
+        let guests = self.plan().start(&job).unwrap();
+        deliver_events(job, guests, Cursor::new(self.input.clone()), stop, sink).await
     }
 
     /// Delivers it as a rewritten object.
@@ -155,21 +194,38 @@ impl Case {
         let plan = self.plan();
         let sink = Sink::default();
         let (delivered, written) = block_on(async {
-            let guests = plan.start().unwrap();
             let input = Cursor::new(self.input.clone());
             let job = self.job(Destination::S3 { bucket: "theirs".to_owned(), prefix: String::new() });
+            let guests = plan.start(&job).unwrap();
             let to = Vec::new();
-            deliver_object(job, Arc::clone(&plan.settings), guests, input, to, Stop::default(), &sink).await
+            deliver_object(job, guests, input, to, Stop::default(), &sink).await
         });
         self.checked(Came { delivered, sink: sink.taken(), written })
     }
 
+    /// Compares the shadow with a plain copy.
+    pub(crate) fn run_copy(&self) -> Option<ShadowRun> {
+        let plan = self.plan();
+        let job = self.job(Destination::S3 { bucket: "theirs".to_owned(), prefix: String::new() });
+        let input = Cursor::new(self.input.clone());
+        let mut run = block_on(async { compare_copy(job, &plan, input, Stop::default()).await });
+        run.as_mut().map(|run| std::mem::take(&mut run.used));
+        run
+    }
+
     /// What must hold whatever a guest does.
     fn checked(&self, mut came: Came) -> Came {
-        // The only thing that differs from run to run.
+        // The only things that differ from run to run.
         assert!(std::mem::take(&mut came.delivered.guest_time) > Duration::ZERO);
+        if let Some(run) = &mut came.delivered.component {
+            (run.used.cpu, run.used.start) = (Duration::ZERO, Duration::ZERO);
+        }
         let lines = &came.delivered.lines;
         assert!(lines.add_up(), "{lines:?}");
+        if let Some(shadow) = &mut came.delivered.shadow {
+            std::mem::take(&mut shadow.used);
+            assert_eq!(counted(shadow), lines.seen - lines.blank, "{shadow:?} {lines:?}");
+        }
         let end = &came.delivered.end;
         if matches!(end, End::Complete | End::Rejected(_)) && !self.rejected_early(&came) {
             assert_eq!(lines.seen, self.line_count(), "{lines:?}");
@@ -188,6 +244,11 @@ impl Case {
         let newlines = self.input.iter().filter(|&&byte| byte == b'\n').count() as u64;
         newlines + u64::from(self.input.last().is_some_and(|&byte| byte != b'\n'))
     }
+}
+
+/// Lines that a shadow was compared on.
+pub(crate) fn counted(shadow: &ShadowRun) -> u64 {
+    shadow.same + shadow.changed + shadow.dropped + shadow.added + shadow.failed
 }
 
 /// What came of it.
@@ -225,6 +286,20 @@ impl Came {
 
     pub(crate) fn messages(&self) -> Vec<&str> {
         self.sink.events.iter().map(|event| event.message.as_str()).collect()
+    }
+
+    /// What the tenant's component did.
+    #[track_caller]
+    pub(crate) fn component(&self) -> &ComponentRun {
+        self.delivered.component.as_ref().unwrap()
+    }
+
+    /// Lines that were dead-lettered, ascending, for this reason.
+    pub(crate) fn dead(&self, reason: Reason) -> Vec<u64> {
+        let letters = self.sink.letters.iter().filter(|letter| letter.reason == reason);
+        let mut lines: Vec<u64> = letters.map(|letter| letter.lines.unwrap().0).collect();
+        lines.sort_unstable();
+        lines
     }
 
     /// Delivered, filtered, malformed, dead-lettered, left.
@@ -300,6 +375,6 @@ pub(crate) fn record(message: &str) -> String {
     format!(r#"{{"timestamp":"2026-11-23T09:59:00Z","message":"{message}"}}"#)
 }
 
-fn block_on<T>(work: impl Future<Output = T>) -> T {
+pub(crate) fn block_on<T>(work: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(work)
 }

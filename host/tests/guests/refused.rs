@@ -75,13 +75,25 @@ fn what_imports_more_than_it_is_given() {
     let import = |world: &str, packages: &str, imports: &str, says: &str| {
         let world = format!("{world} export log-router:plugin/log-filter@0.1.0;");
         let bytes = Parts { world: &world, packages, imports, core: &wants(""), ..Parts::default() }.build();
-        refuses(&bytes, &[says, "guests are given nothing but `log-router:plugin/host-log@0.1.0`"]);
+        refuses(&bytes, &[says, "guests are given nothing but `log-router:plugin/host-log` (0.1.0, 0.2.0)"]);
     };
     import(
-        "import wasi:clocks/wall-clock@0.2.0;",
-        "package wasi:clocks@0.2.0 { interface wall-clock { now: func() -> u64; } }",
-        r#"(import "wasi:clocks/wall-clock@0.2.0" "now" (func (result i64)))"#,
-        "imports `wasi:clocks/wall-clock@0.2.0`",
+        "import wasi:http/outgoing-handler@0.2.0;",
+        "package wasi:http@0.2.0 { interface outgoing-handler { handle: func() -> u64; } }",
+        r#"(import "wasi:http/outgoing-handler@0.2.0" "handle" (func (result i64)))"#,
+        "imports `wasi:http/outgoing-handler@0.2.0`",
+    );
+    import(
+        "import wasi:nn/inference@0.2.0;",
+        "package wasi:nn@0.2.0 { interface inference { compute: func() -> u64; } }",
+        r#"(import "wasi:nn/inference@0.2.0" "compute" (func (result i64)))"#,
+        "imports `wasi:nn/inference@0.2.0`",
+    );
+    import(
+        "import wasi:clocks/wall-clock@0.3.0;",
+        "package wasi:clocks@0.3.0 { interface wall-clock { now: func() -> u64; } }",
+        r#"(import "wasi:clocks/wall-clock@0.3.0" "now" (func (result i64)))"#,
+        "imports `wasi:clocks/wall-clock@0.3.0`",
     );
     import(
         "import acme:secrets/store;",
@@ -96,6 +108,16 @@ fn what_imports_more_than_it_is_given() {
         r#"(import "log-router:plugin/log-filter@0.1.0" "wants" (func (param i32 i32)))"#,
         "imports `log-router:plugin/log-filter@0.1.0`",
     );
+    let contract = "package log-router:plugin@0.3.0; interface host-log { log: func(); }
+        interface log-filter { wants: func(); }";
+    let bytes = Parts {
+        world: "import log-router:plugin/host-log@0.3.0; export log-router:plugin/log-filter@0.3.0;",
+        contract: Some(contract),
+        imports: r#"(import "log-router:plugin/host-log@0.3.0" "log" (func))"#,
+        core: r#"(func (export "log-router:plugin/log-filter@0.3.0#wants"))"#,
+        ..Parts::default()
+    };
+    refuses(&bytes.build(), &["imports `log-router:plugin/host-log@0.3.0`", "(0.1.0, 0.2.0)"]);
 }
 
 #[test]
@@ -114,17 +136,37 @@ fn a_function_that_the_host_log_does_not_have() {
 }
 
 #[test]
-fn what_exports_nothing_of_the_contract() {
-    let says = "exports no interface of the contract log-router:plugin@0.1.0";
-    let bytes = Parts { world: "export run: func();", core: r#"(func (export "run"))"#, ..Parts::default() }.build();
-    refuses(&bytes, &[says, "it exports: run"]);
+fn a_clock_of_another_type_than_wasis() {
     let bytes = Parts {
-        world: "export log-router:plugin/log-filter@0.2.0;",
-        contract: Some("package log-router:plugin@0.2.0; interface log-filter { wants: func(); }"),
-        core: r#"(func (export "log-router:plugin/log-filter@0.2.0#wants"))"#,
+        world: "import wasi:clocks/wall-clock@0.2.0; export log-router:plugin/log-filter@0.1.0;",
+        packages: "package wasi:clocks@0.2.0 { interface wall-clock { now: func() -> u64; } }",
+        imports: r#"(import "wasi:clocks/wall-clock@0.2.0" "now" (func (result i64)))"#,
+        core: &wants(""),
         ..Parts::default()
     };
-    refuses(&bytes.build(), &[says, "it exports: log-router:plugin/log-filter@0.2.0"]);
+    refuses(&bytes.build(), &["wasi:clocks/wall-clock@0.2.0", "type mismatch"]);
+}
+
+#[test]
+fn what_exports_nothing_of_the_contract() {
+    let bytes = Parts { world: "export run: func();", core: r#"(func (export "run"))"#, ..Parts::default() }.build();
+    refuses(&bytes, &["exports no interface of the contract log-router:plugin", "it exports: run"]);
+}
+
+#[test]
+fn what_exports_an_interface_of_a_version_that_is_not_spoken() {
+    let package = |name: &str| format!("package {name} {{ interface record-rewrite {{ begin: func(); }} }}");
+    for version in ["0.3.0", "0.1.1", "1.0.0"] {
+        let name = format!("log-router:plugin/record-rewrite@{version}");
+        let core = format!(r#"(func (export "{name}#begin"))"#);
+        let packages = package(&format!("log-router:plugin@{version}"));
+        for beside in ["", "export log-router:plugin/log-filter@0.1.0;"] {
+            let world = format!("{beside} export {name};");
+            let core = if beside.is_empty() { core.clone() } else { core.clone() + &wants("") };
+            let bytes = Parts { world: &world, packages: &packages, core: &core, ..Parts::default() }.build();
+            refuses(&bytes, &[&format!("exports `{name}`"), "this host speaks (0.1.0, 0.2.0)", "build it against"]);
+        }
+    }
 }
 
 #[test]
@@ -134,7 +176,7 @@ fn what_exports_other_types_than_the_contracts() {
         let world = format!("export log-router:plugin/{interface}@0.1.0;");
         let core = core.replace("IT#", &format!("log-router:plugin/{interface}@0.1.0#"));
         let bytes = Parts { world: &world, contract: Some(&contract), core: &core, ..Parts::default() }.build();
-        refuses(&bytes, &[&format!("`log-router:plugin/{interface}@0.1.0` differs from the contract 0.1.0"), says]);
+        refuses(&bytes, &[&format!("`log-router:plugin/{interface}@0.1.0` differs from the contract's"), says]);
     };
     export(
         "record-transform",

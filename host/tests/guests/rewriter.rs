@@ -149,7 +149,7 @@ fn a_rewriters_log_is_kept_beside_the_default_guests() {
     let came = case("passthrough").run();
     assert_eq!(came.delivered.guest_log.lines, 1);
     assert_eq!(came.delivered.guest_log.kept[0].text, "begun");
-    assert!(WORLD.rewriter.exports().record_rewrite && !WORLD.rewriter.exports().log_filter);
+    assert!(WORLD.rewriter.exports().record_rewrite.is_some() && WORLD.rewriter.exports().log_filter.is_none());
 }
 
 /// As without a rewriter: a record over several lines has one outcome.

@@ -90,7 +90,6 @@ fn tenant_files_that_can_not_be_used() {
         ("- {tenant_id: n, type: s3, enabled: true, bucket_name: B}", vec!["\"n\"", "bucket_name", "\"B\""]),
         ("- {type: s3, enabled: true, bucket_name: bbb}", vec!["item 1", "tenant_id"]),
         ("- {tenant_id: 12, type: s3, enabled: true, bucket_name: bbb}", vec!["tenant_id", "quotes"]),
-        ("- {tenant_id: n, type: s3, enabled: true, bucket_name: bbb, plugin: {}}", vec!["\"n\"", "plugin"]),
         (
             "- {tenant_id: n, type: s3, enabled: true, bucket_name: bbb, desired_logs: etcd}",
             vec!["desired_logs", "list"],
@@ -110,6 +109,24 @@ fn tenant_files_that_can_not_be_used() {
     refused(&lab, &["tenants.yaml", "--tenants"]);
     std::fs::create_dir(lab.path("tenants.yaml")).unwrap();
     refused(&lab, &["tenants.yaml", "is a folder"]);
+}
+
+/// The tenant's other delivery goes on, and so do other tenants'.
+#[test]
+fn a_component_that_can_not_be_used_stops_its_delivery_only() {
+    let lab = Lab::new();
+    let item =
+        "  - {tenant_id: n, type: s3, enabled: true, bucket_name: bbb, plugin: {component: 'file:x', sha256: 1}}\n";
+    lab.tenants(&(TENANT.to_owned() + item));
+    lab.object("c/n/a/p/f", record("x", 0));
+    let run = lab.run();
+    assert_eq!(run.code, 1);
+    let entry = |delivery: &str| run.report["entries"].as_array().unwrap().iter().find(|e| e["delivery"] == delivery);
+    assert_eq!(entry("cloudwatch").unwrap()["outcome"], "delivered");
+    let stopped = entry("s3").unwrap();
+    assert_eq!((&stopped["outcome"], &stopped["reason"]), (&"failed".into(), &"invalid-delivery".into()));
+    run.says(&["tenants.yaml:", "\"n\"", "field plugin.sha256: found the number 1", "put it in quotes"]);
+    assert!(!lab.output().join("s3").join("bbb").exists());
 }
 
 #[test]

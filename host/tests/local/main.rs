@@ -6,6 +6,7 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::string_slice,
+    clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
     clippy::cast_possible_wrap,
     clippy::print_stdout,
@@ -13,6 +14,9 @@
     reason = "tests"
 )]
 
+#[path = "../guests/assemble.rs"]
+#[allow(dead_code, reason = "a part of it is used")]
+mod assemble;
 #[path = "../common/mod.rs"]
 mod common;
 
@@ -24,5 +28,6 @@ mod lines;
 mod memory;
 mod names;
 mod place;
+mod plugins;
 mod random;
 mod stop;

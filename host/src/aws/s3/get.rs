@@ -5,7 +5,7 @@ use std::time::Duration;
 use aws_sdk_s3::primitives::{ByteStream, DateTime};
 use bytes::Bytes;
 
-use super::{Download, S3, Stored, Which, quoted, unquoted};
+use super::{Download, S3, Stored, Which, Whole, quoted, unquoted};
 use crate::aws::AwsError;
 use crate::aws::error::{Call, Kind, words};
 use crate::model::ObjectId;
@@ -47,6 +47,23 @@ impl S3 {
             region: self.s3.region.clone(),
         };
         Ok(Download { stored, body })
+    }
+
+    /// GetObject, all of it at once, where it has at most `most` bytes.
+    ///
+    /// # Errors
+    /// As [`S3::get`], and as [`Body::next`].
+    pub async fn get_whole(&self, object: &ObjectId, most: u64) -> Result<Whole, AwsError> {
+        let Download { stored, mut body } = self.get(object, &Which::default(), 0).await?;
+        if stored.size > most {
+            return Ok(Whole::TooLarge(stored.size));
+        }
+        let mut bytes = Vec::with_capacity(usize::try_from(stored.size).unwrap_or_default());
+        // No more than the announced bytes ever come.
+        while let Some(more) = body.next().await? {
+            bytes.extend_from_slice(&more);
+        }
+        Ok(Whole::Bytes(bytes))
     }
 
     /// HeadObject.

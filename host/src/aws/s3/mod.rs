@@ -50,6 +50,15 @@ pub struct Download {
     pub body: Body,
 }
 
+/// An object that was read at once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Whole {
+    /// Its bytes.
+    Bytes(Vec<u8>),
+    /// It has so many, more than were wanted; none was read.
+    TooLarge(u64),
+}
+
 /// A copy within S3.
 #[derive(Debug, Clone)]
 pub struct Copy {

@@ -28,7 +28,7 @@ pub(in crate::delivery) use self::line::Line;
 /// Where dead letters go. `Clone` is cheap.
 #[derive(Clone)]
 pub enum DeadLetterStore {
-    /// Nowhere: they are counted. What a guest refused can't be written then.
+    /// Nowhere: they are counted. What a guest refused or fails on can't be written then.
     None,
     /// Below a folder.
     Folder(Arc<PathBuf>),
@@ -81,7 +81,7 @@ impl Letters {
     ///
     /// # Errors
     /// They can't be written; or there is no place for them, and they hold what a
-    /// guest refused.
+    /// guest refused or fails on.
     pub async fn write(&self, letters: &[DeadLetter]) -> Result<(), DeliveryError> {
         if letters.is_empty() {
             return Ok(());
@@ -121,14 +121,15 @@ impl Letters {
         Ok(lines)
     }
 
-    /// What a guest refused is the tenant's choice, which must not lose a record
-    /// before anyone could look at it.
+    /// What a guest refused, or fails on, is the tenant's doing, which must not lose a
+    /// record before anyone could look at it.
     fn nowhere(&self, letters: &[DeadLetter]) -> Result<(), DeliveryError> {
-        if letters.iter().all(|letter| letter.reason != Reason::GuestRejected) {
+        let guests = |letter: &DeadLetter| matches!(letter.reason, Reason::GuestRejected | Reason::Poison);
+        if !letters.iter().any(guests) {
             return Ok(());
         }
         Err(failed(format!(
-            "the guest rejected records of {}, and there is no place for dead letters: \
+            "the guest rejected or failed on records of {}, and there is no place for dead letters: \
              set DEAD_LETTER to s3://bucket/prefix or a folder",
             self.object
         )))

@@ -136,12 +136,14 @@ fn a_folder_that_can_not_be_written_is_an_error_that_names_it() {
 }
 
 #[test]
-fn without_a_place_only_what_a_guest_refused_is_an_error() {
+fn without_a_place_only_what_a_guest_refused_or_fails_on_is_an_error() {
     let letters = letters(DeadLetterStore::None, KEY, 1);
     block_on(letters.write(&[letter(0, "x")])).unwrap();
     block_on(letters.write(&[])).unwrap();
-    let rejected = DeadLetter { reason: Reason::GuestRejected, ..letter(1, "secret") };
-    let error = block_on(letters.write(&[letter(0, "x"), rejected])).unwrap_err();
-    assert!(error.text.contains("s3://central/c/n/a/p/f.json.gz") && error.text.contains("DEAD_LETTER"), "{error}");
-    assert!(!error.text.contains("secret"));
+    for reason in [Reason::GuestRejected, Reason::Poison] {
+        let guests = DeadLetter { reason, ..letter(1, "secret") };
+        let error = block_on(letters.write(&[letter(0, "x"), guests])).unwrap_err();
+        assert!(error.text.contains("s3://central/c/n/a/p/f.json.gz") && error.text.contains("DEAD_LETTER"), "{error}");
+        assert!(!error.text.contains("secret"));
+    }
 }

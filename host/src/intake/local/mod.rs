@@ -21,7 +21,8 @@ use crate::delivery::local::{DeadLetters, Journal, Objects, OutputError, Streams
 use crate::guest::LogLine;
 use crate::model::ObjectId;
 use crate::object::{LocalObject, ReadLimits};
-use crate::pipeline::{Plan, Stop};
+use crate::pipeline::Stop;
+use crate::plugin::Plans;
 use crate::report::Entry;
 use crate::tenant::FileDirectory;
 
@@ -83,7 +84,7 @@ pub struct Run {
     /// Where to.
     pub output: Output,
     /// The guests.
-    pub plan: Plan,
+    pub plans: Plans,
     /// MAX_LINE_BYTES.
     pub max_line_bytes: usize,
     /// MAX_OBJECT_BYTES; 0: none.
@@ -94,6 +95,8 @@ pub struct Run {
     pub max_concurrent_objects: usize,
     /// Deliver again what an earlier run delivered.
     pub again: bool,
+    /// PLUGIN_SHADOW_CONTENTS.
+    pub shadow_contents: bool,
     /// Asks the run to stop.
     pub stop: Stop,
     /// Told what happens.

@@ -9,12 +9,13 @@ use super::progress::Progress;
 use super::sink::{LazyUpload, LocalSink, failed};
 use super::{Run, WINDOW_BYTES};
 use crate::delivery::local::{Entry as JournalEntry, Fingerprint, State};
-use crate::guest::{Context, GuestError, GuestLog};
+use crate::guest::{GuestError, GuestLog};
 use crate::model::{DeadLetter, Delivery, Destination, ObjectId, Origin, Reason};
 use crate::object::{LocalObject, is_gzip};
-use crate::pipeline::{Delivered, End, Guests, Job, blocking, deliver_events, deliver_object};
+use crate::pipeline::{Delivered, End, Guests, Job, blocking, compare_copy, deliver_events, deliver_object};
+use crate::plugin::{KeyError, PlanError, Planned};
 use crate::report::{Entry, Numbers, Outcome};
-use crate::tenant::Lookup;
+use crate::tenant::{InvalidDelivery, Lookup};
 
 /// Delivers an object; returns an entry for each delivery, or one where it has none.
 pub(super) async fn deliver(run: &Arc<Run>, object: &LocalObject) -> Vec<Entry> {
@@ -40,32 +41,53 @@ async fn watched(
         Ok(metadata) => Fingerprint::from(&metadata),
         Err(error) => return vec![without(None, Outcome::Failed).because("unreadable", unreadable(object, &error))],
     };
-    let origin = match parse_key(run, &id).await {
+    let origin = match run.plans.parse_key(&id, fingerprint_time(fingerprint)).await {
         Ok(origin) => Arc::new(origin),
-        Err(GuestError::Rejected { text, .. }) => return vec![invalid_key(run, &id, text)],
-        Err(error) => return vec![without(None, Outcome::Failed).because(error.name(), error.to_string())],
+        Err(KeyError::Rejected(text)) => return vec![invalid_key(run, &id, text)],
+        Err(KeyError::Failed(PlanError { name, text, .. })) => {
+            return vec![without(None, Outcome::Failed).because(name, text)];
+        }
     };
     let ignored = |reason, error: &str| vec![without(Some(&origin.tenant_id), Outcome::Ignored).because(reason, error)];
-    let deliveries = match run.tenants.lookup(&origin.tenant_id) {
+    let found = run.tenants.lookup(&origin.tenant_id);
+    let mut entries: Vec<Entry> = found.invalid.iter().map(|invalid| unusable(&id, &origin, invalid)).collect();
+    let deliveries: &[Arc<Delivery>] = match &found.lookup {
         Lookup::Deliveries(deliveries) => deliveries,
         Lookup::Unknown => return ignored("unknown-tenant", "the tenant file has no item of this tenant"),
-        Lookup::NoneEnabled => return ignored("none-enabled", "no delivery of this tenant is enabled"),
+        Lookup::NoneEnabled if entries.is_empty() => {
+            return ignored("none-enabled", "no delivery of this tenant is enabled");
+        }
+        Lookup::NoneEnabled => &[],
     };
-    let mut entries = Vec::new();
     for delivery in deliveries {
         let started = Instant::now();
-        let one = One { run, object, id: &id, origin: &origin, delivery: &delivery, fingerprint, progress };
-        let mut entry = one.deliver().await;
+        let mut entry = match run.plans.plan(delivery).await {
+            Ok(planned) => {
+                let origin = Arc::clone(&origin);
+                let mut one = One { run, planned, object, id: &id, origin, delivery, fingerprint, progress };
+                let mut entry = one.deliver().await;
+                one.planned.complete(&mut entry);
+                run.plans.ended(delivery, &one.planned.plan, &entry);
+                entry
+            }
+            Err(error) => error.of(Entry::new(&id, Some(&delivery.tenant_id), Some(delivery.id()), Outcome::Failed)),
+        };
         entry.milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        entry.output = folder(&delivery);
+        entry.output = folder(delivery);
         entries.push(entry);
     }
     entries
 }
 
-async fn parse_key(run: &Arc<Run>, id: &Arc<ObjectId>) -> Result<Origin, GuestError> {
-    let (plan, id) = (run.plan.clone(), Arc::clone(id));
-    blocking("parse-key", move || plan.parse_key(&id.key)).await
+/// LastModified, in milliseconds since the Unix epoch: the guests' clock.
+fn fingerprint_time(fingerprint: Fingerprint) -> i64 {
+    i64::try_from(fingerprint.mtime / 1_000_000).unwrap_or(i64::MAX)
+}
+
+/// A delivery whose item can't be used.
+fn unusable(id: &ObjectId, origin: &Origin, invalid: &InvalidDelivery) -> Entry {
+    let entry = Entry::new(id, Some(&origin.tenant_id), invalid.delivery(), Outcome::Failed);
+    entry.because(Reason::InvalidDelivery.name(), invalid.problem.clone())
 }
 
 fn invalid_key(run: &Run, id: &Arc<ObjectId>, text: String) -> Entry {
@@ -106,17 +128,19 @@ fn folder(delivery: &Delivery) -> String {
 /// One delivery of one object.
 struct One<'a> {
     run: &'a Arc<Run>,
+    planned: Planned,
     object: &'a LocalObject,
     id: &'a Arc<ObjectId>,
-    origin: &'a Arc<Origin>,
+    /// As its component refines it.
+    origin: Arc<Origin>,
     delivery: &'a Arc<Delivery>,
     fingerprint: Fingerprint,
     progress: &'a Progress,
 }
 
 impl One<'_> {
-    async fn deliver(&self) -> Entry {
-        let decides = self.run.plan.digest(self.run.max_line_bytes);
+    async fn deliver(&mut self) -> Entry {
+        let decides = self.planned.plan.digest(self.run.max_line_bytes);
         // Another log group or bucket is another delivery.
         let place = folder(self.delivery);
         let journal_entry = JournalEntry {
@@ -131,13 +155,13 @@ impl One<'_> {
             State::Resume { events } if !self.run.again => events,
             _ => 0,
         };
-        let job = self.job(resume_from);
         let mut filter_log = GuestLog::default();
-        let delivered = match self.start(&job).await {
-            Ok((guests, wanted, log)) => {
+        let delivered = match self.start(resume_from).await {
+            Ok((job, guests, wanted, log)) => {
                 self.run.watch.guest_log(self.id, &log.kept);
                 if !wanted {
-                    return Entry { guest_log_lines: log.lines, ..self.entry(Outcome::Filtered) };
+                    let component = guests.component();
+                    return Entry { guest_log_lines: log.lines, component, ..self.entry(Outcome::Filtered) };
                 }
                 filter_log = log;
                 self.work(&job, guests, journal_entry).await
@@ -169,10 +193,10 @@ impl One<'_> {
     }
 
     fn job(&self, resume_from: u64) -> Job {
-        let last_modified = i64::try_from(self.fingerprint.mtime / 1_000_000).unwrap_or(i64::MAX);
+        let last_modified = fingerprint_time(self.fingerprint);
         Job {
             object: Arc::clone(self.id),
-            origin: Arc::clone(self.origin),
+            origin: Arc::clone(&self.origin),
             delivery: Arc::clone(self.delivery),
             now: last_modified,
             last_modified,
@@ -181,18 +205,20 @@ impl One<'_> {
             window_bytes: WINDOW_BYTES,
             max_batch_events: self.run.max_batch_events,
             age_at: Some(last_modified),
+            shadow_contents: self.run.shadow_contents,
         }
     }
 
-    /// Fresh guests, whether the delivery wants the object, and what was logged.
-    async fn start(&self, job: &Job) -> Result<(Guests, bool, GuestLog), GuestError> {
-        let (plan, job) = (self.run.plan.clone(), job.clone());
+    /// The work, fresh guests, whether the delivery wants the object, and what was logged.
+    async fn start(&mut self, resume_from: u64) -> Result<(Job, Guests, bool, GuestLog), GuestError> {
+        let now = fingerprint_time(self.fingerprint);
+        self.origin = self.planned.refine(&self.origin, self.id, now).await?;
+        let (plan, job) = (self.planned.plan.clone(), self.job(resume_from));
         let asked = move || {
-            let mut guests = plan.start()?;
-            let context: Context<'_> = job.context(&plan.settings);
-            let wanted = guests.wants(&context)?;
+            let mut guests = plan.start(&job)?;
+            let wanted = guests.wants()?;
             let log = guests.take_log();
-            Ok((guests, wanted, log))
+            Ok((job, guests, wanted, log))
         };
         blocking("wants", asked).await
     }
@@ -208,12 +234,13 @@ impl One<'_> {
             Destination::CloudWatch { .. } => self.events(job, guests, &sink).await,
             Destination::S3 { bucket, prefix } => {
                 let name = self.id.key.rsplit('/').next().unwrap_or_default();
-                let Origin { tenant_id, application, pod_name, .. } = &**self.origin;
+                let Origin { tenant_id, application, pod_name, .. } = &*self.origin;
                 let key = format!("{prefix}{tenant_id}/{application}/{pod_name}/{name}");
-                if self.run.plan.rewrites() {
+                if self.planned.plan.rewrites() {
                     self.rewritten(job, guests, &sink, bucket, key).await
                 } else {
-                    return self.copy(bucket, &key);
+                    let component = guests.component();
+                    return Delivered { component, ..self.copied(job, bucket, &key).await };
                 }
             }
         };
@@ -221,11 +248,10 @@ impl One<'_> {
     }
 
     async fn events(&self, job: &Job, guests: Guests, sink: &LocalSink<'_>) -> Delivered {
-        let settings = Arc::clone(&self.run.plan.settings);
         match self.object.open() {
             Ok(file) => {
                 let file = self.progress.of(file);
-                deliver_events(job.clone(), settings, guests, file, self.run.stop.clone(), sink).await
+                deliver_events(job.clone(), guests, file, self.run.stop.clone(), sink).await
             }
             Err(error) => self.unreadable(&error),
         }
@@ -237,14 +263,26 @@ impl One<'_> {
             Err(error) => return self.unreadable(&error),
         };
         let to = LazyUpload::new(Arc::clone(self.run), bucket, key, gzip);
-        let settings = Arc::clone(&self.run.plan.settings);
         let (mut delivered, to) =
-            deliver_object(job.clone(), settings, guests, self.progress.of(file), to, self.run.stop.clone(), sink)
-                .await;
+            deliver_object(job.clone(), guests, self.progress.of(file), to, self.run.stop.clone(), sink).await;
         match to.map(LazyUpload::commit) {
             Some(Ok(bytes)) => delivered.bytes = bytes,
             Some(Err(error)) => return Delivered::failed(error.name, error.text),
             None => {}
+        }
+        delivered
+    }
+
+    /// A copy, compared with what a shadow would have left of the object.
+    async fn copied(&self, job: &Job, bucket: &str, key: &str) -> Delivered {
+        let mut delivered = self.copy(bucket, key);
+        let plan = &self.planned.plan;
+        // What can't be read for this alone is no failure of the delivery.
+        if delivered.end == End::Complete
+            && plan.shadow_touches_copies()
+            && let Ok(file) = self.object.open()
+        {
+            delivered.shadow = compare_copy(job.clone(), plan, file, self.run.stop.clone()).await;
         }
         delivered
     }

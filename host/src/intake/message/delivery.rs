@@ -1,6 +1,5 @@
 //! One delivery of one object.
 
-use std::io::{Cursor, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -13,14 +12,14 @@ use super::permits::Use;
 use super::{Processor, WINDOW_BYTES};
 use crate::aws::{AwsError, Kind, Stored, Which};
 use crate::delivery::cloudwatch::CloudWatchSink;
-use crate::delivery::dead_letter::{Letters, OnlyLetters};
-use crate::delivery::port::{Activity, DeliveryError};
-use crate::delivery::s3::{self, ObjectUpload, Target};
-use crate::guest::GuestError;
-use crate::model::{DeadLetter, Delivery, Destination, Origin, Reason, hex};
+use crate::delivery::dead_letter::Letters;
+use crate::delivery::port::Activity;
+use crate::delivery::s3::Target;
+use crate::model::{Delivery, Destination, Origin, hex};
 use crate::notification::{Checkpoint, Resume};
-use crate::object::{GzipWriter, RemoteReader, is_gzip};
-use crate::pipeline::{Delivered, End, Guests, Job, StopScope, blocking, deliver_events, deliver_object};
+use crate::object::RemoteReader;
+use crate::pipeline::{Delivered, End, Guests, Job, StopScope, deliver_events};
+use crate::plugin::Planned;
 use crate::report::{Entry, Outcome};
 use crate::telemetry::DeliveryDone;
 
@@ -52,8 +51,9 @@ impl Processor {
         let mut one = One {
             processor: self,
             work,
-            origin,
+            origin: Arc::clone(origin),
             delivery,
+            planned: None,
             began_at: resume.offset,
             before: resume,
             activity: Activity::default(),
@@ -61,10 +61,16 @@ impl Processor {
             settled: Arc::default(),
             stored: None,
             guest_time: Duration::ZERO,
+            filter_log_lines: 0,
             wait: Duration::ZERO,
             waited: false,
         };
         let mut entry = one.permitted().await;
+        entry.guest_log_lines += one.filter_log_lines;
+        if let Some(planned) = &one.planned {
+            planned.complete(&mut entry);
+            self.plans.ended(delivery, &planned.plan, &entry);
+        }
         entry.milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         let mut left = entry.outcome.is_open().then(|| one.left(&entry));
         match &mut left {
@@ -83,33 +89,39 @@ impl Processor {
 }
 
 /// One delivery of one object.
-struct One<'a> {
-    processor: &'a Processor,
-    work: &'a Work<'a>,
-    origin: &'a Arc<Origin>,
-    delivery: &'a Arc<Delivery>,
+pub(super) struct One<'a> {
+    pub(super) processor: &'a Processor,
+    pub(super) work: &'a Work<'a>,
+    /// As its component refines it.
+    pub(super) origin: Arc<Origin>,
+    pub(super) delivery: &'a Arc<Delivery>,
+    /// Its components, once they are known.
+    pub(super) planned: Option<Planned>,
     /// How far an earlier attempt came.
-    before: Resume,
+    pub(super) before: Resume,
     /// Its offset.
-    began_at: u64,
-    activity: Activity,
+    pub(super) began_at: u64,
+    pub(super) activity: Activity,
     /// Ends with the delivery, whatever becomes of it.
-    stop: StopScope,
+    pub(super) stop: StopScope,
     /// Events that are settled, in guest order, while it runs.
-    settled: Arc<AtomicU64>,
+    pub(super) settled: Arc<AtomicU64>,
     /// What S3 said about the object.
-    stored: Option<Stored>,
-    guest_time: Duration,
+    pub(super) stored: Option<Stored>,
+    pub(super) guest_time: Duration,
+    /// Lines that were logged before the object was opened.
+    pub(super) filter_log_lines: u64,
     /// Not to be tried before that.
-    wait: Duration,
-    /// Its turn never came.
-    waited: bool,
+    pub(super) wait: Duration,
+    /// Its turn never came, or its component is left alone.
+    pub(super) waited: bool,
 }
 
 impl One<'_> {
     /// Waits for its turn, and delivers.
     async fn permitted(&mut self) -> Entry {
-        let (tenant, kind) = (self.origin.tenant_id.as_str(), self.delivery.id());
+        let delivery = self.delivery;
+        let (tenant, kind) = (delivery.tenant_id.as_str(), delivery.id());
         // Asked before it waits for a turn, and after it.
         if let Some(entry) = self.at_rest() {
             return entry;
@@ -162,12 +174,12 @@ impl One<'_> {
         })
     }
 
-    fn entry(&self, outcome: Outcome) -> Entry {
+    pub(super) fn entry(&self, outcome: Outcome) -> Entry {
         Entry::new(&self.work.id, Some(&self.delivery.tenant_id), Some(self.delivery.id()), outcome)
     }
 
     /// Of a call about the source.
-    fn source_failed(&self, error: &AwsError) -> Entry {
+    pub(super) fn source_failed(&self, error: &AwsError) -> Entry {
         if error.kind == Kind::Precondition {
             // The new state has a notification of its own.
             return self.entry(Outcome::Ignored).because(error.kind.name(), error.to_string());
@@ -185,32 +197,35 @@ impl One<'_> {
             }
         }
         let last_modified = self.stored.as_ref().map(|stored| stored.last_modified);
-        let job = self.job(announced.event_time.or(last_modified).unwrap_or_default());
-        let guests = match self.start(&job).await {
-            Ok((guests, true)) => guests,
-            Ok((_, false)) => return self.entry(Outcome::Filtered),
-            Err(GuestError::Rejected { text, .. }) => return self.refused(&text).await,
-            Err(error) => return self.entry(Outcome::Failed).because(error.name(), error.to_string()),
+        let now = announced.event_time.or(last_modified).unwrap_or_default();
+        let plan = match self.plan(now).await {
+            Ok(plan) => plan,
+            Err(entry) => return entry,
+        };
+        let job = self.job(now);
+        let guests = match self.start(&plan, &job).await {
+            Ok(guests) => guests,
+            Err(entry) => return entry,
         };
         match &self.delivery.destination {
             Destination::CloudWatch { role_arn, log_group, .. } => self.events(job, guests, role_arn, log_group).await,
             Destination::S3 { bucket, prefix } => {
                 let target = Target {
                     source: (*self.work.id).clone(),
-                    origin: (**self.origin).clone(),
+                    origin: (*self.origin).clone(),
                     bucket: bucket.clone(),
                     prefix: prefix.clone(),
-                    now: now() / 1000,
+                    now: self::now() / 1000,
                 };
-                match self.processor.plan.rewrites() {
+                match plan.rewrites() {
                     true => self.rewritten(job, guests, &target).await,
-                    false => self.copy(&target).await,
+                    false => self.copied(job, guests, &plan, &target).await,
                 }
             }
         }
     }
 
-    fn which(&self) -> Which {
+    pub(super) fn which(&self) -> Which {
         let announced = self.work.announced;
         Which { version_id: announced.version_id.clone(), etag: announced.etag.clone() }
     }
@@ -219,7 +234,7 @@ impl One<'_> {
     fn job(&self, now: i64) -> Job {
         Job {
             object: Arc::clone(&self.work.id),
-            origin: Arc::clone(self.origin),
+            origin: Arc::clone(&self.origin),
             delivery: Arc::clone(self.delivery),
             now,
             last_modified: self.stored.as_ref().map_or(now, |stored| stored.last_modified),
@@ -229,22 +244,12 @@ impl One<'_> {
             max_batch_events: self.processor.bounds.max_batch_events,
             // CloudWatch Logs judges by its own clock, and says so.
             age_at: None,
+            shadow_contents: self.processor.bounds.shadow_contents,
         }
     }
 
-    /// Fresh guests, and whether the delivery wants the object.
-    async fn start(&self, job: &Job) -> Result<(Guests, bool), GuestError> {
-        let (plan, job) = (self.processor.plan.clone(), job.clone());
-        let asked = move || {
-            let mut guests = plan.start()?;
-            let wanted = guests.wants(&job.context(&plan.settings))?;
-            Ok((guests, wanted))
-        };
-        blocking("wants", asked).await
-    }
-
     /// Opens the object; what S3 says about it completes the job.
-    async fn open(&mut self, job: Job) -> Result<(Job, RemoteReader), Entry> {
+    pub(super) async fn open(&mut self, job: Job) -> Result<(Job, RemoteReader), Entry> {
         let source = &self.processor.source;
         let attempts = self.processor.bounds.attempts;
         let opened =
@@ -273,7 +278,8 @@ impl One<'_> {
     }
 
     fn checkpoint(&self, stored: &Stored) -> Checkpoint {
-        let decides = self.processor.plan.digest(self.processor.bounds.max_line_bytes);
+        let bytes = self.processor.bounds.max_line_bytes;
+        let decides = self.planned.as_ref().map(|planned| planned.plan.digest(bytes)).unwrap_or_default();
         Checkpoint { etag: stored.etag.clone(), guests: hex(&Sha256::digest(decides)) }
     }
 
@@ -285,87 +291,26 @@ impl One<'_> {
         let logs = self.processor.aws.logs(&self.delivery.tenant_id, role_arn, &self.delivery.target_region);
         let (settled, activity) = (Arc::clone(&self.settled), self.activity.clone());
         let sink = CloudWatchSink::new(logs, log_group, &self.origin.pod_name, self.own_letters(), settled, activity);
-        let settings = Arc::clone(&self.processor.plan.settings);
         let resume_from = job.resume_from;
-        let delivered = deliver_events(job, settings, guests, reader, self.stop.clone(), &sink).await;
+        let delivered = deliver_events(job, guests, reader, self.stop.clone(), &sink).await;
         Entry { resumed_from_event: resume_from, ..self.delivered(delivered) }
     }
 
     /// The dead letters of this delivery.
-    fn own_letters(&self) -> Letters {
+    pub(super) fn own_letters(&self) -> Letters {
         let etag = self.stored.as_ref().map(|stored| stored.etag.as_str());
-        self.processor.letters(self.work, Some(self.delivery.id()), etag)
+        let tenant = self.planned.as_ref().and_then(|planned| planned.plan.tenant.as_ref());
+        let component = tenant.map(|tenant| tenant.component.digest().to_owned());
+        self.processor.letters(self.work, Some(self.delivery.id()), etag, component)
     }
 
-    fn delivered(&mut self, delivered: Delivered) -> Entry {
+    pub(super) fn delivered(&mut self, delivered: Delivered) -> Entry {
         self.guest_time = delivered.guest_time;
+        self.hear(&delivered.guest_log);
         let changed = matches!(&delivered.end, End::Failed { name, .. } if *name == Kind::Precondition.name());
         let entry = self.entry(Outcome::Delivered).with(delivered);
         // The object has changed under our hands: what follows is announced anew.
         if changed { Entry { outcome: Outcome::Ignored, ..entry } } else { entry }
-    }
-
-    async fn copy(&mut self, target: &Target) -> Entry {
-        let s3 = self.processor.aws.destination(&self.delivery.tenant_id, &self.delivery.target_region);
-        let size = self.work.announced.size;
-        let which = self.which();
-        let copied = tokio::select! {
-            copied = s3::copy(&s3, target, &which, size, &self.activity) => copied,
-            () = self.stop.abandoned() => return self.entry(Outcome::Interrupted),
-        };
-        match copied {
-            Ok(()) => {
-                let mut entry = self.entry(Outcome::Delivered);
-                entry.numbers.bytes = size.unwrap_or_default();
-                entry
-            }
-            Err(error) if error.kind == Kind::Precondition => {
-                self.entry(Outcome::Ignored).because(error.kind.name(), error.to_string())
-            }
-            // The source's object, and no fault of the destination.
-            Err(error) if error.kind == Kind::NotFound => self.source_failed(&error),
-            Err(error) => self.entry(Outcome::Failed).because(error.kind.name(), error.to_string()),
-        }
-    }
-
-    async fn rewritten(&mut self, job: Job, guests: Guests, target: &Target) -> Entry {
-        let (job, reader) = match self.open(job).await {
-            // A rewritten object is made whole, from its beginning.
-            Ok((job, reader)) => (Job { resume_from: 0, ..job }, reader),
-            Err(entry) => return entry,
-        };
-        let (gzip, reader) = match tokio::task::spawn_blocking(move || peek(reader)).await {
-            Ok(Ok(peeked)) => peeked,
-            Ok(Err(error)) => return self.entry(Outcome::Failed).because("source", error.to_string()),
-            Err(_) => return self.entry(Outcome::Failed).because("internal", "a bug: reading was given up"),
-        };
-        let s3 = self.processor.aws.destination(&self.delivery.tenant_id, &self.delivery.target_region);
-        let to = GzipWriter::new(ObjectUpload::new(s3, target, self.activity.clone(), &self.stop), gzip);
-        let sink = OnlyLetters::new(self.own_letters(), self.activity.clone());
-        let settings = Arc::clone(&self.processor.plan.settings);
-        let stop = self.stop.clone();
-        let (delivered, to) = deliver_object(job, settings, guests, reader, to, stop, &sink).await;
-        let mut entry = self.delivered(delivered);
-        let Some(to) = to else { return entry };
-        let finished = match to.finish() {
-            Ok(upload) => upload.finish().await,
-            Err(error) => Err(DeliveryError::new(error.to_string())),
-        };
-        match finished {
-            Ok(bytes) => entry.numbers.bytes = bytes,
-            Err(error) => entry = Entry { outcome: Outcome::Failed, ..entry }.because(error.name, error.text),
-        }
-        entry
-    }
-
-    /// The filter refused the object for good.
-    async fn refused(&self, text: &str) -> Entry {
-        let detail = format!("the guest rejected the object: {text}");
-        let letter = DeadLetter::whole(&self.work.id, Reason::GuestRejected, detail).of(self.delivery);
-        match self.own_letters().write(&[letter]).await {
-            Ok(()) => self.entry(Outcome::Rejected).because(Reason::GuestRejected.name(), text),
-            Err(error) => self.entry(Outcome::Failed).because(error.name, error.text),
-        }
     }
 
     /// How far it came; where the object wasn't opened, what was known before holds.
@@ -387,11 +332,4 @@ impl One<'_> {
         let interrupted = entry.outcome == Outcome::Interrupted;
         Left { progress, waited: self.waited, interrupted, wait: self.wait, ..left }
     }
-}
-
-/// Whether it is gzip, and all of it.
-fn peek(mut reader: RemoteReader) -> std::io::Result<(bool, impl Read + Send + 'static)> {
-    let mut head = Vec::new();
-    reader.by_ref().take(2).read_to_end(&mut head)?;
-    Ok((is_gzip(&head), Cursor::new(head).chain(reader)))
 }

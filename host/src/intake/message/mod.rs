@@ -1,20 +1,24 @@
 //! One message through all its deliveries: what the modes that work on AWS share.
 //!
 //! - `object`: one announced object: its key, its tenant, its deliveries.
-//! - `delivery`: one delivery of one object.
+//! - `delivery`: one delivery of one object; `guests`: its components; `to_s3`: where it
+//!   goes to a bucket.
 //! - `requeue`: what becomes of a message whose deliveries are not all done.
 //! - `permits`: how many deliveries are at work, fairly between tenants.
 //! - `breaker`: tenants whose destinations keep failing.
 //! - `memory`: what this process has done of messages that may come again.
-//! - `tell`: the log line of an object.
+//! - `tell`: the log line of an object; `guest_logs`: what guests say.
 
 mod breaker;
 mod delivery;
+mod guest_logs;
+mod guests;
 mod memory;
 mod object;
 mod permits;
 mod requeue;
 mod tell;
+mod to_s3;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -27,12 +31,14 @@ use crate::delivery::dead_letter::{DeadLetterStore, Letters, Provenance};
 use crate::model::{DeadLetter, ObjectId, Reason};
 use crate::notification::{self, BadRecord};
 use crate::object::ReadLimits;
-use crate::pipeline::{Plan, Stop};
+use crate::pipeline::Stop;
+use crate::plugin::Plans;
 use crate::report::{Entry, Outcome};
 use crate::telemetry::{DeliveryDone, Health, Metrics};
 use crate::tenant::TableDirectory;
 
 use breaker::Breakers;
+use guest_logs::GuestLogs;
 use memory::Memory;
 use permits::Permits;
 
@@ -105,6 +111,8 @@ pub struct Bounds {
     pub max_concurrent_objects: usize,
     /// MAX_CONCURRENT_PER_TENANT.
     pub max_concurrent_per_tenant: usize,
+    /// PLUGIN_SHADOW_CONTENTS.
+    pub shadow_contents: bool,
 }
 
 /// Everything that messages are processed with.
@@ -114,7 +122,7 @@ pub struct Processor {
     /// Where deliveries that are left are sent back to.
     requeue_to: Option<Queue>,
     directory: TableDirectory,
-    plan: Plan,
+    plans: Plans,
     dead_letters: DeadLetterStore,
     bounds: Bounds,
     metrics: Metrics,
@@ -122,6 +130,7 @@ pub struct Processor {
     permits: Permits,
     breakers: Breakers,
     memory: Memory,
+    guest_logs: GuestLogs,
 }
 
 /// What a [`Processor`] is made of.
@@ -133,7 +142,7 @@ pub struct Parts {
     /// The tenants.
     pub directory: TableDirectory,
     /// The guests.
-    pub plan: Plan,
+    pub plans: Plans,
     /// DEAD_LETTER.
     pub dead_letters: DeadLetterStore,
     /// What bounds the work.
@@ -147,16 +156,17 @@ pub struct Parts {
 impl Processor {
     /// A processor at rest.
     pub fn new(parts: Parts) -> Self {
-        let Parts { aws, requeue_to, directory, plan, dead_letters, bounds, metrics, health } = parts;
+        let Parts { aws, requeue_to, directory, plans, dead_letters, bounds, metrics, health } = parts;
         Self {
             source: aws.source(),
             permits: Permits::new(bounds.max_concurrent_objects, bounds.max_concurrent_per_tenant),
             breakers: Breakers::new(metrics.clone()),
             memory: Memory::default(),
+            guest_logs: GuestLogs::default(),
             aws,
             requeue_to,
             directory,
-            plan,
+            plans,
             dead_letters,
             bounds,
             metrics,

@@ -8,10 +8,9 @@ use serde_json::Value;
 
 use super::{Control, Message, Processor};
 use crate::delivery::dead_letter::{Letters, Provenance};
-use crate::guest::GuestError;
 use crate::model::{DeadLetter, Delivery, ObjectId, Origin, Reason};
 use crate::notification::{Announced, Resume};
-use crate::pipeline::blocking;
+use crate::plugin::KeyError;
 use crate::report::{Entry, Outcome};
 use crate::telemetry::DeliveryDone;
 use crate::tenant::{Found, InvalidDelivery, Lookup};
@@ -25,7 +24,8 @@ pub(super) struct Left {
     pub(super) resume: Resume,
     /// It came further than the attempt before: that is no retry.
     pub(super) progress: bool,
-    /// It was stopped before its turn came: that is none, either.
+    /// It was stopped before its turn came, or its component is left alone: that is
+    /// none, either.
     pub(super) waited: bool,
     /// It was stopped, and did not fail.
     pub(super) interrupted: bool,
@@ -98,15 +98,18 @@ impl Processor {
 
     async fn worked(&self, work: &Work<'_>) -> Worked {
         let entry = |outcome| Entry::new(&work.id, None, None, outcome);
-        let origin = match self.parse_key(&work.id).await {
+        // The guests' clock; a key needs none but for what a guest may do with it.
+        let now = work.announced.event_time.unwrap_or_default();
+        let origin = match self.plans.parse_key(&work.id, now).await {
             Ok(origin) => Arc::new(origin),
-            Err(GuestError::Rejected { text, .. }) => {
+            Err(KeyError::Rejected(text)) => {
                 let rejected = entry(Outcome::Rejected).because(Reason::InvalidKey.name(), text.clone());
                 return self.keep(work, None, None, Reason::InvalidKey, text, rejected).await;
             }
-            Err(error) => {
-                let failed = entry(Outcome::Failed).because(error.name(), error.to_string());
-                return self.without_delivery(failed, Some(work.left(None, error.to_string())));
+            Err(KeyError::Failed(error)) => {
+                let failed = entry(Outcome::Failed).because(error.name, error.text.as_str());
+                let (waited, wait) = (error.is_suspended(), error.wait);
+                return self.without_delivery(failed, Some(Left { waited, wait, ..work.left(None, error.text) }));
             }
         };
         let entry = |outcome| Entry::new(&work.id, Some(&origin.tenant_id), None, outcome);
@@ -160,14 +163,9 @@ impl Processor {
         Worked { entries: vec![entry], left: left.into_iter().collect() }
     }
 
-    async fn parse_key(&self, id: &Arc<ObjectId>) -> Result<Origin, GuestError> {
-        let (plan, id) = (self.plan.clone(), Arc::clone(id));
-        blocking("parse-key", move || plan.parse_key(&id.key)).await
-    }
-
     /// A delivery whose item can't be used.
     async fn invalid(&self, work: &Work<'_>, origin: &Origin, invalid: &InvalidDelivery) -> Worked {
-        let kind = known_kind(&invalid.kind);
+        let kind = invalid.delivery();
         let entry = |outcome| {
             let entry = Entry::new(&work.id, Some(&origin.tenant_id), kind, outcome);
             entry.because(Reason::InvalidDelivery.name(), invalid.problem.clone())
@@ -198,7 +196,7 @@ impl Processor {
             delivery,
             ..DeadLetter::whole(&work.id, reason, detail).with(data)
         };
-        match self.letters(work, delivery, None).write(&[letter]).await {
+        match self.letters(work, delivery, None, None).write(&[letter]).await {
             Ok(()) => self.without_delivery(rejected, None),
             Err(error) => {
                 let failed = Entry { outcome: Outcome::Failed, ..rejected }.because("dead-letter", error.to_string());
@@ -208,11 +206,17 @@ impl Processor {
     }
 
     /// The dead letters of a delivery of an object.
-    pub(super) fn letters(&self, work: &Work<'_>, delivery: Option<&'static str>, etag: Option<&str>) -> Letters {
+    pub(super) fn letters(
+        &self,
+        work: &Work<'_>,
+        delivery: Option<&'static str>,
+        etag: Option<&str>,
+        component: Option<String>,
+    ) -> Letters {
         let provenance = Provenance {
             etag: etag.map(str::to_owned).or_else(|| work.announced.etag.clone()),
             version_id: work.announced.version_id.clone(),
-            component: self.plan.tenant.as_ref().map(|tenant| tenant.digest().to_owned()),
+            component,
             attempt: work.attempt(),
         };
         Letters::new(self.dead_letters.clone(), &work.id, delivery, provenance)
@@ -225,9 +229,4 @@ impl Work<'_> {
         let before = self.resume.map_or(0, |resume| resume.retry_count);
         self.message.attempt.max(1).saturating_add(before)
     }
-}
-
-/// The delivery's name as reports and labels may have it.
-fn known_kind(kind: &str) -> Option<&'static str> {
-    ["cloudwatch", "s3"].into_iter().find(|known| *known == kind)
 }

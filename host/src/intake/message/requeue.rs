@@ -56,10 +56,11 @@ impl Processor {
 
     /// It is another message's by now.
     fn sent(&self, message: &Message, left: Left) {
-        let why = match (left.interrupted, left.wait.is_zero()) {
-            (true, _) => "interrupted",
-            (false, false) => "breaker",
-            (false, true) => "failed",
+        let why = match (left.interrupted, left.waited, left.wait.is_zero()) {
+            (true, ..) => "interrupted",
+            (false, true, _) => "suspended",
+            (false, false, false) => "breaker",
+            (false, false, true) => "failed",
         };
         self.metrics.requeued(why);
         tracing::info!(

@@ -1,10 +1,12 @@
 //! The log line of an object: one, with all its deliveries, and nothing of its
-//! content.
+//! content; and one for each shadow.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::object::Worked;
-use crate::model::ObjectId;
+use crate::model::{Digest, ObjectId};
+use crate::pipeline::{Difference, ShadowRun};
 use crate::report::{Entry, Outcome};
 
 /// Says what became of an object. What failed is an error, what is odd a warning.
@@ -19,13 +21,15 @@ pub(super) fn object(id: &ObjectId, worked: &Worked, took: Duration) {
     let milliseconds = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     let why = |entry: &Entry| entry.error.iter().chain(&entry.warnings).cloned().collect::<Vec<_>>();
     let error = entries.iter().flat_map(why).collect::<Vec<_>>().join("; ");
+    let components = entries.iter().filter_map(component).collect::<Vec<_>>().join(", ");
+    let components = Some(components.as_str()).filter(|components| !components.is_empty());
     let bucket = id.bucket.as_str();
     let key = id.key.as_str();
     macro_rules! line {
         ($level:ident, $($error:tt)*) => {
             tracing::$level!(
-                bucket, key, tenant, deliveries, events, bytes, dead_lettered, malformed, milliseconds, $($error)*
-                "object"
+                bucket, key, tenant, deliveries, components, events, bytes, dead_lettered, malformed, milliseconds,
+                $($error)* "object"
             )
         };
     }
@@ -39,6 +43,55 @@ pub(super) fn object(id: &ObjectId, worked: &Worked, took: Duration) {
     } else {
         line!(info, error,)
     }
+    entries.iter().for_each(|entry| shadow(id, entry));
+}
+
+/// `cloudwatch=0123456789ab(calls 3, cpu_ms 12, dropped 0, poison 0, failures guest-trap 1)`.
+fn component(entry: &Entry) -> Option<String> {
+    let run = entry.component.as_ref()?;
+    let kind = entry.delivery.unwrap_or("object");
+    let (digest, calls, cpu) = (short(&run.digest), run.used.calls, run.used.cpu.as_millis());
+    let (dropped, poison, failures) = (run.dropped, run.poison, failures(&run.failures));
+    let replaced = if run.replaced { ", replaced" } else { "" };
+    Some(format!(
+        "{kind}={digest}(calls {calls}, cpu_ms {cpu}, dropped {dropped}, poison {poison}, failures {failures}{replaced})"
+    ))
+}
+
+/// Differences are hashes, unless the operator wants to see them as they are.
+fn shadow(id: &ObjectId, entry: &Entry) {
+    let Some(run) = &entry.shadow else { return };
+    let ShadowRun { same, changed, dropped, added, failed, samples, .. } = run;
+    let sample = |of: &Difference| {
+        let side = |text: &Option<String>| text.clone().unwrap_or_else(|| "nothing".to_owned());
+        format!("line {}: {} ({} / {})", of.line, of.kind, side(&of.active), side(&of.shadow))
+    };
+    tracing::info!(
+        bucket = id.bucket.as_str(),
+        key = id.key.as_str(),
+        tenant = entry.tenant.as_deref().unwrap_or_default(),
+        delivery = entry.delivery.unwrap_or_default(),
+        digest = short(&run.digest),
+        same,
+        changed,
+        dropped,
+        added,
+        failed,
+        failures = failures(&run.failures),
+        error = run.error.as_deref(),
+        samples = samples.iter().map(sample).collect::<Vec<_>>().join(", "),
+        "shadow"
+    );
+}
+
+fn short(digest: &str) -> &str {
+    digest.get(..Digest::SHORT).unwrap_or(digest)
+}
+
+/// `guest-trap 1 guest-fuel 2`, or `none`.
+fn failures(failures: &BTreeMap<&'static str, u64>) -> String {
+    let each = failures.iter().map(|(name, count)| format!("{name} {count}")).collect::<Vec<_>>().join(" ");
+    if each.is_empty() { "none".to_owned() } else { each }
 }
 
 /// `cloudwatch=failed(denied)`.

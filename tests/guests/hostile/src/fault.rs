@@ -13,7 +13,7 @@ pub(crate) fn in_function(function: &str, mode: &str) -> Result<(), Failure> {
     }
 }
 
-fn commit(fault: &str) -> Result<(), Failure> {
+pub(crate) fn commit(fault: &str) -> Result<(), Failure> {
     match fault {
         "rejected" => return Err(Failure::Rejected("not for me".to_owned())),
         "rejected-long" => return Err(Failure::Rejected("€".repeat(100_000))),

@@ -1,6 +1,11 @@
 //! What a guest may do wrong. Its setting `mode` says what it does: a function
 //! of the contract and a fault (`transform:loop`), or one of the lies below; any
 //! other mode is honest, and does what `honest` says.
+//!
+//! Beside any mode, `poison` is a word that it commits the fault `fault` over (it
+//! traps, if none is named): when it is given a line that has it; with `near`, when it
+//! also holds a line back that has that word; with `late`, only in `end`, over a
+//! line that it holds back.
 
 // Generated code; and a guest that panics is stopped by the host.
 #[allow(missing_docs, unsafe_code, unreachable_pub, clippy::all, clippy::restriction, clippy::pedantic)]
@@ -47,6 +52,47 @@ struct Work {
     calls: u64,
     /// The line after the last that it was given.
     next: u64,
+    poison: Poison,
+    ended: bool,
+}
+
+/// What it fails over.
+#[derive(Default)]
+struct Poison {
+    word: String,
+    fault: String,
+    near: String,
+    late: bool,
+}
+
+impl Poison {
+    fn of(settings: &[(String, String)]) -> Self {
+        let or_trap = |fault: String| if fault.is_empty() { "unreachable".to_owned() } else { fault };
+        Self {
+            word: setting(settings, "poison"),
+            fault: or_trap(setting(settings, "fault")),
+            near: setting(settings, "near"),
+            late: !setting(settings, "late").is_empty(),
+        }
+    }
+
+    fn is_in(&self, text: &[u8]) -> bool {
+        !self.word.is_empty() && has(text, &self.word)
+    }
+
+    /// New lines come to those that are held back.
+    fn given(&self, lines: &[u8], held: &[(u64, Vec<u8>)]) -> Result<(), Failure> {
+        let near = self.near.is_empty() || held.iter().any(|(_, text)| has(text, &self.near));
+        if self.is_in(lines) && near && !self.late { fault::commit(&self.fault) } else { Ok(()) }
+    }
+
+    fn ended(&self, held: &[(u64, Vec<u8>)]) -> Result<(), Failure> {
+        if self.late && held.iter().any(|(_, text)| self.is_in(text)) { fault::commit(&self.fault) } else { Ok(()) }
+    }
+}
+
+fn has(text: &[u8], word: &str) -> bool {
+    text.windows(word.len().max(1)).any(|window| window == word.as_bytes())
 }
 
 thread_local! {
@@ -84,6 +130,7 @@ impl record_transform::Guest for Hostile {
         WORK.with_borrow_mut(|work| {
             work.hold = setting(&context.settings, "hold").into_bytes();
             work.mode = mode;
+            work.poison = Poison::of(&context.settings);
             work.now = now;
         });
         Ok(())
@@ -91,11 +138,13 @@ impl record_transform::Guest for Hostile {
 
     fn transform(first_line: u64, lines: Vec<u8>) -> Result<Transformed, Failure> {
         WORK.with_borrow_mut(|work| {
+            assert!(!work.ended, "lines after the end");
             work.calls += 1;
             // What comes before the fault is honest: `second` faults late.
             if !work.mode.ends_with("-second") || work.calls == 2 {
                 fault::in_function("transform", work.mode.trim_end_matches("-second"))?;
             }
+            work.poison.given(&lines, &work.held)?;
             let split = lines.split_inclusive(|&byte| byte == b'\n');
             let count = split.clone().count() as u64;
             let numbered = (first_line..).zip(split.map(|line| line.strip_suffix(b"\n").unwrap_or(line).to_vec()));
@@ -113,7 +162,9 @@ impl record_transform::Guest for Hostile {
 
     fn end() -> Result<Transformed, Failure> {
         WORK.with_borrow_mut(|work| {
+            work.ended = true;
             fault::in_function("end", &work.mode)?;
+            work.poison.ended(&work.held)?;
             if work.mode == "pending-at-end" {
                 return Ok(Transformed { events: Vec::new(), notes: Vec::new(), pending_from: Some(0) });
             }

@@ -1,5 +1,7 @@
 //! Exports `record-rewrite` and nothing else. Its setting `mode` says how it
-//! rewrites, well or badly; `word` is what some modes look for.
+//! rewrites, well or badly; `word` is what some modes look for. Beside any mode, it
+//! traps when it is given a line that has the word `poison`, or where `late` is set, in
+//! `end`, when it holds such a line back.
 
 // Generated code; and a guest that panics is stopped by the host.
 #[allow(missing_docs, unsafe_code, unreachable_pub, clippy::all, clippy::restriction, clippy::pedantic)]
@@ -28,6 +30,8 @@ struct Work {
     held: Vec<Line>,
     next: u64,
     calls: u64,
+    poison: String,
+    late: bool,
 }
 
 thread_local! {
@@ -41,6 +45,7 @@ impl Guest for Rewriter {
             named.map(|(_, value)| value.clone()).unwrap_or_default()
         };
         let work = Work { mode: setting("mode"), word: setting("word"), ..Work::default() };
+        let work = Work { poison: setting("poison"), late: !setting("late").is_empty(), ..work };
         if work.mode == "begin-rejected" {
             return Err(Failure::Rejected("not for me".to_owned()));
         }
@@ -52,6 +57,9 @@ impl Guest for Rewriter {
     fn rewrite(first_line: u64, lines: Vec<u8>) -> Result<Rewritten, Failure> {
         WORK.with_borrow_mut(|work| {
             work.calls += 1;
+            if !work.late {
+                work.trap_over(&lines);
+            }
             if work.mode == "reject-second" && work.calls == 2 {
                 return Err(Failure::Rejected("no more of it".to_owned()));
             }
@@ -66,11 +74,21 @@ impl Guest for Rewriter {
     }
 
     fn end() -> Result<Rewritten, Failure> {
-        WORK.with_borrow_mut(|work| Ok(work.settle(true)))
+        WORK.with_borrow_mut(|work| {
+            work.held.iter().for_each(|(_, text)| work.trap_over(text));
+            Ok(work.settle(true))
+        })
     }
 }
 
 impl Work {
+    #[expect(clippy::panic, reason = "that is what the host is tested with")]
+    fn trap_over(&self, text: &[u8]) {
+        if !self.poison.is_empty() && find(text, self.poison.as_bytes()).is_some() {
+            panic!("poison");
+        }
+    }
+
     fn settle(&mut self, all: bool) -> Rewritten {
         if self.mode == "random" {
             return self.random(all);

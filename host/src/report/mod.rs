@@ -1,12 +1,17 @@
 //! What a run did: an entry an object and delivery, the totals, and a table a tenant.
+//!
+//! - `component`: what components did.
+//! - `table`: for a person to read.
+
+mod component;
+mod table;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use comfy_table::{CellAlignment, Table, TableComponent, presets};
 use serde::Serialize;
 
 use crate::model::{ObjectId, Reason};
-use crate::pipeline::{Delivered, End, Lines};
+use crate::pipeline::{ComponentRun, Delivered, End, Lines, ShadowRun};
 
 /// How an object's delivery ended, in one word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -163,6 +168,12 @@ pub struct Entry {
     pub resumed_from_event: u64,
     /// Lines that its guests logged.
     pub guest_log_lines: u64,
+    /// What the tenant's component did, where there is one.
+    #[serde(serialize_with = "component::component")]
+    pub component: Option<ComponentRun>,
+    /// How its shadow differs, where there is one.
+    #[serde(serialize_with = "component::shadow")]
+    pub shadow: Option<ShadowRun>,
     /// Milliseconds of wall-clock time.
     pub milliseconds: u64,
     /// What is odd about the object.
@@ -186,6 +197,8 @@ impl Entry {
             numbers: Numbers::default(),
             resumed_from_event: 0,
             guest_log_lines: 0,
+            component: None,
+            shadow: None,
             milliseconds: 0,
             warnings: Vec::new(),
             output: String::new(),
@@ -200,6 +213,12 @@ impl Entry {
         self
     }
 
+    /// Counts a failure of its component's, which may have none of its own yet.
+    pub fn component_failed(&mut self, digest: &str, name: &'static str) {
+        let none = || ComponentRun { digest: digest.to_owned(), ..ComponentRun::default() };
+        *self.component.get_or_insert_with(none).failures.entry(name).or_default() += 1;
+    }
+
     /// With what came of it.
     #[must_use]
     pub fn with(mut self, delivered: Delivered) -> Self {
@@ -212,6 +231,7 @@ impl Entry {
             ..Numbers::new(delivered.lines)
         };
         self.guest_log_lines = delivered.guest_log.lines;
+        (self.component, self.shadow) = (delivered.component, delivered.shadow);
         self.warnings = delivered.warnings;
         if delivered.effect_unknown {
             self.warnings.push(EFFECT_UNKNOWN.to_owned());
@@ -287,65 +307,10 @@ impl Report {
             .collect()
     }
 
-    /// A row a tenant and delivery.
-    pub fn table(&self) -> String {
-        let mut rows: BTreeMap<(String, &'static str), Row<'_>> = BTreeMap::new();
-        for entry in &self.entries {
-            let tenant = entry.tenant.clone().unwrap_or_else(|| "(no tenant)".to_owned());
-            let delivery = entry.delivery.unwrap_or("(none)");
-            let row = rows.entry((tenant, delivery)).or_default();
-            row.objects += 1;
-            row.not_wanted += u64::from(entry.outcome == Outcome::Filtered);
-            row.numbers.add(&entry.numbers);
-            if !entry.output.is_empty() {
-                row.outputs.insert(&entry.output);
-            }
-        }
-        let mut table = Table::new();
-        table.load_preset(presets::NOTHING).set_style(TableComponent::HeaderLines, '─');
-        table.set_header([
-            "tenant",
-            "delivery",
-            "objects",
-            "not wanted",
-            "lines seen",
-            "delivered",
-            "filtered",
-            "malformed",
-            "dead-lettered",
-            "left",
-            "events",
-            "bytes",
-            "output",
-        ]);
-        let mut not_wanted = 0;
-        for ((tenant, delivery), row) in rows {
-            not_wanted += row.not_wanted;
-            let mut cells = vec![tenant, delivery.to_owned()];
-            cells.extend(columns(row.objects, row.not_wanted, &row.numbers));
-            cells.push(row.outputs.into_iter().collect::<Vec<_>>().join("\n"));
-            table.add_row(cells);
-        }
-        let mut total = vec!["total".to_owned(), String::new()];
-        total.extend(columns(self.totals.objects, not_wanted, &self.totals.numbers));
-        table.add_row(total);
-        for index in 2..12 {
-            if let Some(column) = table.column_mut(index) {
-                column.set_cell_alignment(CellAlignment::Right);
-            }
-        }
-        table.to_string()
+    /// A sentence a tenant, delivery and component, where there is something to say.
+    pub fn components(&self) -> Vec<String> {
+        component::sentences(&self.entries)
     }
-}
-
-/// A row of the table.
-#[derive(Default)]
-struct Row<'a> {
-    objects: u64,
-    /// Objects that the delivery doesn't want: their lines are not read.
-    not_wanted: u64,
-    numbers: Numbers,
-    outputs: BTreeSet<&'a str>,
 }
 
 /// Of a put that got no answer.
@@ -364,20 +329,4 @@ fn cut_short(reason: Reason) -> &'static str {
         Reason::Malformed => "no line of it is a record; its lines are dead-lettered",
         _ => "the guest rejected it; what came before is delivered, the rest is dead-lettered",
     }
-}
-
-fn columns(objects: u64, not_wanted: u64, numbers: &Numbers) -> [String; 10] {
-    [
-        objects,
-        not_wanted,
-        numbers.lines_seen,
-        numbers.delivered,
-        numbers.filtered,
-        numbers.malformed,
-        numbers.dead(),
-        numbers.left,
-        numbers.events,
-        numbers.bytes,
-    ]
-    .map(|number| number.to_string())
 }

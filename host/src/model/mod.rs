@@ -1,5 +1,11 @@
 //! The words that every stage shares: what an object is, where it comes from,
 //! what is delivered, and what became of each line. No stage lives here.
+//!
+//! - `plugin`: what is said about a component.
+//! - `rest`: who keeps failing is left alone for a while.
+
+mod plugin;
+mod rest;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -8,6 +14,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio_util::sync::CancellationToken;
+
+pub use plugin::{AllowedSource, ComponentRef, Digest, Limits, NoDigest, OnError, Plugin, Plugins};
+pub use rest::Rest;
 
 /// One object of the source: `s3://bucket/key`, or `DIR/bucket/key` of a folder.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -54,6 +63,8 @@ pub struct Delivery {
     pub target_region: String,
     /// Where the logs go.
     pub destination: Destination,
+    /// The components that it names.
+    pub plugins: Plugins,
 }
 
 impl Delivery {
@@ -121,6 +132,8 @@ pub enum Reason {
     Damaged,
     /// The tenant's guest refused the record.
     GuestRejected,
+    /// The tenant's guest fails on the record (`on_error: quarantine`).
+    Poison,
     /// Event with a timestamp before 1970.
     NegativeTimestamp,
     /// Event more than 14 days behind.
@@ -145,6 +158,7 @@ impl Reason {
             Self::ObjectTooLarge => "object-too-large",
             Self::Damaged => "damaged",
             Self::GuestRejected => "guest-rejected",
+            Self::Poison => "poison",
             Self::NegativeTimestamp => "negative-timestamp",
             Self::TooOld => "too-old",
             Self::TooNew => "too-new",

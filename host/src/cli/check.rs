@@ -1,0 +1,227 @@
+//! `log-processor check`: what is wrong with settings, tenants, roles and components,
+//! before records wait for it. Nothing is changed, and nothing kept.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use futures_util::StreamExt;
+use serde::Serialize;
+
+use super::Exit;
+use super::arguments::CheckArguments;
+use super::modes::{Fatal, fatal};
+use super::operator::{self, Named, Tenants, Told, who};
+use crate::aws::Aws;
+use crate::model::{Destination, OnError, Plugin};
+use crate::plugin::Loader;
+use crate::settings::SettingsError;
+
+/// Roles, or components, that are looked at at once.
+const AT_ONCE: usize = 8;
+
+/// Something that was found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+struct Finding {
+    /// A setting, a tenant's delivery, a component, the table.
+    about: String,
+    what: String,
+}
+
+/// A component that can run.
+#[derive(Debug, Serialize)]
+struct Good {
+    component: String,
+    sha256: Option<String>,
+    exports: Vec<String>,
+    named_by: Vec<String>,
+}
+
+/// All that was found.
+#[derive(Debug, Default, Serialize)]
+struct Findings {
+    /// What keeps records from going out.
+    problems: Vec<Finding>,
+    /// What is odd.
+    warnings: Vec<Finding>,
+    /// Components that can run.
+    components: Vec<Good>,
+    /// How much was looked at.
+    looked_at: LookedAt,
+}
+
+#[derive(Debug, Default, Serialize)]
+struct LookedAt {
+    tenants: usize,
+    deliveries: usize,
+    roles: usize,
+    components: usize,
+}
+
+impl Findings {
+    fn problem(&mut self, about: impl Into<String>, what: impl Into<String>) {
+        self.problems.push(Finding { about: about.into(), what: what.into() });
+    }
+
+    fn warning(&mut self, about: impl Into<String>, what: impl Into<String>) {
+        self.warnings.push(Finding { about: about.into(), what: what.into() });
+    }
+}
+
+pub(super) async fn check(arguments: &CheckArguments) -> Result<Exit, Fatal> {
+    let mut findings = Findings::default();
+    let exit = match Told::all() {
+        Ok(told) => look(arguments, told, &mut findings).await?,
+        Err(error) => {
+            settings(&error, &mut findings);
+            Exit::Configuration
+        }
+    };
+    if arguments.json {
+        let json = serde_json::to_string_pretty(&findings).map_err(|error| fatal(Exit::Failed, error.to_string()))?;
+        operator::print(&json)?;
+    } else {
+        operator::print(&findings.text())?;
+    }
+    Ok(exit)
+}
+
+fn settings(error: &SettingsError, findings: &mut Findings) {
+    for problem in &error.problems {
+        findings.problem(problem.variable, problem.text.trim_start());
+    }
+}
+
+/// Looks at everything that settings which can be used lead to.
+async fn look(arguments: &CheckArguments, mut told: Told, findings: &mut Findings) -> Result<Exit, Fatal> {
+    let from_table = arguments.which.tenants.is_none();
+    let mut aws = if from_table { Some(told.connect().await?) } else { None };
+    for warning in std::mem::take(&mut told.warnings) {
+        findings.warning("settings", warning);
+    }
+    let tenants = match Tenants::read(&mut told, &arguments.which, aws.as_ref()).await {
+        Ok(tenants) => tenants,
+        Err(error) if error.exit() == Exit::Configuration => return Err(fatal(error.exit(), error.to_string())),
+        Err(error) => {
+            findings.problem("tenants", error.to_string());
+            Tenants::default()
+        }
+    };
+    let named = operator::named(&told.settings.plugin, &tenants);
+    if aws.is_none() && operator::any_in_s3(named.iter().map(|(plugin, _)| plugin)) {
+        aws = Some(told.connect().await?);
+    }
+    items(&tenants, findings);
+    if let Some(aws) = aws.as_ref().filter(|_| from_table) {
+        roles(aws, &tenants, findings).await;
+    }
+    if from_table && told.aws.dead_letter.is_none() {
+        dead_letters(&named, findings);
+    }
+    components(&told, aws.as_ref(), named, findings).await?;
+    Ok(if findings.problems.is_empty() { Exit::Done } else { Exit::Failed })
+}
+
+fn items(tenants: &Tenants, findings: &mut Findings) {
+    findings.looked_at.tenants = tenants.found.len();
+    findings.looked_at.deliveries = tenants.deliveries().count() + tenants.invalid().count();
+    for (about, what) in tenants.invalid() {
+        findings.problem(about, what);
+    }
+    for warning in &tenants.warnings {
+        findings.warning("tenant file", warning);
+    }
+    for (tenant, found) in &tenants.found {
+        for warning in &found.warnings {
+            findings.warning(format!("tenant {tenant:?}"), warning);
+        }
+    }
+}
+
+/// Assumes each role once, as a delivery would, and does nothing with it. For S3 there is
+/// none of the tenant's.
+async fn roles(aws: &Aws, tenants: &Tenants, findings: &mut Findings) {
+    let mut roles: BTreeMap<(&str, &str), Vec<String>> = BTreeMap::new();
+    for delivery in tenants.deliveries() {
+        if let Destination::CloudWatch { role_arn, .. } = &delivery.destination {
+            let by = roles.entry((role_arn, &delivery.target_region)).or_default();
+            by.push(who(&delivery.tenant_id, delivery.id()));
+        }
+    }
+    findings.looked_at.roles = roles.len();
+    let assumed = futures_util::stream::iter(roles)
+        .map(|((role, region), by)| async move { (aws.assume(role, region).await, by) })
+        .buffered(AT_ONCE);
+    for (assumed, by) in assumed.collect::<Vec<_>>().await {
+        if let Err(error) = assumed {
+            findings.problem(operator::shown(&by), error.to_string());
+        }
+    }
+}
+
+/// Quarantined records must have a place.
+fn dead_letters(named: &[(Arc<Plugin>, String)], findings: &mut Findings) {
+    let quarantining = named.iter().filter(|(plugin, _)| plugin.on_error == OnError::Quarantine);
+    let by: BTreeSet<&String> = quarantining.map(|(_, by)| by).collect();
+    if !by.is_empty() {
+        let by: Vec<String> = by.into_iter().cloned().collect();
+        let what = "on_error is quarantine, and DEAD_LETTER names no place for what is quarantined: it would be \
+                    counted, and lost; set DEAD_LETTER";
+        findings.problem(operator::shown(&by), what);
+    }
+}
+
+/// Fetches, verifies and compiles each component, and has it check its settings.
+async fn components(
+    told: &Told,
+    aws: Option<&Aws>,
+    named: Vec<(Arc<Plugin>, String)>,
+    findings: &mut Findings,
+) -> Result<(), Fatal> {
+    let mut options = told.loader_options(aws);
+    // Nothing is taken from the cache, nor left there.
+    options.cache.folder = None;
+    let loader = &Loader::new(told.engine()?, options);
+    let named = operator::once(named, Plugin::clone);
+    findings.looked_at.components = named.len();
+    let loaded = futures_util::stream::iter(named)
+        // Of each component only what is said of it: there may be thousands.
+        .map(|named| async move { (loader.load(&named.plugin).await.map(|component| component.exports()), named) })
+        .buffered(AT_ONCE);
+    for (loaded, Named { plugin, by }) in loaded.collect::<Vec<_>>().await {
+        let about = operator::shown(&by);
+        match loaded {
+            Err(failed) => findings.problem(about, format!("{} ({})", failed.text, failed.name)),
+            Ok(exports) => {
+                if by.iter().any(|by| by == "KEY_PARSER") && exports.key_parser.is_none() {
+                    findings.problem("KEY_PARSER", format!("{} exports no key-parser", plugin.component));
+                }
+                findings.components.push(Good {
+                    component: plugin.component.to_string(),
+                    sha256: plugin.sha256.map(|digest| digest.to_string()),
+                    exports: exports.names().map(str::to_owned).collect(),
+                    named_by: by,
+                });
+            }
+        }
+    }
+    Ok(())
+}
+
+impl Findings {
+    /// For people: what is wrong last, where it is seen.
+    fn text(&self) -> String {
+        let mut lines = Vec::new();
+        for Good { component, exports, named_by, .. } in &self.components {
+            lines.push(format!("good: {component}: {}; named by {}", exports.join(", "), operator::shown(named_by)));
+        }
+        lines.extend(self.warnings.iter().map(|Finding { about, what }| format!("warning: {about}: {what}")));
+        lines.extend(self.problems.iter().map(|Finding { about, what }| format!("problem: {about}: {what}")));
+        let LookedAt { tenants, deliveries, roles, components } = &self.looked_at;
+        lines.push(format!(
+            "tenants {tenants}, deliveries {deliveries}, roles {roles}, components {components}; problems {}, warnings {}",
+            self.problems.len(),
+            self.warnings.len()
+        ));
+        lines.join("\n")
+    }
+}

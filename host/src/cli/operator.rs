@@ -1,0 +1,256 @@
+//! What the commands for operators share: settings, AWS where it is needed, tenants,
+//! and the components that they name.
+
+use std::collections::{BTreeMap, HashMap};
+use std::future::Future;
+use std::hash::Hash;
+use std::io::Write;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::arguments::TenantArguments;
+use super::modes::{Fatal, fatal, options};
+use super::{Exit, plan, variable};
+use crate::aws::{Aws, AwsError};
+use crate::guest::Engine;
+use crate::model::{AllowedSource, ComponentRef, Delivery, Plugin};
+use crate::plugin::LoaderOptions;
+use crate::settings::{AwsSettings, Machine, PluginSettings, Settings, SettingsError};
+use crate::tenant::{FileDirectory, Found, Lookup, PluginRules, TenantFileError, of_table};
+
+/// Instances at once: one starts to be looked at, and one for whatever comes beside.
+const INSTANCES: u32 = 4;
+
+/// Runs a command to its end. What ends it early goes to standard error.
+pub(super) fn run(work: impl Future<Output = Result<Exit, Fatal>>) -> Exit {
+    let machine = Machine::here(variable);
+    super::arenas::limit(machine.cores);
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(machine.cores.min(4)).enable_all().build();
+    let done = match runtime {
+        Ok(runtime) => runtime.block_on(work),
+        Err(error) => Err(fatal(Exit::Failed, format!("no threads can be started: {error}"))),
+    };
+    done.unwrap_or_else(|Fatal { exit, problem }| {
+        complain(&problem);
+        exit
+    })
+}
+
+/// An error that is no reason to stop.
+pub(super) fn complain(problem: &str) {
+    let _ = writeln!(std::io::stderr(), "error: {problem}");
+}
+
+/// A warning.
+pub(super) fn warn(warning: &str) {
+    let _ = writeln!(std::io::stderr(), "warning: {warning}");
+}
+
+/// A line, or several, of the result.
+pub(super) fn print(text: &str) -> Result<(), Fatal> {
+    let mut stdout = std::io::stdout().lock();
+    let written = writeln!(stdout, "{text}").and_then(|()| stdout.flush());
+    written.map_err(|error| fatal(Exit::Failed, format!("can't write to standard output: {error}")))
+}
+
+/// What the environment says.
+#[derive(Debug)]
+pub(super) struct Told {
+    pub(super) settings: Settings,
+    pub(super) aws: AwsSettings,
+    pub(super) warnings: Vec<String>,
+}
+
+impl Told {
+    /// Of a command that can't go on without.
+    pub(super) fn read() -> Result<Self, Fatal> {
+        Self::all().map_err(|error| fatal(Exit::Configuration, error.to_string()))
+    }
+
+    pub(super) fn all() -> Result<Self, SettingsError> {
+        let (settings, aws, warnings) = Settings::for_aws(&variable, Machine::here(variable))?;
+        Ok(Self { settings, aws, warnings })
+    }
+
+    pub(super) fn engine(&self) -> Result<Engine, Fatal> {
+        let made = Engine::new(INSTANCES, self.settings.plugin.limits.memory_bytes);
+        made.map_err(|error| fatal(Exit::Failed, error.to_string()))
+    }
+
+    pub(super) async fn connect(&self) -> Result<Aws, Fatal> {
+        Aws::connect(options(&self.aws)).await.map_err(|error| fatal(Exit::Aws, error.to_string()))
+    }
+
+    /// For a loader, or for its sources alone.
+    pub(super) fn loader_options(&self, aws: Option<&Aws>) -> LoaderOptions {
+        plan::loader_options(&self.settings.plugin, aws.map(Aws::components))
+    }
+
+    /// As `local`: where nothing is allowed, the tenant file's folder is.
+    fn rules(&mut self, file: Option<&Path>) -> PluginRules {
+        let limits = self.settings.plugin.limits.clone();
+        let Some(path) = file else { return PluginRules { limits, folder: None } };
+        let rules = PluginRules::of_file(path, limits);
+        let sources = &mut self.settings.plugin.sources;
+        if sources.is_empty() {
+            sources.extend(rules.folder.clone().map(AllowedSource::Folder));
+        }
+        rules
+    }
+}
+
+/// What the directory says about tenants.
+#[derive(Debug, Default)]
+pub(super) struct Tenants {
+    pub(super) found: BTreeMap<String, Arc<Found>>,
+    /// Of the file as a whole.
+    pub(super) warnings: Vec<String>,
+}
+
+/// Why there are no tenants.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NoTenants {
+    #[error(transparent)]
+    File(#[from] TenantFileError),
+    #[error(transparent)]
+    Table(#[from] AwsError),
+    #[error("there is no item of the tenant {0:?}; check --tenant")]
+    Unknown(String),
+}
+
+impl NoTenants {
+    /// What the command exits with.
+    pub(super) fn exit(&self) -> Exit {
+        match self {
+            Self::File(_) => Exit::Configuration,
+            Self::Table(_) | Self::Unknown(_) => Exit::Failed,
+        }
+    }
+}
+
+impl Tenants {
+    /// Of the file, else of the table. `aws` is there where there is no file.
+    pub(super) async fn read(told: &mut Told, which: &TenantArguments, aws: Option<&Aws>) -> Result<Self, NoTenants> {
+        let rules = told.rules(which.tenants.as_deref());
+        let mut tenants = match (&which.tenants, aws) {
+            (Some(path), _) => {
+                let file = FileDirectory::load(path, &rules)?;
+                let found = file.tenants().map(|tenant| (tenant.to_owned(), file.lookup(tenant))).collect();
+                Self { found, warnings: file.warnings().to_vec() }
+            }
+            (None, Some(aws)) => {
+                let table = aws.table(&told.aws.tenant_table);
+                Self { found: of_table(&table, which.tenant.as_deref(), &rules).await?, warnings: Vec::new() }
+            }
+            (None, None) => Self::default(),
+        };
+        if let Some(tenant) = &which.tenant {
+            tenants.found.retain(|name, _| name == tenant);
+            if tenants.found.is_empty() {
+                return Err(NoTenants::Unknown(tenant.clone()));
+            }
+        }
+        Ok(tenants)
+    }
+
+    /// All valid, enabled deliveries.
+    pub(super) fn deliveries(&self) -> impl Iterator<Item = &Arc<Delivery>> {
+        self.found.values().flat_map(|found| match &found.lookup {
+            Lookup::Deliveries(deliveries) => deliveries.as_slice(),
+            Lookup::Unknown | Lookup::NoneEnabled => &[],
+        })
+    }
+
+    /// Enabled deliveries that can't be used: which, and why.
+    pub(super) fn invalid(&self) -> impl Iterator<Item = (String, &str)> {
+        self.found.iter().flat_map(|(tenant, found)| {
+            found.invalid.iter().map(move |invalid| (who(tenant, &invalid.kind), invalid.problem.as_str()))
+        })
+    }
+}
+
+/// A delivery in words.
+pub(super) fn who(tenant: &str, kind: &str) -> String {
+    format!("tenant {tenant:?} ({kind})")
+}
+
+/// A component, and who names it.
+#[derive(Debug, Clone)]
+pub(super) struct Named {
+    pub(super) plugin: Arc<Plugin>,
+    pub(super) by: Vec<String>,
+}
+
+/// Every component that the operator and the tenants name, and who does, in a stable order.
+pub(super) fn named(settings: &PluginSettings, tenants: &Tenants) -> Vec<(Arc<Plugin>, String)> {
+    let operator = [(&settings.default_plugin, "DEFAULT_PLUGIN"), (&settings.key_parser, "KEY_PARSER")];
+    let mut all: Vec<_> =
+        operator.iter().filter_map(|(plugin, by)| Some((Arc::clone(plugin.as_ref()?), (*by).to_owned()))).collect();
+    for delivery in tenants.deliveries() {
+        let who = who(&delivery.tenant_id, delivery.id());
+        all.extend(delivery.plugins.active.clone().map(|plugin| (plugin, who.clone())));
+        all.extend(delivery.plugins.shadow.clone().map(|plugin| (plugin, format!("{who}, shadow"))));
+    }
+    all
+}
+
+/// Each component once, by `key`.
+pub(super) fn once<K: Eq + Hash>(all: Vec<(Arc<Plugin>, String)>, key: impl Fn(&Plugin) -> K) -> Vec<Named> {
+    let (mut named, mut places) = (Vec::<Named>::new(), HashMap::new());
+    for (plugin, by) in all {
+        let place = *places.entry(key(&plugin)).or_insert(named.len());
+        match named.get_mut(place) {
+            Some(known) => known.by.push(by),
+            None => named.push(Named { plugin, by: vec![by] }),
+        }
+    }
+    named
+}
+
+/// Whether any of them lies in S3.
+pub(super) fn any_in_s3<'a>(plugins: impl IntoIterator<Item = &'a Arc<Plugin>>) -> bool {
+    plugins.into_iter().any(|plugin| matches!(plugin.component, ComponentRef::S3 { .. }))
+}
+
+/// The first of those who name a component: a thousand tenants may share one.
+pub(super) fn shown(by: &[String]) -> String {
+    const MOST: usize = 5;
+    let first: Vec<&str> = by.iter().take(MOST).map(String::as_str).collect();
+    match by.len().saturating_sub(MOST) {
+        0 => first.join(", "),
+        more => format!("{} and {more} more", first.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Digest, Limits, OnError};
+
+    fn plugin(bytes: &str, setting: &str) -> Arc<Plugin> {
+        Arc::new(Plugin {
+            component: ComponentRef::File("/a.wasm".into()),
+            sha256: Some(Digest::of(bytes.as_bytes())),
+            settings: Arc::new(vec![("mode".to_owned(), setting.to_owned())]),
+            on_error: OnError::Retry,
+            limits: Limits::default(),
+            logs_to_operator: false,
+        })
+    }
+
+    #[test]
+    fn a_component_is_there_once_with_all_who_name_it() {
+        let all = || [plugin("a", "x"), plugin("b", "x"), plugin("a", "y"), plugin("a", "x")].into_iter().zip(0..);
+        let all = || all().map(|(plugin, number)| (plugin, number.to_string())).collect::<Vec<_>>();
+        let by = |named: Vec<Named>| named.into_iter().map(|named| named.by.join(" ")).collect::<Vec<_>>();
+        assert_eq!(by(once(all(), |plugin| plugin.sha256)), ["0 2 3", "1"]);
+        assert_eq!(by(once(all(), Plugin::clone)), ["0 3", "1", "2"]);
+    }
+
+    #[test]
+    fn not_everybody_is_shown() {
+        let by: Vec<String> = (0..7).map(|number| number.to_string()).collect();
+        assert_eq!(shown(&by[..5]), "0, 1, 2, 3, 4");
+        assert_eq!(shown(&by), "0, 1, 2, 3, 4 and 2 more");
+    }
+}

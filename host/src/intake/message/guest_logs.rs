@@ -1,0 +1,43 @@
+//! What guests log, in the processor's log, where their items say `log: operator`.
+
+use std::time::{Duration, Instant};
+
+use crate::guest::{Component, Level, LogLine};
+use crate::model::{Digest, ObjectId};
+use crate::telemetry::Throttle;
+
+/// Lines a second of one component of a tenant's.
+const MOST_LINES: u32 = 50;
+
+/// Shows guests' lines, so many of each component.
+pub(super) struct GuestLogs(Throttle);
+
+impl Default for GuestLogs {
+    fn default() -> Self {
+        Self(Throttle::new(MOST_LINES, Duration::from_secs(1)))
+    }
+}
+
+impl GuestLogs {
+    /// Shows what a component said of an object: each line with its own level, cut where
+    /// it was taken. It may hold log contents, which is what the item asks for.
+    pub(super) fn show(&self, tenant: &str, component: &Component, object: &ObjectId, lines: &[LogLine]) {
+        let digest = component.digest();
+        let digest = digest.get(..Digest::SHORT).unwrap_or(digest);
+        let key = format!("{tenant} {digest}");
+        for LogLine { level, text } in lines {
+            let Some(left_out) = self.0.take(&key, Instant::now()) else { continue };
+            macro_rules! line {
+                ($level:ident) => {
+                    tracing::$level!(tenant, digest, %object, text, left_out, "guest log")
+                };
+            }
+            match level {
+                Level::Debug => line!(debug),
+                Level::Info => line!(info),
+                Level::Warn => line!(warn),
+                Level::Error => line!(error),
+            }
+        }
+    }
+}

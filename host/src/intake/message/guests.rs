@@ -1,0 +1,78 @@
+//! The components of a delivery: which they are, what they make of the key, whether
+//! they want the object, what they say.
+
+use super::delivery::One;
+use crate::guest::{GuestError, GuestLog};
+use crate::model::{DeadLetter, Reason};
+use crate::pipeline::{Guests, Job, Plan, blocking};
+use crate::report::{Entry, Outcome};
+
+impl One<'_> {
+    /// Finds the delivery's components, once: with what it begins it ends.
+    pub(super) async fn plan(&mut self, now: i64) -> Result<Plan, Entry> {
+        if let Some(planned) = &self.planned {
+            return Ok(planned.plan.clone());
+        }
+        let mut planned = match self.processor.plans.plan(self.delivery).await {
+            Ok(planned) => planned,
+            Err(error) => {
+                (self.wait, self.waited) = (error.wait, error.is_suspended());
+                return Err(error.of(self.entry(Outcome::Failed)));
+            }
+        };
+        let refined = planned.refine(&self.origin, &self.work.id, now).await;
+        let plan = planned.plan.clone();
+        self.planned = Some(planned);
+        match refined {
+            Ok(origin) => self.origin = origin,
+            Err(error) => return Err(self.guest_failed(error).await),
+        }
+        Ok(plan)
+    }
+
+    /// Fresh guests, if the delivery wants the object; else what came of it.
+    pub(super) async fn start(&mut self, plan: &Plan, job: &Job) -> Result<Guests, Entry> {
+        let (plan, job) = (plan.clone(), job.clone());
+        let asked = move || {
+            let mut guests = plan.start(&job)?;
+            let wanted = guests.wants()?;
+            let log = guests.take_log();
+            Ok((guests, wanted, log))
+        };
+        match blocking("wants", asked).await {
+            Ok((guests, wanted, log)) => {
+                self.hear(&log);
+                self.filter_log_lines = log.lines;
+                let filtered = || Entry { component: guests.component(), ..self.entry(Outcome::Filtered) };
+                if wanted { Ok(guests) } else { Err(filtered()) }
+            }
+            Err(error) => Err(self.guest_failed(error).await),
+        }
+    }
+
+    /// Before a line was read.
+    async fn guest_failed(&self, error: GuestError) -> Entry {
+        match error {
+            GuestError::Rejected { text, .. } => self.refused(&text).await,
+            error => self.entry(Outcome::Failed).because(error.name(), error.to_string()),
+        }
+    }
+
+    /// A guest refused the object for good.
+    async fn refused(&self, text: &str) -> Entry {
+        let detail = format!("the guest rejected the object: {text}");
+        let letter = DeadLetter::whole(&self.work.id, Reason::GuestRejected, detail).of(self.delivery);
+        match self.own_letters().write(&[letter]).await {
+            Ok(()) => self.entry(Outcome::Rejected).because(Reason::GuestRejected.name(), text),
+            Err(error) => self.entry(Outcome::Failed).because(error.name, error.text),
+        }
+    }
+
+    /// Shows what guests logged, where the item wants that.
+    pub(super) fn hear(&self, log: &GuestLog) {
+        let tenant = self.planned.as_ref().and_then(|planned| planned.plan.tenant.as_ref());
+        if let Some(guest) = tenant.filter(|guest| guest.logs_to_operator) {
+            self.processor.guest_logs.show(&self.delivery.tenant_id, &guest.component, &self.work.id, &log.kept);
+        }
+    }
+}

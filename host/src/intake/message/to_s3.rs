@@ -1,0 +1,89 @@
+//! A delivery to a tenant's bucket: a copy, or what its component makes of the object.
+
+use std::io::{Cursor, Read};
+
+use super::delivery::One;
+use crate::aws::Kind;
+use crate::delivery::dead_letter::OnlyLetters;
+use crate::delivery::port::DeliveryError;
+use crate::delivery::s3::{self, ObjectUpload, Target};
+use crate::object::{GzipWriter, RemoteReader, is_gzip};
+use crate::pipeline::{Guests, Job, Plan, compare_copy, deliver_object};
+use crate::report::{Entry, Outcome};
+
+impl One<'_> {
+    /// Copies the object as it is, and compares the copy with what a shadow would have
+    /// left of it.
+    pub(super) async fn copied(&mut self, job: Job, guests: Guests, plan: &Plan, target: &Target) -> Entry {
+        let component = guests.component();
+        drop(guests);
+        let mut entry = Entry { component, ..self.copy(target).await };
+        if entry.outcome == Outcome::Delivered && plan.shadow_touches_copies() {
+            // What can't be read for this alone is no failure of the delivery.
+            if let Ok((job, reader)) = self.open(job).await {
+                entry.shadow = compare_copy(job, plan, reader, (*self.stop).clone()).await;
+            }
+        }
+        entry
+    }
+
+    async fn copy(&mut self, target: &Target) -> Entry {
+        let s3 = self.processor.aws.destination(&self.delivery.tenant_id, &self.delivery.target_region);
+        let size = self.work.announced.size;
+        let which = self.which();
+        let copied = tokio::select! {
+            copied = s3::copy(&s3, target, &which, size, &self.activity) => copied,
+            () = self.stop.abandoned() => return self.entry(Outcome::Interrupted),
+        };
+        match copied {
+            Ok(()) => {
+                let mut entry = self.entry(Outcome::Delivered);
+                entry.numbers.bytes = size.unwrap_or_default();
+                entry
+            }
+            Err(error) if error.kind == Kind::Precondition => {
+                self.entry(Outcome::Ignored).because(error.kind.name(), error.to_string())
+            }
+            // The source's object, and no fault of the destination.
+            Err(error) if error.kind == Kind::NotFound => self.source_failed(&error),
+            Err(error) => self.entry(Outcome::Failed).because(error.kind.name(), error.to_string()),
+        }
+    }
+
+    /// Writes what the component makes of the object.
+    pub(super) async fn rewritten(&mut self, job: Job, guests: Guests, target: &Target) -> Entry {
+        let (job, reader) = match self.open(job).await {
+            // A rewritten object is made whole, from its beginning.
+            Ok((job, reader)) => (Job { resume_from: 0, ..job }, reader),
+            Err(entry) => return entry,
+        };
+        let (gzip, reader) = match tokio::task::spawn_blocking(move || peek(reader)).await {
+            Ok(Ok(peeked)) => peeked,
+            Ok(Err(error)) => return self.entry(Outcome::Failed).because("source", error.to_string()),
+            Err(_) => return self.entry(Outcome::Failed).because("internal", "a bug: reading was given up"),
+        };
+        let s3 = self.processor.aws.destination(&self.delivery.tenant_id, &self.delivery.target_region);
+        let to = GzipWriter::new(ObjectUpload::new(s3, target, self.activity.clone(), &self.stop), gzip);
+        let sink = OnlyLetters::new(self.own_letters(), self.activity.clone());
+        let stop = self.stop.clone();
+        let (delivered, to) = deliver_object(job, guests, reader, to, stop, &sink).await;
+        let mut entry = self.delivered(delivered);
+        let Some(to) = to else { return entry };
+        let finished = match to.finish() {
+            Ok(upload) => upload.finish().await,
+            Err(error) => Err(DeliveryError::new(error.to_string())),
+        };
+        match finished {
+            Ok(bytes) => entry.numbers.bytes = bytes,
+            Err(error) => entry = Entry { outcome: Outcome::Failed, ..entry }.because(error.name, error.text),
+        }
+        entry
+    }
+}
+
+/// Whether it is gzip, and all of it.
+fn peek(mut reader: RemoteReader) -> std::io::Result<(bool, impl Read + Send + 'static)> {
+    let mut head = Vec::new();
+    reader.by_ref().take(2).read_to_end(&mut head)?;
+    Ok((is_gzip(&head), Cursor::new(head).chain(reader)))
+}

@@ -1,0 +1,152 @@
+//! Which component does what: the tenant's where it exports the interface, the
+//! default guest for the rest.
+
+use std::sync::Arc;
+
+use super::Job;
+use super::guests::Guests;
+use super::slots::{GuestSlots, Turns};
+use crate::guest::{Component, Exports, GuestError, Instance, Surroundings};
+use crate::model::{ObjectId, OnError, Origin};
+
+/// A component of a tenant's (or the operator's for every tenant), ready to run.
+#[derive(Clone)]
+pub struct TenantGuest {
+    /// Loaded, with its limits.
+    pub component: Component,
+    /// The tenant's settings for it.
+    pub settings: Arc<Vec<(String, String)>>,
+    /// What happens when it fails.
+    pub on_error: OnError,
+    /// What it logs goes to the processor's log.
+    pub logs_to_operator: bool,
+}
+
+/// The components of a delivery. `Clone` is cheap.
+#[derive(Clone)]
+pub struct Plan {
+    /// The default guest.
+    pub default: Component,
+    /// Whose output is delivered.
+    pub tenant: Option<TenantGuest>,
+    /// Whose output is only compared.
+    pub shadow: Option<TenantGuest>,
+    /// What bounds how many guests are at work at once; shared by all plans.
+    pub slots: GuestSlots,
+}
+
+impl Plan {
+    /// The default guest alone.
+    #[must_use]
+    pub fn without_tenant(&self) -> Self {
+        Self { tenant: None, ..self.clone() }
+    }
+
+    pub(super) fn exports(&self) -> Exports {
+        self.tenant.as_ref().map(|tenant| tenant.component.exports()).unwrap_or_default()
+    }
+
+    /// Names all that decides which events an object becomes: under another
+    /// one the number of an event says nothing.
+    pub fn digest(&self, max_line_bytes: usize) -> String {
+        let default = self.default.digest();
+        match &self.tenant {
+            None => format!("{default} none {max_line_bytes} []"),
+            Some(TenantGuest { component, settings, on_error, .. }) => {
+                let (digest, limits) = (component.digest(), component.limits());
+                format!("{default} {digest} {max_line_bytes} {settings:?} {on_error:?} {limits:?}")
+            }
+        }
+    }
+
+    /// Whether records are rewritten: then an S3 delivery is no plain copy.
+    pub fn rewrites(&self) -> bool {
+        self.exports().record_rewrite.is_some()
+    }
+
+    /// What the tenant's key-parser makes of an object's origin: it may refine
+    /// application, pod and environment.
+    ///
+    /// # Errors
+    /// What it did wrong.
+    pub fn refine(&self, origin: &Arc<Origin>, object: &ObjectId, now: i64) -> Result<Arc<Origin>, GuestError> {
+        match &self.tenant {
+            Some(tenant) if tenant.component.exports().key_parser.is_some() => {
+                let mut turns = Turns::new(&self.slots);
+                let around = self.around(object, "", now, &turns);
+                let refined = turns.run(|| Instance::start(&tenant.component, &around)?.parse_key(&object.key))?;
+                refine(Origin::clone(origin), refined).map(Arc::new)
+            }
+            _ => Ok(Arc::clone(origin)),
+        }
+    }
+
+    /// What is around an instance that takes its turns with `turns`.
+    pub(super) fn around(&self, object: &ObjectId, delivery: &str, now: i64, turns: &Turns) -> Surroundings {
+        Surroundings { pause: Some(turns.pause()), ..Surroundings::of(object, delivery, now) }
+    }
+
+    /// Fresh instances for one delivery of one object.
+    ///
+    /// # Errors
+    /// When a component's start fails, and the default guest may not do without it.
+    pub fn start(&self, job: &Job) -> Result<Guests, GuestError> {
+        Guests::start(self.clone(), job.clone())
+    }
+}
+
+/// Takes from a tenant's key-parser what it may decide.
+fn refine(origin: Origin, refined: Origin) -> Result<Origin, GuestError> {
+    let broken = |what: String| Err(GuestError::Contract { function: "parse-key", what });
+    let fixed = [
+        ("tenant-id", &origin.tenant_id, &refined.tenant_id),
+        ("cluster-id", &origin.cluster_id, &refined.cluster_id),
+        ("namespace", &origin.namespace, &refined.namespace),
+    ];
+    for (field, ours, theirs) in fixed {
+        if ours != theirs {
+            return broken(format!("it changed {field}, which only the key itself decides"));
+        }
+    }
+    let free =
+        [("application", &refined.application), ("pod-name", &refined.pod_name), ("environment", &refined.environment)];
+    for (field, value) in free {
+        if value.trim().is_empty() || value.contains('/') || value.as_str() == ".." {
+            return broken(format!("{field} is empty, has a `/`, or is `..`"));
+        }
+    }
+    Ok(refined)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn origin() -> Origin {
+        Origin {
+            cluster_id: "c".into(),
+            namespace: "n".into(),
+            tenant_id: "n".into(),
+            application: "a".into(),
+            pod_name: "p".into(),
+            environment: "production".into(),
+        }
+    }
+
+    #[test]
+    fn a_key_parser_may_refine_but_not_reroute() {
+        let refined = Origin { application: "b".into(), pod_name: "q".into(), environment: "x".into(), ..origin() };
+        assert_eq!(refine(origin(), refined.clone()), Ok(refined));
+        let bad = [
+            Origin { tenant_id: "other".into(), ..origin() },
+            Origin { cluster_id: "other".into(), ..origin() },
+            Origin { namespace: "other".into(), ..origin() },
+            Origin { application: " ".into(), ..origin() },
+            Origin { pod_name: "a/b".into(), ..origin() },
+            Origin { environment: "..".into(), ..origin() },
+        ];
+        for refined in bad {
+            assert!(matches!(refine(origin(), refined), Err(GuestError::Contract { .. })));
+        }
+    }
+}

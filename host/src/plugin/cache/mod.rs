@@ -1,0 +1,217 @@
+//! Components on disk: as they came, by digest, and compiled, by digest and
+//! engine. Nothing that is read here is believed before it was checked.
+//!
+//! - `folder`: the files.
+
+mod folder;
+
+use std::ffi::OsString;
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use self::folder::Folder;
+use crate::guest::{Component, Engine, LoadError, Seal};
+use crate::model::Digest;
+
+/// Largest compiled form that is looked at, in bytes: several times a component
+/// of the largest size.
+pub(super) const MAX_COMPILED_BYTES: u64 = 1 << 30;
+
+/// Where compiled components are kept, and how much of them.
+#[derive(Clone)]
+pub struct CacheOptions {
+    /// PLUGIN_CACHE_DIR, else [`default_folder`]; none: nothing is kept on disk.
+    pub folder: Option<PathBuf>,
+    /// PLUGIN_CACHE_BYTES: bytes of all entries; what was not used for longest goes first.
+    pub bytes: u64,
+    /// PLUGIN_CACHE_KEY: an entry is believed for its HMAC. None: for its folder,
+    /// which only this user can write.
+    pub key: Option<Vec<u8>>,
+}
+
+impl fmt::Debug for CacheOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { folder, bytes, key } = self;
+        let key = key.as_ref().map(|_| "…");
+        f.debug_struct("CacheOptions").field("folder", folder).field("bytes", bytes).field("key", &key).finish()
+    }
+}
+
+/// Where components are kept when PLUGIN_CACHE_DIR isn't set: the user's cache
+/// folder, or a temporary one of this user's own. `lookup`: the environment.
+pub fn default_folder(lookup: impl Fn(&str) -> Option<OsString>) -> PathBuf {
+    let absolute = |name| lookup(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let user = absolute("XDG_CACHE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".cache")));
+    // A Lambda may write nowhere else, whatever HOME says.
+    match user.filter(|_| lookup("AWS_LAMBDA_FUNCTION_NAME").is_none()) {
+        Some(user) => user.join("log-processor/plugins"),
+        None => {
+            let folder = format!("log-processor-plugins-{}", rustix::process::geteuid().as_raw());
+            absolute("TMPDIR").unwrap_or_else(|| PathBuf::from("/tmp")).join(folder)
+        }
+    }
+}
+
+/// Components on disk. All of it blocks. What fails is told in the log, and the
+/// work goes on without.
+pub(super) struct Cache {
+    options: CacheOptions,
+    /// What is wrong with the folder was told.
+    told: AtomicBool,
+}
+
+impl Cache {
+    pub(super) fn new(options: CacheOptions) -> Self {
+        Self { options, told: AtomicBool::new(false) }
+    }
+
+    /// The operator's key.
+    pub(super) fn key(&self) -> Option<&[u8]> {
+        self.options.key.as_deref()
+    }
+
+    /// A component's bytes, which have this digest; at most `most` of them.
+    pub(super) fn component(&self, sha256: Digest, most: u64) -> Option<Vec<u8>> {
+        let (folder, name) = (self.folder()?, component_name(sha256));
+        let bytes = self.read(&folder, &name, most)?.bytes;
+        if Digest::of(&bytes) == sha256 {
+            return Some(bytes);
+        }
+        tracing::warn!(file = %self.shown(&name), "a component in the cache was damaged; it is fetched anew");
+        folder.remove(&name);
+        None
+    }
+
+    /// Keeps a component's bytes.
+    pub(super) fn keep_component(&self, sha256: Digest, bytes: &[u8]) {
+        self.keep(&component_name(sha256), bytes);
+    }
+
+    /// A component from its compiled form, and the length of its bytes.
+    pub(super) fn compiled(&self, engine: &Engine, sha256: Digest) -> Option<(Component, u64)> {
+        let (folder, name) = (self.folder()?, compiled_name(sha256, engine.fingerprint()));
+        let seal = self.seal(&folder)?;
+        let found = self.read(&folder, &name, self.most())?;
+        let loaded = match (seal, found.own) {
+            (Seal::OwnFolder, false) => Err("others may have written it".to_owned()),
+            _ => engine.unseal("", &found.bytes, sha256, seal).map_err(|error| error.to_string()),
+        };
+        match loaded {
+            Ok(loaded) => Some(loaded),
+            Err(why) => {
+                tracing::warn!(file = %self.shown(&name), why, "a compiled component in the cache can't be used; it is compiled anew");
+                folder.remove(&name);
+                None
+            }
+        }
+    }
+
+    /// Keeps a component's compiled form; how many bytes it has, if it is kept.
+    ///
+    /// # Errors
+    /// It can't be written down.
+    pub(super) fn keep_compiled(
+        &self,
+        engine: &Engine,
+        component: &Component,
+        sha256: Digest,
+        bytes: u64,
+    ) -> Result<Option<u64>, LoadError> {
+        let Some(folder) = self.folder() else { return Ok(None) };
+        let Some(seal) = self.seal(&folder) else { return Ok(None) };
+        let sealed = engine.seal(component, sha256, bytes, seal)?;
+        let kept = self.keep(&compiled_name(sha256, engine.fingerprint()), &sealed);
+        Ok(kept.then_some(length(&sealed)))
+    }
+
+    /// Keeps a compiled form that has the key's seal already.
+    pub(super) fn keep_sealed(&self, engine: &Engine, sha256: Digest, sealed: &[u8]) {
+        self.keep(&compiled_name(sha256, engine.fingerprint()), sealed);
+    }
+
+    /// What vouches for compiled forms here; none: nothing does.
+    fn seal(&self, folder: &Folder) -> Option<Seal<'_>> {
+        if let Some(key) = &self.options.key {
+            return Some(Seal::Key(key));
+        }
+        if folder.is_own() {
+            return Some(Seal::OwnFolder);
+        }
+        self.tell(
+            "others can write in the plugins' cache, so components are compiled anew at each start: make it a folder \
+             (no link) that belongs to this user and that nobody else can write, or set PLUGIN_CACHE_KEY",
+        );
+        None
+    }
+
+    fn folder(&self) -> Option<Folder> {
+        let opened = Folder::open(self.options.folder.as_ref()?);
+        opened
+            .map_err(|error| {
+                let what = "the plugins' cache can't be used, so components are fetched and compiled anew at each \
+                            start: set PLUGIN_CACHE_DIR to a folder that can be written";
+                self.tell(&format!("{what} ({error})"));
+            })
+            .ok()
+    }
+
+    fn read(&self, folder: &Folder, name: &str, most: u64) -> Option<folder::Found> {
+        folder.read(name, most).unwrap_or_else(|error| {
+            tracing::warn!(file = %self.shown(name), %error, "a file of the plugins' cache can't be read");
+            None
+        })
+    }
+
+    fn keep(&self, name: &str, bytes: &[u8]) -> bool {
+        let Some(folder) = self.folder() else { return false };
+        if length(bytes) > self.most() {
+            tracing::warn!(file = %self.shown(name), bytes = bytes.len(), "it is larger than the plugins' cache (PLUGIN_CACHE_BYTES)");
+            return false;
+        }
+        let room = folder.make_room(length(bytes), self.options.bytes, is_entry);
+        let written = room.and_then(|()| folder.write(name, bytes));
+        written.map_err(|error| self.tell(&format!("the plugins' cache can't be written: {error}"))).is_ok()
+    }
+
+    fn most(&self) -> u64 {
+        self.options.bytes.min(MAX_COMPILED_BYTES)
+    }
+
+    /// Warns, once in the life of the process.
+    fn tell(&self, what: &str) {
+        if !self.told.swap(true, Ordering::Relaxed) {
+            tracing::warn!(folder = ?self.options.folder, "{what}");
+        }
+    }
+
+    fn shown(&self, name: &str) -> String {
+        self.options.folder.clone().unwrap_or_default().join(name).display().to_string()
+    }
+}
+
+fn component_name(sha256: Digest) -> String {
+    format!("{sha256}.wasm")
+}
+
+fn compiled_name(sha256: Digest, fingerprint: Digest) -> String {
+    format!("{sha256}-{fingerprint}.cwasm")
+}
+
+/// Whether a file is called as those of a cache are: nothing else is ever removed.
+fn is_entry(name: &str) -> bool {
+    let digest = |text: &str| text.len() == 64 && text.bytes().all(|c| c.is_ascii_hexdigit());
+    match (name.strip_suffix(".wasm"), name.strip_suffix(".cwasm").and_then(|name| name.split_once('-'))) {
+        (Some(component), _) => digest(component),
+        (_, Some((component, fingerprint))) => digest(component) && digest(fingerprint),
+        _ => false,
+    }
+}
+
+fn length(bytes: &[u8]) -> u64 {
+    u64::try_from(bytes.len()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+#[path = "cache_tests.rs"]
+mod tests;

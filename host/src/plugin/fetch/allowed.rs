@@ -1,0 +1,76 @@
+//! What the operator allows: PLUGIN_SOURCES.
+
+use std::path::Path;
+
+use super::Sources;
+use super::file::{Place, place};
+use crate::model::{AllowedSource, ComponentRef};
+use crate::plugin::LoadFailed;
+use crate::plugin::loader::blocking;
+
+impl Sources {
+    /// Whether a component may come from where it lies.
+    ///
+    /// # Errors
+    /// `component-forbidden`, and what is allowed.
+    pub(in crate::plugin) async fn permit(&self, component: &ComponentRef) -> Result<(), LoadFailed> {
+        let allowed = match component {
+            ComponentRef::S3 { bucket, key } => is_plain(key) && self.allowed.iter().any(|source| {
+                matches!(source, AllowedSource::S3 { bucket: its, prefix } if its == bucket && key.starts_with(prefix))
+            }),
+            ComponentRef::Oci { registry, name, .. } => is_plain(name) && self.allowed.iter().any(|source| {
+                matches!(source, AllowedSource::Oci { registry: its, name: above }
+                    if its == registry && is_at_or_below(name, above))
+            }),
+            ComponentRef::File(path) => return self.permit_file(component, path).await,
+        };
+        if allowed { Ok(()) } else { Err(self.forbidden(component)) }
+    }
+
+    async fn permit_file(&self, component: &ComponentRef, path: &Path) -> Result<(), LoadFailed> {
+        let folders = self.allowed.iter().filter_map(|source| match source {
+            AllowedSource::Folder(folder) => Some(folder.clone()),
+            _ => None,
+        });
+        let (folders, path): (Vec<_>, _) = (folders.collect(), path.to_owned());
+        let found = blocking(component, move || Ok(place(&path, &folders))).await?;
+        match found {
+            // It may be in the cache; where it isn't, reading it says that it is missing.
+            Place::Below | Place::Missing => Ok(()),
+            Place::Elsewhere => Err(self.forbidden(component)),
+        }
+    }
+
+    fn forbidden(&self, component: &ComponentRef) -> LoadFailed {
+        let shown: Vec<String> = self.allowed.iter().map(shown).collect();
+        let text = if shown.is_empty() {
+            "no component may come from anywhere: the operator names in PLUGIN_SOURCES where they may".to_owned()
+        } else {
+            format!(
+                "components may not come from there; the operator allows (PLUGIN_SOURCES): {}. Put it there, or have \
+                 its place added",
+                shown.join(", ")
+            )
+        };
+        LoadFailed::new("component-forbidden", component, text)
+    }
+}
+
+/// Without segments that somebody on the way might take for a folder above.
+fn is_plain(path: &str) -> bool {
+    path.split('/').all(|segment| !matches!(segment, "." | ".."))
+}
+
+fn is_at_or_below(name: &str, above: &str) -> bool {
+    above.is_empty() || name.strip_prefix(above).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// As the operator writes it.
+fn shown(source: &AllowedSource) -> String {
+    match source {
+        AllowedSource::S3 { bucket, prefix } => format!("s3://{bucket}/{prefix}"),
+        AllowedSource::Oci { registry, name } if name.is_empty() => format!("oci://{registry}"),
+        AllowedSource::Oci { registry, name } => format!("oci://{registry}/{name}"),
+        AllowedSource::Folder(folder) => format!("file:{}", folder.display()),
+    }
+}

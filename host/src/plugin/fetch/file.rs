@@ -1,0 +1,61 @@
+//! A component from a file.
+
+use std::fs::File;
+use std::io::{ErrorKind, Read};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Component, Path, PathBuf};
+
+use crate::model::ComponentRef;
+use crate::plugin::LoadFailed;
+
+/// Where a file lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// Below one of the folders, links followed.
+    Below,
+    /// It would be below one of them, but isn't there.
+    Missing,
+    /// Outside of all of them, there or not.
+    Elsewhere,
+}
+
+/// Where a file lies, links followed.
+pub(super) fn place(path: &Path, folders: &[PathBuf]) -> Place {
+    let real: Vec<PathBuf> = folders.iter().filter_map(|folder| folder.canonicalize().ok()).collect();
+    let is_below = |path: &Path, folders: &[PathBuf]| folders.iter().any(|folder| path.starts_with(folder));
+    match path.canonicalize() {
+        Ok(path) if is_below(&path, &real) => Place::Below,
+        Ok(_) => Place::Elsewhere,
+        // What isn't there has no real path; what is said of it must not tell more than the path does.
+        Err(_) if path.components().any(|part| part == Component::ParentDir) => Place::Elsewhere,
+        Err(_) if is_below(path, folders) || is_below(path, &real) => Place::Missing,
+        Err(_) => Place::Elsewhere,
+    }
+}
+
+/// All of a file, which may have `most` bytes.
+pub(super) fn read(component: &ComponentRef, path: &Path, most: u64) -> Result<Vec<u8>, LoadFailed> {
+    let failed = |error: std::io::Error| match error.kind() {
+        ErrorKind::NotFound => LoadFailed::missing(component, &error),
+        _ => {
+            LoadFailed::new("component-source", component, format!("it can't be read: {error}; check the file's mode"))
+        }
+    };
+    // Without NONBLOCK a pipe in its place would wait for a writer.
+    let nonblock = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+    let file = File::options().read(true).custom_flags(nonblock).open(path).map_err(failed)?;
+    let stored = file.metadata().map_err(failed)?;
+    if !stored.is_file() {
+        return Err(LoadFailed::new("component-source", component, "it is no file; name the component's own file"));
+    }
+    if stored.len() > most {
+        return Err(LoadFailed::too_large(component, Some(stored.len()), most));
+    }
+    let mut bytes = Vec::with_capacity(usize::try_from(stored.len()).unwrap_or_default());
+    file.take(most.saturating_add(1)).read_to_end(&mut bytes).map_err(failed)?;
+    if u64::try_from(bytes.len()).is_ok_and(|bytes| bytes <= most) {
+        Ok(bytes)
+    } else {
+        Err(LoadFailed::too_large(component, None, most))
+    }
+}

@@ -1,0 +1,75 @@
+//! A component's bytes, from where its item says, if the operator allows it.
+//!
+//! - `allowed`: what the operator allows.
+//! - `file`: from a file.
+//! - `oci`: from an OCI registry.
+
+mod allowed;
+mod file;
+mod oci;
+
+use std::path::{Path, PathBuf};
+
+use super::loader::LoadFailed;
+use crate::aws::{AwsError, Kind, S3, Whole};
+use crate::model::{AllowedSource, ComponentRef, ObjectId};
+
+/// Where components may come from.
+#[derive(Clone, Default)]
+pub struct Sources {
+    /// PLUGIN_SOURCES.
+    pub allowed: Vec<AllowedSource>,
+    /// With the central role's credentials; none: there is no AWS.
+    pub s3: Option<S3>,
+    /// PLUGIN_REGISTRY_AUTH: a Docker config.json with credentials of registries.
+    pub registry_auth: Option<PathBuf>,
+}
+
+impl Sources {
+    /// All of a component's bytes, at most `most` of them: from where it may come from.
+    ///
+    /// # Errors
+    /// The operator doesn't allow it, or it can't be had.
+    pub async fn fetch(&self, component: &ComponentRef, most: u64) -> Result<Vec<u8>, LoadFailed> {
+        self.permit(component).await?;
+        match component {
+            ComponentRef::S3 { bucket, key } => {
+                let object = ObjectId { bucket: bucket.clone(), key: key.clone() };
+                self.fetch_s3(component, &object, most).await
+            }
+            ComponentRef::Oci { registry, name, manifest } => {
+                let artifact = oci::Artifact { registry, name, manifest: *manifest };
+                oci::fetch(artifact, most, self.registry_auth.as_deref()).await
+            }
+            ComponentRef::File(path) => read_file(component, path, most).await,
+        }
+    }
+
+    async fn fetch_s3(&self, component: &ComponentRef, object: &ObjectId, most: u64) -> Result<Vec<u8>, LoadFailed> {
+        let Some(s3) = &self.s3 else {
+            let text = "there is no AWS in this mode: use a `file:` or `oci:` reference";
+            return Err(LoadFailed::new("component-source", component, text));
+        };
+        match s3.get_whole(object, most).await {
+            Ok(Whole::Bytes(bytes)) => Ok(bytes),
+            Ok(Whole::TooLarge(bytes)) => Err(LoadFailed::too_large(component, Some(bytes), most)),
+            Err(error) if is_missing(&error) => Err(LoadFailed::missing(component, &error)),
+            Err(error) => Err(LoadFailed::new("component-source", component, error)),
+        }
+    }
+}
+
+/// Whether S3 says that there is no such object.
+pub(super) fn is_missing(error: &AwsError) -> bool {
+    matches!(error.kind, Kind::NotFound | Kind::NoBucket)
+}
+
+/// A file that may be read, whoever named it.
+pub(super) async fn read_file(component: &ComponentRef, path: &Path, most: u64) -> Result<Vec<u8>, LoadFailed> {
+    let (component, path) = (component.clone(), path.to_owned());
+    super::loader::blocking(&component.clone(), move || file::read(&component, &path, most)).await
+}
+
+#[cfg(test)]
+#[path = "fetch_tests.rs"]
+mod tests;

@@ -1,0 +1,122 @@
+//! Whose object it is, by its key.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::plans::{Inner, PlanError, Plans};
+use super::suspension::Place;
+use crate::guest::{Component, GuestError, Instance, Surroundings};
+use crate::model::{ObjectId, OnError, Origin, Plugin};
+use crate::pipeline::{ComponentRun, blocking};
+
+/// Why a key can't be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum KeyError {
+    /// It never can.
+    #[error("{0}")]
+    Rejected(String),
+    /// To be tried again.
+    #[error("{0}")]
+    Failed(PlanError),
+}
+
+impl KeyError {
+    fn of(error: GuestError, who: &str) -> Self {
+        match error {
+            GuestError::Rejected { text, .. } => Self::Rejected(text),
+            error => Self::Failed(PlanError {
+                name: error.name(),
+                text: format!("{who}{error}"),
+                wait: Duration::ZERO,
+                component: None,
+            }),
+        }
+    }
+}
+
+impl Plans {
+    /// Whose object it is, by its key. `now`: the guests' clock.
+    ///
+    /// # Errors
+    /// The key can't be read, or who reads it can't be had.
+    pub async fn parse_key(&self, object: &ObjectId, now: i64) -> Result<Origin, KeyError> {
+        match &self.0.key_parser {
+            Some(plugin) => self.0.operators(plugin, object, now).await,
+            None => self.0.default_guests(object, now).await,
+        }
+    }
+}
+
+impl Inner {
+    async fn default_guests(&self, object: &ObjectId, now: i64) -> Result<Origin, KeyError> {
+        let (origin, _) = parse(&self.default, object, now).await;
+        origin.map_err(|error| KeyError::of(error, ""))
+    }
+
+    /// By KEY_PARSER, which decides all of the origin.
+    async fn operators(&self, plugin: &Arc<Plugin>, object: &ObjectId, now: i64) -> Result<Origin, KeyError> {
+        let failed = match self.key_parser(plugin).await {
+            Err(error) => KeyError::Failed(error),
+            Ok(guest) => {
+                let (origin, run) = parse(&guest.component, object, now).await;
+                self.metrics.component(Place::KEYS, &run);
+                match origin {
+                    Ok(origin) => return Ok(origin),
+                    Err(error) if !error.is_guests_fault() => return Err(KeyError::of(error, "KEY_PARSER: ")),
+                    Err(error) => KeyError::of(error, "KEY_PARSER: "),
+                }
+            }
+        };
+        match failed {
+            KeyError::Failed(error) if plugin.on_error == OnError::Default => {
+                if let Some(warning) =
+                    self.warn(Place::KEYS, &error, "the default guest reads the keys, as on_error says")
+                {
+                    tracing::warn!("{warning}");
+                }
+                self.default_guests(object, now).await
+            }
+            failed => Err(failed),
+        }
+    }
+}
+
+/// What a component makes of a key, and what that took.
+async fn parse(component: &Component, object: &ObjectId, now: i64) -> (Result<Origin, GuestError>, ComponentRun) {
+    let (component, object) = (component.clone(), object.clone());
+    let mut run = ComponentRun { digest: component.digest().to_owned(), ..ComponentRun::default() };
+    let parsed = blocking("parse-key", move || {
+        let mut guest = Instance::start(&component, &Surroundings::of(&object, "", now))?;
+        let origin = guest.parse_key(&object.key).and_then(checked);
+        Ok((origin, guest.used()))
+    });
+    let origin = parsed.await.and_then(|(origin, used)| {
+        run.used = used;
+        origin
+    });
+    if let Err(error) = &origin
+        && error.is_guests_fault()
+    {
+        run.failures.insert(error.name(), 1);
+    }
+    (origin, run)
+}
+
+/// Each part of an origin becomes part of a path, whoever made it.
+fn checked(origin: Origin) -> Result<Origin, GuestError> {
+    let fields = [
+        ("cluster-id", &origin.cluster_id),
+        ("namespace", &origin.namespace),
+        ("tenant-id", &origin.tenant_id),
+        ("application", &origin.application),
+        ("pod-name", &origin.pod_name),
+        ("environment", &origin.environment),
+    ];
+    let bad = |value: &str| value.trim().is_empty() || value.contains('/') || value == "..";
+    let found = fields.into_iter().find(|(_, value)| bad(value)).map(|(field, _)| field);
+    found.map_or(Ok(()), |field| {
+        let what = format!("{field} is empty, has a `/`, or is `..`");
+        Err(GuestError::Contract { function: "parse-key", what })
+    })?;
+    Ok(origin)
+}

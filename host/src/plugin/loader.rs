@@ -1,0 +1,334 @@
+//! One component: found, checked, kept in memory as long as there is room.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use moka::future::Cache as Kept;
+use moka::policy::EvictionPolicy;
+use tokio::sync::Semaphore;
+
+use super::cache::{Cache, CacheOptions};
+pub(super) use super::failed::LoadFailed;
+use super::fetch::Sources;
+use super::published::CompiledPlace;
+use crate::guest::{Component, Engine, Seal, Unfit};
+use crate::model::{ComponentRef, Digest, Plugin};
+
+/// The longest that a component's fetch takes, whoever is asked and however often.
+const FETCH_TIME: Duration = Duration::from_secs(30);
+
+/// Memory of a component beside its machine code, about, in bytes.
+const BESIDE_CODE_BYTES: usize = 16 * 1024;
+
+/// For the plugins that were checked, in bytes of what they say.
+const CHECKED_BYTES: u64 = 8 << 20;
+
+/// What a loader works with.
+#[derive(Clone)]
+pub struct LoaderOptions {
+    /// Where components may come from.
+    pub sources: Sources,
+    /// Where compiled ones are kept.
+    pub cache: CacheOptions,
+    /// Where compiled ones are published; needs `cache.key`.
+    pub compiled: Option<CompiledPlace>,
+    /// Bytes of a component that is compiled here; none: any. A Lambda: 1 MiB.
+    pub compile_at_most: Option<u64>,
+    /// PLUGIN_LOADED_BYTES: machine code in memory, of all components together.
+    pub loaded_bytes: u64,
+}
+
+/// What a loader did so far, and what it holds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct LoaderStats {
+    /// Loads that found their component in memory.
+    pub memory: u64,
+    /// On disk, compiled.
+    pub disk: u64,
+    /// In the operator's bucket, compiled.
+    pub published: u64,
+    /// Nowhere, so that it was compiled here.
+    pub compiled: u64,
+    /// Loads that failed.
+    pub failed: u64,
+    /// Components in memory now.
+    pub held: u64,
+    /// Bytes of their machine code, about.
+    pub held_bytes: u64,
+}
+
+/// Loads components. `Clone` is cheap.
+#[derive(Clone)]
+pub struct Loader(pub(super) Arc<Inner>);
+
+pub(super) struct Inner {
+    pub(super) engine: Engine,
+    pub(super) options: LoaderOptions,
+    pub(super) cache: Cache,
+    /// At most so long.
+    pub(super) fetch_time: Duration,
+    /// By digest, so that tenants share what is the same.
+    loaded: Kept<Digest, Loaded>,
+    /// Those that were checked with these settings and limits, and may be read from there.
+    checked: Kept<Plugin, ()>,
+    pub(super) turns: Turns,
+    pub(super) counts: Counts,
+}
+
+/// A component, with limits that are nobody's.
+#[derive(Clone)]
+pub(super) struct Loaded {
+    pub(super) component: Component,
+    /// The length of the component itself.
+    pub(super) bytes: u64,
+}
+
+/// Compiling takes turns, so that deliveries have cores left: one for what is small,
+/// which then never waits for what is large.
+pub(super) struct Turns {
+    pub(super) small: Arc<Semaphore>,
+    pub(super) large: Arc<Semaphore>,
+}
+
+#[derive(Default)]
+pub(super) struct Counts {
+    memory: AtomicU64,
+    pub(super) disk: AtomicU64,
+    pub(super) published: AtomicU64,
+    pub(super) compiled: AtomicU64,
+    failed: AtomicU64,
+}
+
+/// A load that failed, for all who waited for it.
+struct Failure {
+    /// Who began it: from where, at most so many bytes.
+    by: (ComponentRef, u64),
+    failed: LoadFailed,
+}
+
+impl Loader {
+    /// A loader that has loaded nothing.
+    pub fn new(engine: Engine, options: LoaderOptions) -> Self {
+        Self::with_fetch_time(engine, options, FETCH_TIME)
+    }
+
+    pub(super) fn with_fetch_time(engine: Engine, options: LoaderOptions, fetch_time: Duration) -> Self {
+        let loaded = Kept::builder()
+            .max_capacity(options.loaded_bytes)
+            .weigher(|_, loaded: &Loaded| weight(loaded.component.code_bytes().saturating_add(BESIDE_CODE_BYTES)))
+            .eviction_policy(EvictionPolicy::lru());
+        let checked = Kept::builder()
+            .max_capacity(CHECKED_BYTES)
+            .weigher(|plugin: &Plugin, ()| weight(size(plugin)))
+            .eviction_policy(EvictionPolicy::lru());
+        let one = || Arc::new(Semaphore::new(1));
+        Self(Arc::new(Inner {
+            cache: Cache::new(options.cache.clone()),
+            engine,
+            options,
+            fetch_time,
+            loaded: loaded.build(),
+            checked: checked.build(),
+            turns: Turns { small: one(), large: one() },
+            counts: Counts::default(),
+        }))
+    }
+
+    /// The component, with the plugin's limits, its settings checked. One fetch of
+    /// a component at a time, whoever asks; who waits for one that fails has its
+    /// failure. It is found in memory, on disk, in the operator's bucket, or compiled.
+    ///
+    /// # Errors
+    /// Why it can't be had.
+    pub async fn load(&self, plugin: &Plugin) -> Result<Component, LoadFailed> {
+        // Boxed: what it may have to do is deep, and every delivery's future holds it.
+        Ok(Box::pin(self.loaded(plugin)).await?.1.component)
+    }
+
+    /// Fills the cache on disk; the bytes of the compiled form.
+    ///
+    /// # Errors
+    /// Why it can't be compiled or kept.
+    pub async fn precompile(&self, plugin: &Plugin) -> Result<u64, LoadFailed> {
+        let (sha256, loaded) = self.loaded(plugin).await?;
+        let (inner, component) = (Arc::clone(&self.0), plugin.component.clone());
+        blocking(&plugin.component, move || {
+            let kept = inner.cache.keep_compiled(&inner.engine, &loaded.component, sha256, loaded.bytes);
+            let kept = kept.map_err(|error| LoadFailed::new("component-refused", &component, error))?;
+            kept.ok_or_else(|| {
+                let text = "its compiled form isn't kept: PLUGIN_CACHE_DIR must be a folder that can be written, of this \
+                            user's own (or with PLUGIN_CACHE_KEY), and PLUGIN_CACHE_BYTES enough for it";
+                LoadFailed::new("component-not-compiled", &component, text)
+            })
+        })
+        .await
+    }
+
+    /// Bytes of the component itself, which its compiled form knows.
+    ///
+    /// # Errors
+    /// Why it can't be had.
+    pub async fn component_bytes(&self, plugin: &Plugin) -> Result<u64, LoadFailed> {
+        Ok(self.loaded(plugin).await?.1.bytes)
+    }
+
+    /// Writes the compiled form to `to`, with its HMAC; the key that it has there.
+    ///
+    /// # Errors
+    /// Why it can't be compiled or written.
+    pub async fn publish(&self, plugin: &Plugin, to: &CompiledPlace) -> Result<String, LoadFailed> {
+        let name = &plugin.component;
+        if self.0.cache.key().is_none() {
+            let text = "publishing needs PLUGIN_CACHE_KEY, the key that whoever reads it knows too";
+            return Err(LoadFailed::new("component-not-compiled", name, text));
+        }
+        let (sha256, loaded) = self.loaded(plugin).await?;
+        let object = to.object(self.0.engine.fingerprint(), sha256);
+        let (inner, component) = (Arc::clone(&self.0), name.clone());
+        let sealed = blocking(name, move || {
+            let seal = Seal::Key(inner.cache.key().unwrap_or_default());
+            let sealed = inner.engine.seal(&loaded.component, sha256, loaded.bytes, seal);
+            sealed.map_err(|error| LoadFailed::new("component-refused", &component, error))
+        });
+        let written = to.write(&object, sealed.await?).await;
+        written
+            .map_err(|error| LoadFailed::new("component-source", name, format!("it can't be published: {error}")))?;
+        Ok(object.key)
+    }
+
+    /// What it did so far, and what it holds.
+    pub fn stats(&self) -> LoaderStats {
+        let Counts { memory, disk, published, compiled, failed } = &self.0.counts;
+        let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        LoaderStats {
+            memory: read(memory),
+            disk: read(disk),
+            published: read(published),
+            compiled: read(compiled),
+            failed: read(failed),
+            held: self.0.loaded.entry_count(),
+            held_bytes: self.0.loaded.weighted_size(),
+        }
+    }
+
+    /// As [`Loader::load`], with what else is known of it.
+    async fn loaded(&self, plugin: &Plugin) -> Result<(Digest, Loaded), LoadFailed> {
+        let loaded = self.0.load(plugin).await;
+        if loaded.is_err() {
+            self.0.counts.failed.fetch_add(1, Ordering::Relaxed);
+        }
+        loaded
+    }
+}
+
+impl Inner {
+    async fn load(self: &Arc<Self>, plugin: &Plugin) -> Result<(Digest, Loaded), LoadFailed> {
+        let checked = plugin.sha256.is_some() && self.checked.get(plugin).await.is_some();
+        let (sha256, found) = match plugin.sha256 {
+            Some(sha256) => {
+                if !checked {
+                    self.options.sources.permit(&plugin.component).await?;
+                }
+                (sha256, self.find(plugin, sha256).await?)
+            }
+            None => self.find_unnamed(plugin).await?,
+        };
+        let most = plugin.limits.component_bytes;
+        if found.bytes > most {
+            return Err(LoadFailed::too_large(&plugin.component, Some(found.bytes), most));
+        }
+        let component = found.component.with_name(&plugin.component.to_string()).with_limits(plugin.limits.clone());
+        let check = self.check(component.clone(), plugin);
+        if plugin.sha256.is_none() {
+            check.await?;
+        } else if !checked {
+            let check = self.checked.try_get_with_by_ref(plugin, check);
+            check.await.map_err(|failed| LoadFailed::clone(&failed))?;
+        }
+        Ok((sha256, Loaded { component, ..found }))
+    }
+
+    /// In memory, or from elsewhere.
+    async fn find(self: &Arc<Self>, plugin: &Plugin, sha256: Digest) -> Result<Loaded, LoadFailed> {
+        let by = (plugin.component.clone(), plugin.limits.component_bytes);
+        let mut mine = false;
+        let found = self.loaded.try_get_with(sha256, async {
+            mine = true;
+            let obtained = self.obtain(plugin, sha256).await;
+            obtained.map_err(|failed| Failure { by: by.clone(), failed })
+        });
+        let found = found.await;
+        if mine {
+            self.loaded.run_pending_tasks().await;
+        } else if found.is_ok() {
+            self.counts.memory.fetch_add(1, Ordering::Relaxed);
+        }
+        match found {
+            Ok(loaded) => Ok(loaded),
+            Err(failure) if mine || failure.by == by => Err(failure.failed.clone()),
+            // Somebody else's reference or limit failed: that says nothing about this one.
+            Err(_) => {
+                let loaded = self.obtain(plugin, sha256).await?;
+                self.loaded.insert(sha256, loaded.clone()).await;
+                self.loaded.run_pending_tasks().await;
+                Ok(loaded)
+            }
+        }
+    }
+
+    /// A file that the operator named on the command line, as it is now.
+    async fn find_unnamed(self: &Arc<Self>, plugin: &Plugin) -> Result<(Digest, Loaded), LoadFailed> {
+        let ComponentRef::File(path) = &plugin.component else {
+            let text = "it has no `sha256`: add that of its bytes to the delivery's item";
+            return Err(LoadFailed::new("component-digest", &plugin.component, text));
+        };
+        let bytes = super::fetch::read_file(&plugin.component, path, plugin.limits.component_bytes).await?;
+        let sha256 = Digest::of(&bytes);
+        let compile = self.compile(&plugin.component, sha256, bytes);
+        let loaded = self.loaded.try_get_with(sha256, compile).await;
+        Ok((sha256, loaded.map_err(|failed| LoadFailed::clone(&failed))?))
+    }
+
+    /// Runs it for the first time with these settings and limits.
+    async fn check(self: &Arc<Self>, component: Component, plugin: &Plugin) -> Result<(), LoadFailed> {
+        let turn = self.turns.of(0).await;
+        let (settings, name) = (Arc::clone(&plugin.settings), plugin.component.clone());
+        blocking(&plugin.component, move || {
+            let _turn = turn;
+            component.check(&settings).map_err(|unfit| match unfit {
+                Unfit::Refused(error) => LoadFailed::new("component-refused", &name, error),
+                Unfit::Settings(words) => {
+                    let text = format!("it refuses its settings: {words}; correct `settings` in the delivery's item");
+                    LoadFailed::new("component-settings", &name, text)
+                }
+                Unfit::NotNow(error) => LoadFailed::new(error.name(), &name, error),
+            })
+        })
+        .await
+    }
+}
+
+/// Work that blocks or takes long, off the tasks' threads.
+pub(super) async fn blocking<T: Send + 'static>(
+    component: &ComponentRef,
+    work: impl FnOnce() -> Result<T, LoadFailed> + Send + 'static,
+) -> Result<T, LoadFailed> {
+    let lost = |_| Err(LoadFailed::new("component-refused", component, "the host gave it up: a bug"));
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(lost)
+}
+
+fn weight(bytes: usize) -> u32 {
+    u32::try_from(bytes).unwrap_or(u32::MAX)
+}
+
+/// What a plugin takes in memory, about.
+fn size(plugin: &Plugin) -> usize {
+    let settings =
+        plugin.settings.iter().map(|(name, value)| name.len().saturating_add(value.len()).saturating_add(64));
+    settings.fold(512, usize::saturating_add)
+}
+
+#[cfg(test)]
+#[path = "loader_tests.rs"]
+mod tests;

@@ -1,0 +1,185 @@
+//! Where a component comes from that isn't in memory: disk, the operator's bucket,
+//! or its source, from which it is compiled.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::failed::LoadFailed;
+use super::loader::{Inner, Loaded, Turns, blocking};
+use crate::guest::Seal;
+use crate::model::{ComponentRef, Digest, ObjectId, Plugin};
+
+/// Above this many bytes a component is large. Compiling takes about 0.1 s for each MiB.
+const LARGE_BYTES: u64 = 1 << 20;
+
+/// Why a component isn't taken from where it is published.
+struct NotPublished {
+    /// For the case that it can't be had otherwise.
+    name: &'static str,
+    why: String,
+}
+
+impl NotPublished {
+    fn new(why: impl Into<String>) -> Self {
+        Self { name: "component-not-compiled", why: why.into() }
+    }
+}
+
+impl Inner {
+    pub(super) async fn obtain(self: &Arc<Self>, plugin: &Plugin, sha256: Digest) -> Result<Loaded, LoadFailed> {
+        let component = &plugin.component;
+        if let Some(loaded) = self.from_disk(component, sha256).await? {
+            self.counts.disk.fetch_add(1, Ordering::Relaxed);
+            return Ok(loaded);
+        }
+        let unpublished = match self.from_published(component, sha256).await? {
+            Ok(loaded) => {
+                self.counts.published.fetch_add(1, Ordering::Relaxed);
+                return Ok(loaded);
+            }
+            Err(unpublished) => unpublished,
+        };
+        let here = self.options.compile_at_most.unwrap_or(u64::MAX);
+        let most = plugin.limits.component_bytes;
+        match self.bytes(component, sha256, most.min(here)).await {
+            // What isn't compiled here needn't be fetched here either.
+            Err(failed) if failed.name == "component-too-large" && here < most => {
+                Err(not_compiled(component, here, &unpublished))
+            }
+            bytes => self.compile(component, sha256, bytes?).await,
+        }
+    }
+
+    async fn from_disk(
+        self: &Arc<Self>,
+        component: &ComponentRef,
+        sha256: Digest,
+    ) -> Result<Option<Loaded>, LoadFailed> {
+        let inner = Arc::clone(self);
+        blocking(component, move || {
+            let found = inner.cache.compiled(&inner.engine, sha256);
+            Ok(found.map(|(component, bytes)| Loaded { component, bytes }))
+        })
+        .await
+    }
+
+    /// The component's bytes are not needed: the seal holds their digest.
+    async fn from_published(
+        self: &Arc<Self>,
+        component: &ComponentRef,
+        sha256: Digest,
+    ) -> Result<Result<Loaded, NotPublished>, LoadFailed> {
+        let (object, sealed) = match self.read_published(sha256).await {
+            Ok(read) => read,
+            Err(unpublished) => return Ok(Err(unpublished)),
+        };
+        let inner = Arc::clone(self);
+        blocking(component, move || {
+            let seal = Seal::Key(inner.cache.key().unwrap_or_default());
+            Ok(match inner.engine.unseal("", &sealed, sha256, seal) {
+                Ok((component, bytes)) => {
+                    inner.cache.keep_sealed(&inner.engine, sha256, &sealed);
+                    Ok(Loaded { component, bytes })
+                }
+                Err(error) => {
+                    tracing::warn!(%object, %error, "a published compiled component isn't used");
+                    Err(NotPublished::new(format!("{object} isn't used: {error}")))
+                }
+            })
+        })
+        .await
+    }
+
+    async fn read_published(&self, sha256: Digest) -> Result<(ObjectId, Vec<u8>), NotPublished> {
+        let place = self.options.compiled.as_ref().ok_or_else(|| NotPublished::new("PLUGIN_COMPILED isn't set"))?;
+        if self.cache.key().is_none() {
+            return Err(NotPublished::new("PLUGIN_COMPILED is of no use without PLUGIN_CACHE_KEY"));
+        }
+        let object = place.object(self.engine.fingerprint(), sha256);
+        let why = match tokio::time::timeout(self.fetch_time, place.read(&object)).await {
+            Ok(Ok(Some(sealed))) => return Ok((object, sealed)),
+            Ok(Ok(None)) => return Err(NotPublished::new(format!("{object} isn't there"))),
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => format!("it didn't come whole in {:?}", self.fetch_time),
+        };
+        tracing::warn!(%object, why, "a published compiled component can't be read");
+        Err(NotPublished { name: "component-source", why: format!("{object} can't be read: {why}") })
+    }
+
+    /// The component's own bytes, which have its digest: on disk, or fetched.
+    async fn bytes(
+        self: &Arc<Self>,
+        component: &ComponentRef,
+        sha256: Digest,
+        most: u64,
+    ) -> Result<Vec<u8>, LoadFailed> {
+        let inner = Arc::clone(self);
+        let kept = blocking(component, move || Ok(inner.cache.component(sha256, most))).await?;
+        if let Some(bytes) = kept {
+            return Ok(bytes);
+        }
+        let fetched = tokio::time::timeout(self.fetch_time, self.options.sources.fetch(component, most)).await;
+        let bytes = fetched.map_err(|_| {
+            let text = format!(
+                "it didn't come whole in {:?}: check that where it lies can be reached, and how fast",
+                self.fetch_time
+            );
+            LoadFailed::new("component-source", component, text)
+        })??;
+        let (inner, name) = (Arc::clone(self), component.clone());
+        blocking(component, move || {
+            let found = Digest::of(&bytes);
+            if found != sha256 {
+                return Err(LoadFailed::digest(&name, sha256, found));
+            }
+            inner.cache.keep_component(sha256, &bytes);
+            Ok(bytes)
+        })
+        .await
+    }
+
+    /// Compiles it when its turn has come, and keeps the compiled form.
+    pub(super) async fn compile(
+        self: &Arc<Self>,
+        component: &ComponentRef,
+        sha256: Digest,
+        bytes: Vec<u8>,
+    ) -> Result<Loaded, LoadFailed> {
+        let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        // Held until it is compiled, even where nobody waits for it any more.
+        let turn = self.turns.of(length).await;
+        let (inner, name) = (Arc::clone(self), component.clone());
+        blocking(component, move || {
+            let _turn = turn;
+            let refused = |error| LoadFailed::new("component-refused", &name, error);
+            let component = inner.engine.compile("", &bytes).map_err(refused)?;
+            inner.counts.compiled.fetch_add(1, Ordering::Relaxed);
+            inner.cache.keep_compiled(&inner.engine, &component, sha256, length).map_err(refused)?;
+            Ok(Loaded { component, bytes: length })
+        })
+        .await
+    }
+}
+
+impl Turns {
+    /// The turn of a component with so many bytes. None: never, the semaphores are never closed.
+    pub(super) async fn of(&self, bytes: u64) -> Option<OwnedSemaphorePermit> {
+        let turns = if bytes > LARGE_BYTES { &self.large } else { &self.small };
+        Arc::clone(turns).acquire_owned().await.ok()
+    }
+}
+
+fn not_compiled(component: &ComponentRef, here: u64, NotPublished { name, why }: &NotPublished) -> LoadFailed {
+    let text = format!(
+        "it has more than {here} bytes, too much to be compiled here, and {why}. Compile it with `log-processor guest \
+         precompile --publish s3://bucket/prefix` of this version, and set PLUGIN_COMPILED to that place and \
+         PLUGIN_CACHE_KEY to the same key"
+    );
+    LoadFailed::new(name, component, text)
+}
+
+#[cfg(test)]
+#[path = "obtain_tests.rs"]
+mod tests;

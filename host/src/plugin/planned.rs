@@ -1,0 +1,72 @@
+//! A delivery's plan, and what is known before its guests are at work.
+
+use std::sync::Arc;
+
+use super::suspension::is_fault;
+use crate::guest::GuestError;
+use crate::model::{ObjectId, OnError, Origin};
+use crate::pipeline::{ComponentRun, Plan, ShadowRun, blocking};
+use crate::report::{Entry, Outcome};
+
+/// The components of a delivery, and what is missing of those that it names.
+#[derive(Clone)]
+pub struct Planned {
+    /// What runs.
+    pub plan: Plan,
+    /// Of the active component, where the default guest goes on without it.
+    pub(super) replaced: Option<ComponentRun>,
+    /// Of the shadow, where there is nothing to compare with.
+    pub(super) no_shadow: Option<ShadowRun>,
+    /// How its key-parser failed by its own fault.
+    pub(super) unrefined: Option<&'static str>,
+    /// What a person should know, at most once a while.
+    pub(super) warnings: Vec<String>,
+}
+
+impl Planned {
+    /// What the tenant's key-parser makes of an object's origin, for this delivery alone.
+    /// Where it fails by its own fault, `on_error: default` leaves the origin as it is.
+    ///
+    /// # Errors
+    /// What it did wrong, or its refusal of the object.
+    pub async fn refine(
+        &mut self,
+        origin: &Arc<Origin>,
+        object: &ObjectId,
+        now: i64,
+    ) -> Result<Arc<Origin>, GuestError> {
+        let Some(guest) = self.plan.tenant.as_ref().filter(|guest| guest.component.exports().key_parser.is_some())
+        else {
+            return Ok(Arc::clone(origin));
+        };
+        let on_error = guest.on_error;
+        let (plan, given, object) = (self.plan.clone(), Arc::clone(origin), object.clone());
+        match blocking("parse-key", move || plan.refine(&given, &object, now)).await {
+            Err(error) if error.is_guests_fault() => {
+                self.unrefined = Some(error.name());
+                if on_error != OnError::Default {
+                    return Err(error);
+                }
+                self.warnings.push(format!("{error}; the default guest's reading of the key stands, as on_error says"));
+                Ok(Arc::clone(origin))
+            }
+            refined => refined,
+        }
+    }
+
+    /// Adds to what came of the delivery what its plan lacks, and what went wrong before
+    /// the guests were at work.
+    pub fn complete(&self, entry: &mut Entry) {
+        if let Some(guest) = &self.plan.tenant {
+            let digest = guest.component.digest();
+            let started = entry.component.is_some();
+            let fault = entry.reason.filter(|name| entry.outcome == Outcome::Failed && is_fault(name));
+            if let Some(name) = self.unrefined.or(fault.filter(|_| !started)) {
+                entry.component_failed(digest, name);
+            }
+        }
+        entry.component = entry.component.take().or_else(|| self.replaced.clone());
+        entry.shadow = entry.shadow.take().or_else(|| self.no_shadow.clone());
+        entry.warnings.extend_from_slice(&self.warnings);
+    }
+}

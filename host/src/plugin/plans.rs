@@ -1,0 +1,343 @@
+//! Which components a delivery runs with.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use futures_util::future::BoxFuture;
+
+use super::failed::LoadFailed;
+use super::loader::{Loader, LoaderStats};
+use super::planned::Planned;
+use super::suspension::{Place, Suspended, Suspensions, Which, is_fault};
+use crate::guest::Component;
+use crate::model::{Delivery, OnError, Plugin};
+use crate::pipeline::{ComponentRun, GuestSlots, Plan, ShadowRun, TenantGuest};
+use crate::report::{Entry, Outcome};
+use crate::telemetry::{Metrics, Throttle};
+
+/// The name of [`PlanError`] where the component is left alone: it was not even tried.
+pub const SUSPENDED: &str = "component-suspended";
+
+/// Between two warnings about the same component.
+const WARN_EVERY: Duration = Duration::from_secs(60);
+
+/// Why a delivery can't run now. Its records wait.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{text}")]
+pub struct PlanError {
+    /// A bounded name for metrics: a [`LoadFailed`]'s, or [`SUSPENDED`].
+    pub name: &'static str,
+    /// What is wrong, and what to do.
+    pub text: String,
+    /// Not to be tried before that.
+    pub wait: Duration,
+    /// Digest of the component, where it is one that can't be had.
+    pub component: Option<String>,
+}
+
+impl PlanError {
+    /// Whether nothing was tried: the component is left alone.
+    pub fn is_suspended(&self) -> bool {
+        self.name == SUSPENDED
+    }
+
+    /// What came of the delivery.
+    #[must_use]
+    pub fn of(&self, mut entry: Entry) -> Entry {
+        if let Some(digest) = self.component.as_ref().filter(|_| !self.is_suspended()) {
+            entry.component_failed(digest, self.name);
+        }
+        Entry { outcome: Outcome::Failed, ..entry }.because(self.name, self.text.as_str())
+    }
+}
+
+/// What plans are made of.
+pub struct PlansParts {
+    /// The default guest.
+    pub default: Component,
+    /// `--plugin`: for every delivery that names none.
+    pub command_line: Option<TenantGuest>,
+    /// DEFAULT_PLUGIN: the same, by reference.
+    pub default_plugin: Option<Arc<Plugin>>,
+    /// KEY_PARSER: reads every key in the default guest's place.
+    pub key_parser: Option<Arc<Plugin>>,
+    /// Loads what items name.
+    pub loader: Loader,
+    /// Shared by all plans.
+    pub slots: GuestSlots,
+    /// Whether what fails at work is left alone for a while. Not where each object comes
+    /// only once: there is no later attempt to spare.
+    pub suspends: bool,
+    /// Counts.
+    pub metrics: Metrics,
+}
+
+/// Where components come from: the loader, or a test's.
+pub(super) trait Load: Send + Sync {
+    fn load<'a>(&'a self, plugin: &'a Plugin) -> BoxFuture<'a, Result<Component, LoadFailed>>;
+
+    /// What came of all loads so far.
+    fn stats(&self) -> LoaderStats;
+}
+
+impl Load for Loader {
+    fn load<'a>(&'a self, plugin: &'a Plugin) -> BoxFuture<'a, Result<Component, LoadFailed>> {
+        Box::pin(Self::load(self, plugin))
+    }
+
+    fn stats(&self) -> LoaderStats {
+        Self::stats(self)
+    }
+}
+
+/// Makes the plan of each delivery. `Clone` is cheap.
+#[derive(Clone)]
+pub struct Plans(pub(super) Arc<Inner>);
+
+pub(super) struct Inner {
+    pub(super) default: Component,
+    command_line: Option<TenantGuest>,
+    default_plugin: Option<Arc<Plugin>>,
+    pub(super) key_parser: Option<Arc<Plugin>>,
+    loader: Box<dyn Load>,
+    /// What of the loader's counts the metrics have.
+    loads: Mutex<LoaderStats>,
+    slots: GuestSlots,
+    suspends: bool,
+    suspensions: Suspensions,
+    warned: Throttle,
+    pub(super) metrics: Metrics,
+}
+
+/// Why a component can't be had, for whoever can go on without it.
+struct Missing {
+    digest: String,
+    error: PlanError,
+}
+
+impl Missing {
+    /// The failures that count: being left alone is none.
+    fn failures(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        (!self.error.is_suspended()).then_some((self.error.name, 1)).into_iter()
+    }
+}
+
+impl Plans {
+    /// Plans of these parts.
+    pub fn new(parts: PlansParts) -> Self {
+        let PlansParts { default, command_line, default_plugin, key_parser, loader, slots, suspends, metrics } = parts;
+        Self(Arc::new(Inner {
+            default,
+            command_line,
+            default_plugin,
+            key_parser,
+            loader: Box::new(loader),
+            loads: Mutex::default(),
+            slots,
+            suspends,
+            suspensions: Suspensions::new(metrics.clone()),
+            warned: Throttle::new(1, WARN_EVERY),
+            metrics,
+        }))
+    }
+
+    /// The components of a delivery. Whoever has a plan says how it [ended](Plans::ended).
+    ///
+    /// # Errors
+    /// The active one can't be had, or is left alone, and the delivery may not go
+    /// without it.
+    pub async fn plan(&self, delivery: &Delivery) -> Result<Planned, PlanError> {
+        let (mut replaced, mut no_shadow, mut warnings) = (None, None, Vec::new());
+        let tenant = match self.active(delivery) {
+            None => None,
+            Some(Which::CommandLine(_)) => self.command_line(delivery)?,
+            Some(Which::Named(plugin)) => match self.0.load(&place(delivery, false), &plugin).await {
+                Ok(guest) => Some(guest),
+                Err(Missing { error, .. }) if plugin.on_error != OnError::Default => return Err(error),
+                Err(missing) => {
+                    warnings.extend(self.0.warning(
+                        delivery,
+                        &missing,
+                        "the default guest goes on alone, as on_error says",
+                    ));
+                    let failures = missing.failures().collect();
+                    replaced = Some(ComponentRun {
+                        digest: missing.digest,
+                        failures,
+                        replaced: true,
+                        ..ComponentRun::default()
+                    });
+                    None
+                }
+            },
+        };
+        let mut shadow = None;
+        if let Some(plugin) = &delivery.plugins.shadow {
+            match self.0.load(&place(delivery, true), plugin).await {
+                Ok(guest) => shadow = Some(guest),
+                Err(missing) => {
+                    warnings.extend(self.0.warning(delivery, &missing, "there is no shadow to compare with"));
+                    let (failures, error) = (missing.failures().collect(), Some(missing.error.text));
+                    no_shadow = Some(ShadowRun { digest: missing.digest, failures, error, ..ShadowRun::default() });
+                }
+            }
+        }
+        let plan = Plan { default: self.0.default.clone(), tenant, shadow, slots: self.0.slots.clone() };
+        Ok(Planned { plan, replaced, no_shadow, unrefined: None, warnings })
+    }
+
+    /// Whose output a delivery delivers, beside the default guest.
+    fn active(&self, delivery: &Delivery) -> Option<Which> {
+        let parts = &self.0;
+        let command_line =
+            || parts.command_line.as_ref().map(|guest| Which::CommandLine(guest.component.digest().to_owned()));
+        let default = || parts.default_plugin.clone().map(Which::Named);
+        delivery.plugins.active.clone().map(Which::Named).or_else(command_line).or_else(default)
+    }
+
+    /// It is loaded already, but may be left alone.
+    fn command_line(&self, delivery: &Delivery) -> Result<Option<TenantGuest>, PlanError> {
+        let Some(guest) = &self.0.command_line else { return Ok(None) };
+        let which = Which::CommandLine(guest.component.digest().to_owned());
+        match self.0.check(&place(delivery, false), &which, "--plugin") {
+            Ok(()) => Ok(Some(guest.clone())),
+            Err(Missing { error, .. }) => Err(error),
+        }
+    }
+
+    /// How a delivery with this plan ended: what keeps failing by its own fault is left
+    /// alone for a while.
+    pub fn ended(&self, delivery: &Delivery, plan: &Plan, entry: &Entry) {
+        let now = Instant::now();
+        if let (Some(guest), Some(which)) = (&plan.tenant, self.active(delivery)) {
+            self.0.ended(&place(delivery, false), &which, active_failed(guest.on_error, entry), entry, now);
+        }
+        if let (Some(_), Some(plugin)) = (&plan.shadow, &delivery.plugins.shadow) {
+            let run = entry.shadow.as_ref();
+            let failed = run.filter(|run| run.failures.keys().any(|name| is_fault(name)));
+            let failed = failed.map(|run| run.error.as_deref().unwrap_or("it failed"));
+            self.0.ended(&place(delivery, true), &Which::Named(Arc::clone(plugin)), failed, entry, now);
+        }
+    }
+
+    /// Loads what stands for every tenant, so that what is wrong with it is known early.
+    pub async fn warm(self) {
+        let named = [("DEFAULT_PLUGIN", &self.0.default_plugin), ("KEY_PARSER", &self.0.key_parser)];
+        for (variable, plugin) in named {
+            let Some(plugin) = plugin else { continue };
+            if let Err(error) = self.0.fetch(plugin).await {
+                tracing::error!(error = %error, "{variable} can't be loaded");
+            }
+        }
+    }
+}
+
+/// Why the active component failed by its own fault, if it did. What `on_error` made
+/// good is a failure as well: the next object need not meet it.
+fn active_failed(on_error: OnError, entry: &Entry) -> Option<&str> {
+    let why = || Some(entry.error.as_deref().unwrap_or("it failed, and the default guest went on alone"));
+    if entry.outcome == Outcome::Failed && entry.reason.is_some_and(is_fault) {
+        return why();
+    }
+    let run = entry.component.as_ref().filter(|_| on_error == OnError::Default);
+    run.filter(|run| run.failures.keys().any(|name| is_fault(name))).and_then(|_| why())
+}
+
+fn place(delivery: &Delivery, shadow: bool) -> Place {
+    Place { tenant: delivery.tenant_id.clone(), delivery: delivery.id(), shadow }
+}
+
+impl Inner {
+    /// A component, counted.
+    async fn fetch(&self, plugin: &Plugin) -> Result<Component, LoadFailed> {
+        let component = self.loader.load(plugin).await;
+        let mut before = self.loads.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = self.loader.stats();
+        for (result, count) in [
+            ("memory", now.memory - before.memory),
+            ("disk", now.disk - before.disk),
+            ("published", now.published - before.published),
+            ("compiled", now.compiled - before.compiled),
+        ] {
+            self.metrics.components_loaded(result, count);
+        }
+        *before = now;
+        drop(before);
+        component.inspect_err(|failed| self.metrics.components_loaded(failed.name, 1))
+    }
+
+    /// A component, unless it is left alone.
+    async fn load(&self, place: &Place, plugin: &Arc<Plugin>) -> Result<TenantGuest, Missing> {
+        let which = Which::Named(Arc::clone(plugin));
+        self.check(place, &which, &plugin.component.to_string())?;
+        match self.fetch(plugin).await {
+            Ok(component) => Ok(TenantGuest {
+                component,
+                settings: Arc::clone(&plugin.settings),
+                on_error: plugin.on_error,
+                logs_to_operator: plugin.logs_to_operator,
+            }),
+            Err(LoadFailed { name, text }) => {
+                let wait = self.suspensions.failed(place, &which, &text, Instant::now());
+                let digest = which.digest();
+                Err(Missing { error: PlanError { name, text, wait, component: Some(digest.clone()) }, digest })
+            }
+        }
+    }
+
+    fn check(&self, place: &Place, which: &Which, component: &str) -> Result<(), Missing> {
+        self.suspensions.check(place, which, Instant::now()).map_err(|Suspended { wait, last }| {
+            let text = format!(
+                "not tried: {component} has failed again and again for {}, and is left alone for {} s more; at last: {last}",
+                place.tenant,
+                wait.as_secs().max(1)
+            );
+            let digest = which.digest();
+            Missing { error: PlanError { name: SUSPENDED, text, wait, component: Some(digest.clone()) }, digest }
+        })
+    }
+
+    /// Who reads the keys, unless it is left alone. Only what can't be loaded is: the
+    /// keys that it fails on may be one tenant's.
+    pub(super) async fn key_parser(&self, plugin: &Arc<Plugin>) -> Result<TenantGuest, PlanError> {
+        let place = Place::keys();
+        let mut guest = self.load(&place, plugin).await;
+        if guest.as_ref().is_ok_and(|guest| guest.component.exports().key_parser.is_none()) {
+            let text = format!("KEY_PARSER: {} exports no key-parser", plugin.component);
+            let error = PlanError { name: "component-refused", text, wait: Duration::ZERO, component: None };
+            guest = Err(Missing { error, digest: String::new() });
+        }
+        if guest.is_ok() {
+            self.suspensions.succeeded(&place, &Which::Named(Arc::clone(plugin)));
+        }
+        guest.map_err(|missing| missing.error)
+    }
+
+    fn ended(&self, place: &Place, which: &Which, failed: Option<&str>, entry: &Entry, now: Instant) {
+        match failed {
+            Some(why) if self.suspends => {
+                self.suspensions.failed(place, which, why, now);
+            }
+            None if !entry.outcome.is_open() => self.suspensions.succeeded(place, which),
+            _ => self.suspensions.undecided(place),
+        }
+    }
+
+    /// A warning about what a delivery goes without; none where there was one just now.
+    fn warning(&self, delivery: &Delivery, missing: &Missing, so: &str) -> Option<String> {
+        let Missing { digest, error } = missing;
+        self.warn(&format!("{} {} {digest}", delivery.tenant_id, delivery.id()), error, so)
+    }
+
+    /// As [`Inner::warning`], about `key`.
+    pub(super) fn warn(&self, key: &str, error: &PlanError, so: &str) -> Option<String> {
+        let left_out = self.warned.take(key, Instant::now())?;
+        let more =
+            if left_out > 0 { format!(" ({left_out} more times since this was last said)") } else { String::new() };
+        Some(format!("{error}; {so}{more}"))
+    }
+}
+
+#[cfg(test)]
+#[path = "plans_tests.rs"]
+mod tests;

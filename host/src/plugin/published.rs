@@ -1,0 +1,57 @@
+//! Compiled components in the operator's bucket, for where the disk is empty. Each
+//! has the seal of PLUGIN_CACHE_KEY, which holds its component's digest: so its
+//! component needn't be fetched at all.
+
+use std::fmt;
+
+use crate::aws::{AwsError, Put, S3, Whole};
+use crate::model::{Digest, ObjectId};
+
+/// PLUGIN_COMPILED: where the fleet reads compiled components.
+#[derive(Clone)]
+pub struct CompiledPlace {
+    /// With the central role's credentials.
+    pub s3: S3,
+    /// Bucket.
+    pub bucket: String,
+    /// Ends in `/`, or is empty.
+    pub prefix: String,
+}
+
+impl CompiledPlace {
+    /// Where the compiled form of a component lies, of an engine.
+    pub(super) fn object(&self, fingerprint: Digest, sha256: Digest) -> ObjectId {
+        ObjectId { bucket: self.bucket.clone(), key: format!("{}{fingerprint}/{sha256}.cwasm", self.prefix) }
+    }
+
+    /// What lies there; none: nothing.
+    pub(super) async fn read(&self, object: &ObjectId) -> Result<Option<Vec<u8>>, Unread> {
+        match self.s3.get_whole(object, super::cache::MAX_COMPILED_BYTES).await {
+            Ok(Whole::Bytes(bytes)) => Ok(Some(bytes)),
+            Ok(Whole::TooLarge(bytes)) => Err(Unread::TooLarge(bytes)),
+            Err(error) if super::fetch::is_missing(&error) => Ok(None),
+            Err(error) => Err(Unread::Aws(error)),
+        }
+    }
+
+    pub(super) async fn write(&self, object: &ObjectId, sealed: Vec<u8>) -> Result<(), AwsError> {
+        let put = Put { target: object.clone(), metadata: Vec::new(), owner_full_control: false };
+        self.s3.put(&put, sealed.into()).await
+    }
+}
+
+/// Why what was published can't be read.
+#[derive(Debug)]
+pub(super) enum Unread {
+    Aws(AwsError),
+    TooLarge(u64),
+}
+
+impl fmt::Display for Unread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Aws(error) => error.fmt(f),
+            Self::TooLarge(bytes) => write!(f, "it has {bytes} bytes, more than any compiled component"),
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! What may be said often is said only so often.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Keys that are told apart; the others share one allowance.
+const MOST_KEYS: usize = 1000;
+
+/// Lets through so much in each stretch of time, of each key by itself.
+pub struct Throttle {
+    most: u32,
+    every: Duration,
+    keys: Mutex<HashMap<String, Window>>,
+}
+
+struct Window {
+    began: Instant,
+    said: u32,
+    left_out: u64,
+}
+
+impl Throttle {
+    /// At most `most` `every` so often.
+    pub fn new(most: u32, every: Duration) -> Self {
+        Self { most, every, keys: Mutex::default() }
+    }
+
+    /// Whether one more of this key may be said; if so, how many were left out since
+    /// the last one.
+    pub fn take(&self, key: &str, now: Instant) -> Option<u64> {
+        let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
+        let over = |window: &Window| now.saturating_duration_since(window.began) >= self.every;
+        if keys.len() >= MOST_KEYS && !keys.contains_key(key) {
+            keys.retain(|_, window| !over(window));
+        }
+        let key = if keys.len() >= MOST_KEYS && !keys.contains_key(key) { "" } else { key };
+        let window = keys.entry(key.to_owned()).or_insert(Window { began: now, said: 0, left_out: 0 });
+        if over(window) {
+            (window.began, window.said) = (now, 0);
+        }
+        if window.said >= self.most {
+            window.left_out += 1;
+            return None;
+        }
+        window.said += 1;
+        Some(std::mem::take(&mut window.left_out))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn so_much_is_said_and_the_rest_is_counted() {
+        let (throttle, start) = (Throttle::new(2, SECOND), Instant::now());
+        let said: Vec<_> = (0..4).map(|_| throttle.take("a", start)).collect();
+        assert_eq!(said, [Some(0), Some(0), None, None]);
+        assert_eq!(throttle.take("b", start), Some(0), "each by itself");
+        assert_eq!(throttle.take("a", start + SECOND), Some(2));
+        assert_eq!(throttle.take("a", start + SECOND), Some(0));
+    }
+
+    #[test]
+    fn keys_are_bounded_and_those_beyond_share_an_allowance() {
+        let (throttle, start) = (Throttle::new(1, SECOND), Instant::now());
+        for key in 0..MOST_KEYS {
+            assert_eq!(throttle.take(&key.to_string(), start), Some(0));
+        }
+        assert_eq!(throttle.take("one more", start), Some(0));
+        assert_eq!(throttle.take("and one", start), None);
+        assert!(throttle.keys.lock().unwrap().len() <= MOST_KEYS + 1);
+        // Those of before are over.
+        assert_eq!(throttle.take("new", start + SECOND), Some(0));
+        assert_eq!(throttle.keys.lock().unwrap().len(), 1);
+    }
+}

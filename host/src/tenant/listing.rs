@@ -1,0 +1,71 @@
+//! What the table says, of all tenants at once: for who looks after them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::{Found, PluginRules};
+use crate::aws::{Attribute, AwsError, Item, Table};
+
+/// The table's partition key.
+const KEY: &str = "tenant_id";
+
+/// What the table says about each tenant, or about `tenant` alone (nothing, where it
+/// has no item of it).
+///
+/// # Errors
+/// The table can't be read.
+pub async fn of_table(
+    table: &Table,
+    tenant: Option<&str>,
+    rules: &PluginRules,
+) -> Result<BTreeMap<String, Arc<Found>>, AwsError> {
+    let items = match tenant {
+        Some(tenant) => table.query(KEY, tenant).await?,
+        None => table.scan().await?,
+    };
+    Ok(by_tenant(items).into_iter().map(|(tenant, items)| (tenant.clone(), found(&tenant, &items, rules))).collect())
+}
+
+fn found(tenant: &str, items: &[Item], rules: &PluginRules) -> Arc<Found> {
+    Arc::new(Found::read(tenant, items, rules))
+}
+
+/// The key is a text: the table doesn't take an item without it.
+fn by_tenant(items: Vec<Item>) -> BTreeMap<String, Vec<Item>> {
+    let mut tenants: BTreeMap<String, Vec<Item>> = BTreeMap::new();
+    for item in items {
+        let tenant = match item.get(KEY) {
+            Some(Attribute::Text(tenant)) => tenant.clone(),
+            _ => String::new(),
+        };
+        tenants.entry(tenant).or_default().push(item);
+    }
+    tenants
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Lookup;
+    use super::*;
+    use crate::model::Limits;
+
+    #[test]
+    fn each_tenant_has_its_own_items() {
+        let text = |text: &str| Attribute::Text(text.to_owned());
+        let item = |tenant: &str, bucket: &str| {
+            let fields = [("tenant_id", text(tenant)), ("type", text("s3")), ("bucket_name", text(bucket))];
+            let mut item: Item = fields.map(|(name, value)| (name.to_owned(), value)).into();
+            item.insert("enabled".to_owned(), Attribute::Bool(true));
+            item
+        };
+        let tenants = by_tenant(vec![item("b", "b-logs"), item("a", "a-logs"), item("b", "B")]);
+        assert_eq!(
+            tenants.iter().map(|(name, items)| (&**name, items.len())).collect::<Vec<_>>(),
+            [("a", 1), ("b", 2)]
+        );
+        let rules = PluginRules { limits: Limits::default(), folder: None };
+        let b = found("b", &tenants["b"], &rules);
+        assert!(matches!(&b.lookup, Lookup::Deliveries(deliveries) if deliveries.len() == 1));
+        assert!(b.invalid[0].problem.contains("bucket_name"), "{:?}", b.invalid);
+    }
+}

@@ -1,0 +1,33 @@
+//! Hostile components, each beside a healthy tenant: what the operator sees of the
+//! one, and that the other's delivery is complete and on time. The built binary
+//! against `fake-aws`, in sqs mode.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    missing_docs,
+    reason = "tests"
+)]
+
+#[path = "../guests/assemble.rs"]
+#[allow(dead_code, reason = "other tests use the rest of it")]
+mod assemble;
+#[path = "../common/aws.rs"]
+mod aws;
+mod beside;
+
+mod imports;
+mod keys;
+mod lies;
+mod loops;
+mod memory;
+mod no_components;
+mod output;
+mod sources;
+mod state;

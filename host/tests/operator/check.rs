@@ -1,0 +1,80 @@
+//! `check` of the table.
+
+use fake_aws::scene::TABLE;
+use fake_aws::{PROCESSOR_ACCOUNT, PROCESSOR_ARN, Service, Trust};
+use serde_json::json;
+
+use crate::aws::Lab;
+use crate::support::{json as output, rewriter, said, sha256};
+
+fn lab() -> Lab {
+    Lab::new().may("dynamodb:Scan", TABLE)
+}
+
+#[test]
+fn all_that_is_good_and_nothing_is_changed() {
+    let lab = lab();
+    let tenants = ["a", "b", "c"].map(|name| lab.scene.add_cloudwatch_tenant(name));
+    lab.scene.add_s3_tenant("c");
+    lab.aws.page_size(TABLE, 2);
+    let ended = lab.start(&["check"], None).ended();
+    said(&ended, 0, &["tenants 3, deliveries 4, roles 3, components 0; problems 0, warnings 0"]);
+    // Each tenant's role, and the central one: assumed, and not used.
+    assert_eq!(lab.count(Service::Sts, "AssumeRole"), 4);
+    let changes = [(Service::Logs, "PutLogEvents"), (Service::Logs, "CreateLogStream"), (Service::S3, "PutObject")];
+    for (service, operation) in changes {
+        assert_eq!(lab.count(service, operation), 0, "{operation}");
+    }
+    assert!(tenants.iter().all(|tenant| lab.messages(tenant).is_empty()));
+}
+
+#[test]
+fn roles_and_items_that_are_wrong() {
+    let lab = lab();
+    lab.scene.add_cloudwatch_tenant("good");
+    let closed = lab.scene.add_cloudwatch_tenant("closed");
+    let elsewhere = Trust::of(&format!("arn:aws:iam::{PROCESSOR_ACCOUNT}:role/Other"));
+    lab.aws.add_role(&closed.role, elsewhere, fake_aws::Permissions::none());
+    lab.scene.add_delivery("odd", "s3", json!({"bucket_name": {"S": "NOT A BUCKET"}, "colour": {"S": "red"}}));
+    let ended = lab.start(&["check", "--json"], None).ended();
+    said(&ended, 1, &[]);
+    let problems = output(&ended)["problems"].clone();
+    let about: Vec<&str> = problems.as_array().unwrap().iter().map(|p| p["about"].as_str().unwrap()).collect();
+    assert_eq!(about, ["tenant \"odd\" (s3)", "tenant \"closed\" (cloudwatch)"], "{problems}");
+    assert!(problems[0]["what"].as_str().unwrap().contains("bucket_name"), "{problems}");
+    assert!(problems[1]["what"].as_str().unwrap().contains("trust policy"), "{problems}");
+    assert_eq!(output(&ended)["warnings"][0]["about"], "tenant \"odd\"");
+}
+
+#[test]
+fn quarantine_needs_a_place_for_dead_letters() {
+    let lab = lab().set("PLUGIN_SOURCES", "file:/");
+    let path = lab.path("a.wasm");
+    std::fs::write(&path, rewriter()).unwrap();
+    let tenant = lab.scene.add_cloudwatch_tenant("a");
+    let plugin = json!({"M": {
+        "component": {"S": format!("file:{}", path.display())}, "sha256": {"S": sha256(&rewriter())},
+        "on_error": {"S": "quarantine"},
+    }});
+    let fields = json!({
+        "log_distribution_role_arn": {"S": tenant.role}, "log_group_name": {"S": tenant.group}, "plugin": plugin,
+    });
+    lab.scene.add_delivery("a", "cloudwatch", fields);
+    let ended = lab.start(&["check"], None).ended();
+    said(&ended, 1, &["tenant \"a\" (cloudwatch)", "DEAD_LETTER", "good: file:"]);
+    let lab = lab.dead_letters();
+    said(&lab.start(&["check"], None).ended(), 0, &["components 1; problems 0"]);
+}
+
+#[test]
+fn a_table_that_can_t_be_read() {
+    let lab = Lab::new();
+    lab.scene.add_cloudwatch_tenant("a");
+    said(&lab.start(&["check"], None).ended(), 1, &["dynamodb:Scan", "--tenant"]);
+    said(&lab.start(&["check", "--tenant", "a"], None).ended(), 0, &["tenants 1, deliveries 1, roles 1"]);
+    said(&lab.start(&["check", "--tenant", "b"], None).ended(), 1, &["no item of the tenant \"b\""]);
+    lab.aws.deny(PROCESSOR_ARN, "dynamodb:*");
+    said(&lab.start(&["check", "--tenant", "a"], None).ended(), 1, &["dynamodb:Query"]);
+    let lab = Lab::new().set("TENANT_CONFIG_TABLE", "no-such-table").may("dynamodb:Query", "no-such-table");
+    said(&lab.start(&["check", "--tenant", "a"], None).ended(), 1, &["TENANT_CONFIG_TABLE"]);
+}

@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# Gets a container registry for the tests: FOLDER/docker-registry, the binary of
+# Debian's package docker-registry. It is only unpacked, so root isn't needed, and
+# no service is started.
+#
+#   tools/setup-registry.sh FOLDER
+#
+# DOCKER_REGISTRY=PATH takes another one; so does a docker-registry on the PATH.
+set -euo pipefail
+
+fail() {
+    printf 'setup: %s\n' "$@" >&2
+    exit 1
+}
+
+[[ $# -eq 1 ]] || fail 'expected a folder'
+folder="$1"
+mkdir -p "$folder"
+binary="$folder/docker-registry"
+
+if installed="${DOCKER_REGISTRY:-$(command -v docker-registry)}" && [[ -x "$installed" ]]; then
+    ln -sf "$(realpath "$installed")" "$binary"
+else
+    remedy='remedy: apt-get install docker-registry (as root), or set DOCKER_REGISTRY to the binary of one'
+    command -v apt-get >/dev/null && command -v dpkg >/dev/null ||
+        fail 'there is no docker-registry, which the tests need, and no apt-get to get it with' "$remedy"
+    printf 'setup: about to download the Debian package docker-registry (5 MB) into %s\n' "$folder" >&2
+    rm -f "$folder"/docker-registry_*.deb
+    (cd "$folder" && apt-get download -q docker-registry >&2) ||
+        fail 'the package docker-registry could not be downloaded; apt-get update (as root) may help' "$remedy"
+    dpkg -x "$folder"/docker-registry_*.deb "$folder/package"
+    rm "$folder"/docker-registry_*.deb
+    ln -sf package/usr/bin/docker-registry "$binary"
+fi
+
+"$binary" --version >/dev/null || fail "$binary does not run" 'remedy: remove it, or set DOCKER_REGISTRY'
