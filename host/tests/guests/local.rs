@@ -5,7 +5,8 @@ use std::process::Command;
 use crate::common::{Lab, finish, gzip, numbers, record, records};
 use crate::harness::built;
 
-const TWO: &str = "
+/// Two tenants with a delivery each.
+pub(crate) const TWO: &str = "
 - {tenant_id: n, type: cloudwatch, enabled: true, log_group_name: /n/logs, log_distribution_role_arn: 'arn:aws:iam::111122223333:role/Logs'}
 - {tenant_id: m, type: cloudwatch, enabled: true, log_group_name: /m/logs, log_distribution_role_arn: 'arn:aws:iam::444455556666:role/Logs'}
 ";

@@ -8,6 +8,7 @@ use log_processor::model::{ObjectId, Origin};
 use crate::assemble::{Parts, filter, parser};
 use crate::common::{Lab, record as record_at};
 use crate::harness::{Case, WORLD, limits, origin, record};
+use crate::local::TWO;
 
 const KEY: &str = "c/payment/api/api-1/f.json";
 
@@ -90,6 +91,8 @@ fn a_refined_key_decides_where_the_object_goes() {
     let lab = Lab::new();
     std::fs::write(lab.path("parser.wasm"), parser("", ["c", "n", "n", "web", "web-7", "staging"])).unwrap();
     let lab = lab.argument("--plugin").argument("parser.wasm");
+    // It is asked for a delivery of a tenant that is known: the key itself says whose it is.
+    lab.tenants(TWO);
     lab.object("c/n/api/api-1/f.json", record_at("a", 0));
     lab.object("c/m/api/api-1/f.json", record_at("b", 0));
     let run = lab.run();
