@@ -1,6 +1,8 @@
 //! Lines through the tenant's rewriter, each accounted for. What comes out is
 //! numbered from 0 and knows its sources.
 
+use memchr::memchr_iter;
+
 use super::Halt;
 use super::guests::{Guests, Role};
 use super::ledger::{Ledger, Outcome};
@@ -36,12 +38,15 @@ impl NewLines {
     /// As chunks of about `chunk_bytes`, the first line of all number
     /// `first_line`, each with the sources of its lines.
     pub(super) fn into_chunks(self, first_line: u64, chunk_bytes: usize) -> Vec<(Chunk, Vec<Source>)> {
-        let mut chunks = Vec::new();
         // Where a rewritten line would lie in the object has no answer.
         let mut chunk = Chunk { first_line, ..Chunk::default() };
-        let mut sources = Vec::new();
-        let lines = self.bytes.split_inclusive(|&byte| byte == b'\n');
-        for (line, source) in lines.zip(self.sources) {
+        if self.bytes.len() <= chunk_bytes && !self.sources.is_empty() {
+            chunk.ends = memchr_iter(b'\n', &self.bytes).map(|newline| newline + 1).collect();
+            chunk.bytes = self.bytes;
+            return vec![(chunk, self.sources)];
+        }
+        let (mut chunks, mut sources) = (Vec::new(), Vec::new());
+        for (line, source) in whole_lines(&self.bytes).zip(self.sources) {
             if !sources.is_empty() && chunk.bytes.len() + line.len() > chunk_bytes {
                 let next = Chunk { first_line: chunk.end_line(), ..Chunk::default() };
                 chunks.push((std::mem::replace(&mut chunk, next), std::mem::take(&mut sources)));
@@ -55,6 +60,12 @@ impl NewLines {
         }
         chunks
     }
+}
+
+/// Each line with its newline, which every line has.
+fn whole_lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut begin = 0;
+    memchr_iter(b'\n', bytes).filter_map(move |newline| bytes.get(std::mem::replace(&mut begin, newline + 1)..=newline))
 }
 
 /// The stage between lines and lines.
@@ -147,8 +158,7 @@ impl RewriteStage {
     /// unchanged: what was malformed before stays for the transformer to judge.
     fn check_lines(&self, function: &'static str, out: &Rewritten) -> Result<(), GuestError> {
         let broken = |what: String| Err(GuestError::Contract { function, what });
-        let lines = out.lines.split_inclusive(|&byte| byte == b'\n');
-        for (line, &source) in lines.zip(&out.sources) {
+        for (line, &source) in whole_lines(&out.lines).zip(&out.sources) {
             let Some((given, _)) = self.open.record(source) else {
                 return broken(format!("an output line has source {source}, which is blank or was not given"));
             };

@@ -54,8 +54,10 @@ impl Rules {
     fn rewrite(&self, first_line: u64, lines: Vec<u8>) -> Rewritten {
         let mut out = Vec::with_capacity(lines.len());
         let mut sources = Vec::new();
-        for (number, line) in (first_line..).zip(lines.split_inclusive(|&byte| byte == b'\n')) {
-            let line = line.strip_suffix(b"\n").unwrap_or(line);
+        let mut rest = lines.as_slice();
+        for number in first_line.. {
+            let Some((line, next)) = split_line(rest) else { break };
+            rest = next;
             if line.trim_ascii().is_empty() {
                 continue;
             }
@@ -94,5 +96,13 @@ impl Rules {
         }
         out.push(b'}');
         Some(())
+    }
+}
+
+/// The first line, without its newline, and what follows it.
+fn split_line(lines: &[u8]) -> Option<(&[u8], &[u8])> {
+    match memchr::memchr(b'\n', lines) {
+        Some(newline) => Some((lines.get(..newline)?, lines.get(newline + 1..)?)),
+        None => (!lines.is_empty()).then_some((lines, &[])),
     }
 }

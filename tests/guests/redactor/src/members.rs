@@ -63,7 +63,7 @@ impl<'a> Members<'a> {
         self.expect(b'"')?;
         loop {
             let rest = self.line.get(self.at..)?;
-            let end = rest.iter().position(|&byte| byte == b'"' || byte == b'\\')?;
+            let end = memchr::memchr2(b'"', b'\\', rest)?;
             self.at += end + 1;
             if rest.get(end) == Some(&b'"') {
                 return Some(());
