@@ -119,6 +119,10 @@ pub struct LineReader<R> {
     /// Begins with a line's first byte; the line after its last newline is open.
     buffer: Vec<u8>,
     filled: usize,
+    /// The buffer is looked at when this much of it is filled: by the content alone,
+    /// and not by how much each read brings, it is decided where chunks end. Else a
+    /// component would be given other chunks at another attempt.
+    wanted: usize,
     /// Before this, `buffer` holds no newline.
     scanned: usize,
     /// Offset of `buffer` in the decompressed object.
@@ -139,6 +143,7 @@ impl<R: Read> LineReader<R> {
             limits,
             buffer: Vec::new(),
             filled: 0,
+            wanted: block(limits),
             scanned: 0,
             offset: 0,
             line: 0,
@@ -177,21 +182,21 @@ impl<R: Read> LineReader<R> {
         }
     }
 
-    /// Reads a block and queues the whole lines in it.
+    /// Reads on, and queues the whole lines when there is as much as is wanted.
     fn read_more(&mut self) -> std::io::Result<()> {
-        let block = self.limits.chunk_bytes.max(4 * 1024);
-        // A line that didn't fit gets room to double, up to what a line may have.
-        let room = if self.filled < block { block } else { self.filled.saturating_mul(2) };
-        self.buffer.resize(room.max(self.buffer.len()), 0);
-        let spare = self.buffer.get_mut(self.filled..).unwrap_or_default();
+        self.buffer.resize(self.wanted.max(self.buffer.len()), 0);
+        let spare = self.buffer.get_mut(self.filled..self.wanted).unwrap_or_default();
         match self.source.read(spare) {
             Ok(0) => self.finish(None),
             Ok(read) => {
                 self.filled += read;
                 if self.cut_object() {
                     self.finish(Some((Reason::ObjectTooLarge, self.too_large())));
-                } else if self.filled >= block {
+                } else if self.filled >= self.wanted {
                     self.split(false);
+                    // A line that didn't fit gets room to double, up to what a line may have.
+                    let block = block(self.limits);
+                    self.wanted = if self.filled < block { block } else { self.filled.saturating_mul(2) };
                 }
             }
             Err(ReadError::Io(error)) => return Err(error),
@@ -301,7 +306,7 @@ impl<R: Read> LineReader<R> {
     }
 
     fn drop_buffer(&mut self) {
-        self.buffer.truncate(self.limits.chunk_bytes.max(4 * 1024));
+        self.buffer.truncate(block(self.limits));
         self.buffer.shrink_to_fit();
         (self.filled, self.scanned) = (0, 0);
     }
@@ -365,6 +370,11 @@ impl<R: Read> LineReader<R> {
         }));
         self.ended = true;
     }
+}
+
+/// Bytes that are read before lines are looked for.
+fn block(limits: ReadLimits) -> usize {
+    limits.chunk_bytes.max(4 * 1024)
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@ use proptest::prelude::*;
 
 const LIMITS: ReadLimits = ReadLimits { chunk_bytes: 100, max_line_bytes: 50, max_object_bytes: 0 };
 
-fn pieces(bytes: &[u8], limits: ReadLimits) -> Vec<Piece> {
+fn pieces(bytes: impl Read, limits: ReadLimits) -> Vec<Piece> {
     let mut reader = LineReader::new(Decompressor::new(bytes), limits);
     let mut pieces = Vec::new();
     while let Some(piece) = reader.next_piece().unwrap() {
@@ -14,6 +14,19 @@ fn pieces(bytes: &[u8], limits: ReadLimits) -> Vec<Piece> {
         pieces.push(piece);
     }
     pieces
+}
+
+/// A source of which each read brings another part.
+struct Slow<'a, P> {
+    bytes: &'a [u8],
+    parts: P,
+}
+
+impl<P: Iterator<Item = usize>> Read for Slow<'_, P> {
+    fn read(&mut self, out: &mut [u8]) -> std::io::Result<usize> {
+        let part = self.parts.next().unwrap().min(out.len());
+        self.bytes.read(&mut out[..part])
+    }
 }
 
 /// What the pieces say of each line, by the obvious way.
@@ -74,7 +87,20 @@ proptest! {
         }
         prop_assume!(!super::super::is_gzip(&bytes));
         let limits = ReadLimits { chunk_bytes, max_line_bytes, max_object_bytes: 0 };
-        prop_assert_eq!(told(&pieces(&bytes, limits)), expected(&bytes, max_line_bytes));
+        prop_assert_eq!(told(&pieces(&bytes[..], limits)), expected(&bytes, max_line_bytes));
+    }
+
+    #[test]
+    fn where_chunks_end_is_decided_by_the_content_alone(
+        lengths in prop::collection::vec(prop::sample::select(vec![0_usize, 1, 30, 3_000, 5_000, 9_000, 30_000]), 1..40),
+        parts in prop::collection::vec(1_usize..7_000, 1..10),
+        chunk_bytes in prop::sample::select(vec![100_usize, 4096, 6_000]),
+        max_object_bytes in prop::sample::select(vec![0_u64, 40_000]),
+    ) {
+        let bytes: Vec<u8> = lengths.iter().flat_map(|&length| [vec![b'x'; length], vec![b'\n']].concat()).collect();
+        let limits = ReadLimits { chunk_bytes, max_line_bytes: 20_000, max_object_bytes };
+        let slow = Slow { bytes: &bytes, parts: parts.iter().copied().cycle() };
+        prop_assert_eq!(pieces(slow, limits), pieces(&bytes[..], limits));
     }
 
     #[test]
@@ -84,7 +110,7 @@ proptest! {
     ) {
         let bytes: Vec<u8> = lengths.iter().flat_map(|&length| [vec![b'x'; length], vec![b'\n']].concat()).collect();
         let limits = ReadLimits { max_object_bytes: max, ..LIMITS };
-        let pieces = pieces(&bytes, limits);
+        let pieces = pieces(&bytes[..], limits);
         if bytes.len() as u64 <= max {
             prop_assert_eq!(told(&pieces), expected(&bytes, 50));
         } else {
@@ -108,7 +134,7 @@ fn chunks_hold_as_many_lines_as_fit() {
         let Piece::Chunk(chunk) = piece else { panic!() };
         assert!(chunk.bytes.len() <= 100);
     }
-    let single = pieces(b"a\n\nb", ReadLimits { chunk_bytes: 1, ..LIMITS });
+    let single = pieces(&b"a\n\nb"[..], ReadLimits { chunk_bytes: 1, ..LIMITS });
     assert_eq!(single.len(), 3, "one line a chunk");
 }
 
@@ -140,7 +166,7 @@ fn damage_is_told_after_the_whole_lines() {
     encoder.write_all("0123456789\n".repeat(10_000).as_bytes()).unwrap();
     let mut stored = encoder.finish().unwrap();
     stored.truncate(stored.len() - 30);
-    let pieces = pieces(&stored, LIMITS);
+    let pieces = pieces(&stored[..], LIMITS);
     let Some(Piece::Rest(rest)) = pieces.last() else { panic!() };
     assert_eq!(rest.reason, Reason::Damaged);
     assert_eq!(told(&pieces).len() as u64, rest.line);
