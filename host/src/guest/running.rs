@@ -52,6 +52,8 @@ pub struct Used {
     pub calls: u64,
     /// CPU time at work, its start included.
     pub cpu: Duration,
+    /// Fuel, its start included. Of a call that traps up to a slice may be missing.
+    pub fuel: u64,
     /// Most linear memory, in bytes.
     pub peak_memory: u64,
     /// Time that its instantiation took.
@@ -91,6 +93,7 @@ impl Running {
             used.start = took;
             handle
         });
+        used.fuel = budget.used(&store);
         match handle {
             Ok(handle) => Ok(Self { store, handle, limits, used, pause }),
             Err(error) => Err(match budget.classify("start", &error, store.data(), &limits) {
@@ -114,6 +117,7 @@ impl Running {
                 Turns { limit: self.limits.call_time, pause: self.pause.as_deref(), cpu: &mut self.used.cpu };
             turns.drive(func.call_async(&mut self.store, params))?.0
         });
+        self.used.fuel = self.used.fuel.saturating_add(budget.used(&self.store));
         match answer {
             Ok((answer,)) => Ok(answer),
             Err(error) => Err(budget.classify(function.name, &error, self.store.data(), &self.limits)),
@@ -218,6 +222,11 @@ impl Budget {
         store.fuel_async_yield_interval(Some(SLICE))?;
         store.data_mut().begin(self.fuel);
         Ok(())
+    }
+
+    /// What of its fuel is gone.
+    fn used(&self, store: &Store<State>) -> u64 {
+        self.fuel.saturating_sub(store.get_fuel().unwrap_or(self.fuel))
     }
 
     /// Says what a failed call means.

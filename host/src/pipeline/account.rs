@@ -33,6 +33,7 @@ impl ComponentRun {
     pub(super) fn add_used(&mut self, used: Used) {
         self.used.calls += used.calls;
         self.used.cpu += used.cpu;
+        self.used.fuel = self.used.fuel.saturating_add(used.fuel);
         self.used.peak_memory = self.used.peak_memory.max(used.peak_memory);
         self.used.start += used.start;
     }

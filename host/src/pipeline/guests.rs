@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use super::account::ComponentRun;
 use super::plan::Plan;
-use super::quarantine::{Patience, in_words};
+use super::quarantine::{Patience, in_words, most_fuel};
 use super::slots::Turns;
 use super::{Halt, Job, Stop};
 use crate::guest::{Component, Exports, GuestError, GuestLog, Instance};
-use crate::model::OnError;
+use crate::model::{Limits, OnError};
 
 /// Runs guests off the tasks' threads.
 ///
@@ -128,6 +128,7 @@ impl Guests {
             self.begin_default()?;
         }
         self.events = Some(events);
+        self.patience.asked_for(self.fuel());
         Ok(())
     }
 
@@ -222,7 +223,8 @@ impl Guests {
             return self.replace_or_fail(error).map(|()| Recovery::Replaced).map_err(Halt::from);
         }
         self.count_failure(&error);
-        self.patience.failed(&error)?;
+        let most = self.limits().map(most_fuel).unwrap_or_default();
+        self.patience.failed(&error, self.fuel(), most)?;
         self.renew().map(|()| Recovery::Renewed)
     }
 
@@ -308,6 +310,21 @@ impl Guests {
         std::mem::take(&mut self.warnings)
     }
 
+    /// Fuel that the tenant's component used, all its instances together.
+    pub(super) fn fuel(&self) -> u64 {
+        let instance = self.tenant.as_ref().map(|instance| instance.used().fuel);
+        self.run.used.fuel.saturating_add(instance.unwrap_or_default())
+    }
+
+    /// So much of it was used on lines that were new to it, without failing.
+    pub(super) fn went_well(&mut self, fuel: u64) {
+        self.patience.asked_for(fuel);
+    }
+
+    fn limits(&self) -> Option<&Limits> {
+        self.plan.tenant.as_ref().map(|tenant| tenant.component.limits())
+    }
+
     /// Records are poison: what their dead letters say. Fails where they are too many.
     pub(super) fn poisoned(&mut self, records: u64, error: &GuestError) -> Result<String, Halt> {
         self.patience.poisoned(records, error)?;
@@ -344,12 +361,12 @@ impl Guests {
 
     /// All instances together keep no more than one may.
     fn keep_log(&mut self, log: GuestLog) {
-        let Some(limits) = self.plan.tenant.as_ref().map(|tenant| tenant.component.limits()) else { return };
+        let Some((lines, most)) = self.limits().map(|limits| (limits.log_lines, limits.log_bytes)) else { return };
         self.log.lines += log.lines;
         let mut bytes: usize = self.log.kept.iter().map(|line| line.text.len()).sum();
         for line in log.kept {
             bytes += line.text.len();
-            if self.log.kept.len() as u64 >= limits.log_lines || bytes > limits.log_bytes {
+            if self.log.kept.len() as u64 >= lines || bytes > most {
                 break;
             }
             self.log.kept.push(line);

@@ -7,15 +7,17 @@
 //!
 //! The search (`on_error: quarantine`) halves the piece that failed until it is one
 //! record. Where lines are held back before it, these are settled first, by an instance
-//! of their own that is told its end: then the record is alone, and what fails still is
-//! the record's fault. Each failing call is about half as many records as the one before
-//! it: a record in a chunk of a thousand takes eleven of them.
+//! of their own that is told its end; where the instance was given others before it, a new
+//! one is asked again: then the record is alone, and what fails still is the record's
+//! fault. Each failing call is about half as many records as the one before it: a record in
+//! a chunk of a thousand takes eleven or twelve of them.
 
 use super::Halt;
 use super::guests::{Guests, Recovery, Role};
 use super::open::{OpenLines, Span};
 use super::outbox::{Outbox, SharedLedger};
 use crate::guest::GuestError;
+use crate::model::Limits;
 
 /// Records of an object that may be dead-lettered so. Beyond, it is no longer some
 /// records that are odd but the component that is broken: its tenant would lose
@@ -23,8 +25,20 @@ use crate::guest::GuestError;
 const MOST_POISON: u64 = 64;
 
 /// Calls that may fail on an object: enough for [`MOST_POISON`] records near each
-/// other, or twenty far apart. Each may take the fuel of a chunk, which is a second or two.
+/// other, or twenty far apart.
 const MOST_FAILURES: u64 = 256;
+
+/// MiB of input whose fuel a search may use, and starts: all that it does beyond giving
+/// each line once. By default 128 billion units, which is about a minute of a core: five
+/// records that are endless loops.
+const MOST_SEARCHED_MIB: u64 = 8;
+const MOST_SEARCHED_STARTS: u64 = 64;
+
+/// Fuel that the search may use on an object.
+pub(super) fn most_fuel(limits: &Limits) -> u64 {
+    let mib = limits.fuel_per_mib.saturating_mul(MOST_SEARCHED_MIB);
+    mib.saturating_add(limits.start_fuel.saturating_mul(MOST_SEARCHED_STARTS))
+}
 
 /// What a stage works with.
 pub(super) struct Desk<'a> {
@@ -40,6 +54,8 @@ pub(super) struct Cursor {
     pub(super) from: u64,
     /// The first that the instance at work was not given.
     given: u64,
+    /// The first that the instance at work was given.
+    first: u64,
     /// The first that no instance was given: what is counted once.
     counted: u64,
     /// Of the instance that was given the lines before `given`.
@@ -50,7 +66,7 @@ impl Cursor {
     /// The line to give next to an instance of this generation: a new one knows nothing.
     fn next(&mut self, generation: u64) -> u64 {
         if self.generation != generation {
-            (self.generation, self.given) = (generation, self.from);
+            (self.generation, self.given, self.first) = (generation, self.from, self.from);
         }
         self.given
     }
@@ -102,11 +118,14 @@ pub(super) fn feed<S: Stage>(stage: &mut S, to: u64, desk: &mut Desk<'_>) -> Res
             ends.pop();
             continue;
         }
+        let alone = stage.cursor().first == start;
         let Called::Failed { end, error } = give(stage, start, end, desk)? else { continue };
         match stage.open().middle(start, end) {
             // What is held back is given as before, then the first half.
             Some(middle) => ends.extend([middle, start]),
             None if stage.cursor().from < start => settle(stage, start, desk)?,
+            // It may have been too much after those before it: the new instance is asked.
+            None if !alone => ends.push(end),
             None => poison(stage, end, &error, desk)?,
         }
     }
@@ -165,11 +184,15 @@ fn give<S: Stage>(stage: &mut S, start: u64, end: u64, desk: &mut Desk<'_>) -> R
         stage.cursor_mut().given = end;
         return Ok(Called::Done);
     };
-    let end = span.end;
+    let (end, before) = (span.end, desk.guests.fuel());
+    let is_new = span.first >= stage.cursor().counted;
     count(stage, &span, desk.guests);
     let out = stage.give(&span, desk.guests);
     if out.is_ok() {
         stage.cursor_mut().given = end;
+    }
+    if out.is_ok() && is_new {
+        desk.guests.went_well(desk.guests.fuel().saturating_sub(before));
     }
     let counted = stage.cursor().counted.max(end);
     stage.cursor_mut().counted = counted;
@@ -219,13 +242,23 @@ fn poison<S: Stage>(stage: &mut S, to: u64, error: &GuestError, desk: &mut Desk<
 pub(super) struct Patience {
     failures: u64,
     poison: u64,
+    /// Fuel that was used without a failure, each line once: no search's.
+    asked_for: u64,
+    /// Fuel of the search, so far as it was looked at.
+    searched: u64,
 }
 
 impl Patience {
-    /// A call failed.
-    pub(super) fn failed(&mut self, error: &GuestError) -> Result<(), Halt> {
+    /// So much fuel was used on what had to be done anyway.
+    pub(super) fn asked_for(&mut self, fuel: u64) {
+        self.asked_for = self.asked_for.saturating_add(fuel);
+    }
+
+    /// A call failed; `used`: all fuel so far, of which the search may have had `most`.
+    pub(super) fn failed(&mut self, error: &GuestError, used: u64, most: u64) -> Result<(), Halt> {
         self.failures += 1;
-        if self.failures > MOST_FAILURES { Err(self.ends(error)) } else { Ok(()) }
+        self.searched = used.saturating_sub(self.asked_for);
+        if self.failures > MOST_FAILURES || self.searched > most { Err(self.ends(error)) } else { Ok(()) }
     }
 
     /// Records are poison.
@@ -238,10 +271,12 @@ impl Patience {
     }
 
     fn ends(&self, error: &GuestError) -> Halt {
-        let Self { failures, poison } = self;
+        let Self { failures, poison, searched, .. } = self;
         let text = format!(
             "quarantine gave up: {failures} calls of the component failed on the object, and {poison} records \
-             by themselves, at most {MOST_FAILURES} and {MOST_POISON} may; the last one: {}",
+             by themselves, at most {MOST_FAILURES} and {MOST_POISON} may; the search used {searched} units of fuel, \
+             and may use as many as {MOST_SEARCHED_MIB} MiB of lines and {MOST_SEARCHED_STARTS} starts; the last \
+             one: {}",
             in_words(error)
         );
         Halt::GaveUp { name: error.name(), error: text }

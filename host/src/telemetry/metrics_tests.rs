@@ -150,6 +150,7 @@ fn with_component(tenant: &str, digest: &str) -> Entry {
     let used = crate::guest::Used {
         calls: 3,
         cpu: Duration::from_millis(1_500),
+        fuel: 0,
         peak_memory: 4_096,
         start: Duration::from_micros(40),
     };

@@ -1,13 +1,15 @@
 //! `on_error: quarantine`: the records that a component fails on are found and
 //! dead-lettered, and all others delivered.
 
+use std::time::Duration;
+
 use log_processor::delivery::batch::Batch;
 use log_processor::delivery::port::{DeliveryError, EventSink, Rejected};
-use log_processor::model::{DeadLetter, OnError, Reason};
+use log_processor::model::{DeadLetter, Limits, OnError, Reason};
 use log_processor::pipeline::{End, Stop};
 use proptest::prelude::*;
 
-use crate::harness::{Came, Case, WORLD, block_on, record};
+use crate::harness::{Came, Case, WORLD, block_on, limits, record};
 
 /// The hostile guest, which traps over lines that say `bad`.
 fn hostile(mode: &str) -> Case {
@@ -84,10 +86,11 @@ fn the_search_is_short() {
         let came = hostile("honest").lines(&strs(&all)).run();
         only_the_poison_is_missing(&came, &all);
         let run = came.component();
-        assert!(run.failures["guest-trap"] <= 11, "{:?}", run.failures);
+        // Ten to find it, and one or two alone: by an instance that knew the line before it, by a new one.
+        assert!(run.failures["guest-trap"] <= 12, "{:?}", run.failures);
         // Each failure, its new instance's `begin`, and as many that don't fail; begin and end.
-        assert!(run.used.calls <= 3 * 11 + 2, "{:?}", run.used);
-        // With all before it held back: these are settled first, which takes one failure more.
+        assert!(run.used.calls <= 3 * 12 + 2, "{:?}", run.used);
+        // With all before it held back: these are settled first.
         let came = hostile("hold-everything").lines(&strs(&all)).run();
         only_the_poison_is_missing(&came, &all);
         assert!(came.component().failures["guest-trap"] <= 12, "{:?}", came.component().failures);
@@ -241,6 +244,63 @@ fn what_fails_on_too_much_is_given_up() {
     let poison: Vec<usize> = (10..74).collect();
     let all = lines(1_000, &poison);
     only_the_poison_is_missing(&hostile("honest").lines(&strs(&all)).run(), &all);
+}
+
+#[test]
+fn a_record_is_poison_only_where_it_fails_as_the_first_of_an_instance() {
+    // The second call of each instance fails, whatever it is given.
+    for chunk_bytes in [1, 20, 1 << 16] {
+        let all = lines(9, &[]);
+        let came = hostile("transform:panic-second").lines(&strs(&all)).chunks(chunk_bytes).run();
+        only_the_poison_is_missing(&came, &all);
+    }
+}
+
+#[test]
+fn the_work_of_a_search_is_bounded_too() {
+    // Each failing call uses up all its fuel: that of a quarter of a MiB.
+    let limits = Limits { fuel_per_mib: 100_000_000, start_fuel: 1_000_000, ..limits() };
+    let case = |poison: &[usize]| {
+        let all = lines(1_000, poison);
+        let came = Case::of(Some(&WORLD.hostile.with_limits(limits.clone())))
+            .set("mode", "honest")
+            .set("poison", "bad")
+            .set("fault", "loop")
+            .on_error(OnError::Quarantine)
+            .lines(&strs(&all))
+            .run();
+        (came, all)
+    };
+    let (came, all) = case(&[100, 700]);
+    only_the_poison_is_missing(&came, &all);
+    let many: Vec<usize> = (0..10).map(|i| i * 100).collect();
+    let (came, _) = case(&many);
+    came.fails("guest-fuel", &["quarantine gave up", "units of fuel", "8 MiB of lines and 64 starts"]);
+    let failures = came.component().failures["guest-fuel"];
+    // 8 MiB have the fuel of 32 such calls, and the starts that of two or three.
+    assert!((32..=36).contains(&failures), "{failures}");
+    assert!(came.component().used.fuel < 1_000_000_000, "{:?}", came.component().used);
+    assert_eq!(came.sink.checkpoint, came.sink.events.len() as u64);
+    // The same at the next attempt.
+    let (again, _) = case(&many);
+    assert_eq!(again.component().used.fuel, came.component().used.fuel);
+}
+
+#[test]
+fn time_is_nobody_s_fault_and_never_searched_for() {
+    let limits = Limits { call_time: Duration::from_nanos(1), ..limits() };
+    for on_error in [OnError::Retry, OnError::Quarantine, OnError::Default] {
+        let came = Case::of(Some(&WORLD.hostile.with_limits(limits.clone())))
+            .set("mode", "transform:loop")
+            .on_error(on_error)
+            .lines(&["one", "two"])
+            .run();
+        came.fails("guest-timeout", &["PLUGIN_TIMEOUT"]);
+        let run = came.component();
+        assert!(run.failures.is_empty() && run.poison == 0 && !run.replaced, "{on_error:?} {run:?}");
+        // begin and transform of one instance.
+        assert_eq!((run.used.calls, came.counts()), (2, [0, 0, 0, 0, 2]));
+    }
 }
 
 #[test]
