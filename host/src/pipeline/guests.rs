@@ -305,8 +305,8 @@ impl Guests {
         Some(run)
     }
 
-    /// What a person should know.
-    pub(super) fn take_warnings(&mut self) -> Vec<String> {
+    /// What a person should know, and wasn't told since this was asked last.
+    pub fn take_warnings(&mut self) -> Vec<String> {
         std::mem::take(&mut self.warnings)
     }
 

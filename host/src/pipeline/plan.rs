@@ -3,11 +3,17 @@
 
 use std::sync::Arc;
 
+use sha2::{Digest, Sha256};
+
 use super::Job;
 use super::guests::Guests;
 use super::slots::{GuestSlots, Turns};
 use crate::guest::{Component, Exports, GuestError, Instance, Surroundings};
-use crate::model::{ObjectId, OnError, Origin};
+use crate::model::{Delivery, ObjectId, OnError, Origin, hex};
+
+/// What fuel and memory a component takes, and how the lines that it fails on are found,
+/// is the host's, and may be another's in another version.
+const HOST: &str = env!("CARGO_PKG_VERSION");
 
 /// A component of a tenant's (or the operator's for every tenant), ready to run.
 #[derive(Clone)]
@@ -46,17 +52,23 @@ impl Plan {
         self.tenant.as_ref().map(|tenant| tenant.component.exports()).unwrap_or_default()
     }
 
-    /// Names all that decides which events an object becomes: under another
-    /// one the number of an event says nothing.
-    pub fn digest(&self, max_line_bytes: usize) -> String {
+    /// SHA-256, in hexadecimal digits, of all that decides which events an object
+    /// becomes, beside the object: under another one the number of an event says
+    /// nothing. It is kept where settings, which may be secrets, must not be.
+    pub fn digest(&self, max_line_bytes: usize, origin: &Origin, delivery: &Delivery) -> String {
         let default = self.default.digest();
-        match &self.tenant {
+        let decides = match &self.tenant {
             None => format!("{default} none {max_line_bytes} []"),
             Some(TenantGuest { component, settings, on_error, .. }) => {
                 let (digest, limits) = (component.digest(), component.limits());
-                format!("{default} {digest} {max_line_bytes} {settings:?} {on_error:?} {limits:?}")
+                let Delivery { desired_logs, groups, .. } = delivery;
+                format!(
+                    "{default} {digest} {max_line_bytes} {settings:?} {on_error:?} {limits:?} {origin:?} \
+                     {desired_logs:?} {groups:?} {HOST}"
+                )
             }
-        }
+        };
+        hex(&Sha256::digest(decides))
     }
 
     /// Whether records are rewritten: then an S3 delivery is no plain copy.

@@ -54,6 +54,11 @@ impl Planned {
         }
     }
 
+    /// Adds what a person should know.
+    pub fn warn(&mut self, warnings: Vec<String>) {
+        self.warnings.extend(warnings);
+    }
+
     /// Adds to what came of the delivery what its plan lacks, and what went wrong before
     /// the guests were at work.
     pub fn complete(&self, entry: &mut Entry) {

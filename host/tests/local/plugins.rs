@@ -1,5 +1,7 @@
 //! Components that the tenant file names.
 
+use std::path::{Path, PathBuf};
+
 use log_processor::model::Digest;
 use serde_json::json;
 
@@ -48,6 +50,43 @@ fn each_tenant_has_a_component_of_its_own() {
     assert_eq!((&component["records_in"], &component["records_out"]), (&json!(1), &json!(1)));
     assert!(component["calls"].as_u64().unwrap() >= 3, "{component}");
     assert_eq!(run.entry("c/m/a/p/1.json")["component"]["calls"], 1);
+    // Neither the journal nor anything else keeps the settings.
+    let written = files(&lab.output());
+    assert!(written.len() >= 2, "output and journal: {written:?}");
+    for path in written {
+        let bytes = std::fs::read(&path).unwrap();
+        assert!(!String::from_utf8_lossy(&bytes).contains("secret"), "{}", path.display());
+    }
+}
+
+/// All files below a folder.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let paths = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    paths.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+}
+
+/// Fails when it is asked.
+const FAILS: &str = "(unreachable)";
+
+#[test]
+fn who_is_replaced_before_the_first_line_is_warned_of_whatever_follows() {
+    let lab = lab();
+    let fails = beside(&lab, "fails.wasm", &filter(FAILS, ""));
+    let plugin = format!("{{{fails}, on_error: default}}");
+    let to_s3 = format!(
+        "- {{tenant_id: n, type: s3, enabled: true, target_region: eu-west-1, bucket_name: theirs, \
+         plugin: {plugin}}}\n"
+    );
+    lab.tenants(&(to_s3 + &item("n", &plugin)));
+    lab.object("c/n/a/p/1.json", records(3));
+    let run = lab.done();
+    let entries = run.report["entries"].as_array().unwrap();
+    assert_eq!(entries.len(), 2);
+    for entry in entries {
+        let warnings = entry["warnings"].to_string();
+        assert!(warnings.contains("default guest") && warnings.contains("unfiltered"), "{entry}");
+        assert_eq!((&entry["outcome"], &entry["component"]["replaced"]), (&json!("delivered"), &json!(true)));
+    }
 }
 
 #[test]

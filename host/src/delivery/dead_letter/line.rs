@@ -87,6 +87,11 @@ impl<'a> Line<'a> {
         }
     }
 
+    /// With the digest of the tenant's component.
+    pub(in crate::delivery) fn made_by(self, component: Option<&'a str>) -> Self {
+        Self { component, ..self }
+    }
+
     /// Appends it as a line.
     ///
     /// # Errors

@@ -20,6 +20,8 @@ pub struct DeadLetters {
 #[derive(Debug)]
 pub struct DeadLetterFile {
     path: PathBuf,
+    /// Digest of the tenant's component, where one was at work.
+    component: Option<String>,
     /// None: no letter yet.
     file: Option<Appended>,
 }
@@ -33,16 +35,21 @@ impl DeadLetters {
 
     /// Begins an attempt: what an earlier one of the same delivery wrote is removed,
     /// so that an attempt repeated leaves the same letters. `delivery`: its id; none
-    /// for the object as a whole.
+    /// for the object as a whole. `component`: digest of the tenant's, where it has one.
     ///
     /// # Errors
     /// The file of an earlier attempt can't be removed.
-    pub fn begin(&self, object: &ObjectId, delivery: Option<&str>) -> Result<DeadLetterFile, OutputError> {
+    pub fn begin(
+        &self,
+        object: &ObjectId,
+        delivery: Option<&str>,
+        component: Option<String>,
+    ) -> Result<DeadLetterFile, OutputError> {
         let folder = self.root.join(path::segment(&object.bucket)).join(path::folders(&object.key));
         let path = folder.join(path::segment(delivery.unwrap_or("object")) + ".ndjson");
         match fs::remove_file(&path) {
             Err(e) if !is_missing(&e) => Err(OutputError::write(&path)(e)),
-            _ => Ok(DeadLetterFile { path, file: None }),
+            _ => Ok(DeadLetterFile { path, component, file: None }),
         }
     }
 }
@@ -63,7 +70,8 @@ impl DeadLetterFile {
     /// The file and the cause; nothing of the letter remains then.
     pub fn write(&mut self, letter: &DeadLetter) -> Result<(), OutputError> {
         let mut line = Vec::new();
-        Line::of(letter).write(&mut line).map_err(OutputError::write(&self.path))?;
+        let component = self.component.as_deref();
+        Line::of(letter).made_by(component).write(&mut line).map_err(OutputError::write(&self.path))?;
         let file = match &mut self.file {
             Some(file) => file,
             none => none.insert(Appended::open(self.path.clone())?),
@@ -100,17 +108,17 @@ mod tests {
         let object = letter(b"").object;
         let path = dir.path().join("dead-letter/logs/c/n/a/p/f%2Endjson/cloudwatch.ndjson");
         for _ in 0..2 {
-            let mut file = letters.begin(&object, Some("cloudwatch")).unwrap();
+            let mut file = letters.begin(&object, Some("cloudwatch"), Some("abcd".to_owned())).unwrap();
             assert!(!path.exists());
             file.write(&letter(b"{oops")).unwrap();
             file.write(&letter(b"again")).unwrap();
             assert_eq!(file.path(), path);
         }
-        let first = r#"{"tenant":"n","delivery":"cloudwatch","bucket":"logs","key":"c/n/a/p/f.ndjson","reason":"malformed","detail":"no JSON","lines":[3,3],"offset":120,"length":5,"data":"{oops"}"#;
+        let first = r#"{"tenant":"n","delivery":"cloudwatch","bucket":"logs","key":"c/n/a/p/f.ndjson","component":"abcd","reason":"malformed","detail":"no JSON","lines":[3,3],"offset":120,"length":5,"data":"{oops"}"#;
         let written = fs::read_to_string(&path).unwrap();
         assert_eq!(written.lines().next(), Some(first));
         assert_eq!(written.lines().count(), 2);
-        letters.begin(&object, Some("cloudwatch")).unwrap();
+        letters.begin(&object, Some("cloudwatch"), None).unwrap();
         assert!(!path.exists(), "an attempt without letters leaves none");
     }
 
@@ -118,7 +126,7 @@ mod tests {
     fn letters_about_the_object_have_a_file_of_their_own() {
         let dir = tempfile::tempdir().unwrap();
         let object = ObjectId { bucket: "b".to_owned(), key: "short".to_owned() };
-        let file = DeadLetters::new(dir.path()).begin(&object, None).unwrap();
+        let file = DeadLetters::new(dir.path()).begin(&object, None, None).unwrap();
         assert_eq!(file.path(), dir.path().join("dead-letter/b/short/object.ndjson"));
     }
 }

@@ -8,7 +8,7 @@ use std::time::Instant;
 use super::progress::Progress;
 use super::sink::{LazyUpload, LocalSink, failed};
 use super::{Run, WINDOW_BYTES};
-use crate::delivery::local::{Entry as JournalEntry, Fingerprint, State};
+use crate::delivery::local::{DeadLetterFile, Entry as JournalEntry, Fingerprint, OutputError, State};
 use crate::guest::{GuestError, GuestLog};
 use crate::model::{DeadLetter, Delivery, Destination, ObjectId, Origin, Reason};
 use crate::object::{LocalObject, is_gzip};
@@ -93,7 +93,7 @@ fn unusable(id: &ObjectId, origin: &Origin, invalid: &InvalidDelivery) -> Entry 
 fn invalid_key(run: &Run, id: &Arc<ObjectId>, text: String) -> Entry {
     let entry = Entry::new(id, None, None, Outcome::Rejected).because(Reason::InvalidKey.name(), text.clone());
     let letter = DeadLetter::whole(id, Reason::InvalidKey, text);
-    let written = run.output.dead_letters.begin(id, None).and_then(|mut file| file.write(&letter));
+    let written = run.output.dead_letters.begin(id, None, None).and_then(|mut file| file.write(&letter));
     match written {
         Ok(()) => entry,
         Err(error) => {
@@ -140,7 +140,7 @@ struct One<'a> {
 
 impl One<'_> {
     async fn deliver(&mut self) -> Entry {
-        let decides = self.planned.plan.digest(self.run.max_line_bytes);
+        let decides = self.planned.plan.digest(self.run.max_line_bytes, &self.origin, self.delivery);
         // Another log group or bucket is another delivery.
         let place = folder(self.delivery);
         let journal_entry = JournalEntry {
@@ -217,14 +217,16 @@ impl One<'_> {
         let asked = move || {
             let mut guests = plan.start(&job)?;
             let wanted = guests.wants()?;
-            let log = guests.take_log();
-            Ok((job, guests, wanted, log))
+            Ok((job, guests, wanted))
         };
-        blocking("wants", asked).await
+        let (job, mut guests, wanted) = blocking("wants", asked).await?;
+        self.planned.warn(guests.take_warnings());
+        let log = guests.take_log();
+        Ok((job, guests, wanted, log))
     }
 
     async fn work(&self, job: &Job, guests: Guests, journal_entry: JournalEntry<'_>) -> Delivered {
-        let letters = match self.run.output.dead_letters.begin(self.id, Some(self.delivery.id())) {
+        let letters = match self.letters() {
             Ok(letters) => Mutex::new(letters),
             Err(error) => return Delivered::failed("destination", failed(error, &self.run.stop).to_string()),
         };
@@ -309,12 +311,17 @@ impl One<'_> {
         Delivered::failed("unreadable", unreadable(self.object, error))
     }
 
+    /// The dead letters of this delivery.
+    fn letters(&self) -> Result<DeadLetterFile, OutputError> {
+        let component = self.planned.plan.tenant.as_ref().map(|tenant| tenant.component.digest().to_owned());
+        self.run.output.dead_letters.begin(self.id, Some(self.delivery.id()), component)
+    }
+
     /// The filter refused the object for good.
     fn rejected(&self, text: &str) -> Delivered {
         let detail = format!("the guest rejected the object: {text}");
         let letter = DeadLetter::whole(self.id, Reason::GuestRejected, detail).of(self.delivery);
-        let written = self.run.output.dead_letters.begin(self.id, letter.delivery);
-        match written.and_then(|mut file| file.write(&letter)) {
+        match self.letters().and_then(|mut file| file.write(&letter)) {
             Ok(()) => Delivered::unread(End::Rejected(Reason::GuestRejected)),
             Err(error) => Delivered::failed("destination", failed(error, &self.run.stop).to_string()),
         }

@@ -4,8 +4,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use sha2::{Digest, Sha256};
-
 use super::memory::{self, Remembered};
 use super::object::{Left, Work};
 use super::permits::Use;
@@ -15,7 +13,7 @@ use crate::delivery::cloudwatch::CloudWatchSink;
 use crate::delivery::dead_letter::Letters;
 use crate::delivery::port::Activity;
 use crate::delivery::s3::Target;
-use crate::model::{Delivery, Destination, Origin, hex};
+use crate::model::{Delivery, Destination, Origin};
 use crate::notification::{Checkpoint, Resume};
 use crate::object::RemoteReader;
 use crate::pipeline::{Delivered, End, Guests, Job, StopScope, deliver_events};
@@ -279,8 +277,9 @@ impl One<'_> {
 
     fn checkpoint(&self, stored: &Stored) -> Checkpoint {
         let bytes = self.processor.bounds.max_line_bytes;
-        let decides = self.planned.as_ref().map(|planned| planned.plan.digest(bytes)).unwrap_or_default();
-        Checkpoint { etag: stored.etag.clone(), guests: hex(&Sha256::digest(decides)) }
+        let planned = self.planned.as_ref();
+        let guests = planned.map(|planned| planned.plan.digest(bytes, &self.origin, self.delivery));
+        Checkpoint { etag: stored.etag.clone(), guests: guests.unwrap_or_default() }
     }
 
     async fn events(&mut self, job: Job, guests: Guests, role_arn: &str, log_group: &str) -> Entry {

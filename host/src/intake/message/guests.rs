@@ -36,12 +36,13 @@ impl One<'_> {
         let asked = move || {
             let mut guests = plan.start(&job)?;
             let wanted = guests.wants()?;
-            let log = guests.take_log();
-            Ok((guests, wanted, log))
+            let said = (guests.take_log(), guests.take_warnings());
+            Ok((guests, wanted, said))
         };
         match blocking("wants", asked).await {
-            Ok((guests, wanted, log)) => {
+            Ok((guests, wanted, (log, warnings))) => {
                 self.hear(&log);
+                self.planned.iter_mut().for_each(|planned| planned.warn(warnings.clone()));
                 self.filter_log_lines = log.lines;
                 let filtered = || Entry { component: guests.component(), ..self.entry(Outcome::Filtered) };
                 if wanted { Ok(guests) } else { Err(filtered()) }
