@@ -1,7 +1,7 @@
 //! What a guest logs: by `host-log`, and by its standard output and error.
 
 use super::contract::Level;
-use super::{MAX_TEXT, bounded};
+use super::{MAX_TEXT, cut};
 use crate::model::Limits;
 
 /// A line that a guest logged. Its text may hold log contents.
@@ -56,7 +56,7 @@ impl Log {
         if self.lines_left == 0 {
             return;
         }
-        let text = bounded(text);
+        let text = cut(text);
         match self.bytes_left.checked_sub(text.len()) {
             Some(left) => {
                 self.bytes_left = left;

@@ -138,6 +138,15 @@ impl GuestError {
         }
     }
 
+    /// The error without the guest's own words, which may quote a line or a setting.
+    pub fn without_words(&self) -> String {
+        match self {
+            Self::Rejected { function, .. } => format!("the guest rejected the object in {function}"),
+            Self::Internal { function, .. } => format!("the guest failed in {function}, as it said itself"),
+            error => error.to_string(),
+        }
+    }
+
     /// Whether it is the component that failed: then `on_error` decides. What was
     /// rejected is an answer; time and the host's troubles say nothing about it.
     pub fn is_guests_fault(&self) -> bool {
@@ -152,12 +161,41 @@ impl GuestError {
     }
 }
 
+/// A guest's text as it can stand in an error: bounded, and in one line, without what
+/// moves a terminal's cursor.
+fn bounded(text: String) -> String {
+    cut(text).replace(char::is_control, " ")
+}
+
 /// Cuts a guest's text to [`MAX_TEXT`] bytes at a character's boundary.
-fn bounded(mut text: String) -> String {
+fn cut(mut text: String) -> String {
     if text.len() > MAX_TEXT {
         let end = (0..=MAX_TEXT).rev().find(|&end| text.is_char_boundary(end)).unwrap_or(0);
         text.truncate(end);
         text.push('…');
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_guest_s_text_is_one_line_of_bounded_length() {
+        assert_eq!(bounded("a\nlevel=ERROR \u{1b}[2J\u{9b}b €".to_owned()), "a level=ERROR  [2J b €");
+        let long = bounded("€".repeat(1_000));
+        assert!(long.len() <= MAX_TEXT + "…".len() && long.ends_with("€…"), "{long}");
+    }
+
+    #[test]
+    fn without_words_nothing_of_the_guest_s_own_is_said() {
+        let (function, text) = ("begin", "hunter2".to_owned());
+        for error in [GuestError::Rejected { function, text: text.clone() }, GuestError::Internal { function, text }] {
+            let words = error.without_words();
+            assert!(words.contains("in begin") && !words.contains("hunter2"), "{words}");
+        }
+        let limit = GuestError::Limit { function, limit: "fuel", detail: "7 units".to_owned() };
+        assert_eq!(limit.without_words(), limit.to_string());
+    }
 }

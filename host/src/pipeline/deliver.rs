@@ -181,7 +181,10 @@ fn end<W>(drained: Result<(), DeliveryError>, read: &mut BlockingSide<W>, ledger
     }
     match std::mem::replace(&mut read.result, Ok(())) {
         Err(Halt::Guest(GuestError::Rejected { .. })) => return End::Rejected(Reason::GuestRejected),
-        Err(Halt::Guest(error)) => return failed(error.name(), error.to_string()),
+        Err(Halt::Guest(error)) => {
+            let words = if job.guest_words { error.to_string() } else { error.without_words() };
+            return failed(error.name(), words);
+        }
         Err(Halt::GaveUp { name, error }) => return failed(name, error),
         Err(Halt::Read(error)) => {
             return match inner::<AwsError>(&error) {

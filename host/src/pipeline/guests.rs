@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::account::ComponentRun;
-use super::plan::Plan;
-use super::quarantine::{Patience, in_words, most_fuel};
+use super::plan::{Plan, around};
+use super::quarantine::{Patience, most_fuel};
 use super::slots::Turns;
 use super::{Halt, Job, Stop};
 use crate::guest::{Component, Exports, GuestError, GuestLog, Instance};
@@ -200,7 +200,7 @@ impl Guests {
     }
 
     fn instance(&mut self, component: &Component) -> Result<Instance, GuestError> {
-        let around = self.plan.around(&self.job.object, self.job.delivery.id(), self.job.now, &self.turns);
+        let around = around(&self.job.object, self.job.delivery.id(), self.job.now, &self.turns);
         self.turns.run(|| Instance::start(component, &around))
     }
 }
@@ -256,7 +256,7 @@ impl Guests {
         self.warnings.push(format!(
             "the tenant's component failed, and what it had not settled went through the default guest alone, \
              unfiltered (on_error: default): {}",
-            in_words(&error)
+            error.without_words()
         ));
         self.start_default()?;
         if transformed.is_some() && self.events == Some(true) { self.begin_default() } else { Ok(()) }
@@ -329,7 +329,7 @@ impl Guests {
     pub(super) fn poisoned(&mut self, records: u64, error: &GuestError) -> Result<String, Halt> {
         self.patience.poisoned(records, error)?;
         self.run.poison += records;
-        let (name, words) = (error.name(), in_words(error));
+        let (name, words) = (error.name(), error.without_words());
         Ok(format!("the component sha256:{} fails on this record: {name}: {words}", self.run.digest))
     }
 

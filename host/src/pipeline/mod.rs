@@ -44,7 +44,7 @@ pub use account::{ComponentRun, Difference, ShadowRun};
 pub use deliver::{deliver_events, deliver_object};
 pub use guests::{Guests, blocking};
 pub use ledger::Lines;
-pub use plan::{Plan, TenantGuest};
+pub use plan::{Plan, TenantGuest, parse_key};
 pub use shadow::compare_copy;
 pub use slots::GuestSlots;
 
@@ -76,6 +76,8 @@ pub struct Job {
     pub age_at: Option<i64>,
     /// Differences of a shadow are shown as they are, not as hashes.
     pub shadow_contents: bool,
+    /// Whoever sees errors may see the guest's own words in them, which may quote a line.
+    pub guest_words: bool,
 }
 
 /// How a delivery of an object ended.

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use super::Job;
 use super::guests::Guests;
 use super::slots::{GuestSlots, Turns};
-use crate::guest::{Component, Exports, GuestError, Instance, Surroundings};
+use crate::guest::{Component, Exports, GuestError, Instance, Surroundings, Used};
 use crate::model::{Delivery, ObjectId, OnError, Origin, hex};
 
 /// What fuel and memory a component takes, and how the lines that it fails on are found,
@@ -84,18 +84,11 @@ impl Plan {
     pub fn refine(&self, origin: &Arc<Origin>, object: &ObjectId, now: i64) -> Result<Arc<Origin>, GuestError> {
         match &self.tenant {
             Some(tenant) if tenant.component.exports().key_parser.is_some() => {
-                let mut turns = Turns::new(&self.slots);
-                let around = self.around(object, "", now, &turns);
-                let refined = turns.run(|| Instance::start(&tenant.component, &around)?.parse_key(&object.key))?;
-                refine(Origin::clone(origin), refined).map(Arc::new)
+                let (refined, _) = parse_key(&tenant.component, &self.slots, object, now);
+                refine(Origin::clone(origin), refined?).map(Arc::new)
             }
             _ => Ok(Arc::clone(origin)),
         }
-    }
-
-    /// What is around an instance that takes its turns with `turns`.
-    pub(super) fn around(&self, object: &ObjectId, delivery: &str, now: i64, turns: &Turns) -> Surroundings {
-        Surroundings { pause: Some(turns.pause()), ..Surroundings::of(object, delivery, now) }
     }
 
     /// Fresh instances for one delivery of one object.
@@ -105,6 +98,26 @@ impl Plan {
     pub fn start(&self, job: &Job) -> Result<Guests, GuestError> {
         Guests::start(self.clone(), job.clone())
     }
+}
+
+/// What a component makes of an object's key, when it has its turn; and what it used.
+pub fn parse_key(
+    component: &Component,
+    slots: &GuestSlots,
+    object: &ObjectId,
+    now: i64,
+) -> (Result<Origin, GuestError>, Used) {
+    let mut turns = Turns::new(slots);
+    let around = around(object, "", now, &turns);
+    turns.run(|| match Instance::start(component, &around) {
+        Ok(mut guest) => (guest.parse_key(&object.key), guest.used()),
+        Err(error) => (Err(error), Used::default()),
+    })
+}
+
+/// What is around an instance that takes its turns with `turns`.
+pub(super) fn around(object: &ObjectId, delivery: &str, now: i64, turns: &Turns) -> Surroundings {
+    Surroundings { pause: Some(turns.pause()), ..Surroundings::of(object, delivery, now) }
 }
 
 /// Takes from a tenant's key-parser what it may decide.
@@ -132,7 +145,10 @@ fn refine(origin: Origin, refined: Origin) -> Result<Origin, GuestError> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::model::Limits;
 
     fn origin() -> Origin {
         Origin {
@@ -143,6 +159,23 @@ mod tests {
             pod_name: "p".into(),
             environment: "production".into(),
         }
+    }
+
+    #[test]
+    fn whoever_reads_a_key_waits_for_its_turn() {
+        let engine = crate::guest::Engine::new(1, Limits::DEFAULT.memory_bytes).unwrap();
+        let bytes = crate::guest::assemble::parser("", ["c", "n", "t", "a", "p", "e"]);
+        let component = engine.load("parser", &bytes, Limits::default()).unwrap();
+        let (slots, object) = (GuestSlots::new(1), ObjectId { bucket: "b".to_owned(), key: "k".to_owned() });
+        let (done, is_done) = std::sync::mpsc::channel();
+        let slot = slots.take();
+        std::thread::scope(|scope| {
+            scope.spawn(|| done.send(parse_key(&component, &slots, &object, 0)).unwrap());
+            assert!(is_done.recv_timeout(Duration::from_millis(100)).is_err(), "all slots are taken");
+            drop(slot);
+            let (origin, used) = is_done.recv().unwrap();
+            assert_eq!((origin.unwrap().tenant_id.as_str(), used.calls), ("t", 1));
+        });
     }
 
     #[test]

@@ -120,6 +120,7 @@ fn job() -> Job {
         max_batch_events: 1,
         age_at: None,
         shadow_contents: false,
+        guest_words: true,
     }
 }
 

@@ -277,16 +277,8 @@ impl Patience {
              by themselves, at most {MOST_FAILURES} and {MOST_POISON} may; the search used {searched} units of fuel, \
              and may use as many as {MOST_SEARCHED_MIB} MiB of lines and {MOST_SEARCHED_STARTS} starts; the last \
              one: {}",
-            in_words(error)
+            error.without_words()
         );
         Halt::GaveUp { name: error.name(), error: text }
-    }
-}
-
-/// An error without the guest's own words, which may hold log contents.
-pub(super) fn in_words(error: &GuestError) -> String {
-    match error {
-        GuestError::Internal { function, .. } => format!("the guest failed in {function}, as it said itself"),
-        error => error.to_string(),
     }
 }

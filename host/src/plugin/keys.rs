@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use super::plans::{Inner, PlanError, Plans};
 use super::suspension::Place;
-use crate::guest::{Component, GuestError, Instance, Surroundings};
+use crate::guest::{Component, GuestError};
 use crate::model::{ObjectId, OnError, Origin, Plugin};
-use crate::pipeline::{ComponentRun, blocking};
+use crate::pipeline::{ComponentRun, blocking, parse_key};
 
 /// Why a key can't be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -49,8 +49,30 @@ impl Plans {
 
 impl Inner {
     async fn default_guests(&self, object: &ObjectId, now: i64) -> Result<Origin, KeyError> {
-        let (origin, _) = parse(&self.default, object, now).await;
+        let (origin, _) = self.parse(&self.default, object, now).await;
         origin.map_err(|error| KeyError::of(error, ""))
+    }
+
+    /// What a component makes of a key, and what that took.
+    async fn parse(
+        &self,
+        component: &Component,
+        object: &ObjectId,
+        now: i64,
+    ) -> (Result<Origin, GuestError>, ComponentRun) {
+        let (component, slots, object) = (component.clone(), self.slots.clone(), object.clone());
+        let mut run = ComponentRun { digest: component.digest().to_owned(), ..ComponentRun::default() };
+        let parsed = blocking("parse-key", move || Ok(parse_key(&component, &slots, &object, now)));
+        let origin = parsed.await.and_then(|(origin, used)| {
+            run.used = used;
+            origin.and_then(checked)
+        });
+        if let Err(error) = &origin
+            && error.is_guests_fault()
+        {
+            run.failures.insert(error.name(), 1);
+        }
+        (origin, run)
     }
 
     /// By KEY_PARSER, which decides all of the origin.
@@ -58,7 +80,7 @@ impl Inner {
         let failed = match self.key_parser(plugin).await {
             Err(error) => KeyError::Failed(error),
             Ok(guest) => {
-                let (origin, run) = parse(&guest.component, object, now).await;
+                let (origin, run) = self.parse(&guest.component, object, now).await;
                 self.metrics.component(Place::KEYS, &run);
                 match origin {
                     Ok(origin) => return Ok(origin),
@@ -79,27 +101,6 @@ impl Inner {
             failed => Err(failed),
         }
     }
-}
-
-/// What a component makes of a key, and what that took.
-async fn parse(component: &Component, object: &ObjectId, now: i64) -> (Result<Origin, GuestError>, ComponentRun) {
-    let (component, object) = (component.clone(), object.clone());
-    let mut run = ComponentRun { digest: component.digest().to_owned(), ..ComponentRun::default() };
-    let parsed = blocking("parse-key", move || {
-        let mut guest = Instance::start(&component, &Surroundings::of(&object, "", now))?;
-        let origin = guest.parse_key(&object.key).and_then(checked);
-        Ok((origin, guest.used()))
-    });
-    let origin = parsed.await.and_then(|(origin, used)| {
-        run.used = used;
-        origin
-    });
-    if let Err(error) = &origin
-        && error.is_guests_fault()
-    {
-        run.failures.insert(error.name(), 1);
-    }
-    (origin, run)
 }
 
 /// Each part of an origin becomes part of a path, whoever made it.

@@ -47,7 +47,10 @@ impl Planned {
                 if on_error != OnError::Default {
                     return Err(error);
                 }
-                self.warnings.push(format!("{error}; the default guest's reading of the key stands, as on_error says"));
+                self.warnings.push(format!(
+                    "{}; the default guest's reading of the key stands, as on_error says",
+                    error.without_words()
+                ));
                 Ok(Arc::clone(origin))
             }
             refined => refined,

@@ -102,7 +102,7 @@ pub(super) struct Inner {
     loader: Box<dyn Load>,
     /// What of the loader's counts the metrics have.
     loads: Mutex<LoaderStats>,
-    slots: GuestSlots,
+    pub(super) slots: GuestSlots,
     suspends: bool,
     suspensions: Suspensions,
     warned: Throttle,

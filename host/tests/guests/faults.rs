@@ -43,6 +43,13 @@ fn a_fault_in_begin_transform_or_end_fails_the_delivery() {
 }
 
 #[test]
+fn the_guest_s_own_words_are_for_those_who_may_see_them() {
+    let came = Case::hostile("transform:internal").without_words().run();
+    came.fails("guest-internal", &["the guest failed in transform, as it said itself"]);
+    assert!(!format!("{:?}", came.delivered).contains("lost my way"), "{:?}", came.delivered);
+}
+
+#[test]
 fn a_fault_in_wants_is_an_error_and_never_a_yes() {
     for (fault, name, says) in FAULTS {
         let error = Case::hostile(&format!("wants:{fault}")).wants().unwrap_err();

@@ -69,6 +69,7 @@ pub(crate) struct Case {
     settings: Vec<(String, String)>,
     shadow: Option<(Component, Vec<(String, String)>)>,
     shadow_contents: bool,
+    guest_words: bool,
     input: Vec<u8>,
     chunk_bytes: usize,
     resume_from: u64,
@@ -88,8 +89,8 @@ impl Case {
     pub(crate) fn of(tenant: Option<&Component>) -> Self {
         let tenant = tenant.cloned();
         let (settings, input, chunk_bytes) = (Vec::new(), Vec::new(), 1 << 16);
-        let (shadow, shadow_contents, on_error) = (None, false, OnError::Retry);
-        Self { tenant, settings, shadow, shadow_contents, input, chunk_bytes, resume_from: 0, on_error }
+        let (shadow, shadow_contents, guest_words, on_error) = (None, false, true, OnError::Retry);
+        Self { tenant, settings, shadow, shadow_contents, guest_words, input, chunk_bytes, resume_from: 0, on_error }
     }
 
     pub(crate) fn set(mut self, name: &str, value: &str) -> Self {
@@ -127,6 +128,11 @@ impl Case {
     /// The operator may see what differs.
     pub(crate) fn shadow_contents(self) -> Self {
         Self { shadow_contents: true, ..self }
+    }
+
+    /// Nobody may see the guest's own words.
+    pub(crate) fn without_words(self) -> Self {
+        Self { guest_words: false, ..self }
     }
 
     /// The same without what is beside it.
@@ -167,6 +173,7 @@ impl Case {
             max_batch_events: 10_000,
             age_at: Some(NOW),
             shadow_contents: self.shadow_contents,
+            guest_words: self.guest_words,
         }
     }
 

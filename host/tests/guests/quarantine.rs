@@ -1,15 +1,16 @@
 //! `on_error: quarantine`: the records that a component fails on are found and
 //! dead-lettered, and all others delivered.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use log_processor::delivery::batch::Batch;
 use log_processor::delivery::port::{DeliveryError, EventSink, Rejected};
-use log_processor::model::{DeadLetter, Limits, OnError, Reason};
+use log_processor::model::{DeadLetter, Delivery, Limits, OnError, Origin, Reason};
 use log_processor::pipeline::{End, Stop};
 use proptest::prelude::*;
 
-use crate::harness::{Came, Case, WORLD, block_on, limits, record};
+use crate::harness::{Came, Case, WORLD, block_on, cloudwatch, limits, record};
 
 /// The hostile guest, which traps over lines that say `bad`.
 fn hostile(mode: &str) -> Case {
@@ -362,6 +363,35 @@ fn an_attempt_goes_on_from_any_event() {
             assert_eq!((came.counts(), came.component()), (whole.counts(), whole.component()));
         }
     }
+}
+
+#[test]
+fn the_number_of_an_event_holds_only_for_what_decides_events() {
+    let digest = |case: &Case, change: fn(&mut Origin, &mut Delivery)| {
+        let job = case.job(cloudwatch());
+        let (mut origin, mut delivery) = (Origin::clone(&job.origin), Delivery::clone(&job.delivery));
+        change(&mut origin, &mut delivery);
+        case.plan().digest(1 << 20, &origin, &delivery)
+    };
+    let case = || Case::of(Some(&WORLD.both)).set("poison", "hunter2");
+    let other = Limits { fuel_per_mib: 7_000_000, ..limits() };
+    let all = [
+        digest(&case(), |_, _| ()),
+        digest(&case().on_error(OnError::Quarantine), |_, _| ()),
+        digest(&case().on_error(OnError::Default), |_, _| ()),
+        digest(&case().set("more", ""), |_, _| ()),
+        digest(&Case::of(Some(&WORLD.both.with_limits(other))).set("poison", "hunter2"), |_, _| ()),
+        digest(&Case::of(Some(&WORLD.hostile)).set("poison", "hunter2"), |_, _| ()),
+        digest(&Case::of(None), |_, _| ()),
+        digest(&case(), |origin, _| origin.application = "other".to_owned()),
+        digest(&case(), |_, delivery| delivery.groups = vec!["other".to_owned()]),
+        digest(&case(), |_, delivery| delivery.desired_logs = vec!["other".to_owned()]),
+    ];
+    assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), all.len(), "{all:?}");
+    assert!(all.iter().all(|digest| digest.len() == 64 && !digest.contains("hunter2")));
+    assert_eq!(all[0], digest(&case(), |_, _| ()));
+    // What only a shadow does, and who sees its log, decides nothing.
+    assert_eq!(all[0], digest(&case().shadow(&WORLD.hostile, &[]), |_, _| ()));
 }
 
 #[test]

@@ -206,6 +206,7 @@ impl One<'_> {
             max_batch_events: self.run.max_batch_events,
             age_at: Some(last_modified),
             shadow_contents: self.run.shadow_contents,
+            guest_words: true,
         }
     }
 

@@ -243,6 +243,7 @@ impl One<'_> {
             // CloudWatch Logs judges by its own clock, and says so.
             age_at: None,
             shadow_contents: self.processor.bounds.shadow_contents,
+            guest_words: self.logs_to_operator(),
         }
     }
 

@@ -55,8 +55,15 @@ impl One<'_> {
     async fn guest_failed(&self, error: GuestError) -> Entry {
         match error {
             GuestError::Rejected { text, .. } => self.refused(&text).await,
-            error => self.entry(Outcome::Failed).because(error.name(), error.to_string()),
+            error if self.logs_to_operator() => self.entry(Outcome::Failed).because(error.name(), error.to_string()),
+            error => self.entry(Outcome::Failed).because(error.name(), error.without_words()),
         }
+    }
+
+    /// Whether what guests say of the tenant's lines may be seen in the processor's log.
+    pub(super) fn logs_to_operator(&self) -> bool {
+        let tenant = self.planned.as_ref().and_then(|planned| planned.plan.tenant.as_ref());
+        tenant.is_some_and(|tenant| tenant.logs_to_operator)
     }
 
     /// A guest refused the object for good.
@@ -64,7 +71,10 @@ impl One<'_> {
         let detail = format!("the guest rejected the object: {text}");
         let letter = DeadLetter::whole(&self.work.id, Reason::GuestRejected, detail).of(self.delivery);
         match self.own_letters().write(&[letter]).await {
-            Ok(()) => self.entry(Outcome::Rejected).because(Reason::GuestRejected.name(), text),
+            Ok(()) => {
+                let words = if self.logs_to_operator() { text } else { "the guest says why in the dead letter" };
+                self.entry(Outcome::Rejected).because(Reason::GuestRejected.name(), words)
+            }
             Err(error) => self.entry(Outcome::Failed).because(error.name, error.text),
         }
     }

@@ -191,8 +191,8 @@ impl Shadow {
     /// A failure in words: never the guest's own, which may quote a line.
     fn words(&self, error: &GuestError) -> String {
         match error {
-            GuestError::Internal { function, .. } if !self.job.shadow_contents => {
-                format!("the guest failed in {function}; its words are shown where PLUGIN_SHADOW_CONTENTS is on")
+            GuestError::Internal { .. } if !self.job.shadow_contents => {
+                format!("{}; its words are shown where PLUGIN_SHADOW_CONTENTS is on", error.without_words())
             }
             error => error.to_string(),
         }
