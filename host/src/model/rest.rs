@@ -42,8 +42,14 @@ impl Rest {
         Ok(())
     }
 
-    /// It failed; how long it is left alone now.
+    /// It failed; how long it is left alone now. What fails while it is left alone began
+    /// before, at the same time as others: it says nothing new.
     pub fn failed(&mut self, now: Instant) -> Duration {
+        if let Some(rest) =
+            self.until.and_then(|until| until.checked_duration_since(now)).filter(|rest| !rest.is_zero())
+        {
+            return rest;
+        }
         self.failures = self.failures.saturating_add(1);
         self.trial = None;
         if self.failures < Self::FAILURES {
@@ -100,9 +106,29 @@ mod tests {
     #[test]
     fn rests_are_bounded_and_stale_in_the_end() {
         let (mut rest, start) = (Rest::default(), Instant::now());
-        let longest = (0..100).map(|_| rest.failed(start)).max();
-        assert_eq!(longest, Some(Rest::LONGEST));
-        assert!(!rest.is_stale(start + Rest::LONGEST * 2));
-        assert!(rest.is_stale(start + Rest::LONGEST * 3));
+        let mut now = start;
+        let mut longest = Duration::ZERO;
+        for _ in 0..100 {
+            longest = rest.failed(now);
+            now += longest;
+        }
+        assert_eq!(longest, Rest::LONGEST);
+        assert!(!rest.is_stale(now + Rest::LONGEST));
+        assert!(rest.is_stale(now + Rest::LONGEST * 2));
+    }
+
+    #[test]
+    fn failures_of_what_was_begun_before_lengthen_no_rest() {
+        let (mut rest, start) = (Rest::default(), Instant::now());
+        for _ in 0..Rest::FAILURES {
+            rest.failed(start);
+        }
+        let second = Duration::from_secs(1);
+        for _ in 0..64 {
+            assert_eq!(rest.failed(start + second), Rest::FIRST - second);
+        }
+        let over = start + Rest::FIRST;
+        assert_eq!(rest.check(over), Ok(()));
+        assert_eq!(rest.failed(over), Rest::FIRST * 2, "the trial's own");
     }
 }
