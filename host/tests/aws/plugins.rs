@@ -210,6 +210,25 @@ fn what_keeps_failing_is_left_alone_until_it_is_another() {
     process.kill();
 }
 
+#[test]
+fn the_rest_of_a_component_that_cannot_be_had_is_no_destinations() {
+    let lab = lab();
+    let tenant = lab.scene.add_cloudwatch_tenant("acme");
+    let other = json!({"sha256": {"S": Digest::of(b"something else").to_string()}});
+    name(&lab, &tenant, &plugin(&lab, "a.wasm", &fixture("rewriter"), &other));
+    let process = lab.sqs();
+    for number in 0..3 {
+        let key = lab.announced("acme", &number.to_string(), &records("acme", 5));
+        assert_eq!(outcome(&process, &key), "cloudwatch=failed(component-digest)");
+    }
+    let line = process.line("the third", |line| {
+        line["message"] == "sent back to the queue" && line["delay_seconds"].as_u64() > Some(20)
+    });
+    assert_eq!(line["why"], "suspended", "{line}");
+    assert_eq!(process.metric("log_processor_requeues_total", &["breaker"]), 0.0);
+    process.kill();
+}
+
 /// A key-parser that makes this of every key of a tenant's.
 fn refining(tenant: &str, application: &str, pod: &str) -> Vec<u8> {
     parser("", ["prod-1", tenant, tenant, application, pod, "production"])

@@ -62,6 +62,7 @@ impl Processor {
             filter_log_lines: 0,
             wait: Duration::ZERO,
             waited: false,
+            suspended: false,
         };
         let mut entry = one.permitted().await;
         entry.guest_log_lines += one.filter_log_lines;
@@ -111,6 +112,8 @@ pub(super) struct One<'a> {
     pub(super) filter_log_lines: u64,
     /// Not to be tried before that.
     pub(super) wait: Duration,
+    /// That is for its component's sake, not the destination's.
+    pub(super) suspended: bool,
     /// Its turn never came, or its component is left alone.
     pub(super) waited: bool,
 }
@@ -330,6 +333,7 @@ impl One<'_> {
         let mut left = self.work.left(Some(self.delivery.id()), entry.error.clone().unwrap_or_default());
         left.resume = Resume { delivery: left.resume.delivery, ..reached };
         let interrupted = entry.outcome == Outcome::Interrupted;
-        Left { progress, waited: self.waited, interrupted, wait: self.wait, ..left }
+        let (waited, wait, suspended) = (self.waited, self.wait, self.suspended);
+        Left { progress, waited, interrupted, wait, suspended, ..left }
     }
 }

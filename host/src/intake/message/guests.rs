@@ -16,7 +16,7 @@ impl One<'_> {
         let mut planned = match self.processor.plans.plan(self.delivery).await {
             Ok(planned) => planned,
             Err(error) => {
-                (self.wait, self.waited) = (error.wait, error.is_suspended());
+                (self.wait, self.waited, self.suspended) = (error.wait, error.is_suspended(), !error.wait.is_zero());
                 return Err(error.of(self.entry(Outcome::Failed)));
             }
         };

@@ -31,6 +31,8 @@ pub(super) struct Left {
     pub(super) interrupted: bool,
     /// Not before that.
     pub(super) wait: Duration,
+    /// That is for its component's sake, not the destination's.
+    pub(super) suspended: bool,
     /// Why.
     pub(super) error: String,
     /// What it is remembered by.
@@ -67,6 +69,7 @@ impl Work<'_> {
             waited: false,
             interrupted: false,
             wait: Duration::ZERO,
+            suspended: false,
             error,
             remembered: None,
         }
@@ -108,8 +111,9 @@ impl Processor {
             }
             Err(KeyError::Failed(error)) => {
                 let failed = entry(Outcome::Failed).because(error.name, error.text.as_str());
-                let (waited, wait) = (error.is_suspended(), error.wait);
-                return self.without_delivery(failed, Some(Left { waited, wait, ..work.left(None, error.text) }));
+                let (waited, wait, suspended) = (error.is_suspended(), error.wait, !error.wait.is_zero());
+                let left = Left { waited, wait, suspended, ..work.left(None, error.text) };
+                return self.without_delivery(failed, Some(left));
             }
         };
         let entry = |outcome| Entry::new(&work.id, Some(&origin.tenant_id), None, outcome);

@@ -56,7 +56,7 @@ impl Processor {
 
     /// It is another message's by now.
     fn sent(&self, message: &Message, left: Left) {
-        let why = match (left.interrupted, left.waited, left.wait.is_zero()) {
+        let why = match (left.interrupted, left.suspended, left.wait.is_zero()) {
             (true, ..) => "interrupted",
             (false, true, _) => "suspended",
             (false, false, false) => "breaker",
