@@ -41,6 +41,11 @@ impl PlanError {
         self.name == SUSPENDED
     }
 
+    /// Says that no item names the component, but a variable of the operator's.
+    fn named_by(self, variable: &str) -> Self {
+        Self { text: format!("{variable}: {}", self.text), ..self }
+    }
+
     /// What came of the delivery.
     #[must_use]
     pub fn of(&self, mut entry: Entry) -> Entry {
@@ -151,7 +156,7 @@ impl Plans {
         let tenant = match self.active(delivery) {
             None => None,
             Some(Which::CommandLine(_)) => self.command_line(delivery)?,
-            Some(Which::Named(plugin)) => match self.0.load(&place(delivery, false), &plugin).await {
+            Some(Which::Named(plugin)) => match self.named(delivery, &plugin).await {
                 Ok(guest) => Some(guest),
                 Err(Missing { error, .. }) if plugin.on_error != OnError::Default => return Err(error),
                 Err(missing) => {
@@ -193,6 +198,15 @@ impl Plans {
             || parts.command_line.as_ref().map(|guest| Which::CommandLine(guest.component.digest().to_owned()));
         let default = || parts.default_plugin.clone().map(Which::Named);
         delivery.plugins.active.clone().map(Which::Named).or_else(command_line).or_else(default)
+    }
+
+    /// The active component that the item names, or DEFAULT_PLUGIN.
+    async fn named(&self, delivery: &Delivery, plugin: &Arc<Plugin>) -> Result<TenantGuest, Missing> {
+        let guest = self.0.load(&place(delivery, false), plugin).await;
+        guest.map_err(|missing| match delivery.plugins.active {
+            Some(_) => missing,
+            None => Missing { error: missing.error.named_by("DEFAULT_PLUGIN"), ..missing },
+        })
     }
 
     /// It is loaded already, but may be left alone.
@@ -303,14 +317,14 @@ impl Inner {
         let place = Place::keys();
         let mut guest = self.load(&place, plugin).await;
         if guest.as_ref().is_ok_and(|guest| guest.component.exports().key_parser.is_none()) {
-            let text = format!("KEY_PARSER: {} exports no key-parser", plugin.component);
+            let text = format!("{} exports no key-parser", plugin.component);
             let error = PlanError { name: "component-refused", text, wait: Duration::ZERO, component: None };
             guest = Err(Missing { error, digest: String::new() });
         }
         if guest.is_ok() {
             self.suspensions.succeeded(&place, &Which::Named(Arc::clone(plugin)));
         }
-        guest.map_err(|missing| missing.error)
+        guest.map_err(|missing| missing.error.named_by("KEY_PARSER"))
     }
 
     fn ended(&self, place: &Place, which: &Which, failed: Option<&str>, entry: &Entry, now: Instant) {

@@ -363,3 +363,16 @@ async fn a_key_parser_is_left_alone_where_it_cannot_be_had_but_not_for_a_key() {
     let (plans, _) = Lab::with_key_parser("one", OnError::Retry);
     assert_eq!(failure(&plans).await, "component-refused", "it exports no key-parser");
 }
+
+#[tokio::test]
+async fn what_the_operator_names_fails_in_the_name_of_its_variable() {
+    let (plans, _) = Lab::with_key_parser("gone", OnError::Retry);
+    let Err(KeyError::Failed(error)) = plans.parse_key(&object(), 0).await else { panic!() };
+    assert_eq!(error.text, "KEY_PARSER: file:gone is missing");
+    let mut lab = Lab::new();
+    lab.inner.default_plugin = Some(plugin("gone"));
+    let plans = lab.plans();
+    assert_eq!(plans.plan(&delivery(None, None)).await.err().unwrap().text, "DEFAULT_PLUGIN: file:gone is missing");
+    let error = plans.plan(&delivery(Some(plugin("lost")), None)).await.err().unwrap();
+    assert_eq!(error.text, "file:lost is missing", "an item's own");
+}
