@@ -7,7 +7,7 @@ mod folder;
 
 use std::ffi::OsString;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use self::folder::Folder;
@@ -181,7 +181,8 @@ impl Cache {
     /// Warns, once in the life of the process.
     fn tell(&self, what: &str) {
         if !self.told.swap(true, Ordering::Relaxed) {
-            tracing::warn!(folder = ?self.options.folder, "{what}");
+            let folder = self.options.folder.as_deref().unwrap_or_else(|| Path::new("")).display();
+            tracing::warn!(%folder, "{what}");
         }
     }
 
