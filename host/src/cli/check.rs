@@ -164,8 +164,8 @@ fn dead_letters(named: &[(Arc<Plugin>, String)], findings: &mut Findings) {
     let by: BTreeSet<&String> = quarantining.map(|(_, by)| by).collect();
     if !by.is_empty() {
         let by: Vec<String> = by.into_iter().cloned().collect();
-        let what = "on_error is quarantine, and DEAD_LETTER names no place for what is quarantined: it would be \
-                    counted, and lost; set DEAD_LETTER";
+        let what = "on_error is quarantine, and DEAD_LETTER names no place for what is quarantined: deliveries fail \
+                    where there is any; set DEAD_LETTER";
         findings.problem(operator::shown(&by), what);
     }
 }
@@ -190,7 +190,10 @@ async fn components(
     for (loaded, Named { plugin, by }) in loaded.collect::<Vec<_>>().await {
         let about = operator::shown(&by);
         match loaded {
-            Err(failed) => findings.problem(about, format!("{} ({})", failed.text, failed.name)),
+            Err(failed) => {
+                let sha256 = plugin.sha256.map_or_else(|| "-".to_owned(), |digest| digest.to_string());
+                findings.problem(about, format!("{} ({}; sha256 {sha256})", failed.text, failed.name));
+            }
             Ok(exports) => {
                 if by.iter().any(|by| by == "KEY_PARSER") && exports.key_parser.is_none() {
                     findings.problem("KEY_PARSER", format!("{} exports no key-parser", plugin.component));
@@ -211,8 +214,10 @@ impl Findings {
     /// For people: what is wrong last, where it is seen.
     fn text(&self) -> String {
         let mut lines = Vec::new();
-        for Good { component, exports, named_by, .. } in &self.components {
-            lines.push(format!("good: {component}: {}; named by {}", exports.join(", "), operator::shown(named_by)));
+        for Good { component, sha256, exports, named_by } in &self.components {
+            let (sha256, exports) = (sha256.as_deref().unwrap_or("-"), exports.join(", "));
+            lines
+                .push(format!("good: {component}: sha256 {sha256}: {exports}; named by {}", operator::shown(named_by)));
         }
         lines.extend(self.warnings.iter().map(|Finding { about, what }| format!("warning: {about}: {what}")));
         lines.extend(self.problems.iter().map(|Finding { about, what }| format!("problem: {about}: {what}")));

@@ -12,7 +12,7 @@ fn a_file_that_is_good() {
     said(
         &ended,
         0,
-        &["good: file:", "record-rewrite@0.1.0", "tenants 1, deliveries 1, roles 0, components 1; problems 0"],
+        &["good: file:", &digest, "record-rewrite@0.1.0", "tenants 1, deliveries 1, roles 0, components 1; problems 0"],
     );
     assert_eq!(folder.cached(), [""; 0], "checking keeps nothing");
 }
