@@ -10,7 +10,7 @@ use crate::cli::Exit;
 use crate::cli::arguments::InspectArguments;
 use crate::cli::modes::{Fatal, fatal};
 use crate::cli::operator::{self, Told};
-use crate::guest::{Engine, Given, read_component};
+use crate::guest::{Engine, Given, Seal, read_component};
 use crate::model::{ComponentRef, Digest, Limits};
 use crate::pipeline::blocking;
 use crate::tenant::plugin::{LIMITS, component, of_operator};
@@ -119,8 +119,9 @@ impl Inspection {
         self.exports = names.exports;
         let import = |(name, given)| Import { name, given: word(given) };
         self.imports = names.imports.into_iter().map(import).collect();
-        engine.load(&self.component, bytes, limits)?;
-        self.compiled_bytes = Some(engine.precompile(bytes)?.len());
+        let component = engine.load(&self.component, bytes, limits)?;
+        let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        self.compiled_bytes = Some(engine.seal(&component, Digest::of(bytes), length, Seal::OwnFolder)?.len());
         Ok(())
     }
 
