@@ -1,6 +1,7 @@
 //! What a guest returned, believed only after it was checked. Each line must be
 //! able to get exactly one outcome from it.
 
+use super::limits::setting;
 use super::{GuestError, bounded, contract};
 use crate::model::Event;
 use crate::model::Limits;
@@ -134,25 +135,24 @@ impl Open {
         let (most_items, most_bytes) = (limits.most_output_items(input), limits.most_output_bytes(input));
         let Size { items, bytes, longest, notes } = out;
         let detail = if longest > limits.message_bytes {
-            format!(
-                "one record has {longest} bytes, at most {} may be (PLUGIN_MAX_MESSAGE_BYTES)",
-                limits.message_bytes
-            )
+            let (most, setting) = (limits.message_bytes, setting::MESSAGE);
+            format!("one record has {longest} bytes, at most {most} may be ({setting})")
         } else if items > most_items || bytes > most_bytes {
             // Which of the limits is the one that counts for so much input.
             let setting = if items > most_items && most_items == limits.output_events {
-                "PLUGIN_MAX_OUTPUT_EVENTS"
+                setting::OUTPUT_EVENTS
             } else if items <= most_items && most_bytes == limits.output_bytes {
-                "PLUGIN_MAX_OUTPUT_BYTES"
+                setting::OUTPUT_BYTES
             } else {
-                "PLUGIN_MAX_OUTPUT_RATIO"
+                setting::OUTPUT_RATIO
             };
             format!(
                 "{items} records of {bytes} bytes came of {input} bytes, at most {most_items} and {most_bytes} may ({setting})"
             )
         } else if notes > most_items {
             format!(
-                "{notes} notes came of {input} bytes, at most {most_items} may (PLUGIN_MAX_OUTPUT_EVENTS); one note can be about many lines"
+                "{notes} notes came of {input} bytes, at most {most_items} may ({}); one note can be about many lines",
+                setting::OUTPUT_EVENTS
             )
         } else {
             return Ok(());
@@ -335,7 +335,12 @@ mod tests {
         };
         assert!(make("1234567\n1\n1234567\n").is_ok());
         for long in ["12345678\n", "1\n12345678\n1\n", "1\n12345678"] {
-            assert!(make(long).unwrap_err().contains("8 bytes, at most 7 may be (PLUGIN_MAX_MESSAGE_BYTES)"), "{long}");
+            assert!(
+                make(long).unwrap_err().contains(
+                    "8 bytes, at most 7 may be (`max_message_bytes` in the item's limits, PLUGIN_MAX_MESSAGE_BYTES)"
+                ),
+                "{long}"
+            );
         }
     }
 

@@ -55,7 +55,8 @@ pub enum LoadError {
     Start(String),
     /// It exports nothing of the contract.
     #[error(
-        "the component exports no interface of the contract log-router:plugin (key-parser, log-filter, record-rewrite, record-transform, settings-check); it exports: {0}"
+        "the component exports no interface of the contract log-router:plugin (key-parser, log-filter, record-rewrite, record-transform, settings-check); it exports: {exported}",
+        exported = if .0.is_empty() { "nothing" } else { .0 }
     )]
     NoExport(String),
     /// It exports something of another version of the contract, or of none.

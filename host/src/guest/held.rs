@@ -40,8 +40,9 @@ impl HeldBack {
             return Ok(());
         }
         let detail = format!(
-            "{} bytes of lines are held back, at most {limit} may be (PLUGIN_MAX_HELD_BYTES): settle lines sooner",
-            self.bytes
+            "{} bytes of lines are held back, at most {limit} may be ({}): settle lines sooner",
+            self.bytes,
+            super::limits::setting::HELD_BACK
         );
         Err(GuestError::Limit { function, limit: "held-back", detail })
     }

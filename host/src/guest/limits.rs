@@ -1,9 +1,23 @@
-//! What a guest may use: what follows from the numbers for a call.
+//! What a guest may use: what follows from the numbers for a call, and what they are
+//! called where somebody sets them.
 
 use crate::model::Limits;
 
 /// Bytes in a MiB.
 const MIB: usize = 1024 * 1024;
+
+/// A limit as errors name it: by whichever of the two it was set.
+pub(super) mod setting {
+    pub(in crate::guest) const MEMORY: &str = "`memory_bytes` in the item's limits, PLUGIN_MEMORY_BYTES";
+    pub(in crate::guest) const FUEL_PER_MIB: &str = "`fuel_per_mib` in the item's limits, PLUGIN_FUEL_PER_MIB";
+    pub(in crate::guest) const START_FUEL: &str = "`start_fuel` in the item's limits, PLUGIN_START_FUEL";
+    pub(in crate::guest) const OUTPUT_RATIO: &str = "`max_output_ratio` in the item's limits, PLUGIN_MAX_OUTPUT_RATIO";
+    pub(in crate::guest) const OUTPUT_BYTES: &str = "`max_output_bytes` in the item's limits, PLUGIN_MAX_OUTPUT_BYTES";
+    pub(in crate::guest) const OUTPUT_EVENTS: &str =
+        "`max_output_events` in the item's limits, PLUGIN_MAX_OUTPUT_EVENTS";
+    pub(in crate::guest) const MESSAGE: &str = "`max_message_bytes` in the item's limits, PLUGIN_MAX_MESSAGE_BYTES";
+    pub(in crate::guest) const HELD_BACK: &str = "`held_back_bytes` in the item's limits, PLUGIN_MAX_HELD_BYTES";
+}
 
 impl Limits {
     /// What the default guest may use: it is the operator's own, and a line of

@@ -87,7 +87,9 @@ pub enum GuestError {
         detail: String,
     },
     /// It took longer than it may: a busy machine, maybe, so not the guest's fault.
-    #[error("the guest was stopped in {function} after {seconds} s at work (PLUGIN_TIMEOUT)")]
+    #[error(
+        "the guest was stopped in {function} after {seconds} s at work (`timeout_seconds` in the item's limits, PLUGIN_TIMEOUT)"
+    )]
     Timeout {
         /// Function of the contract.
         function: &'static str,

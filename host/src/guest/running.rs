@@ -12,6 +12,7 @@ use wasmtime::component::{ComponentNamedList, Instance as Handle, Lift, Lower, T
 use wasmtime::{PoolConcurrencyLimitError, Store, Trap};
 
 use super::component::Component;
+use super::limits::setting;
 use super::log::GuestLog;
 use super::state::{HANDLES, SLICE, State};
 use super::wasi::Stopped;
@@ -236,7 +237,7 @@ impl Budget {
         match (error.downcast_ref::<Trap>(), error.downcast_ref::<Stopped>()) {
             (Some(Trap::OutOfFuel), _) => {
                 // What has no lines for its input has a budget of its own.
-                let setting = if fuel == limits.start_fuel { "PLUGIN_START_FUEL" } else { "PLUGIN_FUEL_PER_MIB" };
+                let setting = if fuel == limits.start_fuel { setting::START_FUEL } else { setting::FUEL_PER_MIB };
                 limit(
                     "fuel",
                     format!("{fuel} units were used up: an endless loop, or too much work for the input ({setting})"),
@@ -245,7 +246,8 @@ impl Budget {
             (_, Some(Stopped::Forbidden(what))) => GuestError::Forbidden { function, what: bounded(what.clone()) },
             // A guest whose memory can't grow usually traps or exits in its own allocator.
             _ if state.memory.denied => {
-                limit("memory", format!("more than {} bytes were asked for (PLUGIN_MEMORY_BYTES)", limits.memory_bytes))
+                let (most, setting) = (limits.memory_bytes, setting::MEMORY);
+                limit("memory", format!("more than {most} bytes were asked for ({setting})"))
             }
             (Some(trap), _) => GuestError::Trap { function, what: trap.to_string() },
             (_, Some(stopped)) => GuestError::Trap { function, what: stopped.to_string() },
@@ -263,8 +265,8 @@ impl Budget {
             return GuestError::Host { what: bounded(text) };
         }
         if text.contains("fuel allocated for hostcalls") {
-            let detail =
-                format!("more was returned than the host may copy: {} bytes (PLUGIN_MAX_OUTPUT_RATIO)", self.copied);
+            let (copied, setting) = (self.copied, setting::OUTPUT_RATIO);
+            let detail = format!("more was returned than the host may copy: {copied} bytes ({setting})");
             return GuestError::Limit { function, limit: "output", detail };
         }
         if BOUNDS.iter().any(|&part| text.contains(part)) {

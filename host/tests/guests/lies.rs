@@ -70,7 +70,15 @@ fn what_the_operator_sees_names_the_limit_its_number_and_its_setting() {
         assert!(came.messages().is_empty() && came.sink.letters.is_empty(), "{mode}");
     };
     let short = log_processor::model::Limits { message_bytes: 4, ..limits() };
-    says("honest", short, &["5 bytes", "at most 4 may be (PLUGIN_MAX_MESSAGE_BYTES)", "in transform"]);
+    says(
+        "honest",
+        short,
+        &[
+            "5 bytes",
+            "at most 4 may be (`max_message_bytes` in the item's limits, PLUGIN_MAX_MESSAGE_BYTES)",
+            "in transform",
+        ],
+    );
     let few = log_processor::model::Limits { output_events: 5, ..limits() };
     assert_eq!(came("honest", few.clone()).is_complete().messages(), ["one", "two", "three"]);
     says("twice", few, &["6 records", "at most 5", "PLUGIN_MAX_OUTPUT_EVENTS"]);
