@@ -1,7 +1,7 @@
 //! `log-processor check`: what is wrong with settings, tenants, roles and components,
 //! before records wait for it. Nothing is changed, and nothing kept.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use futures_util::StreamExt;
@@ -180,14 +180,22 @@ async fn components(
     let mut options = told.loader_options(aws);
     // Nothing is taken from the cache, nor left there.
     options.cache.folder = None;
-    let loader = &Loader::new(told.engine()?, options);
+    let (engine, options) = (&told.engine()?, &options);
     let named = operator::once(named, Plugin::clone);
     findings.looked_at.components = named.len();
-    let loaded = futures_util::stream::iter(named)
-        // Of each component only what is said of it: there may be thousands.
-        .map(|named| async move { (loader.load(&named.plugin).await.map(|component| component.exports()), named) })
+    let loaded = futures_util::stream::iter(by_place(named))
+        .map(|of_place| async move {
+            // One for each place: that another has the same bytes says nothing about this one.
+            let loader = Loader::new(engine.clone(), options.clone());
+            let mut loaded = Vec::new();
+            for named in of_place {
+                // Only what is said of it: there may be thousands.
+                loaded.push((loader.load(&named.plugin).await.map(|component| component.exports()), named));
+            }
+            loaded
+        })
         .buffered(AT_ONCE);
-    for (loaded, Named { plugin, by }) in loaded.collect::<Vec<_>>().await {
+    for (loaded, Named { plugin, by }) in loaded.collect::<Vec<_>>().await.into_iter().flatten() {
         let about = operator::shown(&by);
         match loaded {
             Err(failed) => {
@@ -208,6 +216,20 @@ async fn components(
         }
     }
     Ok(())
+}
+
+/// Those together that name the same bytes at the same place, with settings of their own.
+fn by_place(named: Vec<Named>) -> Vec<Vec<Named>> {
+    let (mut places, mut all) = (HashMap::new(), Vec::<Vec<Named>>::new());
+    for named in named {
+        let place = (named.plugin.component.clone(), named.plugin.sha256);
+        let place = *places.entry(place).or_insert(all.len());
+        match all.get_mut(place) {
+            Some(known) => known.push(named),
+            None => all.push(vec![named]),
+        }
+    }
+    all
 }
 
 impl Findings {
