@@ -38,7 +38,7 @@ pub(super) const PLUGIN_COMPILED: Variable = Variable::text(
     "PLUGIN_COMPILED",
     NONE,
     "s3://bucket/prefix, and PLUGIN_CACHE_KEY beside it",
-    "where `guest precompile --publish` puts compiled components",
+    "where `guest precompile --publish` puts compiled components, and all modes find them",
 );
 pub(super) const PLUGIN_SHADOW_CONTENTS: Variable = Variable {
     name: "PLUGIN_SHADOW_CONTENTS",
@@ -50,7 +50,7 @@ pub(super) const PLUGIN_CACHE_BYTES: Variable = Variable::number(
     Is(GIB),
     (MIB, 1024 * GIB),
     Unit::Bytes,
-    "compiled components on disk; the oldest go first",
+    "compiled components on disk; what was not used for longest goes first",
 );
 pub(super) const PLUGIN_LOADED_BYTES: Variable = Variable::number(
     "PLUGIN_LOADED_BYTES",
