@@ -217,6 +217,21 @@ fn components_are_counted_by_tenant_and_digest() {
     has(&text, r#"plugin_loads_total{result="disk"} 2"#);
 }
 
+/// Whoever changes its component all the time uses up no labels but its own.
+#[test]
+fn components_of_one_tenant_beyond_a_number_share_its_label() {
+    let metrics = Metrics::new();
+    for number in 0..1_200 {
+        metrics.delivery(&done(&with_component("restless", &format!("{number:012}"))));
+    }
+    metrics.delivery(&done(&with_component("other-tenant", "d")));
+    let text = metrics.text();
+    let restless = r#"tenant="restless""#;
+    let calls = text.lines().filter(|line| line.starts_with("log_processor_plugin_calls_total{"));
+    assert!(calls.filter(|line| line.contains(restless)).count() <= 21);
+    has(&text, r#"plugin_calls_total{digest="d",tenant="other-tenant"} 3"#);
+}
+
 /// However many tenants and components there were, the labels stay a number.
 #[test]
 fn components_beyond_a_number_share_their_labels() {

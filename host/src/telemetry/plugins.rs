@@ -15,6 +15,10 @@ use crate::report::Entry;
 /// Pairs of tenant and component that have labels of their own: about twenty series each.
 const MOST_PAIRS: usize = 1000;
 
+/// Pairs of one tenant: who changes its component all the time must not take the labels
+/// of the others.
+const MOST_OF_TENANT: usize = 20;
+
 /// What those beyond that share.
 const OTHER: &str = "other";
 
@@ -92,11 +96,16 @@ impl Plugins {
         if pairs.contains(&pair) {
             return pair;
         }
-        if pairs.len() >= MOST_PAIRS {
-            return [OTHER.to_owned(), OTHER.to_owned()];
+        let [tenant, _] = &pair;
+        let of_tenant = pairs.iter().filter(|[its, _]| its == tenant).count();
+        match (pairs.len() >= MOST_PAIRS, of_tenant >= MOST_OF_TENANT) {
+            (_, true) => [tenant.clone(), OTHER.to_owned()],
+            (true, false) => [OTHER.to_owned(), OTHER.to_owned()],
+            (false, false) => {
+                pairs.insert(pair.clone());
+                pair
+            }
         }
-        pairs.insert(pair.clone());
-        pair
     }
 
     /// What a delivery's components did.
