@@ -150,8 +150,16 @@ impl Outbox {
     }
 
     /// Takes what is no whole line: of `length` bytes, `head` is there.
-    pub(super) fn part(&mut self, reason: Reason, detail: String, line: u64, offset: u64, length: u64, head: Vec<u8>) {
-        self.letters.push(letter(&self.job, reason, detail, line, Some(offset), length, head));
+    pub(super) fn part(
+        &mut self,
+        reason: Reason,
+        detail: String,
+        line: u64,
+        offset: u64,
+        length: u64,
+        head: Vec<u8>,
+    ) -> Result<(), Halt> {
+        self.add(letter(&self.job, reason, detail, line, Some(offset), length, head))
     }
 
     /// Sends what has gathered, when it is enough.

@@ -174,18 +174,18 @@ impl<W: Write> Reading<W> {
                 self.read_bytes = offset + length;
                 let detail = format!("the line has {length} bytes, over MAX_LINE_BYTES");
                 self.without_guest(Reason::LineTooLong, 1);
-                self.chain.outbox.part(Reason::LineTooLong, detail, line, offset, length, head);
+                self.chain.outbox.part(Reason::LineTooLong, detail, line, offset, length, head)?;
             }
-            Piece::Rest(rest) => self.rest(rest),
+            Piece::Rest(rest) => self.rest(rest)?,
         }
         Ok(())
     }
 
-    fn rest(&mut self, rest: Rest) {
+    fn rest(&mut self, rest: Rest) -> Result<(), Halt> {
         self.read_bytes = rest.offset + rest.length;
         self.without_guest(rest.reason, u64::from(rest.partial));
         self.cut_short = Some(rest.reason);
-        self.chain.outbox.part(rest.reason, rest.detail, rest.line, rest.offset, rest.length, rest.head);
+        self.chain.outbox.part(rest.reason, rest.detail, rest.line, rest.offset, rest.length, rest.head)
     }
 
     /// Lines that no guest gets to see.
