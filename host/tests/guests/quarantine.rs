@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use log_processor::delivery::batch::Batch;
 use log_processor::delivery::port::{DeliveryError, EventSink, Rejected};
+use log_processor::guest::{Engine, Instance, Surroundings};
 use log_processor::model::{DeadLetter, Delivery, Limits, OnError, Origin, Reason};
 use log_processor::pipeline::{End, Stop};
 use proptest::prelude::*;
 
-use crate::harness::{Came, Case, WORLD, block_on, cloudwatch, limits, record};
+use crate::harness::{Came, Case, WORLD, block_on, cloudwatch, limits, read, record};
 
 /// The hostile guest, which traps over lines that say `bad`.
 fn hostile(mode: &str) -> Case {
@@ -302,6 +303,23 @@ fn time_is_nobody_s_fault_and_never_searched_for() {
         // begin and transform of one instance.
         assert_eq!((run.used.calls, came.counts()), (2, [0, 0, 0, 0, 2]));
     }
+}
+
+#[test]
+fn the_host_s_troubles_are_nobody_s_fault() {
+    let engine = Engine::new(1, 64 << 20).unwrap();
+    let component = engine.load("hostile", &read("fixtures/hostile-guest.wasm"), limits()).unwrap();
+    let only = Instance::start(&component, &Surroundings::none()).unwrap();
+    let start = |on_error| {
+        let case = Case::of(Some(&component)).on_error(on_error);
+        case.plan().start(&case.job(cloudwatch())).map(drop)
+    };
+    for on_error in [OnError::Retry, OnError::Quarantine, OnError::Default] {
+        let error = start(on_error).unwrap_err();
+        assert_eq!((error.name(), error.is_guests_fault()), ("host", false), "{on_error:?} {error}");
+    }
+    drop(only);
+    assert_eq!(start(OnError::Default), Ok(()));
 }
 
 #[test]
