@@ -5,10 +5,9 @@ use std::path::PathBuf;
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;
 
-/// What every core module here needs: memory, and an allocator that only ever
+/// What every core module here needs beside its memory: an allocator that only ever
 /// takes more.
 const COMMON: &str = r#"
-    (memory (export "memory") 2)
     (global $next (mut i32) (i32.const 65536))
     (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32)
         (global.set $next (i32.and (i32.add (global.get $next) (i32.const 15)) (i32.const -16)))
@@ -34,6 +33,8 @@ pub(crate) struct Parts<'a> {
     pub(crate) imports: &'a str,
     /// The rest of it.
     pub(crate) core: &'a str,
+    /// Pages of memory that it begins with; at least two.
+    pub(crate) pages: u32,
 }
 
 impl Parts<'_> {
@@ -46,7 +47,8 @@ impl Parts<'_> {
         let text = format!("package test:it;\nworld it {{ {} }}\n{}", self.world, self.packages);
         let package = resolve.push_str("it.wit", &text).unwrap();
         let world = resolve.select_world(&[package], Some("it")).unwrap();
-        let mut module = wat::parse_str(format!("(module {} {COMMON} {})", self.imports, self.core)).unwrap();
+        let memory = format!(r#"(memory (export "memory") {})"#, self.pages.max(2));
+        let mut module = wat::parse_str(format!("(module {} {memory} {COMMON} {})", self.imports, self.core)).unwrap();
         embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).unwrap();
         ComponentEncoder::default().validate(true).module(&module).unwrap().encode().unwrap()
     }

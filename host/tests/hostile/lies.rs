@@ -1,6 +1,7 @@
 //! Output that says what can't be: each breaks the contract, and nothing of it goes out.
 
 use crate::beside::Beside;
+use crate::guest::Guest;
 
 #[test]
 fn of_the_transformer() {
@@ -19,8 +20,23 @@ fn of_the_transformer() {
         ("pending-max", "pending-from"),
         ("not-utf8", "utf-8"),
     ];
+    let beside = lies.iter().fold(Beside::new(), |beside, (mode, says)| {
+        beside.fails(mode, Guest::hostile(mode), "guest-contract", &["broke the contract in transform", says])
+    });
+    beside.run();
+}
+
+#[test]
+fn of_the_transformer_about_lines_that_were_settled_or_are_blank() {
+    // Chunks of a line or two, and a line that is blank.
+    let lines = |tenant: &str| format!("{}\n{}", crate::aws::records(tenant, 3), crate::aws::records(tenant, 3));
+    let lies = [("event-blank", "is blank"), ("event-blank-late", "is blank")];
+    let beside =
+        lies.iter().fold(Beside::new(), |beside, (mode, _)| beside.with(mode, Guest::hostile(mode), &lines(mode)));
+    let seen = beside.run();
     for (mode, says) in lies {
-        Beside::hostile(mode).fails("guest-contract", &["broke the contract in transform", says]);
+        seen.failed(mode, "guest-contract", &[says]);
+        seen.waits(mode);
     }
 }
 
@@ -29,6 +45,7 @@ fn of_the_rewriter() {
     let lies = [
         ("invalid-json", "is no JSON"),
         ("no-newline", "needs a newline and a source"),
+        ("newline-inside", "needs a newline and a source"),
         ("sources-short", "needs a newline and a source"),
         ("sources-descending", "sources must ascend"),
         ("source-ahead", "is reported, but only"),
@@ -36,15 +53,17 @@ fn of_the_rewriter() {
         ("note-over-output", "both output and a note"),
         ("pending-ahead", "pending-from"),
     ];
-    for (mode, says) in lies {
-        Beside::rewriter(mode).fails("guest-contract", &["broke the contract in rewrite", says]);
-    }
+    let beside = lies.iter().fold(Beside::new(), |beside, (mode, says)| {
+        beside.fails(mode, Guest::rewriter(mode), "guest-contract", &["broke the contract in rewrite", says])
+    });
+    beside.run();
 }
 
 #[test]
 fn lines_that_are_never_let_go() {
-    let limits = serde_json::json!({"M": {"held_back_bytes": {"N": "64"}}});
-    let seen = Beside::hostile("hold-everything").field("limits", limits);
-    seen.fails("guest-held-back", &["are held back", "64"]);
-    Beside::hostile("pending-at-end").fails("guest-contract", &["after the last one"]);
+    let holds = Guest::hostile("hold-everything").limit("held_back_bytes", 1_024);
+    Beside::new()
+        .fails("holds", holds, "guest-held-back", &["are held back", "1024", "PLUGIN_MAX_HELD_BYTES"])
+        .fails("pending", Guest::hostile("pending-at-end"), "guest-contract", &["after the last one"])
+        .run();
 }

@@ -1,99 +1,65 @@
 //! Endless loops, in every export and in the start; and what else only ends by a limit.
 
-use std::time::Duration;
-
 use crate::assemble::{Parts, filter, parser};
 use crate::beside::Beside;
+use crate::guest::Guest;
 
 /// `record-rewrite`, whose functions answer `ok` with nothing, each after its body.
-fn rewriter(begin: &str, rewrite: &str, end: &str) -> Vec<u8> {
+fn rewriter(begin: &str, rewrite: &str, end: &str) -> Guest {
     let core = format!(
         r#"(data (i32.const 8) "\00")
-        (func (export "log-router:plugin/record-rewrite@0.1.0#begin") (param i32 i64) (result i32) {begin} (i32.const 8))
+        (func (export "log-router:plugin/record-rewrite@0.1.0#begin") (param i32) (result i32) {begin} (i32.const 8))
         (func (export "log-router:plugin/record-rewrite@0.1.0#rewrite") (param i64 i32 i32) (result i32)
             {rewrite} (i32.const 64))
         (func (export "log-router:plugin/record-rewrite@0.1.0#end") (result i32) {end} (i32.const 64))"#
     );
-    Parts { world: "export log-router:plugin/record-rewrite@0.1.0;", core: &core, ..Parts::default() }.build()
+    let world = "export log-router:plugin/record-rewrite@0.1.0;";
+    Guest::of(&Parts { world, core: &core, ..Parts::default() }.build())
 }
 
 const FOREVER: &str = "(loop (br 0))";
 
 #[test]
-fn in_wants() {
-    let seen = Beside::component(&filter(FOREVER, "")).fails("guest-fuel", &["in wants", "an endless loop"]);
-    assert!(seen.line["error"].as_str().unwrap().contains("PLUGIN_START_FUEL"), "{}", seen.line);
-}
-
-#[test]
-fn in_the_start() {
+fn in_every_export_and_in_the_start() {
     let start = filter("", &format!("(func $start {FOREVER}) (start $start)"));
-    Beside::component(&start).fails("component-refused", &["can't be started", "fuel limit in start"]);
+    let key = parser(FOREVER, ["c", "parse-key", "parse-key", "a", "p", "production"]);
+    let endless = "an endless loop";
+    let seen = Beside::new()
+        .fails("start", Guest::of(&start), "component-refused", &["can't be started", "fuel limit in start"])
+        .fails("check", Guest::hostile("check:loop"), "component-settings", &["fuel limit in check"])
+        .fails("parse-key", Guest::of(&key), "guest-fuel", &["in parse-key", endless, "PLUGIN_START_FUEL"])
+        .fails("wants", Guest::of(&filter(FOREVER, "")), "guest-fuel", &["in wants", endless, "PLUGIN_START_FUEL"])
+        .fails("begin-rewrite", rewriter(FOREVER, "", ""), "guest-fuel", &["in begin", endless, "PLUGIN_START_FUEL"])
+        .fails("rewrite", rewriter("", FOREVER, ""), "guest-fuel", &["in rewrite", endless, "PLUGIN_FUEL_PER_MIB"])
+        .fails("end-rewrite", rewriter("", "", FOREVER), "guest-fuel", &["in end", endless, "PLUGIN_FUEL_PER_MIB"])
+        .fails("begin", Guest::hostile("begin:loop"), "guest-fuel", &["in begin", endless, "PLUGIN_START_FUEL"])
+        .fails("transform", Guest::hostile("transform:loop"), "guest-fuel", &["in transform", "PLUGIN_FUEL_PER_MIB"])
+        // What came before the end is delivered already, or is put again: never lost.
+        .add("end", Guest::hostile("end:loop"))
+        .run();
+    seen.failed("end", "guest-fuel", &["in end", endless, "PLUGIN_FUEL_PER_MIB"]);
 }
 
 #[test]
-fn in_parse_key() {
-    let component = parser(FOREVER, ["c", "evil", "evil", "a", "p", "production"]);
-    Beside::component(&component).fails("guest-fuel", &["in parse-key"]);
-}
-
-#[test]
-fn in_the_rewriter_s_begin_rewrite_and_end() {
-    let bodies = [
-        ("begin", rewriter(FOREVER, "", "")),
-        ("rewrite", rewriter("", FOREVER, "")),
-        ("end", rewriter("", "", FOREVER)),
-    ];
-    for (function, component) in bodies {
-        Beside::component(&component).fails("guest-fuel", &[&format!("in {function}")]);
-    }
-}
-
-#[test]
-fn in_the_transformer_s_begin_transform_and_end() {
-    for function in ["begin", "transform"] {
-        Beside::hostile(&format!("{function}:loop")).fails("guest-fuel", &[&format!("in {function}")]);
-    }
-    // What came before the end is delivered already, or is put again: never lost.
-    let beside = Beside::hostile("end:loop");
-    beside.run().failed("guest-fuel", &["in end", "an endless loop"]);
-}
-
-#[test]
-fn in_the_settings_check() {
-    Beside::hostile("check:loop").fails("component-settings", &["fuel limit in check"]);
-}
-
-#[test]
-fn bulk_work_is_paid_for_by_the_byte() {
+fn work_that_is_paid_for_by_the_byte_the_page_and_the_element() {
     let fill = "(loop (memory.fill (i32.const 0) (i32.const 0) (i32.const 131072)) (br 0))";
-    Beside::component(&filter(fill, "")).fails("guest-fuel", &["in wants"]);
-}
-
-#[test]
-fn an_endless_loop_within_endless_fuel_ends_by_the_clock_and_is_nobody_s_fault() {
-    let beside = Beside::hostile("transform:loop").set("PLUGIN_FUEL_PER_MIB", 1_000_000_000_000_000_u64);
-    let beside = beside.set("PLUGIN_TIMEOUT", 2);
-    let seen = beside.run();
-    let line = &seen.line;
-    assert_eq!(line["deliveries"], "cloudwatch=failed(guest-timeout)", "{line}");
-    assert!(line["error"].as_str().unwrap().contains("PLUGIN_TIMEOUT"), "{line}");
-    // Time says nothing about a guest: it is never suspended for it.
-    std::thread::sleep(Duration::from_secs(1));
-    assert!(seen.process.metric("log_processor_plugin_suspended", &["tenant=\"evil\""]) < 0.5);
-}
-
-#[test]
-fn a_component_that_keeps_failing_is_suspended_and_another_digest_is_not() {
-    let beside = Beside::hostile("transform:loop");
-    for object in 2..6 {
-        beside.lab.announced("evil", &object.to_string(), &crate::aws::records("evil", 1));
+    let copy = "(loop (memory.copy (i32.const 0) (i32.const 65536) (i32.const 65536)) (br 0))";
+    let grow = "(loop (drop (memory.grow (i32.const 0))) (br 0))";
+    let table = "(loop (table.fill 0 (i32.const 0) (ref.null func) (i32.const 19000)) (br 0))";
+    let mut beside = Beside::new();
+    for (name, body) in [("fill", fill), ("copy", copy), ("grow", grow), ("table", table)] {
+        let guest = Guest::of(&filter(body, "(table 19000 funcref)"));
+        beside = beside.fails(name, guest, "guest-fuel", &["in wants", "PLUGIN_START_FUEL"]);
     }
-    let seen = beside.run();
-    seen.process
-        .wait("its suspension", || seen.process.metric("log_processor_plugin_suspended", &["tenant=\"evil\""]) > 0.5);
-    beside.lab.announced("evil", "last", &crate::aws::records("evil", 1));
-    seen.process.wait("a delivery that is not tried", || {
-        seen.process.outcomes().iter().any(|outcome| outcome == "cloudwatch=failed(component-suspended)")
-    });
+    beside.run();
+}
+
+#[test]
+fn within_less_fuel_as_the_item_says() {
+    let wants = Guest::of(&filter(FOREVER, "")).limit("start_fuel", 1_000_000);
+    let transform = Guest::hostile("transform:loop").limit("fuel_per_mib", 40_000_000);
+    Beside::new()
+        .fails("wants", wants, "guest-fuel", &["1000000 units", "PLUGIN_START_FUEL"])
+        .fails("transform", transform, "guest-fuel", &["10000000 units", "PLUGIN_FUEL_PER_MIB"])
+        .run();
 }

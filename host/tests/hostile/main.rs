@@ -1,4 +1,4 @@
-//! Hostile components, each beside a healthy tenant: what the operator sees of the
+//! Hostile components, each beside a healthy tenant (and other hostile ones): what the operator sees of the
 //! one, and that the other's delivery is complete and on time. The built binary
 //! against `fake-aws`, in sqs mode.
 #![allow(
@@ -21,6 +21,7 @@ mod assemble;
 #[path = "../common/aws.rs"]
 mod aws;
 mod beside;
+mod guest;
 
 mod imports;
 mod keys;
@@ -28,6 +29,10 @@ mod lies;
 mod loops;
 mod memory;
 mod no_components;
+mod on_error;
 mod output;
+mod parts;
+mod shadow;
 mod sources;
 mod state;
+mod suspended;

@@ -1,50 +1,84 @@
-//! Memory, stack, traps.
+//! Memory, stack, tables, traps.
 
 use crate::assemble::filter;
 use crate::beside::Beside;
+use crate::guest::Guest;
 
 #[test]
 fn a_memory_bomb() {
+    let mut beside = Beside::new();
     for function in ["wants", "begin", "transform"] {
-        let seen = Beside::hostile(&format!("{function}:memory"));
-        seen.fails("guest-memory", &["67108864 bytes", "PLUGIN_MEMORY_BYTES", &format!("in {function}")]);
+        let says = ["67108864 bytes", "PLUGIN_MEMORY_BYTES", &format!("in {function}")];
+        beside = beside.fails(function, Guest::hostile(&format!("{function}:memory")), "guest-memory", &says);
     }
+    let lower = Guest::hostile("transform:memory").limit("memory_bytes", 4_194_304);
+    let seen = beside.fails("lower", lower, "guest-memory", &["4194304 bytes"]).run();
+    let peak = |tenant| seen.metric("peak_memory_bytes", tenant, &[]);
+    assert!(peak("transform") > 60e6 && peak("transform") <= 67_108_864.0, "{}", peak("transform"));
+    assert!(peak("lower") > 3e6 && peak("lower") <= 4_194_304.0, "{}", peak("lower"));
 }
 
 #[test]
-fn a_memory_bomb_within_a_lower_limit_of_the_item() {
-    let limits = serde_json::json!({"M": {"memory_bytes": {"N": "4194304"}}});
-    Beside::hostile("transform:memory").field("limits", limits).fails("guest-memory", &["4194304 bytes"]);
+fn memory_in_the_start() {
+    // Asked for and never freed; and in the module's own declaration.
+    let grows = "(func $start (drop (memory.grow (i32.const 60000))) unreachable) (start $start)";
+    let grows = Guest::of(&filter("", grows));
+    let has = |pages: u32| Guest::of(&declared(pages));
+    Beside::new()
+        .fails("grows", grows, "component-refused", &["memory limit in start", "PLUGIN_MEMORY_BYTES"])
+        .fails("declares", has(2_000), "component-refused", &["memory"])
+        .fails("item", has(100).limit("memory_bytes", 4_194_304), "component-refused", &["memory", "4194304"])
+        // What fits, fits.
+        .add("fits", has(100))
+        .run()
+        .came("fits", "cloudwatch=delivered");
 }
 
-#[test]
-fn memory_in_the_start_that_is_never_freed() {
-    let start = "(func $start (drop (memory.grow (i32.const 60000))) unreachable) (start $start)";
-    Beside::component(&filter("", start)).fails("component-refused", &["memory limit in start"]);
+/// A component whose module begins with so many pages.
+fn declared(pages: u32) -> Vec<u8> {
+    use crate::assemble::{Parts, wants};
+    let core = wants("");
+    Parts { world: "export log-router:plugin/log-filter@0.1.0;", core: &core, pages, ..Parts::default() }.build()
 }
 
 #[test]
 fn a_table_bomb() {
-    Beside::component(&filter("", "(table 30000 funcref)")).fails("component-refused", &["table", "20000"]);
     let grow = "(loop (br_if 0 (i32.ne (table.grow (ref.null func) (i32.const 1000)) (i32.const -1)))) unreachable";
-    Beside::component(&filter(grow, "(table 10 funcref)")).fails("guest-trap", &["unreachable"]);
+    Beside::new()
+        .fails("declares", Guest::of(&filter("", "(table 30000 funcref)")), "component-refused", &["table", "20000"])
+        .fails("grows", Guest::of(&filter(grow, "(table 10 funcref)")), "guest-trap", &["unreachable"])
+        .run();
 }
 
 #[test]
 fn deep_recursion() {
-    for function in ["wants", "begin", "transform"] {
-        let says = ["call stack exhausted", &format!("in {function}")];
-        Beside::hostile(&format!("{function}:recursion")).fails("guest-trap", &says);
+    let mut beside = Beside::new();
+    for function in ["check", "wants", "begin", "transform"] {
+        let guest = Guest::hostile(&format!("{function}:recursion"));
+        let reason = if function == "check" { "component-settings" } else { "guest-trap" };
+        beside = beside.fails(function, guest, reason, &["call stack exhausted", &format!("in {function}")]);
     }
-    let start = "(func $start (call $start)) (start $start)";
-    Beside::component(&filter("", start)).fails("component-refused", &["call stack exhausted"]);
+    let start = Guest::of(&filter("", "(func $start (call $start)) (start $start)"));
+    beside.fails("start", start, "component-refused", &["call stack exhausted", "in start"]).run();
 }
 
 #[test]
 fn unreachable_and_panics() {
-    for fault in ["unreachable", "panic"] {
-        Beside::hostile(&format!("transform:{fault}")).fails("guest-trap", &["unreachable", "in transform"]);
+    let mut beside = Beside::new();
+    for function in ["wants", "begin", "transform"] {
+        for fault in ["unreachable", "panic"] {
+            let guest = Guest::hostile(&format!("{function}:{fault}"));
+            let says = ["unreachable", &format!("in {function}")];
+            beside = beside.fails(&format!("{function}-{fault}"), guest, "guest-trap", &says);
+        }
     }
-    let start = "(func $start unreachable) (start $start)";
-    Beside::component(&filter("", start)).fails("component-refused", &["trapped in start", "unreachable"]);
+    let start = Guest::of(&filter("", "(func $start unreachable) (start $start)"));
+    let seen = beside
+        .fails("start", start, "component-refused", &["trapped in start", "unreachable"])
+        .fails("check", Guest::hostile("check:unreachable"), "component-settings", &["unreachable", "in check"])
+        .fails("refuses", Guest::hostile("check:refuse"), "component-settings", &["mode is not to my liking"])
+        .fails("internal", Guest::hostile("transform:internal"), "guest-internal", &["in transform"])
+        .add("end", Guest::hostile("end:panic"))
+        .run();
+    seen.failed("end", "guest-trap", &["unreachable", "in end"]);
 }

@@ -1,91 +1,108 @@
 //! Places that components come from, and that fail.
 
-use std::io::Read;
-use std::net::TcpListener;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 
-use fake_aws::scene::CENTRAL_ROLE;
-use fake_aws::{PROCESSOR_ACCOUNT, PROCESSOR_ARN, Permissions, Trust};
-use sha2::{Digest, Sha256};
+use fake_aws::scene::{CENTRAL_ROLE, SOURCE};
+use fake_aws::{PROCESSOR_ACCOUNT, PROCESSOR_ARN, Permissions, Rule, Service, Trust, What};
+use log_processor::model::Digest;
 
-use crate::beside::{Beside, fixture};
+use crate::beside::{Beside, THEIRS};
+use crate::guest::{Guest, fixture};
 
-fn digest(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
-}
+/// What is wanted, and what is in its place in some of the cases.
+const RIGHT: &str = "rewriter-guest.wasm";
+const OTHER: &str = "hostile-guest.wasm";
 
-/// A bucket of components that the central role may read.
+/// A bucket of components that the central role may read, but for what is `denied`.
 fn bucket() -> Beside {
     let beside = Beside::new().set("PLUGIN_SOURCES", "s3://components/tenants/");
     let aws = &beside.lab.aws;
     aws.add_bucket(PROCESSOR_ACCOUNT, "components");
     let central = Permissions::none()
         .allow("sts:AssumeRole", "*")
-        .allow("s3:GetObject", "components/*")
+        .allow("s3:GetObject", &format!("{SOURCE}/*"))
+        .allow("s3:GetObject", "components/other*")
+        .allow("s3:GetObject", "components/tenants/a*")
         .allow("s3:ListBucket", "components");
     aws.add_role(CENTRAL_ROLE, Trust::of(PROCESSOR_ARN), central);
     beside
 }
 
 #[test]
-fn a_missing_object() {
-    bucket()
-        .named("s3://components/tenants/none.wasm", &"0".repeat(64))
-        .fails("component-missing", &["s3://components/tenants/none.wasm"]);
-}
-
-#[test]
-fn an_object_outside_of_what_is_allowed() {
-    for key in ["other.wasm", "tenantsx/a.wasm"] {
-        let beside = bucket();
-        beside.lab.aws.put_object("components", key, fixture("rewriter-guest.wasm"));
-        let name = format!("s3://components/{key}");
-        beside.named(&name, &"0".repeat(64)).fails("component-forbidden", &[&name, "PLUGIN_SOURCES"]);
-    }
-}
-
-#[test]
-fn an_object_that_is_denied() {
+fn a_bucket() {
+    let (right, zeroes) = (Digest::of(&fixture(RIGHT)).to_string(), "0".repeat(64));
     let beside = bucket();
-    beside.lab.aws.put_object("components", "tenants/a.wasm", fixture("rewriter-guest.wasm"));
-    let central = Permissions::none().allow("sts:AssumeRole", "*");
-    beside.lab.aws.add_role(CENTRAL_ROLE, Trust::of(PROCESSOR_ARN), central);
-    beside.named("s3://components/tenants/a.wasm", &"0".repeat(64)).fails("component-source", &["denied"]);
+    let put = |key: &str, name: &str| {
+        beside.lab.aws.put_object("components", key, fixture(name));
+        format!("s3://components/{key}")
+    };
+    let [outside, beside_it, denied] =
+        ["other.wasm", "tenantsx/a.wasm", "tenants/denied.wasm"].map(|key| put(key, RIGHT));
+    let (replaced, slow, good) =
+        (put("tenants/a-replaced.wasm", OTHER), put("tenants/a-slow.wasm", RIGHT), put("tenants/a.wasm", RIGHT));
+    beside.lab.aws.fault(Rule::new(What::Hang).service(Service::S3).resource("components/tenants/a-slow"));
+    let missing = "s3://components/tenants/a-none.wasm";
+    let passes = |component: &str| Guest::named(component, &right).setting("mode", "passthrough");
+    let seen = beside
+        .fails("missing", Guest::named(missing, &zeroes), "component-missing", &[missing])
+        .fails("outside", passes(&outside), "component-forbidden", &[&outside, "PLUGIN_SOURCES"])
+        .fails("sibling", passes(&beside_it), "component-forbidden", &[&beside_it, "PLUGIN_SOURCES"])
+        .fails("denied", passes(&denied), "component-source", &["AccessDenied", "allow s3:GetObject"])
+        .fails("replaced", passes(&replaced), "component-digest", &[&right, &Digest::of(&fixture(OTHER)).to_string()])
+        .fails("slow", passes(&slow), "component-source", &[&slow])
+        .add("right", passes(&good))
+        .run();
+    seen.came("right", "cloudwatch=delivered");
+    assert_eq!(seen.messages("right").len(), THEIRS);
 }
 
-#[test]
-fn an_object_that_was_replaced() {
-    let bytes = fixture("rewriter-guest.wasm");
-    let beside = bucket();
-    beside.lab.aws.put_object("components", "tenants/a.wasm", fixture("hostile-guest.wasm"));
-    beside.named("s3://components/tenants/a.wasm", &digest(&bytes)).fails("component-digest", &[&digest(&bytes)]);
-}
-
-#[test]
-fn the_right_object() {
-    let bytes = fixture("rewriter-guest.wasm");
-    let beside = bucket().setting("mode", "passthrough");
-    beside.lab.aws.put_object("components", "tenants/a.wasm", bytes.clone());
-    let beside = beside.named("s3://components/tenants/a.wasm", &digest(&bytes));
-    let seen = beside.run();
-    assert_eq!(seen.line["deliveries"], "cloudwatch=delivered", "{}", seen.line);
-    assert_eq!(beside.lab.messages(&beside.evil).len(), 10);
-}
-
-#[test]
-fn a_registry_that_hangs() {
+/// Answers each connection so, in a thread of its own; `address:port`.
+fn server(answer: fn(TcpStream)) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
+    let address = listener.local_addr().unwrap().to_string();
     std::thread::spawn(move || {
-        let mut kept = Vec::new();
         for stream in listener.incoming().flatten() {
-            // Takes the request, and never answers.
-            let mut stream = stream;
-            let _ = stream.read(&mut [0; 1024]);
-            kept.push(stream);
+            std::thread::spawn(move || answer(stream));
         }
     });
-    let beside = Beside::new().set("PLUGIN_SOURCES", format!("oci://127.0.0.1:{port}"));
+    address
+}
+
+/// Takes the request, and never answers.
+fn hang(mut stream: TcpStream) {
+    let _ = stream.read(&mut [0; 1024]);
+    std::thread::park();
+}
+
+/// Answers without end.
+fn endless(mut stream: TcpStream) {
+    let _ = stream.read(&mut [0; 1024]);
+    let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n");
+    while stream.write_all(&[b' '; 1 << 16]).is_ok() {}
+}
+
+/// Sends it elsewhere: to where an instance's credentials are.
+fn elsewhere(mut stream: TcpStream) {
+    let _ = stream.read(&mut [0; 1024]);
+    let _ = stream.write_all(
+        b"HTTP/1.1 302 Found\r\nLocation: http://169.254.169.254/latest/meta-data\r\nContent-Length: 0\r\n\r\n",
+    );
+}
+
+#[test]
+fn registries_that_hang_never_end_send_elsewhere_or_are_down() {
     let digest = "0".repeat(64);
-    let beside = beside.named(&format!("oci://127.0.0.1:{port}/filters@sha256:{digest}"), &digest);
-    beside.fails("component-source", &["oci://127.0.0.1"]);
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let registries =
+        [("hangs", server(hang)), ("endless", server(endless)), ("elsewhere", server(elsewhere)), ("down", closed)];
+    let sources = registries.each_ref().map(|(_, address)| format!("oci://{address}")).join(",");
+    let beside = Beside::new().set("PLUGIN_SOURCES", sources);
+    let beside = registries.iter().fold(beside, |beside, (name, address)| {
+        let component = format!("oci://{address}/filters@sha256:{digest}");
+        beside.fails(name, Guest::named(&component, &digest), "component-source", &[&component])
+    });
+    let seen = beside.run();
+    // One who waits for it stops nobody's component from being fetched.
+    assert!(seen.line("down")["milliseconds"].as_u64().unwrap() < 10_000);
 }
