@@ -2,15 +2,7 @@
 
 use std::sync::LazyLock;
 
-#[expect(
-    dead_code,
-    clippy::cast_possible_truncation,
-    reason = "the integration tests' own, and not all of it is of use here"
-)]
-#[path = "../../tests/guests/assemble.rs"]
-mod assemble;
-
-pub(super) use assemble::{Parts, filter, wants};
+pub(super) use super::assemble::{Parts, filter, wants};
 
 use super::{Component, Context, Engine, GuestError, Instance, LoadError, Surroundings};
 use crate::model::{Delivery, Destination, Limits, ObjectId, Origin, Plugins};
