@@ -124,7 +124,8 @@ impl Beside {
         assert!(took < ON_TIME, "the healthy tenant waited {took:?}");
         let mut all = self.lab.messages(&self.good);
         let mut expected: Vec<String> = (0..OBJECTS).flat_map(|_| texts(RECORDS)).collect();
-        (all.sort(), expected.sort());
+        all.sort();
+        expected.sort();
         assert_eq!(all, expected);
         let seen = Seen { process, beside: self };
         for line in seen.lines("good") {
