@@ -173,8 +173,8 @@ fn sha256(bytes: &[u8]) -> Arc<str> {
     crate::model::hex(&Sha256::digest(bytes)).into()
 }
 
-/// Says what the bytes are when they are no component, before wasmtime's parser
-/// sees them. Compiled code is refused with the rest: only this program's own
+/// Says what the bytes are when they are no component, or one that would become too
+/// much, before wasmtime's parser sees them. Compiled code is refused with the rest: only this program's own
 /// is ever run.
 pub(super) fn refuse_what_is_no_component(bytes: &[u8], limits: &Limits) -> Result<(), LoadError> {
     if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > limits.component_bytes {
@@ -182,7 +182,7 @@ pub(super) fn refuse_what_is_no_component(bytes: &[u8], limits: &Limits) -> Resu
     }
     // Preamble: magic, then a version; a component's is 0x0d with layer 1.
     let what = match bytes {
-        [0, b'a', b's', b'm', 0x0d, 0, 1, 0, ..] => return Ok(()),
+        [0, b'a', b's', b'm', 0x0d, 0, 1, 0, ..] => return super::spread::refuse_too_much(bytes),
         [] => "an empty file",
         [0, b'a', b's', b'm', 1, 0, 0, 0, ..] => "a core module",
         [0, b'a', b's', b'm', ..] => "wasm of a version that isn't known",

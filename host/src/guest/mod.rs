@@ -11,6 +11,7 @@
 //! - `wasi`: an empty WASI, for languages whose runtime wants one.
 //! - `contract`: the contract's versions, as `wit/` has them.
 //! - `checked`: what a guest returned, believed only after it was checked.
+//! - `spread`: how much a component is once it is written out.
 //! - `names`: what a component names, whether or not it is taken.
 //! - `limits`: what a guest may use.
 
@@ -30,6 +31,7 @@ mod limits;
 mod log;
 mod names;
 mod running;
+mod spread;
 mod state;
 #[cfg(test)]
 mod testing;

@@ -34,7 +34,16 @@ fn types_and_components_within_each_other() {
     let mut deep = "(type $t0 (list u8))".to_owned();
     (1..2_000).for_each(|n| write!(deep, "(type $t{n} (list $t{}))", n - 1).unwrap());
     let nested = format!("{}{}", "(component ".repeat(90), ")".repeat(90));
+    // Each makes two of the one before it.
+    let mut bomb = "(core module $m) (component $c0 (core module $m) (core instance (instantiate $m)))".to_owned();
+    (1..30).for_each(|n| {
+        let twice = format!("(instance (instantiate $c{before})) (instance (instantiate $c{before}))", before = n - 1);
+        write!(bomb, "(component $c{n} (alias outer 1 $c{before} (component $c{before})) {twice})", before = n - 1)
+            .unwrap();
+    });
+    bomb += "(instance (instantiate $c29))";
     Beside::new()
+        .fails("bomb", component(&bomb), "component-refused", &["too many parts", "200000 is the limit"])
         .fails("doubled", component(&doubled), "component-refused", &["can't be compiled", "type size"])
         .fails("deep", component(&deep), "component-refused", &["can't be compiled", "too deep"])
         .fails("nested", component(&nested), "component-refused", &["exports no interface"])
