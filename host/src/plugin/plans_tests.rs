@@ -2,13 +2,9 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::*;
-use crate::guest::Engine;
+use crate::guest::{Engine, assemble};
 use crate::model::{ComponentRef, Destination, Digest, Limits, ObjectId, Origin, Plugins, Rest};
 use crate::plugin::KeyError;
-
-#[path = "../../tests/guests/assemble.rs"]
-#[allow(dead_code, unreachable_pub, clippy::cast_possible_truncation, clippy::unwrap_used, reason = "tests")]
-mod assemble;
 
 /// The origin of each key, by the default guest here.
 const ORIGIN: [&str; 6] = ["c", "n", "n", "a", "p", "production"];
