@@ -30,7 +30,7 @@ pub struct ComponentRun {
 
 impl ComponentRun {
     /// Adds what one of its instances used.
-    pub(super) fn add_used(&mut self, used: Used) {
+    pub fn add_used(&mut self, used: Used) {
         self.used.calls += used.calls;
         self.used.cpu += used.cpu;
         self.used.fuel = self.used.fuel.saturating_add(used.fuel);

@@ -44,7 +44,7 @@ pub use account::{ComponentRun, Difference, ShadowRun};
 pub use deliver::{deliver_events, deliver_object};
 pub use guests::{Guests, blocking};
 pub use ledger::Lines;
-pub use plan::{Plan, TenantGuest, parse_key};
+pub use plan::{Asked, Plan, TenantGuest, parse_key};
 pub use shadow::compare_copy;
 pub use slots::GuestSlots;
 

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 
 use super::Job;
+use super::account::ComponentRun;
 use super::guests::Guests;
 use super::slots::{GuestSlots, Turns};
-use crate::guest::{Component, Exports, GuestError, Instance, Surroundings, Used};
+use crate::guest::{Component, Exports, GuestError, GuestLog, Instance, Surroundings, Used};
 use crate::model::{Delivery, ObjectId, OnError, Origin, hex};
 
 /// What fuel and memory a component takes, and how the lines that it fails on are found,
@@ -77,17 +78,14 @@ impl Plan {
     }
 
     /// What the tenant's key-parser makes of an object's origin: it may refine
-    /// application, pod and environment.
-    ///
-    /// # Errors
-    /// What it did wrong.
-    pub fn refine(&self, origin: &Arc<Origin>, object: &ObjectId, now: i64) -> Result<Arc<Origin>, GuestError> {
+    /// application, pod and environment; else what it did wrong. And what it used.
+    pub fn refine(&self, origin: &Arc<Origin>, object: &ObjectId, now: i64) -> (Result<Arc<Origin>, GuestError>, Used) {
         match &self.tenant {
             Some(tenant) if tenant.component.exports().key_parser.is_some() => {
-                let (refined, _) = parse_key(&tenant.component, &self.slots, object, now);
-                refine(Origin::clone(origin), refined?).map(Arc::new)
+                let (refined, used) = parse_key(&tenant.component, &self.slots, object, now);
+                (refined.and_then(|refined| refine(Origin::clone(origin), refined)).map(Arc::new), used)
             }
-            _ => Ok(Arc::clone(origin)),
+            _ => (Ok(Arc::clone(origin)), Used::default()),
         }
     }
 
@@ -98,6 +96,30 @@ impl Plan {
     pub fn start(&self, job: &Job) -> Result<Guests, GuestError> {
         Guests::start(self.clone(), job.clone())
     }
+
+    /// Fresh instances, and whether the delivery wants the object.
+    ///
+    /// # Errors
+    /// As [`Plan::start`].
+    pub fn ask(&self, job: &Job) -> Result<Asked, GuestError> {
+        let mut guests = self.start(job)?;
+        let wanted = guests.wants();
+        let (log, warnings) = (guests.take_log(), guests.take_warnings());
+        let run = guests.component();
+        Ok(Asked { answer: wanted.map(|wanted| (guests, wanted)), run, log, warnings })
+    }
+}
+
+/// What came of asking whether a delivery wants an object.
+pub struct Asked {
+    /// Who goes on with it, if it is wanted; or what went wrong.
+    pub answer: Result<(Guests, bool), GuestError>,
+    /// What the tenant's component did so far, also where it failed.
+    pub run: Option<ComponentRun>,
+    /// What was logged.
+    pub log: GuestLog,
+    /// What a person should know.
+    pub warnings: Vec<String>,
 }
 
 /// What a component makes of an object's key, when it has its turn; and what it used.

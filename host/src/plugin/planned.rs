@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::suspension::is_fault;
-use crate::guest::GuestError;
+use crate::guest::{GuestError, Used};
 use crate::model::{ObjectId, OnError, Origin};
 use crate::pipeline::{ComponentRun, Plan, ShadowRun, blocking};
 use crate::report::{Entry, Outcome};
@@ -17,6 +17,10 @@ pub struct Planned {
     pub(super) replaced: Option<ComponentRun>,
     /// Of the shadow, where there is nothing to compare with.
     pub(super) no_shadow: Option<ShadowRun>,
+    /// What its key-parser used.
+    pub(super) key: Used,
+    /// What its component did where it failed before it was given a line.
+    pub(super) before: Option<ComponentRun>,
     /// How its key-parser failed by its own fault.
     pub(super) unrefined: Option<&'static str>,
     /// What a person should know, at most once a while.
@@ -41,7 +45,9 @@ impl Planned {
         };
         let on_error = guest.on_error;
         let (plan, given, object) = (self.plan.clone(), Arc::clone(origin), object.clone());
-        match blocking("parse-key", move || plan.refine(&given, &object, now)).await {
+        let (refined, used) = blocking("parse-key", move || Ok(plan.refine(&given, &object, now))).await?;
+        self.key = used;
+        match refined {
             Err(error) if error.is_guests_fault() => {
                 self.unrefined = Some(error.name());
                 if on_error != OnError::Default {
@@ -62,15 +68,25 @@ impl Planned {
         self.warnings.extend(warnings);
     }
 
+    /// What its component did, which failed before it was given a line.
+    pub fn failed_before(&mut self, run: Option<ComponentRun>) {
+        self.before = run;
+    }
+
     /// Adds to what came of the delivery what its plan lacks, and what went wrong before
     /// the guests were at work.
     pub fn complete(&self, entry: &mut Entry) {
         if let Some(guest) = &self.plan.tenant {
             let digest = guest.component.digest();
+            entry.component = entry.component.take().or_else(|| self.before.clone());
             let started = entry.component.is_some();
             let fault = entry.reason.filter(|name| entry.outcome == Outcome::Failed && is_fault(name));
             if let Some(name) = self.unrefined.or(fault.filter(|_| !started)) {
                 entry.component_failed(digest, name);
+            }
+            if self.key.calls > 0 {
+                let none = || ComponentRun { digest: digest.to_owned(), ..ComponentRun::default() };
+                entry.component.get_or_insert_with(none).add_used(self.key);
             }
         }
         entry.component = entry.component.take().or_else(|| self.replaced.clone());

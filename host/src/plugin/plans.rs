@@ -9,7 +9,7 @@ use super::failed::LoadFailed;
 use super::loader::{Loader, LoaderStats};
 use super::planned::Planned;
 use super::suspension::{Place, Suspended, Suspensions, Which, is_fault};
-use crate::guest::Component;
+use crate::guest::{Component, Used};
 use crate::model::{Delivery, OnError, Plugin};
 use crate::pipeline::{ComponentRun, GuestSlots, Plan, ShadowRun, TenantGuest};
 use crate::report::{Entry, Outcome};
@@ -188,7 +188,7 @@ impl Plans {
             }
         }
         let plan = Plan { default: self.0.default.clone(), tenant, shadow, slots: self.0.slots.clone() };
-        Ok(Planned { plan, replaced, no_shadow, unrefined: None, warnings })
+        Ok(Planned { plan, replaced, no_shadow, unrefined: None, key: Used::default(), before: None, warnings })
     }
 
     /// Whose output a delivery delivers, beside the default guest.

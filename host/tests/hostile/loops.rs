@@ -38,6 +38,12 @@ fn in_every_export_and_in_the_start() {
         .add("end", Guest::hostile("end:loop"))
         .run();
     seen.failed("end", "guest-fuel", &["in end", endless, "PLUGIN_FUEL_PER_MIB"]);
+    // What it cost is seen, wherever it was spent.
+    for tenant in ["parse-key", "wants", "begin-rewrite", "rewrite", "end-rewrite", "begin", "transform", "end"] {
+        assert!(seen.metric("calls_total", tenant, &[]) > 0.5, "{tenant}");
+        assert!(seen.metric("cpu_seconds_total", tenant, &[]) > 0.001, "{tenant}");
+        assert!(seen.metric("peak_memory_bytes", tenant, &[]) > 65_535.0, "{tenant}");
+    }
 }
 
 #[test]

@@ -12,7 +12,7 @@ use crate::delivery::local::{DeadLetterFile, Entry as JournalEntry, Fingerprint,
 use crate::guest::{GuestError, GuestLog};
 use crate::model::{DeadLetter, Delivery, Destination, ObjectId, Origin, Reason};
 use crate::object::{LocalObject, is_gzip};
-use crate::pipeline::{Delivered, End, Guests, Job, blocking, compare_copy, deliver_events, deliver_object};
+use crate::pipeline::{Asked, Delivered, End, Guests, Job, blocking, compare_copy, deliver_events, deliver_object};
 use crate::plugin::{KeyError, PlanError, Planned};
 use crate::report::{Entry, Numbers, Outcome};
 use crate::tenant::{InvalidDelivery, Lookup};
@@ -215,15 +215,13 @@ impl One<'_> {
         let now = fingerprint_time(self.fingerprint);
         self.origin = self.planned.refine(&self.origin, self.id, now).await?;
         let (plan, job) = (self.planned.plan.clone(), self.job(resume_from));
-        let asked = move || {
-            let mut guests = plan.start(&job)?;
-            let wanted = guests.wants()?;
-            Ok((job, guests, wanted))
-        };
-        let (job, mut guests, wanted) = blocking("wants", asked).await?;
-        self.planned.warn(guests.take_warnings());
-        let log = guests.take_log();
-        Ok((job, guests, wanted, log))
+        let asked = move || plan.ask(&job).map(|asked| (job, asked));
+        let (job, Asked { answer, run, log, warnings }) = blocking("wants", asked).await?;
+        self.planned.warn(warnings);
+        if answer.is_err() {
+            self.planned.failed_before(run);
+        }
+        answer.map(|(guests, wanted)| (job, guests, wanted, log))
     }
 
     async fn work(&self, job: &Job, guests: Guests, journal_entry: JournalEntry<'_>) -> Delivered {

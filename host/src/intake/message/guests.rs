@@ -4,7 +4,7 @@
 use super::delivery::One;
 use crate::guest::{GuestError, GuestLog};
 use crate::model::{DeadLetter, Reason};
-use crate::pipeline::{Guests, Job, Plan, blocking};
+use crate::pipeline::{Asked, Guests, Job, Plan, blocking};
 use crate::report::{Entry, Outcome};
 
 impl One<'_> {
@@ -33,21 +33,17 @@ impl One<'_> {
     /// Fresh guests, if the delivery wants the object; else what came of it.
     pub(super) async fn start(&mut self, plan: &Plan, job: &Job) -> Result<Guests, Entry> {
         let (plan, job) = (plan.clone(), job.clone());
-        let asked = move || {
-            let mut guests = plan.start(&job)?;
-            let wanted = guests.wants()?;
-            let said = (guests.take_log(), guests.take_warnings());
-            Ok((guests, wanted, said))
+        let Asked { answer, run, log, warnings } = match blocking("wants", move || plan.ask(&job)).await {
+            Ok(asked) => asked,
+            Err(error) => return Err(self.guest_failed(error).await),
         };
-        match blocking("wants", asked).await {
-            Ok((guests, wanted, (log, warnings))) => {
-                self.hear(&log);
-                self.planned.iter_mut().for_each(|planned| planned.warn(warnings.clone()));
-                self.filter_log_lines = log.lines;
-                let filtered = || Entry { component: guests.component(), ..self.entry(Outcome::Filtered) };
-                if wanted { Ok(guests) } else { Err(filtered()) }
-            }
-            Err(error) => Err(self.guest_failed(error).await),
+        self.hear(&log);
+        self.filter_log_lines = log.lines;
+        self.planned.iter_mut().for_each(|planned| planned.warn(warnings.clone()));
+        match answer {
+            Ok((guests, true)) => Ok(guests),
+            Ok((_, false)) => Err(Entry { component: run, ..self.entry(Outcome::Filtered) }),
+            Err(error) => Err(Entry { component: run, ..self.guest_failed(error).await }),
         }
     }
 
