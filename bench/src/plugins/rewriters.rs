@@ -60,6 +60,7 @@ fn local(arguments: &Arguments, corpus: &Path, tenants: &Path, cache: &Path) -> 
     let (status, usage) = Running::start(&mut command)?.end()?;
     ensure!(status.success(), "local failed with {}", tenants.display());
     let report: serde_json::Value = serde_json::from_slice(&fs::read(&report)?)?;
-    let bytes = report["totals"]["bytes_read"].as_u64().context("a report without bytes_read")?;
+    let bytes = report.pointer("/totals/bytes_read").and_then(serde_json::Value::as_u64);
+    let bytes = bytes.context("a report without bytes_read")?;
     Ok(usage.cpu.as_secs_f64() / (number(bytes) / 1e9))
 }
