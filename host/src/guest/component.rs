@@ -50,6 +50,9 @@ pub enum LoadError {
     /// It is made of more parts than one may have.
     #[error("the component is made of too many parts: {0}")]
     Parts(String),
+    /// The compiler would take too long for it, or too much memory.
+    #[error("the component is too much work to compile: {0}")]
+    Toil(String),
     /// Its own start fails.
     #[error("the component can't be started: {0}")]
     Start(String),

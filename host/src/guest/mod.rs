@@ -11,7 +11,8 @@
 //! - `wasi`: an empty WASI, for languages whose runtime wants one.
 //! - `contract`: the contract's versions, as `wit/` has them.
 //! - `checked`: what a guest returned, believed only after it was checked.
-//! - `spread`: how much a component is once it is written out.
+//! - `spread`: how much a component is once it is written out; `toil`: how much work
+//!   its functions are for the compiler.
 //! - `names`: what a component names, whether or not it is taken.
 //! - `limits`: what a guest may use.
 
@@ -35,6 +36,7 @@ mod spread;
 mod state;
 #[cfg(test)]
 mod testing;
+mod toil;
 mod wasi;
 
 pub use checked::{Note, Rewritten, Transformed, Verdict};

@@ -9,10 +9,11 @@ use wasmparser::component_types::{ComponentAnyTypeId, ComponentDefinedType, Comp
 use wasmparser::types::TypesRef;
 use wasmparser::{
     CanonicalFunction, ComponentAlias, ComponentExternalKind, ComponentInstance, ComponentOuterAliasKind,
-    ComponentTypeRef, Encoding, Instance, Parser, Payload, SectionLimited, Validator, WasmFeatures,
+    ComponentTypeRef, Encoding, Instance, Parser, Payload, SectionLimited, ValidPayload, Validator, WasmFeatures,
 };
 
 use super::component::LoadError;
+use super::toil::Toil;
 
 /// Parts that a component may have so. One that brings Python along has some 20,000;
 /// wasmtime takes about 300 bytes and 2 us for each.
@@ -24,7 +25,9 @@ const UNKNOWN: u64 = u64::MAX;
 /// Refuses a component that is too much. What is malformed is left to wasmtime, which
 /// says what is wrong with it.
 pub(super) fn refuse_too_much(component: &[u8]) -> Result<(), LoadError> {
-    match parts(component) {
+    let mut heavy = None;
+    match parts(component, &mut heavy) {
+        Ok(_) if heavy.is_some() => Err(LoadError::Toil(heavy.unwrap_or_default())),
         Ok(parts) if parts > MOST => {
             let has = if parts == UNKNOWN { "more".to_owned() } else { parts.to_string() };
             Err(LoadError::Parts(format!("{has}, with each instance and type written out; {MOST} is the limit")))
@@ -57,13 +60,18 @@ impl Open {
 /// Sizes of the types that were asked for.
 type Sizes = HashMap<ComponentDefinedTypeId, u64>;
 
-/// The parts of a component, written out.
-fn parts(component: &[u8]) -> wasmparser::Result<u64> {
+/// The parts of a component, written out. `heavy`: why a function of it is too much.
+fn parts(component: &[u8], heavy: &mut Option<String>) -> wasmparser::Result<u64> {
     let mut validator = Validator::new_with_features(WasmFeatures::all());
-    let mut open: Vec<Open> = Vec::new();
+    let (mut open, mut toil): (Vec<Open>, _) = (Vec::new(), Toil::default());
     for payload in Parser::new(0).parse_all(component) {
         let payload = payload?;
-        validator.payload(&payload)?;
+        if let ValidPayload::Func(function, body) = validator.payload(&payload)? {
+            *heavy = toil.add(&function, &body)?;
+            if heavy.is_some() {
+                return Ok(0);
+            }
+        }
         match &payload {
             Payload::Version { encoding, .. } => {
                 open.push(Open { is_module: *encoding == Encoding::Module, ..Open::default() });
@@ -271,9 +279,9 @@ mod tests {
         for guest in ["default.wasm", "fixtures/hostile-guest.wasm", "fixtures/both-guest.wasm"] {
             let path = format!("{}/../target/guest/{guest}", env!("CARGO_MANIFEST_DIR"));
             let bytes = std::fs::read(&path).unwrap_or_else(|error| panic!("{path}: {error}: run `make fixtures`"));
-            let parts = parts(&bytes).unwrap();
+            let parts = parts(&bytes, &mut None).unwrap();
             assert!((10..MOST / 100).contains(&parts), "{guest}: {parts}");
         }
-        assert!((5..200).contains(&parts(&filter("", "")).unwrap()));
+        assert!((5..200).contains(&parts(&filter("", ""), &mut None).unwrap()));
     }
 }
