@@ -126,3 +126,6 @@ fn pair(component: &str, sha256: &str) -> Node {
 #[cfg(test)]
 #[path = "plugin_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+mod random_tests;
