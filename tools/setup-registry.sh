@@ -14,8 +14,8 @@ fail() {
 }
 
 [[ $# -eq 1 ]] || fail 'expected a folder'
-folder="$1"
-mkdir -p "$folder"
+mkdir -p "$1"
+folder="$(realpath "$1")"
 binary="$folder/docker-registry"
 
 if installed="${DOCKER_REGISTRY:-$(command -v docker-registry)}" && [[ -x "$installed" ]]; then
@@ -26,8 +26,13 @@ else
         fail 'there is no docker-registry, which the tests need, and no apt-get to get it with' "$remedy"
     printf 'setup: about to download the Debian package docker-registry (5 MB) into %s\n' "$folder" >&2
     rm -f "$folder"/docker-registry_*.deb
-    (cd "$folder" && apt-get download -q docker-registry >&2) ||
-        fail 'the package docker-registry could not be downloaded; apt-get update (as root) may help' "$remedy"
+    # Where apt's own lists are missing or old, lists of ours: that needs no root either.
+    own=(-o "Dir::State::lists=$folder/lists" -o "Dir::Cache=$folder/cache" -o APT::Sandbox::User=root)
+    (cd "$folder" && apt-get download -q docker-registry >&2) || {
+        mkdir -p "$folder/lists/partial" "$folder/cache/archives/partial"
+        apt-get "${own[@]}" update -q >&2 && (cd "$folder" && apt-get "${own[@]}" download -q docker-registry >&2)
+    } || fail 'the package docker-registry could not be downloaded' "$remedy"
+    rm -rf "$folder/lists" "$folder/cache"
     dpkg -x "$folder"/docker-registry_*.deb "$folder/package"
     rm "$folder"/docker-registry_*.deb
     ln -sf package/usr/bin/docker-registry "$binary"
