@@ -114,9 +114,11 @@ fn options(settings: &PluginSettings, reach: Reach) -> LoaderOptions {
 pub(super) fn loader_options(settings: &PluginSettings, s3: Option<S3>) -> LoaderOptions {
     let PluginSettings { sources, registry_auth, cache_dir, cache_bytes, cache_key, loaded_bytes, .. } =
         settings.clone();
+    let own = settings.default_plugin.iter().chain(&settings.key_parser);
+    let own = own.map(|plugin| (plugin.component.clone(), plugin.sha256)).collect();
     let folder = cache_dir.unwrap_or_else(|| default_folder(super::path_variable));
     LoaderOptions {
-        sources: Sources { allowed: sources, s3, registry_auth },
+        sources: Sources { allowed: sources, own, s3, registry_auth },
         cache: CacheOptions { folder: Some(folder), bytes: cache_bytes, key: cache_key.map(|key| key.0) },
         compiled: None,
         compile_at_most: None,

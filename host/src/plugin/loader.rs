@@ -227,7 +227,7 @@ impl Inner {
         let checked = plugin.sha256.is_some() && self.checked.get(plugin).await.is_some();
         let (sha256, found) = match plugin.sha256 {
             Some(sha256) => {
-                if !checked {
+                if !checked && !self.options.sources.is_own(plugin) {
                     self.options.sources.permit(&plugin.component).await?;
                 }
                 (sha256, self.find(plugin, sha256).await?)

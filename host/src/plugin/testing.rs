@@ -148,7 +148,7 @@ impl Bucket {
 
     pub(super) fn options(&self) -> LoaderOptions {
         let allowed = vec![AllowedSource::S3 { bucket: "b".to_owned(), prefix: String::new() }];
-        let sources = Sources { allowed, s3: Some(self.s3.clone()), registry_auth: None };
+        let sources = Sources { allowed, s3: Some(self.s3.clone()), ..Sources::default() };
         LoaderOptions { sources, ..options("/".as_ref()) }
     }
 

@@ -111,6 +111,30 @@ fn only_what_lies_beside_the_tenant_file_is_allowed() {
 }
 
 #[test]
+fn what_the_operator_names_is_allowed_wherever_it_lies_and_nothing_else_there() {
+    let lab = lab();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let (own, other) = (elsewhere.path().join("own.wasm"), elsewhere.path().join("other.wasm"));
+    std::fs::write(&own, rewriter()).unwrap();
+    std::fs::write(&other, rewriter()).unwrap();
+    let digest = Digest::of(&rewriter());
+    let lab = lab.env("DEFAULT_PLUGIN", format!("file:{}@sha256:{digest}", own.display()));
+    let others = format!("{{component: 'file:{}', sha256: {digest}}}", other.display());
+    // The operator's place, and another digest: it might be in the cache.
+    let digests = format!("{{component: 'file:{}', sha256: {}}}", own.display(), Digest::of(b""));
+    lab.tenants(&(item("n", "null") + &item("m", &others) + &item("o", &digests)));
+    for tenant in ["n", "m", "o"] {
+        lab.object(&format!("c/{tenant}/a/p/1.json"), records(3));
+    }
+    let run = lab.run();
+    assert_eq!(run.outcome("c/n/a/p/1.json"), "delivered");
+    assert_eq!(run.entry("c/n/a/p/1.json")["component"]["digest"], digest.to_string());
+    for key in ["c/m/a/p/1.json", "c/o/a/p/1.json"] {
+        assert_eq!(run.entry(key)["reason"], "component-forbidden", "{key}");
+    }
+}
+
+#[test]
 fn with_on_error_default_the_default_guest_goes_on_and_says_so() {
     let lab = lab();
     let digest = Digest::of(b"");

@@ -4,11 +4,16 @@ use std::path::Path;
 
 use super::Sources;
 use super::file::{Place, place};
-use crate::model::{AllowedSource, ComponentRef};
+use crate::model::{AllowedSource, ComponentRef, Plugin};
 use crate::plugin::LoadFailed;
 use crate::plugin::loader::blocking;
 
 impl Sources {
+    /// Whether the operator's environment names this very component.
+    pub(in crate::plugin) fn is_own(&self, plugin: &Plugin) -> bool {
+        self.own.iter().any(|(component, sha256)| *component == plugin.component && *sha256 == plugin.sha256)
+    }
+
     /// Whether a component may come from where it lies.
     ///
     /// # Errors

@@ -15,7 +15,7 @@ async fn s3() -> (FakeAws, Sources) {
     let own = fake.own();
     let aws = Aws::at(&fake.endpoint(), &own.access_key_id, &own.secret_access_key).await;
     let allowed = vec![AllowedSource::S3 { bucket: "components".to_owned(), prefix: "team/".to_owned() }];
-    (fake, Sources { allowed, s3: Some(aws.components()), registry_auth: None })
+    (fake, Sources { allowed, s3: Some(aws.components()), ..Sources::default() })
 }
 
 fn s3_ref(key: &str) -> ComponentRef {
