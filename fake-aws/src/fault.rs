@@ -1,11 +1,41 @@
 //! What goes wrong on purpose.
 
+use std::sync::Arc;
 use std::time::Duration;
+
+use tokio::sync::watch;
 
 use crate::FakeAws;
 use crate::call::{Call, Service};
 use crate::identity::Session;
 use crate::reply::{Refusal, Reply};
+
+/// Holds calls back until it is opened, which is for ever. `Clone` is cheap.
+#[derive(Debug, Clone)]
+pub struct Gate(Arc<watch::Sender<bool>>);
+
+impl Default for Gate {
+    fn default() -> Self {
+        Self(Arc::new(watch::Sender::new(false)))
+    }
+}
+
+impl Gate {
+    /// Lets all go on that it holds back, and whoever comes.
+    pub fn open(&self) {
+        self.0.send_replace(true);
+    }
+
+    /// How many calls it holds back now.
+    pub fn held(&self) -> usize {
+        self.0.receiver_count()
+    }
+
+    pub(crate) async fn pass(&self) {
+        // Its sender lives as long as this does.
+        let _ = self.0.subscribe().wait_for(|open| *open).await;
+    }
+}
 
 /// What happens instead.
 #[derive(Debug, Clone)]
@@ -25,6 +55,8 @@ pub enum What {
     Hang,
     /// Everything as it should be, that much later.
     Delay(Duration),
+    /// Everything as it should be, once the gate is open.
+    Hold(Gate),
     /// The connection is closed without an answer; not done.
     ResetBefore,
     /// Done; then the connection is closed without an answer.

@@ -225,6 +225,7 @@ async fn answer(shared: &Shared, request: Request<Incoming>, reset: &AtomicBool)
     match &fault {
         Some(What::Hang) => std::future::pending::<()>().await,
         Some(What::Delay(delay)) => sleep(*delay).await,
+        Some(What::Hold(gate)) => gate.pass().await,
         Some(What::ResetBefore) => return Err(broken()),
         _ => {}
     }

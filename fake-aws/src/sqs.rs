@@ -31,8 +31,23 @@ pub struct Message {
     pub attributes: Map<String, Value>,
     /// How often it was received.
     pub receives: u32,
+    /// DelaySeconds that it was sent with.
+    pub delay: Duration,
     /// How long until it is visible; none: it is.
     pub invisible_for: Option<Duration>,
+}
+
+impl Message {
+    fn of(held: &Held, now: Instant) -> Self {
+        Self {
+            id: held.id.clone(),
+            body: Arc::clone(&held.body),
+            attributes: held.attributes.clone(),
+            receives: held.receives,
+            delay: held.delay,
+            invisible_for: held.visible.checked_duration_since(now).filter(|left| !left.is_zero()),
+        }
+    }
 }
 
 /// How many messages are in a queue.
@@ -285,24 +300,33 @@ impl FakeAws {
 
     /// Sends a message; its ID.
     pub fn send_message(&self, queue: &str, body: &str) -> String {
-        let message = Held::new(body, Map::new(), Duration::ZERO);
-        let id = message.id.clone();
-        self.with_queue(queue, |queue| queue.push(message));
+        self.send_messages(queue, &[body]).remove(0)
+    }
+
+    /// Sends messages at once, so that one receive brings them all; their IDs.
+    pub fn send_messages(&self, queue: &str, bodies: &[&str]) -> Vec<String> {
+        let messages: Vec<_> = bodies.iter().map(|body| Held::new(body, Map::new(), Duration::ZERO)).collect();
+        let ids = messages.iter().map(|message| message.id.clone()).collect();
+        self.with_queue(queue, |queue| messages.into_iter().for_each(|message| queue.push(message)));
         self.shared().changed.notify_waiters();
-        id
+        ids
     }
 
     /// All messages of a queue, in the order they were sent.
     pub fn messages(&self, queue: &str) -> Vec<Message> {
         let now = Instant::now();
-        let message = |held: &Held| Message {
-            id: held.id.clone(),
-            body: Arc::clone(&held.body),
-            attributes: held.attributes.clone(),
-            receives: held.receives,
-            invisible_for: held.visible.checked_duration_since(now).filter(|left| !left.is_zero()),
-        };
-        self.with_queue(queue, |queue| queue.messages.values().map(message).collect())
+        self.with_queue(queue, |queue| queue.messages.values().map(|held| Message::of(held, now)).collect())
+    }
+
+    /// For these messages time has passed: whatever kept them invisible is over.
+    pub fn make_visible(&self, queue: &str, fits: impl Fn(&Message) -> bool) {
+        let now = Instant::now();
+        self.with_queue(queue, |queue| {
+            for held in queue.messages.values_mut().filter(|held| held.visible > now && fits(&Message::of(held, now))) {
+                held.visible = now;
+            }
+        });
+        self.shared().changed.notify_waiters();
     }
 
     /// How many messages are in a queue.

@@ -26,6 +26,8 @@ pub(crate) struct Held {
     pub(crate) receives: u32,
     /// Of the latest receive.
     pub(crate) handle: Option<String>,
+    /// It was sent with.
+    pub(crate) delay: Duration,
     pub(crate) visible: Instant,
 }
 
@@ -40,6 +42,7 @@ impl Held {
             first_received: 0,
             receives: 0,
             handle: None,
+            delay,
             visible: Instant::now() + delay,
         }
     }

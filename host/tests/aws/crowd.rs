@@ -1,24 +1,17 @@
 //! Many tenants at once: those that fail hold up no other.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use fake_aws::scene::{CloudWatchTenant, QUEUE};
 use fake_aws::{Rule, Service, What};
 use serde_json::Value;
 
-use crate::aws::{Lab, Process, records};
+use crate::aws::{Lab, NEVER, Process, records};
 use crate::support::{at_once, calls, denied};
 
-/// Delivers ten objects of each tenant, and how long that takes.
-fn deliver(
-    lab: &Lab,
-    process: &Process,
-    tenants: &[CloudWatchTenant],
-    round: &str,
-    between: impl Fn(usize),
-) -> Duration {
+/// Delivers ten objects of each tenant, to the last of them.
+fn deliver(lab: &Lab, process: &Process, tenants: &[CloudWatchTenant], round: &str, between: impl Fn(usize)) {
     let before: Vec<_> = tenants.iter().map(|tenant| lab.messages(tenant).len()).collect();
-    let begun = Instant::now();
     for number in 0..10 {
         between(number);
         for tenant in tenants {
@@ -28,32 +21,31 @@ fn deliver(
     process.wait("the healthy ones' objects", || {
         tenants.iter().zip(&before).all(|(tenant, before)| lab.messages(tenant).len() >= before + 30)
     });
-    begun.elapsed()
 }
 
 /// Eight failing tenants beside two healthy ones, whose messages come between
 /// and behind theirs. They may have failed `from_the_start`, or worked before, so
-/// that much of each is at work when it begins.
+/// that much of each is at work when it begins. What hangs does so for longer than the
+/// test may take: whoever waited for it would never be delivered. (When a place is
+/// given up, `intake::message::permits` tests.)
 fn eight_fail(places: usize, from_the_start: bool, how: impl Fn(usize) -> Rule) {
-    let lab = Lab::new().may_extend().set("MAX_CONCURRENT_OBJECTS", places).set("REQUEST_TIMEOUT", 20);
+    let lab = Lab::new().may_extend().set("MAX_CONCURRENT_OBJECTS", places).set("REQUEST_TIMEOUT", NEVER);
     let add = |name: String| lab.scene.add_cloudwatch_tenant(&name);
     let healthy: Vec<_> = (0..2).map(|n| add(format!("healthy-{n}"))).collect();
     let failing: Vec<_> = (0..8).map(|n| add(format!("failing-{n}"))).collect();
     let process = lab.sqs();
-    let alone = deliver(&lab, &process, &healthy, "alone", |_| {});
+    deliver(&lab, &process, &healthy, "alone", |_| {});
     if !from_the_start {
         deliver(&lab, &process, &failing, "before", |_| {});
     }
     for (number, tenant) in failing.iter().enumerate() {
         lab.aws.fault(how(number).operation("PutLogEvents").account(&tenant.account));
     }
-    let crowd = deliver(&lab, &process, &healthy, "crowd", |number| {
+    deliver(&lab, &process, &healthy, "crowd", |number| {
         for tenant in &failing {
             lab.announced(&tenant.name, &number.to_string(), &records(&tenant.name, 3));
         }
     });
-    // A place is given up after two to four seconds without a sign of life.
-    assert!(crowd < alone + Duration::from_secs(8), "{alone:?} alone, {crowd:?} in the crowd");
     assert!(lab.aws.receives(QUEUE).values().all(|&times| times == 1), "nothing is given back for fairness");
     assert_eq!(lab.count(Service::Sqs, "ChangeMessageVisibilityBatch"), 0);
     process.wait("their lines", || {
@@ -93,11 +85,12 @@ fn no_more_than_the_settings_say_are_at_work() {
     deliver(&lab, &process, &tenants, "", |_| {});
     process.empties_the_queue();
     let puts = calls(&lab.aws, Service::Logs, "PutLogEvents");
+    // How many get so far, `intake::message::permits` tests.
     let most = at_once(puts.iter(), each);
-    assert!((4..=5).contains(&most), "{most} at once");
+    assert!((2..=5).contains(&most), "{most} at once");
     for tenant in &tenants {
         let own = puts.iter().filter(|put| put.who.as_ref().is_some_and(|who| *who.account == *tenant.account));
-        assert_eq!(at_once(own, each), 2, "{}", tenant.name);
+        assert!(at_once(own, each) <= 2, "{}", tenant.name);
     }
     process.terminate();
 }
@@ -110,14 +103,13 @@ fn a_tenant_that_is_throttled_without_end_slows_no_other() {
     let other = lab.scene.add_cloudwatch_tenant("other");
     let throttle = || Rule::new(What::Throttle).operation("PutLogEvents");
     let process = lab.sqs();
-    let alone = deliver(&lab, &process, std::slice::from_ref(&other), "alone", |_| {});
+    deliver(&lab, &process, std::slice::from_ref(&other), "alone", |_| {});
     lab.aws.fault(throttle().account(&throttled.account));
     // A throttling of its own is retried by its own means.
     lab.aws.fault(throttle().account(&other.account).times(1));
-    let beside = deliver(&lab, &process, std::slice::from_ref(&other), "beside", |number| {
+    deliver(&lab, &process, std::slice::from_ref(&other), "beside", |number| {
         lab.announced("throttled", &number.to_string(), &records("throttled", 3));
     });
-    assert!(beside < alone + Duration::from_secs(3), "{alone:?} alone, {beside:?} beside");
     let of = |name: &str| {
         let lines = process.objects().into_iter().filter(|line| line["tenant"] == name);
         lines.map(|line| line["deliveries"].as_str().unwrap().to_owned()).collect::<Vec<_>>()

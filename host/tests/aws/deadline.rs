@@ -3,37 +3,49 @@
 use std::time::{Duration, Instant};
 
 use fake_aws::scene::QUEUE;
-use fake_aws::{Rule, Service, What};
+use fake_aws::{Gate, Rule, What};
 
-use crate::aws::{Lab, records};
+use crate::aws::{Lab, NEVER, Process, records};
 use crate::support::{announced, metadata, repeated};
+
+/// Until the deadline. A fifth of it is for what is sent back: enough for a few calls,
+/// on however busy a machine.
+const TIME: Duration = Duration::from_secs(15);
+
+/// An invocation in which so many puts of `acme` are taken (the first time one that
+/// finds no stream comes before them), and the next hangs until its end; the IDs that
+/// failed.
+fn invoke_and_hang(lab: &Lab, process: &Process, puts: u32, messages: &[(&str, &str)]) -> Vec<String> {
+    let gate = Gate::default();
+    lab.aws.fault(Rule::new(What::Hold(gate.clone())).operation("PutLogEvents").after(puts));
+    let failed = lab.invoke(process, messages, TIME);
+    lab.aws.clear_faults();
+    gate.open();
+    failed
+}
 
 #[test]
 fn a_large_object_arrives_over_several_invocations_and_none_counts_as_a_retry() {
-    let lab = Lab::new().set("MAX_BATCH_SIZE", 10);
+    let lab = Lab::new().set("MAX_BATCH_SIZE", 10).set("REQUEST_TIMEOUT", NEVER);
     let tenant = lab.scene.add_cloudwatch_tenant("acme");
-    lab.aws.latency(Service::Logs, Duration::from_millis(60));
     let mut body = lab.scene.notify(&lab.object("acme", "1", &records("acme", 600)));
     let process = lab.lambda();
     let mut offset = 0;
-    let mut invocations = 1;
-    while lab.invoke(&process, &[(&format!("id-{invocations}"), &body)], Duration::from_millis(1300)).is_empty() {
+    for invocation in 1..4 {
+        assert_eq!(invoke_and_hang(&lab, &process, 15, &[(&format!("id-{invocation}"), &body)]), [""; 0]);
         let messages = lab.aws.messages(QUEUE);
-        if messages.len() < invocations {
-            break;
-        }
+        assert_eq!(messages.len(), invocation);
         let left = messages.last().unwrap();
         let metadata = metadata(left);
         assert_eq!((&metadata["retry_count"], left.invisible_for), (&0.into(), None), "at once, and no retry");
         assert!(metadata["offset"].as_u64().unwrap() > offset, "{metadata} is no further than {offset}");
         offset = metadata["offset"].as_u64().unwrap();
         body = left.body.to_string();
-        invocations += 1;
     }
-    assert!((3..20).contains(&invocations), "{invocations} invocations");
+    assert_eq!(lab.invoke(&process, &[("id-4", &body)], Duration::from_secs(NEVER)), [""; 0]);
     let repeated = repeated(&lab, &tenant, 600);
-    assert!(repeated.len() <= 20 * (invocations - 1), "{repeated:?}");
-    assert_eq!(lab.aws.messages(QUEUE).len(), invocations - 1);
+    assert!(repeated.len() <= 20 * 3, "{repeated:?}");
+    assert_eq!(lab.aws.messages(QUEUE).len(), 3);
     process.kill();
 }
 
@@ -41,18 +53,14 @@ fn a_large_object_arrives_over_several_invocations_and_none_counts_as_a_retry() 
 /// where it was.
 #[test]
 fn without_a_queue_it_is_reported_failed_in_time() {
-    let lab = Lab::new().set("MAX_BATCH_SIZE", 10).unset("SQS_QUEUE_URL");
+    let lab = Lab::new().set("MAX_BATCH_SIZE", 10).set("REQUEST_TIMEOUT", NEVER).unset("SQS_QUEUE_URL");
     let tenant = lab.scene.add_cloudwatch_tenant("acme");
-    lab.aws.latency(Service::Logs, Duration::from_millis(60));
     let body = lab.scene.notify(&lab.object("acme", "1", &records("acme", 400)));
     let process = lab.lambda();
-    let mut invocations = 1;
-    while lab.invoke(&process, &[("id", &body)], Duration::from_millis(1300)) == ["id"] {
-        invocations += 1;
-        assert!(invocations < 20);
-    }
-    assert!(invocations > 1);
-    repeated(&lab, &tenant, 400);
+    assert_eq!(invoke_and_hang(&lab, &process, 15, &[("id", &body)]), ["id"]);
+    assert_eq!(lab.invoke(&process, &[("id", &body)], Duration::from_secs(NEVER)), [""; 0]);
+    let repeated = repeated(&lab, &tenant, 400);
+    assert!(repeated.len() <= 20, "{repeated:?}");
     process.kill();
 }
 
@@ -60,33 +68,36 @@ fn without_a_queue_it_is_reported_failed_in_time() {
 /// a retry, however often the deadline passes.
 #[test]
 fn what_never_had_its_turn_is_no_retry() {
-    let lab = Lab::new().set("MAX_CONCURRENT_PER_TENANT", 1).set("REQUEST_TIMEOUT", 10);
+    let lab = Lab::new().set("MAX_CONCURRENT_PER_TENANT", 1).set("REQUEST_TIMEOUT", NEVER);
     let tenant = lab.scene.add_cloudwatch_tenant("acme");
     let body = |n: usize| lab.scene.notify(&lab.object("acme", &n.to_string(), &records("acme", 1)));
     let mut left: Vec<_> = (0..24).map(body).collect();
-    lab.aws.fault(Rule::new(What::Delay(Duration::from_millis(150))).operation("PutLogEvents"));
     let process = lab.lambda();
     let mut sent = 0;
-    for round in 0..20 {
+    for round in 0..3 {
         let ids: Vec<_> = (0..left.len()).map(|number| format!("{round}-{number}")).collect();
         let messages: Vec<_> = ids.iter().zip(&left).map(|(id, body)| (id.as_str(), body.as_str())).collect();
-        assert_eq!(lab.invoke(&process, &messages, Duration::from_millis(1100)), [""; 0]);
-        let back = lab.aws.messages(QUEUE).split_off(sent);
-        sent += back.len();
-        // The one that had its turn may have been cut short.
-        assert!(back.iter().all(|message| metadata(message)["retry_count"].as_u64() <= Some(1)), "{back:?}");
-        left = back.into_iter().map(|message| message.body.to_string()).collect();
-        if left.is_empty() {
+        if round == 2 {
+            assert_eq!(lab.invoke(&process, &messages, Duration::from_secs(NEVER)), [""; 0]);
             break;
         }
+        assert_eq!(invoke_and_hang(&lab, &process, 4, &messages), [""; 0]);
+        let back = lab.aws.messages(QUEUE).split_off(sent);
+        sent += back.len();
+        // Just the one whose turn it was has been tried.
+        let mut retries: Vec<_> = back.iter().map(|message| metadata(message)["retry_count"].as_u64()).collect();
+        retries.sort_unstable();
+        assert_eq!(retries.pop(), Some(Some(1)), "{back:?}");
+        assert!(retries.iter().all(|retries| *retries == Some(0)), "{back:?}");
+        left = back.into_iter().map(|message| message.body.to_string()).collect();
     }
-    assert_eq!((left.len(), lab.messages(&tenant).len()), (0, 24));
+    assert_eq!((lab.aws.messages(QUEUE).len(), lab.messages(&tenant).len()), (sent, 24));
     process.kill();
 }
 
 #[test]
 fn what_hangs_is_sent_back_before_the_deadline() {
-    let lab = Lab::new().set("REQUEST_TIMEOUT", 30);
+    let lab = Lab::new().set("REQUEST_TIMEOUT", NEVER);
     let tenants = ["healthy", "hung"].map(|name| lab.scene.add_cloudwatch_tenant(name));
     lab.aws.fault(Rule::new(What::Hang).operation("PutLogEvents").account(&tenants[1].account));
     let bodies = tenants.each_ref().map(|tenant| {
@@ -95,8 +106,8 @@ fn what_hangs_is_sent_back_before_the_deadline() {
     });
     let process = lab.lambda();
     let begun = Instant::now();
-    let failed = lab.invoke(&process, &[("1", &bodies[0]), ("2", &bodies[1])], Duration::from_secs(2));
-    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+    let failed = lab.invoke(&process, &[("1", &bodies[0]), ("2", &bodies[1])], TIME);
+    assert!(begun.elapsed() < TIME, "{:?}", begun.elapsed());
     assert_eq!(failed, [""; 0]);
     assert_eq!(lab.messages(&tenants[0]).len(), 2);
     let [message] = lab.aws.messages(QUEUE).try_into().unwrap();

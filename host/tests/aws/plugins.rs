@@ -8,7 +8,7 @@ use log_processor::model::Digest;
 use serde_json::{Value, json};
 
 use crate::assemble::{filter, parser};
-use crate::aws::{CANARY, Lab, Process, gzip, key, pod, records, text, texts};
+use crate::aws::{CANARY, Lab, Process, gzip, key, now, pod, record, records, text, texts};
 use crate::support::{metadata, sent_back, stream};
 
 /// Where the components lie.
@@ -200,12 +200,21 @@ fn what_keeps_failing_is_left_alone_until_it_is_another() {
     let goes = lab.announced("good", "1", &records("good", 5));
     assert_eq!(outcome(&process, &goes), "cloudwatch=delivered");
     assert_eq!((lab.messages(&good), lab.messages(&bad).len()), (texts(5), 0));
-    // A new digest clears it at once.
+    // A new digest clears it at once: as soon as the old item is forgotten.
     name(&lab, &bad, &redacting(&lab));
-    forget();
-    let goes = lab.announced("bad", "new", &records("bad", 5));
-    assert_eq!(outcome(&process, &goes), "cloudwatch=delivered");
-    assert_eq!(lab.messages(&bad), redacted(5));
+    let numbers = 100..105;
+    let lines: String = numbers.clone().map(|number| record("bad", &text(number), now() - 1000)).collect();
+    let mut attempt = 0;
+    process.wait("the new component", || {
+        attempt += 1;
+        let outcome = outcome(&process, &lab.announced("bad", &format!("new-{attempt}"), &lines));
+        assert!(["cloudwatch=delivered", "cloudwatch=failed(component-suspended)"].contains(&&*outcome), "{outcome}");
+        outcome == "cloudwatch=delivered"
+    });
+    // What had failed may have come again by now.
+    let mut arrived = lab.messages(&bad);
+    arrived.retain(|message| message.contains("*** 10"));
+    assert_eq!(arrived, redacted(105)[numbers]);
     assert_eq!(suspended(), 0.0);
     process.kill();
 }

@@ -81,6 +81,12 @@ pub(crate) fn calls(aws: &FakeAws, service: Service, operation: &str) -> Vec<Log
     log
 }
 
+/// Calls of PutLogEvents for a tenant so far.
+pub(crate) fn puts_of(lab: &Lab, tenant: &CloudWatchTenant) -> usize {
+    let calls = calls(&lab.aws, Service::Logs, "PutLogEvents");
+    calls.iter().filter(|call| call.who.as_ref().is_some_and(|who| *who.account == *tenant.account)).count()
+}
+
 /// Most of these calls at the same time, each of which takes `each`.
 pub(crate) fn at_once<'a>(calls: impl Iterator<Item = &'a Logged>, each: Duration) -> usize {
     let begins: Vec<_> = calls.map(|call| call.when).collect();

@@ -4,12 +4,13 @@
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses a part of it")]
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex};
-use std::thread::JoinHandle;
+use std::sync::Mutex;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use corpus::Random;
@@ -24,8 +25,13 @@ use tempfile::TempDir;
 /// In every message of every record: nothing that the processor says may hold it.
 pub const CANARY: &str = "canary-7f3a9d";
 
-/// The longest that anything may take, on a machine that does much else.
-pub const LIMIT: Duration = Duration::from_secs(60);
+/// Only what hangs takes that long, on however slow and busy a machine.
+pub const LIMIT: Duration = Duration::from_secs(240);
+
+/// Seconds that nothing waits for: a REQUEST_TIMEOUT for calls that hang, a
+/// SHUTDOWN_GRACE_SECONDS that is not used up. More than [`LIMIT`], so that a test
+/// which ends has not waited for it.
+pub const NEVER: u64 = 300;
 
 /// Between two looks.
 const POLL: Duration = Duration::from_millis(10);
@@ -38,10 +44,12 @@ pub struct Lab {
     env: BTreeMap<String, String>,
     arguments: Vec<String>,
     permissions: Permissions,
+    redrives: bool,
 }
 
 impl Lab {
-    /// A scene without tenants. Calls are attempted twice and may take a second.
+    /// A scene without tenants. Calls are attempted twice and may take as long as on a
+    /// busy machine; where one is to hang, see [`Lab::impatient`].
     pub fn new() -> Self {
         let scene = Scene::new(FakeAws::start_blocking());
         let dir = TempDir::new().unwrap();
@@ -49,9 +57,14 @@ impl Lab {
         let own = [("HOME", home.as_str()), ("HTTP_ADDR", "127.0.0.1:0"), ("RETRY_ATTEMPTS", "2")];
         let mut env: BTreeMap<String, String> = scene.env().into_iter().collect();
         env.extend(own.map(|(name, value)| (name.to_owned(), value.to_owned())));
-        env.insert("REQUEST_TIMEOUT".to_owned(), "1".to_owned());
+        env.insert("REQUEST_TIMEOUT".to_owned(), "30".to_owned());
         let aws = scene.aws.clone();
-        Self { scene, aws, dir, env, arguments: Vec::new(), permissions: Scene::permissions() }
+        Self { scene, aws, dir, env, arguments: Vec::new(), permissions: Scene::permissions(), redrives: false }
+    }
+
+    /// Calls that hang are given up, and others are so only on a machine at its end.
+    pub fn impatient(self) -> Self {
+        self.set("REQUEST_TIMEOUT", 4)
     }
 
     /// With a setting of the environment.
@@ -90,12 +103,13 @@ impl Lab {
         self.set("DEAD_LETTER", folder)
     }
 
-    /// A message that failed is visible again after two seconds, the shortest, and
-    /// goes to [`DEAD_LETTERS`] at the receive after `receives`.
-    pub fn redrive_after(self, receives: u32) -> Self {
+    /// A message that failed is visible again where a test waits for that
+    /// ([`Process::wait`]), and goes to [`DEAD_LETTERS`] at the receive after `receives`.
+    pub fn redrive_after(mut self, receives: u32) -> Self {
         let redrive = Some((receives, DEAD_LETTERS));
         self.aws.add_queue(PROCESSOR_ACCOUNT, QUEUE, Duration::from_secs(30), redrive);
-        self.set("VISIBILITY_TIMEOUT", 2)
+        self.redrives = true;
+        self
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -114,6 +128,13 @@ impl Lab {
         let key = self.object(tenant, name, lines);
         self.scene.send(&self.scene.notify(&key));
         key
+    }
+
+    /// As [`Lab::announced`], several objects in a message each, which one receive brings.
+    pub fn announced_together(&self, tenant: &str, names: &[&str], lines: &str) {
+        let bodies: Vec<_> = names.iter().map(|name| self.scene.notify(&self.object(tenant, name, lines))).collect();
+        let bodies: Vec<_> = bodies.iter().map(String::as_str).collect();
+        self.aws.send_messages(QUEUE, &bodies);
     }
 
     /// Announces an object in a message that may not be sent back any more: its
@@ -152,12 +173,12 @@ impl Lab {
         let mut command = Command::new(env!("CARGO_BIN_EXE_log-processor"));
         command.env_clear().envs(&self.env).args(arguments).args(&self.arguments).current_dir(self.dir.path());
         command.stdin(if input.is_some() { Stdio::piped() } else { Stdio::null() });
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        if let (Some(input), Some(mut pipe)) = (input, child.stdin.take()) {
+        let mut process = Process::start(&mut command, self);
+        if let (Some(input), Some(mut pipe)) = (input, process.child.stdin.take()) {
             // It may refuse to read it.
             let _ = pipe.write_all(input.as_bytes());
         }
-        Process::new(child, self.aws.clone())
+        process
     }
 
     /// Starts sqs mode.
@@ -188,7 +209,7 @@ impl Lab {
         env.extend(lambda.map(|(name, value)| (name.to_owned(), value.to_owned())));
         let mut command = Command::new(env!("CARGO_BIN_EXE_log-processor"));
         command.env_clear().envs(&env).args(&self.arguments).current_dir(self.dir.path()).stdin(Stdio::null());
-        Process::new(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap(), self.aws.clone())
+        Process::start(&mut command, self)
     }
 
     /// Has the function of [`Lab::lambda`] take an event; which messages failed.
@@ -224,11 +245,38 @@ pub fn ndjson(text: &str) -> Vec<Value> {
 /// A process that runs.
 pub struct Process {
     child: Child,
-    stdout: Arc<Mutex<Vec<u8>>>,
-    stderr: Arc<Mutex<Vec<u8>>>,
-    readers: Vec<JoinHandle<()>>,
+    stdout: Said,
+    stderr: Said,
+    parsed: Mutex<Parsed>,
     aws: FakeAws,
+    redrives: bool,
     ended: bool,
+}
+
+/// What a process writes. A file, and no pipe: what it has written is there at once,
+/// whenever it is that a reader gets its turn.
+struct Said(File);
+
+impl Said {
+    fn new() -> (Self, Stdio) {
+        let file = tempfile::tempfile().unwrap();
+        let theirs = file.try_clone().unwrap();
+        (Self(file), theirs.into())
+    }
+
+    /// From an offset to the end; the place in the file stays the process's.
+    fn since(&self, offset: u64) -> Vec<u8> {
+        let mut bytes = vec![0; usize::try_from(self.0.metadata().unwrap().len().saturating_sub(offset)).unwrap()];
+        self.0.read_exact_at(&mut bytes, offset).unwrap();
+        bytes
+    }
+}
+
+/// The whole lines of a log, as far as it was read.
+#[derive(Default)]
+struct Parsed {
+    bytes: u64,
+    lines: Vec<Value>,
 }
 
 /// What a process said to its end.
@@ -248,13 +296,11 @@ impl Ended {
 }
 
 impl Process {
-    fn new(mut child: Child, aws: FakeAws) -> Self {
-        let (stdout, stderr) = (Arc::default(), Arc::default());
-        let readers = vec![
-            read_into(child.stdout.take().unwrap(), Arc::clone(&stdout)),
-            read_into(child.stderr.take().unwrap(), Arc::clone(&stderr)),
-        ];
-        Self { child, stdout, stderr, readers, aws, ended: false }
+    fn start(command: &mut Command, lab: &Lab) -> Self {
+        let ((stdout, out), (stderr, err)) = (Said::new(), Said::new());
+        let child = command.stdout(out).stderr(err).spawn().unwrap();
+        let (aws, redrives) = (lab.aws.clone(), lab.redrives);
+        Self { child, stdout, stderr, parsed: Mutex::default(), aws, redrives, ended: false }
     }
 
     /// Its ID.
@@ -264,15 +310,19 @@ impl Process {
 
     /// All it has said so far.
     pub fn output(&self) -> (String, String) {
-        let text = |bytes: &Mutex<Vec<u8>>| String::from_utf8_lossy(&bytes.lock().unwrap()).into_owned();
+        let text = |said: &Said| String::from_utf8_lossy(&said.since(0)).into_owned();
         (text(&self.stdout), text(&self.stderr))
     }
 
     /// The JSON lines it has logged so far.
     pub fn lines(&self) -> Vec<Value> {
-        let (stdout, _) = self.output();
+        let mut parsed = self.parsed.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let new = self.stdout.since(parsed.bytes);
         // The last one may not be whole.
-        ndjson(stdout.rsplit_once('\n').map_or("", |(whole, _)| whole))
+        let whole = new.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
+        parsed.lines.extend(ndjson(std::str::from_utf8(&new[..whole]).unwrap()));
+        parsed.bytes += whole as u64;
+        parsed.lines.clone()
     }
 
     /// The lines of objects so far: one an object and attempt.
@@ -302,10 +352,37 @@ impl Process {
         }
     }
 
-    /// Waits until this holds.
+    /// Waits until this holds. Meanwhile messages that failed come again: see
+    /// [`Lab::redrive_after`].
     #[track_caller]
     pub fn wait(&self, what: &str, mut holds: impl FnMut() -> bool) {
-        self.until(what, || holds().then_some(()));
+        self.until(what, || {
+            let held = holds();
+            if !held {
+                self.failed_come_again();
+            }
+            held.then_some(())
+        });
+    }
+
+    /// As if the visibility timeout of what has failed, by the log, were over.
+    fn failed_come_again(&self) {
+        if !self.redrives {
+            return;
+        }
+        for line in self.lines().iter().filter(|line| line["message"] == "the message failed") {
+            let attempt = line["attempt"].as_u64().map(|attempt| u32::try_from(attempt).unwrap());
+            self.aws.make_visible(QUEUE, |message| {
+                line["message_id"] == message.id.as_str() && attempt == Some(message.receives)
+            });
+        }
+    }
+
+    /// As if the pauses before retries were over: up to the longest, 16 s. What waits
+    /// for longer waits for a destination or component that is left alone.
+    fn retries_come_again(&self) {
+        let retried = Duration::from_secs(1)..=Duration::from_secs(16);
+        self.aws.make_visible(QUEUE, |message| message.receives == 0 && retried.contains(&message.delay));
     }
 
     /// Waits for a line that is so.
@@ -326,16 +403,21 @@ impl Process {
         self.until("the objects' lines", || Some(self.outcomes()).filter(|lines| lines.len() >= objects))
     }
 
-    /// Waits until the queue is empty: nothing visible, in flight, or held back.
+    /// Waits until the queue is empty: nothing visible, in flight, or held back. What
+    /// is to be tried again comes at once.
     #[track_caller]
     pub fn empties_the_queue(&self) {
-        self.wait("an empty queue", || self.aws.messages(QUEUE).is_empty());
+        self.wait("an empty queue", || {
+            self.retries_come_again();
+            self.aws.messages(QUEUE).is_empty()
+        });
     }
 
     /// Waits until the queue is empty and its dead-letter queue has that many messages.
     #[track_caller]
     pub fn redrives(&self, messages: usize) {
         self.wait("messages in the dead-letter queue", || {
+            self.retries_come_again();
             self.aws.messages(DEAD_LETTERS).len() == messages && self.aws.messages(QUEUE).is_empty()
         });
     }
@@ -401,9 +483,6 @@ impl Process {
             std::thread::sleep(POLL);
         };
         self.ended = true;
-        for reader in self.readers.drain(..) {
-            reader.join().unwrap();
-        }
         let (stdout, stderr) = self.output();
         discreet(&self.aws, "standard output", &stdout);
         discreet(&self.aws, "standard error", &stderr);
@@ -452,15 +531,6 @@ fn discreet(aws: &FakeAws, what: &str, text: &str) {
             assert!(!text.contains(secret.as_str()), "a secret on {what}: {}", beginning(text));
         }
     }
-}
-
-fn read_into(mut from: impl Read + Send + 'static, into: Arc<Mutex<Vec<u8>>>) -> JoinHandle<()> {
-    std::thread::spawn(move || {
-        let mut buffer = [0; 1 << 16];
-        while let Ok(count @ 1..) = from.read(&mut buffer) {
-            into.lock().unwrap().extend_from_slice(&buffer[..count]);
-        }
-    })
 }
 
 /// Status and body.

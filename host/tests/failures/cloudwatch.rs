@@ -131,7 +131,8 @@ fn sorted(count: usize) -> Vec<String> {
 /// One failure, which the SDK's second attempt mends; then two, which go back to the queue.
 fn arrives_once(what: &What) {
     for failures in [1, 2] {
-        let lab = Lab::new().dead_letters().set("MAX_BATCH_SIZE", 10);
+        let lab = if matches!(what, What::Hang) { Lab::new().impatient() } else { Lab::new() };
+        let lab = lab.dead_letters().set("MAX_BATCH_SIZE", 10);
         let tenant = lab.scene.add_cloudwatch_tenant("acme");
         let process = warm(&lab);
         let before = lab.count(Service::Logs, "PutLogEvents");

@@ -1,7 +1,7 @@
 //! What the processor keeps things in fails: dead letters, the queue, metrics.
 
 use fake_aws::scene::{QUEUE, SOURCE};
-use fake_aws::{PROCESSOR_ACCOUNT, PROCESSOR_ARN, Rule, Service, What};
+use fake_aws::{Gate, PROCESSOR_ACCOUNT, PROCESSOR_ARN, Rule, Service, What};
 use serde_json::Value;
 
 use crate::aws::{CANARY, Lab, ndjson, records, texts};
@@ -163,15 +163,24 @@ fn only_the_delivery_that_failed_is_sent_back() {
 
 #[test]
 fn a_message_whose_deletion_was_lost_is_not_delivered_again() {
-    let lab = Lab::new().redrive_after(20);
+    let lab = Lab::new();
     let tenant = lab.scene.add_cloudwatch_tenant("acme");
-    lab.aws.fault(Rule::new(What::ResetBefore).operation("DeleteMessageBatch"));
+    let fault = |what: What| lab.aws.fault(Rule::new(what).operation("DeleteMessageBatch"));
+    let gate = Gate::default();
+    fault(What::Hold(gate.clone()));
     lab.announced("acme", "a", &records("acme", 10));
     let process = lab.sqs();
+    process.wait("its deletion to be tried", || gate.held() > 0);
     // It comes again while its deletion is still tried.
+    lab.aws.clear_faults();
+    fault(What::ResetBefore);
+    lab.aws.make_visible(QUEUE, |_| true);
     process.done(2);
     process.says("can't be deleted");
     lab.aws.clear_faults();
+    // With the handle of the second receive, the first one's deletion is for nothing.
+    gate.open();
+    lab.aws.make_visible(QUEUE, |_| true);
     process.empties_the_queue();
     let done = process.done(2);
     let (first, again) = done.split_first().unwrap();

@@ -3,10 +3,14 @@
 use std::time::{Duration, Instant};
 
 use fake_aws::scene::{CloudWatchTenant, DEAD_LETTERS, QUEUE};
-use fake_aws::{PROCESSOR_ACCOUNT, PROCESSOR_ARN, Rule, Service, What};
+use fake_aws::{Gate, PROCESSOR_ACCOUNT, PROCESSOR_ARN, Rule, Service, What};
 use serde_json::Value;
 
-use crate::aws::{Lab, records, texts};
+use crate::aws::{Lab, NEVER, records, texts};
+
+/// Until a Lambda's deadline. A fifth of it is for what is sent back: enough for a few
+/// calls, on however busy a machine.
+const TIME: Duration = Duration::from_secs(15);
 
 /// What was sent back: offset, retries.
 fn sent_back(lab: &Lab) -> (u64, u64) {
@@ -18,11 +22,17 @@ fn sent_back(lab: &Lab) -> (u64, u64) {
     (metadata["offset"].as_u64().unwrap(), metadata["retry_count"].as_u64().unwrap())
 }
 
-/// Puts of ten events that take 200 milliseconds each.
-fn slow() -> Lab {
-    let lab = Lab::new().set("MAX_BATCH_SIZE", 10);
-    lab.aws.latency(Service::Logs, Duration::from_millis(200));
-    lab
+/// Puts of ten events, of which the fifth and those after it hang until the gate is open.
+fn stuck() -> (Lab, Gate) {
+    let (lab, gate) = (Lab::new().set("MAX_BATCH_SIZE", 10).set("REQUEST_TIMEOUT", NEVER), Gate::default());
+    // The first finds no stream.
+    lab.aws.fault(Rule::new(What::Hold(gate.clone())).operation("PutLogEvents").after(5));
+    (lab, gate)
+}
+
+/// What hangs is in flight, and each put before it has arrived.
+fn is_stuck(process: &crate::aws::Process, lab: &Lab, gate: &Gate) {
+    process.wait("puts to hang", || gate.held() > 0 && lab.aws.puts().len() >= 4);
 }
 
 /// All of 300 arrived, and again at most what was in flight when the work was given
@@ -41,48 +51,54 @@ fn all_arrived(lab: &Lab, tenant: &CloudWatchTenant) {
 
 #[test]
 fn a_lease_that_is_lost_stops_the_work_before_the_next_put() {
-    let lab = slow().may_extend().set("VISIBILITY_TIMEOUT", 2);
+    let (lab, gate) = stuck();
+    let lab = lab.may_extend().set("VISIBILITY_TIMEOUT", 4);
     lab.scene.add_cloudwatch_tenant("acme");
     lab.announced("acme", "a", &records("acme", 400));
     let process = lab.sqs();
-    process.wait("some puts", || lab.aws.puts().len() >= 3);
+    is_stuck(&process, &lab, &gate);
     // Purged.
     lab.aws.add_queue(PROCESSOR_ACCOUNT, QUEUE, Duration::from_secs(30), Some((3, DEAD_LETTERS)));
     process.says("the lease of a message is lost");
-    let puts = lab.count(Service::Logs, "PutLogEvents");
     assert_eq!(process.done(1), ["cloudwatch=interrupted"]);
     process.says("was lost to another worker");
-    std::thread::sleep(Duration::from_millis(600));
-    assert!(lab.count(Service::Logs, "PutLogEvents") <= puts + 1, "no put begins");
-    assert!(puts < 30);
+    gate.open();
+    assert_eq!(process.metric("log_processor_messages_total", &["lost"]), 1.0);
+    process.terminate();
+    assert!(lab.count(Service::Logs, "PutLogEvents") <= 5 + 2, "no put begins beside the two that hung");
     for operation in ["DeleteMessage", "DeleteMessageBatch", "SendMessage", "SendMessageBatch"] {
         assert_eq!(lab.count(Service::Sqs, operation), 0, "{operation}");
     }
-    assert_eq!(process.metric("log_processor_messages_total", &["lost"]), 1.0);
-    process.terminate();
 }
 
 #[test]
 fn a_lease_is_extended_as_long_as_the_work_takes() {
-    let lab = slow().may_extend().set("VISIBILITY_TIMEOUT", 2);
+    let (lab, gate) = stuck();
+    let lab = lab.may_extend().set("VISIBILITY_TIMEOUT", 6);
     let tenant = lab.scene.add_cloudwatch_tenant("acme");
     lab.announced("acme", "a", &records("acme", 300));
     let process = lab.sqs();
+    let extended = || process.metric("log_processor_lease_extensions_total", &["extended"]);
+    process.wait("extensions", || extended() >= 3.0);
+    gate.open();
     process.empties_the_queue();
     assert_eq!(process.done(1), ["cloudwatch=delivered"]);
     all_arrived(&lab, &tenant);
-    assert!(process.metric("log_processor_lease_extensions_total", &["extended"]) >= 1.0);
     process.terminate();
 }
 
 #[test]
 fn a_lease_that_may_not_be_extended_ends_in_progress_that_is_sent_back() {
-    let lab = slow().set("VISIBILITY_TIMEOUT", 2);
+    // The last tenth of the time is for sending back what is left.
+    let (lab, gate) = stuck();
+    let lab = lab.set("VISIBILITY_TIMEOUT", 30);
     let tenant = lab.scene.add_cloudwatch_tenant("acme");
     lab.announced("acme", "a", &records("acme", 300));
     let process = lab.sqs();
+    is_stuck(&process, &lab, &gate);
+    assert_eq!(process.done(1), ["cloudwatch=interrupted"]);
+    gate.open();
     process.empties_the_queue();
-    assert!(process.outcomes()[0] == "cloudwatch=interrupted", "{:?}", process.outcomes());
     assert_eq!(process.outcomes().last().unwrap(), "cloudwatch=delivered");
     all_arrived(&lab, &tenant);
     assert!(lab.aws.receives(QUEUE).values().all(|receives| *receives == 1));
@@ -92,20 +108,20 @@ fn a_lease_that_may_not_be_extended_ends_in_progress_that_is_sent_back() {
 
 #[test]
 fn near_lambdas_deadline_progress_is_sent_back_and_acknowledged() {
-    let lab = slow();
+    let (lab, gate) = stuck();
     let tenant = lab.scene.add_cloudwatch_tenant("acme");
     let key = lab.object("acme", "a", &records("acme", 300));
     let process = lab.lambda();
     let begin = Instant::now();
-    let failures = lab.invoke(&process, &[("one", &lab.scene.notify(&key))], Duration::from_millis(2500));
-    assert!(begin.elapsed() < Duration::from_millis(2500), "{:?}", begin.elapsed());
+    let failures = lab.invoke(&process, &[("one", &lab.scene.notify(&key))], TIME);
+    assert!(begin.elapsed() < TIME, "{:?}", begin.elapsed());
     assert!(failures.is_empty(), "{failures:?}");
     assert_eq!(process.done(1), ["cloudwatch=interrupted"]);
     let (offset, retries) = sent_back(&lab);
     assert!((10..290).contains(&offset), "{offset}");
     assert_eq!(retries, 0, "progress is no retry");
     process.kill();
-    lab.aws.latency(Service::Logs, Duration::ZERO);
+    gate.open();
     let process = lab.sqs();
     process.empties_the_queue();
     all_arrived(&lab, &tenant);
@@ -114,14 +130,14 @@ fn near_lambdas_deadline_progress_is_sent_back_and_acknowledged() {
 
 #[test]
 fn near_lambdas_deadline_what_hangs_is_given_up() {
-    let lab = Lab::new().set("REQUEST_TIMEOUT", 60);
+    let lab = Lab::new().set("REQUEST_TIMEOUT", NEVER);
     lab.scene.add_cloudwatch_tenant("acme");
     lab.aws.fault(Rule::new(What::Hang).operation("PutLogEvents"));
     let key = lab.object("acme", "a", &records("acme", 10));
     let process = lab.lambda();
     let begin = Instant::now();
-    let failures = lab.invoke(&process, &[("one", &lab.scene.notify(&key))], Duration::from_secs(2));
-    assert!(begin.elapsed() < Duration::from_secs(2), "{:?}", begin.elapsed());
+    let failures = lab.invoke(&process, &[("one", &lab.scene.notify(&key))], TIME);
+    assert!(begin.elapsed() < TIME, "{:?}", begin.elapsed());
     assert!(failures.is_empty(), "{failures:?}");
     assert_eq!(sent_back(&lab), (0, 1), "without progress it is a retry");
     process.kill();
@@ -136,7 +152,7 @@ fn lambda_reports_the_messages_that_failed_and_no_others() {
     let (spent, fresh) = (crate::aws::retried(&missing, 3), crate::aws::retried(&missing, 0));
     let process = lab.lambda();
     let messages = [("good", good.as_str()), ("spent", &spent), ("fresh", &fresh), ("odd", "no JSON")];
-    assert_eq!(lab.invoke(&process, &messages, Duration::from_secs(20)), ["spent"]);
+    assert_eq!(lab.invoke(&process, &messages, Duration::from_secs(NEVER)), ["spent"]);
     assert_eq!(lab.messages(&tenant), texts(10));
     assert_eq!(sent_back(&lab), (0, 1), "the fresh one");
     process.kill();
@@ -144,15 +160,16 @@ fn lambda_reports_the_messages_that_failed_and_no_others() {
 
 #[test]
 fn at_sigterm_progress_is_sent_back() {
-    let lab = slow().set("SHUTDOWN_GRACE_SECONDS", 1);
+    let (lab, gate) = stuck();
+    let lab = lab.set("SHUTDOWN_GRACE_SECONDS", 10);
     let tenant = lab.scene.add_cloudwatch_tenant("acme");
     lab.announced("acme", "a", &records("acme", 300));
     let process = lab.sqs();
-    process.wait("some puts", || lab.aws.puts().len() >= 3);
+    is_stuck(&process, &lab, &gate);
     process.terminate();
     let (offset, retries) = sent_back(&lab);
     assert!((10..290).contains(&offset) && retries == 0, "{offset} {retries}");
-    lab.aws.latency(Service::Logs, Duration::ZERO);
+    gate.open();
     let process = lab.sqs();
     process.empties_the_queue();
     all_arrived(&lab, &tenant);

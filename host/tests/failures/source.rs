@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use fake_aws::scene::QUEUE;
-use fake_aws::{PROCESSOR_ARN, Rule, Service, What};
+use fake_aws::{Gate, PROCESSOR_ARN, Rule, Service, What};
 use serde_json::Value;
 
 use crate::aws::{Lab, gzip, key, now, record, records, text, texts};
@@ -61,12 +61,14 @@ fn an_object_that_has_changed_is_ignored_and_counted() {
 fn an_object_that_changes_while_it_is_read_is_ignored() {
     let lab = Lab::new().dead_letters();
     lab.scene.add_cloudwatch_tenant("acme");
+    let gate = Gate::default();
     lab.aws.fault(get(What::TruncateBody(1000)).times(1));
-    lab.aws.fault(get(What::Delay(Duration::from_millis(500))));
+    lab.aws.fault(get(What::Hold(gate.clone())));
     let key = lab.announced("acme", "a", &records("acme", 2000));
     let process = lab.sqs();
     process.wait("the second range", || lab.count(Service::S3, "GetObject") == 2);
     lab.scene.put_object(&key, gzip(records("acme", 20).as_bytes()));
+    gate.open();
     process.empties_the_queue();
     assert_eq!(process.done(1), ["cloudwatch=ignored(changed)"]);
     process.terminate();
@@ -110,7 +112,11 @@ fn an_object_whose_key_is_disabled_ends_in_the_dead_letter_queue() {
 
 /// All of an object arrives in one attempt, with so many calls of GetObject.
 fn arrives(rules: impl IntoIterator<Item = Rule>, gets: u64) {
-    let lab = Lab::new().dead_letters();
+    arrives_in(Lab::new(), rules, gets);
+}
+
+fn arrives_in(lab: Lab, rules: impl IntoIterator<Item = Rule>, gets: u64) {
+    let lab = lab.dead_letters();
     let tenant = lab.scene.add_cloudwatch_tenant("acme");
     rules.into_iter().for_each(|rule| lab.aws.fault(rule));
     lab.announced("acme", "a", &records("acme", 2000));
@@ -146,12 +152,15 @@ fn an_error_of_aws_is_tried_again() {
 
 #[test]
 fn a_slow_body_is_waited_for() {
-    arrives([get(What::SlowBody { bytes: 10_000, every: Duration::from_millis(300) }).times(1)], 1);
+    // Longer than a call may take without a sign of life.
+    let slow = What::SlowBody { bytes: 4_000, every: Duration::from_millis(1000) };
+    arrives_in(Lab::new().impatient(), [get(slow).times(1)], 1);
 }
 
 #[test]
 fn a_body_that_stalls_is_asked_for_again() {
-    arrives([get(What::SlowBody { bytes: 1000, every: Duration::from_secs(3600) }).times(1)], 2);
+    let stalls = What::SlowBody { bytes: 1000, every: Duration::from_secs(3600) };
+    arrives_in(Lab::new().impatient(), [get(stalls).times(1)], 2);
 }
 
 /// Records of a kilobyte each, and their messages.

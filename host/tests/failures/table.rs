@@ -11,7 +11,7 @@ fn status(status: u16, code: &str) -> What {
 
 /// The lookup fails as often as the SDK tries; what is left comes back and is delivered.
 fn is_retried(what: What) {
-    let lab = Lab::new().dead_letters();
+    let lab = if matches!(what, What::Hang) { Lab::new().impatient() } else { Lab::new() }.dead_letters();
     let tenant = lab.scene.add_cloudwatch_tenant("acme");
     lab.aws.fault(Rule::new(what.clone()).operation("Query").times(2));
     lab.announced("acme", "a", &records("acme", 10));

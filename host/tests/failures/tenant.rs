@@ -37,7 +37,7 @@ fn opens_the_breaker(lab: &Lab, outcome: &str, says: &[&str], tries: impl Fn(&La
     // The fourth waits in the queue, for as long as the destination is left alone.
     let waiting =
         process.until("what is sent back", || lab.aws.messages(QUEUE).into_iter().find(|it| it.receives == 0));
-    assert!(waiting.invisible_for.unwrap() > Duration::from_secs(20), "{:?}", waiting.invisible_for);
+    assert!(waiting.delay > Duration::from_secs(20), "{:?}", waiting.delay);
     let body: Value = serde_json::from_str(&waiting.body).unwrap();
     assert_eq!(body["processing_metadata"]["delivery"], kind);
     assert_eq!(tries(lab), before, "neither the fourth nor a failed one that came again was tried");

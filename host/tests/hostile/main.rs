@@ -1,5 +1,5 @@
 //! Hostile components, each beside a healthy tenant (and other hostile ones): what the operator sees of the
-//! one, and that the other's delivery is complete and on time. The built binary
+//! one, and that the other's delivery is complete and waits for nobody. The built binary
 //! against `fake-aws`, in sqs mode.
 #![allow(
     clippy::unwrap_used,
