@@ -17,11 +17,11 @@ use crate::pipeline::{ComponentRun, Delivered, End, Lines, ShadowRun};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
-    /// Every line has its outcome.
+    /// All of it is delivered, but for what the delivery doesn't want.
     Delivered,
-    /// What could be read is delivered, the rest is dead-lettered.
+    /// Some of it is delivered; the rest never can be.
     Partial,
-    /// Nothing of it can ever be delivered; dead-lettered.
+    /// Nothing of it is delivered, or ever can be.
     Rejected,
     /// The delivery doesn't want it.
     Filtered,
@@ -142,6 +142,28 @@ impl Numbers {
     fn dead(&self) -> u64 {
         self.dead_lettered.values().sum()
     }
+
+    /// Lines that can never be delivered, by reason, malformed ones included. What is
+    /// blank, empty or filtered is no loss.
+    pub fn refused(&self) -> BTreeMap<&'static str, u64> {
+        let malformed = Some((Reason::Malformed.name(), self.malformed)).filter(|(_, count)| *count > 0);
+        let mut refused = self.dead_lettered.clone();
+        if let Some((name, count)) = malformed {
+            *refused.entry(name).or_default() += count;
+        }
+        refused
+    }
+
+    /// Whether anything of it arrived: of an array of records, which is one line, some may
+    /// have, though the line as a whole has not.
+    fn some(&self) -> bool {
+        self.delivered > 0 || self.events > 0
+    }
+}
+
+/// Numbers by reason, in a line: `too-old 2, malformed 1`.
+pub fn by_reason(refused: &BTreeMap<&'static str, u64>) -> String {
+    refused.iter().map(|(reason, count)| format!("{reason} {count}")).collect::<Vec<_>>().join(", ")
 }
 
 /// One delivery of one object, or an object that has none.
@@ -222,7 +244,6 @@ impl Entry {
     /// With what came of it.
     #[must_use]
     pub fn with(mut self, delivered: Delivered) -> Self {
-        let some = delivered.lines.delivered > 0;
         self.numbers = Numbers {
             events: delivered.events,
             batches: delivered.batches,
@@ -237,11 +258,11 @@ impl Entry {
             self.warnings.push(EFFECT_UNKNOWN.to_owned());
         }
         self.outcome = match delivered.end {
-            End::Complete => Outcome::Delivered,
+            End::Complete => return self.complete(),
             End::Interrupted => Outcome::Interrupted,
             End::Rejected(reason) => {
                 self = self.because(reason.name(), cut_short(reason));
-                if some { Outcome::Partial } else { Outcome::Rejected }
+                if self.numbers.some() { Outcome::Partial } else { Outcome::Rejected }
             }
             End::Failed { name, error } => {
                 (self.reason, self.error) = (Some(name), Some(error));
@@ -249,6 +270,18 @@ impl Entry {
             }
         };
         self
+    }
+
+    /// Every line has its outcome; whether that is a delivery of all of them is another
+    /// matter. The reason is that of most lines.
+    fn complete(self) -> Self {
+        let refused = self.numbers.refused();
+        let Some((reason, _)) = refused.iter().rev().max_by_key(|(_, count)| **count) else {
+            return Self { outcome: Outcome::Delivered, ..self };
+        };
+        let outcome = if self.numbers.some() { Outcome::Partial } else { Outcome::Rejected };
+        let words = format!("lines that can never be delivered: {}", by_reason(&refused));
+        Self { outcome, ..self.because(reason, words) }
     }
 }
 
@@ -316,17 +349,19 @@ impl Report {
 /// Of a put that got no answer.
 const EFFECT_UNKNOWN: &str = "a put had no answer, and its effect is unknown: its events may arrive twice";
 
-/// What became of an object that could not be taken as a whole.
+/// Why an object could not be taken as a whole.
 fn cut_short(reason: Reason) -> &'static str {
     match reason {
-        Reason::Damaged => {
-            "the gzip stream is damaged or cut short; what comes before is delivered, the rest is dead-lettered"
-        }
+        Reason::Damaged => "the gzip stream is damaged or cut short; what comes before is delivered, the rest can't be",
         Reason::ObjectTooLarge => {
-            "the object is larger than MAX_OBJECT_BYTES; what fits is delivered, the rest is dead-lettered"
+            "the object is larger than MAX_OBJECT_BYTES; what fits is delivered, the rest can't be"
         }
-        Reason::LineTooLong => "a line of it has no end; what comes before is delivered, the rest is dead-lettered",
-        Reason::Malformed => "no line of it is a record; its lines are dead-lettered",
-        _ => "the guest rejected it; what came before is delivered, the rest is dead-lettered",
+        Reason::LineTooLong => "a line of it has no end; what comes before is delivered, the rest can't be",
+        Reason::Malformed => "no line of it is a record",
+        _ => "the guest rejected it; what came before is delivered, the rest can't be",
     }
 }
+
+#[cfg(test)]
+#[path = "report_tests.rs"]
+mod tests;

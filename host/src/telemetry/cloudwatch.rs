@@ -11,7 +11,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::DeliveryDone;
 use crate::aws::{AwsError, Datum, MetricsClient};
-use crate::report::{Numbers, Outcome};
+use crate::model::Reason;
+use crate::report::{Entry, Outcome};
 
 const NAMESPACE: &str = "HCPLF/LogForwarding";
 
@@ -180,7 +181,7 @@ fn values(destination: &str, done: &DeliveryDone<'_>) -> Vec<(&'static str, f64)
     let mut values = Vec::new();
     let mut whole = done.entry.outcome == Outcome::Delivered;
     if destination == "cloudwatch" {
-        let failed = failed_events(done.entry.outcome, numbers);
+        let failed = failed_events(done.entry);
         if numbers.events == 0 && failed == 0 {
             return values;
         }
@@ -199,10 +200,11 @@ fn values(destination: &str, done: &DeliveryDone<'_>) -> Vec<(&'static str, f64)
 
 /// What should have arrived and did not: refused for good, or left; at least one
 /// where the delivery is not whole. A line that is no record never was an event.
-fn failed_events(outcome: Outcome, numbers: &Numbers) -> u64 {
-    let failed = numbers.left + numbers.dead_lettered.values().sum::<u64>();
-    match outcome {
+fn failed_events(entry: &Entry) -> u64 {
+    let failed = entry.numbers.left + entry.numbers.dead_lettered.values().sum::<u64>();
+    match entry.outcome {
         Outcome::Delivered => failed,
+        Outcome::Partial if entry.reason == Some(Reason::Malformed.name()) => failed,
         _ => failed.max(1),
     }
 }

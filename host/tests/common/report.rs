@@ -76,9 +76,16 @@ fn adds_up(entry: &Value) {
     assert!(number(entry, "batches") > 0 || number(entry, "events") == 0, "{entry}");
     assert!(entry["milliseconds"].is_u64(), "{entry}");
     match outcome {
-        "partial" | "rejected" | "ignored" => assert!(entry["reason"].is_string(), "{entry}"),
+        "ignored" => assert!(entry["reason"].is_string(), "{entry}"),
+        "partial" | "rejected" => {
+            assert!(entry["reason"].is_string() && entry["error"].is_string(), "{entry}");
+            let some = number(entry, "delivered") > 0 || number(entry, "events") > 0;
+            assert_eq!(some, outcome == "partial", "{entry}");
+        }
+        // Nothing is lost of what is said to be delivered.
+        "delivered" => assert_eq!((number(entry, "malformed"), dead(entry).len()), (0, 0), "{entry}"),
         "failed" => assert!(entry["reason"].is_string() && entry["error"].is_string(), "{entry}"),
-        "delivered" | "filtered" | "already-delivered" | "interrupted" => {}
+        "filtered" | "already-delivered" | "interrupted" => {}
         _ => panic!("unknown outcome in {entry}"),
     }
 }

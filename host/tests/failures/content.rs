@@ -78,7 +78,7 @@ fn a_line_over_the_limit_is_dead_lettered() {
     let lines = lines(&["one", &format!("{CANARY}{}", "x".repeat(10_000)), "two"]);
     lab.announced("acme", "a", &lines.concat());
     let (process, outcome) = outcome(&lab);
-    assert_eq!(outcome, "cloudwatch=delivered");
+    assert_eq!(outcome, "cloudwatch=partial(line-too-long)");
     assert_eq!(lab.messages(&tenant), ["one", "two"]);
     let letter = letter(&lab);
     assert_eq!((letter["reason"].as_str(), letter["truncated"].as_bool()), (Some("line-too-long"), Some(true)));
@@ -113,7 +113,7 @@ fn with_a_malformed_line(lab: &Lab) -> (Process, Vec<String>) {
     let good = lines(&["one", "two"]);
     lab.announced("acme", "a", &format!("{}{CANARY} is no JSON\n{}", good[0], good[1]));
     let (process, outcome) = outcome(lab);
-    assert_eq!(outcome, "cloudwatch=delivered");
+    assert_eq!(outcome, "cloudwatch=partial(malformed)");
     assert_eq!((lines_metric(&process, "malformed"), lines_metric(&process, "delivered")), (1.0, 2.0));
     (process, lab.messages(&tenant))
 }
@@ -186,7 +186,7 @@ fn a_negative_timestamp_is_dead_lettered_and_the_others_go_on() {
         &format!("{}{before_1970}{}", record("acme", "one", now()), record("acme", "two", now())),
     );
     let (process, outcome) = outcome(&lab);
-    assert_eq!(outcome, "cloudwatch=delivered");
+    assert_eq!(outcome, "cloudwatch=partial(negative-timestamp)");
     assert_eq!(lab.messages(&tenant), ["one", "two"]);
     let letter = letter(&lab);
     assert_eq!(

@@ -45,7 +45,7 @@ fn a_dead_letter_that_can_not_be_written_holds_the_checkpoint() {
     assert!(body["processing_metadata"]["offset"].as_u64().unwrap() <= 20, "{body}");
     lab.aws.allow_again(PROCESSOR_ARN);
     process.empties_the_queue();
-    assert_eq!(process.outcomes()[1..], ["cloudwatch=delivered"]);
+    assert_eq!(process.outcomes()[1..], ["cloudwatch=partial(malformed)"]);
     let letters = letters(&lab);
     assert_eq!(letters.len(), 1, "{letters:?}");
     assert_eq!((letters[0]["reason"].as_str(), letters[0]["attempt"].as_u64()), (Some("malformed"), Some(2)));

@@ -66,7 +66,7 @@ fn quarantine_finds_the_poison_and_delivers_the_rest_in_order() {
     let seen = beside.run();
     seen.process.empties_the_queue();
     for ((tenant, _, kind, says), (_, lines)) in cases.iter().zip(&texts) {
-        let line = seen.came(tenant, "cloudwatch=delivered");
+        let line = seen.came(tenant, "cloudwatch=partial(poison)");
         assert_eq!(line["dead_lettered"], poison.len(), "{line}");
         lettered(&seen, tenant, lines, &poison, says);
         assert!(seen.letters(tenant).iter().all(|letter| letter["detail"].as_str().unwrap().contains(kind)));

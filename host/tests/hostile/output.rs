@@ -52,7 +52,7 @@ fn extreme_timestamps_are_dead_letters_and_no_failure() {
     let beside = cases.iter().fold(Beside::new(), |beside, (mode, _)| beside.add(mode, Guest::hostile(mode)));
     let seen = beside.run();
     for (mode, reason) in cases {
-        let line = seen.came(mode, "cloudwatch=delivered");
+        let line = seen.came(mode, &format!("cloudwatch=rejected({reason})"));
         assert_eq!(line["dead_lettered"], THEIRS, "{mode}: {line}");
         let letters = seen.letters(mode);
         assert_eq!(letters.len(), THEIRS, "{mode}");

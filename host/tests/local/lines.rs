@@ -151,7 +151,7 @@ fn a_line_that_is_too_long_is_kept_in_part_and_the_others_arrive() {
     let run = one(&lab, &text);
     assert_eq!(run.lines(KEY), [7, 1, 2, 0, 0, 4]);
     assert_eq!(run.entry(KEY)["dead_lettered"]["line-too-long"], 4);
-    assert_eq!((run.outcome(KEY), lab.messages("p").len()), ("delivered", 2));
+    assert_eq!((run.outcome(KEY), lab.messages("p").len()), ("partial", 2));
     let letters = lab.letters(KEY);
     for (letter, line) in letters.iter().zip([&a, &b, &c, &d]) {
         assert_eq!(letter["reason"], "line-too-long");
