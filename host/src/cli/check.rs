@@ -9,12 +9,12 @@ use serde::Serialize;
 
 use super::Exit;
 use super::arguments::CheckArguments;
-use super::modes::{Fatal, fatal};
+use super::modes::{Fatal, NO_QUEUE, fatal};
 use super::operator::{self, Named, Tenants, Told, who};
 use crate::aws::Aws;
 use crate::model::{Destination, OnError, Plugin};
 use crate::plugin::Loader;
-use crate::settings::SettingsError;
+use crate::settings::{AwsSettings, DeadLetterPlace, SettingsError};
 
 /// Roles, or components, that are looked at at once.
 const AT_ONCE: usize = 8;
@@ -114,8 +114,8 @@ async fn look(arguments: &CheckArguments, mut told: Told, findings: &mut Finding
     if let Some(aws) = aws.as_ref().filter(|_| from_table) {
         roles(aws, &tenants, findings).await;
     }
-    if from_table && told.aws.dead_letter.is_none() {
-        dead_letters(&named, findings);
+    if from_table {
+        lost(&told.aws, &named, findings);
     }
     components(&told, aws.as_ref(), named, findings).await?;
     Ok(if findings.problems.is_empty() { Exit::Done } else { Exit::Failed })
@@ -155,6 +155,19 @@ async fn roles(aws: &Aws, tenants: &Tenants, findings: &mut Findings) {
         if let Err(error) = assumed {
             findings.problem(operator::shown(&by), error.to_string());
         }
+    }
+}
+
+/// What would be dropped, or done again.
+fn lost(aws: &AwsSettings, named: &[(Arc<Plugin>, String)], findings: &mut Findings) {
+    if let Some(warning) = aws.dead_letter.warning() {
+        findings.warning("DEAD_LETTER", warning);
+    }
+    if aws.queue_url.is_none() && matches!(aws.execution_mode.as_deref(), None | Some("lambda")) {
+        findings.warning("SQS_QUEUE_URL", NO_QUEUE);
+    }
+    if matches!(aws.dead_letter, DeadLetterPlace::Unset | DeadLetterPlace::None) {
+        dead_letters(named, findings);
     }
 }
 

@@ -65,7 +65,7 @@ fn prepared(arguments: &ModeArguments, default_guest: Precompiled<'_>) -> Result
     let asked = arguments.mode.clone().or_else(|| variable("EXECUTION_MODE").filter(|mode| !mode.is_empty()));
     let mode = mode(asked.as_deref())?;
     let (settings, aws, warnings) = read.map_err(|error| fatal(Exit::Configuration, error.to_string()))?;
-    for warning in warnings {
+    for warning in warnings.into_iter().chain(lost(mode, &aws).map(str::to_owned)) {
         tracing::warn!("{warning}");
     }
     // As many again may have stepped aside.
@@ -100,6 +100,17 @@ fn mode(asked: Option<&str>) -> Result<Mode, Fatal> {
     }
 }
 
+/// What is lost, or done again, with these settings: a sentence each.
+fn lost(mode: Mode, aws: &AwsSettings) -> impl Iterator<Item = &'static str> {
+    let alone = (mode == Mode::Lambda && aws.queue_url.is_none()).then_some(NO_QUEUE);
+    aws.dead_letter.warning().into_iter().chain(alone)
+}
+
+/// Of a Lambda that can send nothing back.
+pub(super) const NO_QUEUE: &str = "SQS_QUEUE_URL is not set: what fails is retried by Lambda alone, as a whole message \
+                                   and after the queue's visibility timeout; set it, so that only what is left is sent \
+                                   back, with how far it came";
+
 /// What a mode can't do without.
 fn check(mode: Mode, aws: &AwsSettings) -> Result<(), Fatal> {
     match mode {
@@ -109,6 +120,11 @@ fn check(mode: Mode, aws: &AwsSettings) -> Result<(), Fatal> {
         Mode::Scan if aws.source_bucket.is_none() => {
             Err(fatal(Exit::Failed, "scan mode needs SOURCE_BUCKET: set it to the name of the bucket"))
         }
+        Mode::Scan if aws.dead_letter == DeadLetterPlace::Fail => Err(fatal(
+            Exit::Configuration,
+            "DEAD_LETTER=fail leaves to the queue's dead-letter queue what can never be delivered, and scan mode has no \
+             queue: set DEAD_LETTER to s3://bucket/prefix, a folder, or none",
+        )),
         Mode::Lambda => lambda_environment(&variable).map_err(|problem| fatal(Exit::Failed, problem)),
         _ => Ok(()),
     }
@@ -206,9 +222,10 @@ fn bounds(settings: &Settings, aws: &AwsSettings) -> Bounds {
 
 fn dead_letters(aws: &Aws, settings: &AwsSettings) -> DeadLetterStore {
     match &settings.dead_letter {
-        None => DeadLetterStore::None,
-        Some(DeadLetterPlace::Folder(folder)) => DeadLetterStore::Folder(Arc::new(folder.clone())),
-        Some(DeadLetterPlace::S3 { bucket, prefix }) => {
+        DeadLetterPlace::Unset | DeadLetterPlace::None => DeadLetterStore::None,
+        DeadLetterPlace::Fail => DeadLetterStore::Fail,
+        DeadLetterPlace::Folder(folder) => DeadLetterStore::Folder(Arc::new(folder.clone())),
+        DeadLetterPlace::S3 { bucket, prefix } => {
             DeadLetterStore::S3 { s3: aws.source(), bucket: bucket.as_str().into(), prefix: prefix.as_str().into() }
         }
     }

@@ -149,6 +149,28 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// All there are.
+    pub const ALL: [Self; 13] = [
+        Self::InvalidKey,
+        Self::Malformed,
+        Self::LineTooLong,
+        Self::ObjectTooLarge,
+        Self::Damaged,
+        Self::GuestRejected,
+        Self::Poison,
+        Self::NegativeTimestamp,
+        Self::TooOld,
+        Self::TooNew,
+        Self::Expired,
+        Self::InvalidNotification,
+        Self::InvalidDelivery,
+    ];
+
+    /// The reason of a name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.name() == name)
+    }
+
     /// The name in reports, metrics and dead letters.
     pub fn name(self) -> &'static str {
         match self {

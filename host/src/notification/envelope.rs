@@ -1,17 +1,23 @@
 //! From a message's body to its records.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
-use super::record::{from_event_bridge, from_s3};
+use super::event::{self, Kind};
+use super::record::{announced, from_event_bridge};
 use super::{Announced, BadRecord, Resume, shown};
 
+/// So often a body may be wrapped: S3's event in SNS's, that in SQS's, and once more each.
+const MOST_WRAPPED: usize = 4;
+
 /// What a message says.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Notification {
     /// The objects it announces, or why a record announces none.
     pub records: Vec<Result<Announced, BadRecord>>,
-    /// Records that need no work: removals, tests, other events.
-    pub ignored: usize,
+    /// Events of S3's that need no work (removals, tests, …), by a bounded name.
+    pub ignored: BTreeMap<&'static str, u64>,
     /// How far an earlier attempt came.
     pub resume: Option<Resume>,
 }
@@ -26,57 +32,131 @@ pub struct NotificationError {
     pub beginning: String,
 }
 
-/// Reads a message's body: an S3 event, directly or in SNS's `Message`, or an
-/// EventBridge event, likewise. Only what is needed is looked at.
+/// Reads a message's body: an S3 event, directly, in SNS's `Message` or in what SQS or SNS
+/// hand to a Lambda, or an EventBridge event, likewise. Only what is needed is looked at.
 ///
 /// # Errors
-/// The body is nothing that announces objects.
+/// The body is nothing that announces objects, nor another event of S3's.
 pub fn parse(body: &str) -> Result<Notification, NotificationError> {
     read(body).map_err(|what| NotificationError { what, beginning: shown(body) })
 }
 
 fn read(body: &str) -> Result<Notification, String> {
+    let body = body.trim_start_matches('\u{feff}');
     if body.trim().is_empty() {
         return Err("it is empty".to_owned());
     }
-    let outer: Value = serde_json::from_str(body).map_err(|e| format!("it is not JSON: {e}"))?;
-    let resume = resume(&outer);
-    let direct = outer.get("Records").is_some_and(Value::is_array);
-    let (event, what) = match outer.get("Message") {
-        Some(Value::String(message)) if !direct => {
-            let inner: Value = serde_json::from_str(message).map_err(|e| format!("its Message is not JSON: {e}"))?;
-            (inner, "its Message is JSON")
+    let body = serde_json::from_str(body).map_err(|e| format!("it is not JSON: {e}"))?;
+    let mut notification = Notification::default();
+    notification.take(body, "it is JSON", 0)?;
+    Ok(notification)
+}
+
+impl Notification {
+    /// Takes an event, or what wraps one; `what` it is, for an error.
+    fn take(&mut self, mut event: Value, what: &'static str, wrapped: usize) -> Result<(), String> {
+        if wrapped > MOST_WRAPPED {
+            return Err(format!("it is wrapped more than {MOST_WRAPPED} times"));
         }
-        _ => (outer, "it is JSON"),
-    };
-    let resume = resume.or_else(|| self::resume(&event));
-    let (records, ignored) = records(event).ok_or_else(|| {
-        format!("{what}, but neither an S3 event with a list of Records, nor an EventBridge event, nor a test event")
-    })?;
-    Ok(Notification { records, ignored, resume })
+        // The outermost holds: what was sent back is wrapped by whoever did.
+        self.resume = self.resume.take().or_else(|| resume(&event));
+        if let Some(Value::Array(records)) = event.get_mut("Records").map(Value::take) {
+            return self.records(records, wrapped);
+        }
+        let text = |field| event.get(field).and_then(Value::as_str);
+        if let Some(message) = text("Message") {
+            if let Some(kind) = text("Type").filter(|kind| kind.ends_with("Confirmation")) {
+                return Err(format!("it is SNS's {}, which announces no object", shown(kind)));
+            }
+            let inner = serde_json::from_str(message).map_err(|e| format!("its Message is not JSON: {e}"))?;
+            return self.take(inner, "its Message is JSON", wrapped + 1);
+        }
+        if let Value::String(inner) = &event {
+            let inner = serde_json::from_str(inner).map_err(|e| format!("it is a text, which is not JSON: {e}"))?;
+            return self.take(inner, "it is a text of JSON", wrapped + 1);
+        }
+        if text("detail-type").is_some() {
+            return match event::of_event_bridge(&event) {
+                Kind::Created => {
+                    self.records.push(from_event_bridge(&event));
+                    Ok(())
+                }
+                Kind::Other(kind) => {
+                    self.ignore(kind);
+                    Ok(())
+                }
+                Kind::Foreign(of) => Err(format!("it is {of}, and none of S3's own")),
+            };
+        }
+        if text("Event") == Some("s3:TestEvent") {
+            self.ignore(event::TEST);
+            return Ok(());
+        }
+        Err(format!(
+            "{what}, but neither an S3 event with a list of Records, nor an EventBridge event, nor a test event"
+        ))
+    }
+
+    /// Takes the records of an event. Those of other services' are bad ones beside those
+    /// of S3's; alone they make the message none of S3's.
+    fn records(&mut self, records: Vec<Value>, wrapped: usize) -> Result<(), String> {
+        let Some(first) = records.first() else { return Err("its list of Records is empty".to_owned()) };
+        let alone = records.len() == 1;
+        let foreign = |record: &Value| matches!(event::of_record(record), Kind::Foreign(_)) && body(record).is_none();
+        if let (Kind::Foreign(of), true) = (event::of_record(first), records.iter().all(foreign)) {
+            return Err(format!("it holds {of}, and none of S3's"));
+        }
+        for record in records {
+            if let Some(inner) = body(&record) {
+                match self.inner(inner, alone, wrapped) {
+                    Ok(()) => {}
+                    Err(what) if alone => return Err(what),
+                    Err(what) => self.records.push(Err(BadRecord { what, record: record.to_string() })),
+                }
+                continue;
+            }
+            match event::of_record(&record) {
+                Kind::Created => self.records.push(announced(record)),
+                Kind::Other(kind) => self.ignore(kind),
+                Kind::Foreign(of) => {
+                    let what = format!("it is {of}, and none of S3's");
+                    self.records.push(Err(BadRecord { what, record: record.to_string() }));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes a message within the message. What is known of an earlier attempt holds for
+    /// a message as a whole: of several, each begins anew.
+    fn inner(&mut self, body: &str, alone: bool, wrapped: usize) -> Result<(), String> {
+        let body = serde_json::from_str(body).map_err(|e| format!("the body of its record is not JSON: {e}"))?;
+        let mut inner = Self::default();
+        inner.take(body, "the body of its record is JSON", wrapped + 1)?;
+        self.records.extend(inner.records);
+        for (kind, count) in inner.ignored {
+            *self.ignored.entry(kind).or_default() += count;
+        }
+        self.resume = self.resume.take().or(inner.resume.filter(|_| alone));
+        Ok(())
+    }
+
+    fn ignore(&mut self, kind: &'static str) {
+        *self.ignored.entry(kind).or_default() += 1;
+    }
 }
 
 fn resume(message: &Value) -> Option<Resume> {
     Some(Resume::read(message.get("processing_metadata")?.as_object()?))
 }
 
-type Records = Vec<Result<Announced, BadRecord>>;
-
-/// The records of an event, and how many are ignored; none: it is no event.
-fn records(mut event: Value) -> Option<(Records, usize)> {
-    if let Some(Value::Array(all)) = event.get_mut("Records").map(Value::take) {
-        let count = all.len();
-        let records: Records = all.into_iter().filter_map(from_s3).collect();
-        let ignored = count - records.len();
-        return Some((records, ignored));
+/// The body of a message that a record wraps, as SQS and SNS hand them to a Lambda.
+fn body(record: &Value) -> Option<&str> {
+    let text = |path| record.pointer(path).and_then(Value::as_str);
+    if text("/eventSource") == Some("aws:sqs") {
+        return text("/body");
     }
-    let text = |field| event.get(field).and_then(Value::as_str);
-    if text("detail-type").is_some() {
-        let records: Records = from_event_bridge(&event).into_iter().collect();
-        let ignored = usize::from(records.is_empty());
-        return Some((records, ignored));
-    }
-    (text("Event") == Some("s3:TestEvent")).then(|| (Vec::new(), 1))
+    text("/Sns/Message").filter(|_| text("/EventSource") == Some("aws:sns"))
 }
 
 #[cfg(test)]

@@ -27,7 +27,7 @@ fn sns(message: &str) -> Value {
 
 fn keys(body: &str) -> Vec<String> {
     let found = parse(body).unwrap();
-    assert_eq!(found.ignored, 0);
+    assert!(found.ignored.is_empty());
     found.records.into_iter().map(|record| record.unwrap().object.to_string()).collect()
 }
 
@@ -41,17 +41,68 @@ fn every_envelope_leads_to_its_object() {
     }
 }
 
+fn by_sqs(bodies: &[&str]) -> String {
+    let record = |body: &&str| json!({ "messageId": "1", "eventSource": "aws:sqs", "body": body });
+    json!({ "Records": bodies.iter().map(record).collect::<Vec<_>>() }).to_string()
+}
+
+#[test]
+fn an_event_is_found_however_it_is_wrapped() {
+    let expected = ["s3://logs/prod-1/payment/api/api-0/2025/06 01.json.gz"];
+    let in_sns = sns(DIRECT).to_string();
+    let by_sns = json!({ "Records": [{ "EventSource": "aws:sns", "Sns": { "Message": DIRECT } }] }).to_string();
+    for body in [
+        format!("\u{feff}{DIRECT}"),
+        json!(DIRECT).to_string(),
+        sns(&in_sns).to_string(),
+        by_sqs(&[DIRECT]),
+        by_sqs(&[&in_sns]),
+        sns(&by_sqs(&[&in_sns])).to_string(),
+        by_sns,
+    ] {
+        assert_eq!(keys(&body), expected, "{body}");
+    }
+    let deep = (0..MOST_WRAPPED).fold(DIRECT.to_owned(), |body, _| sns(&body).to_string());
+    assert_eq!(keys(&deep), expected);
+    assert_eq!(parse(&sns(&deep).to_string()).unwrap_err().what, "it is wrapped more than 4 times");
+}
+
+#[test]
+fn what_is_known_of_an_earlier_attempt_is_the_outermosts_and_of_one_message_only() {
+    let with = |offset: u64| {
+        let mut direct: Value = serde_json::from_str(DIRECT).unwrap();
+        direct["processing_metadata"] = json!({ "offset": offset });
+        direct.to_string()
+    };
+    let offset = |body: &str| parse(body).unwrap().resume.map(|resume| resume.offset);
+    assert_eq!(offset(&by_sqs(&[&with(7)])), Some(7));
+    assert_eq!(offset(&by_sqs(&[&with(7), &with(8)])), None);
+    let mut outer: Value = serde_json::from_str(&by_sqs(&[&with(7)])).unwrap();
+    outer["processing_metadata"] = json!({ "offset": 9 });
+    assert_eq!(offset(&outer.to_string()), Some(9));
+}
+
+#[test]
+fn other_services_records_are_bad_ones_beside_those_of_s3() {
+    let mut body: Value = serde_json::from_str(DIRECT).unwrap();
+    let good = body["Records"][0].clone();
+    body["Records"] = json!([{ "eventSource": "aws:ses" }, good, { "eventSource": "aws:sqs", "body": "x" }]);
+    let found = parse(&body.to_string()).unwrap();
+    let what: Vec<_> = found.records.iter().map(|record| record.as_ref().err().map(|bad| bad.what.as_str())).collect();
+    let text = "the body of its record is not JSON: expected value at line 1 column 1";
+    assert_eq!(what, [Some("it is a record of \"aws:ses\", and none of S3's"), None, Some(text)]);
+}
+
 #[test]
 fn test_events_and_other_events_need_no_work() {
     let deleted = EVENT_BRIDGE.replace("Object Created", "Object Deleted");
     let removed = DIRECT.replace("ObjectCreated:Put", "ObjectRemoved:Delete");
-    for body in [TEST_EVENT, &deleted, &removed] {
+    for (body, kind) in [(TEST_EVENT, "test"), (&deleted, "removed"), (&removed, "removed")] {
         for body in [body.to_owned(), sns(body).to_string()] {
-            let found = parse(&body).unwrap();
-            assert_eq!((found.records.len(), found.ignored), (0, 1), "{body}");
+            let expected = Notification { ignored: [(kind, 1)].into(), ..Notification::default() };
+            assert_eq!(parse(&body).unwrap(), expected, "{body}");
         }
     }
-    assert_eq!(parse(r#"{"Records":[]}"#).unwrap(), Notification { records: Vec::new(), ignored: 0, resume: None });
 }
 
 #[test]
@@ -64,7 +115,7 @@ fn records_are_judged_one_by_one_in_their_order() {
     let found = parse(&body.to_string()).unwrap();
     let keys: Vec<Option<String>> = found.records.into_iter().map(|r| r.ok().map(|a| a.object.key)).collect();
     assert_eq!(keys, [Some("one".to_owned()), None, None, Some("two".to_owned())]);
-    assert_eq!(found.ignored, 1);
+    assert_eq!(found.ignored, [("removed", 1)].into());
 }
 
 #[test]
@@ -115,6 +166,21 @@ fn what_is_no_notification_says_so_with_its_beginning() {
         (r#"{"Records":null}"#, format!("it is JSON, {shape}")),
         (r#"{"Message":{"Records":[]}}"#, format!("it is JSON, {shape}")),
         (r#"{"Event":"s3:Other"}"#, format!("it is JSON, {shape}")),
+        (r#"{"Records":[]}"#, "its list of Records is empty".to_owned()),
+        (r#"{"Records":[{"eventSource":"aws:ses"}]}"#, "it holds a record of \"aws:ses\", and none of S3's".to_owned()),
+        (
+            r#"{"Records":[{"eventName":"INSERT"},{"eventSource":"aws:dynamodb"}]}"#,
+            "it holds a record of the event \"INSERT\", and none of S3's".to_owned(),
+        ),
+        (
+            r#"{"source":"aws.s3","detail-type":"AWS API Call via CloudTrail"}"#,
+            "it is an event of \"aws.s3\", \"AWS API Call via CloudTrail\", and none of S3's own".to_owned(),
+        ),
+        (
+            r#"{"Type":"SubscriptionConfirmation","Message":"{}"}"#,
+            "it is SNS's \"SubscriptionConfirmation\", which announces no object".to_owned(),
+        ),
+        (r#""hello""#, "it is a text, which is not JSON: expected value at line 1 column 1".to_owned()),
         (r#"{"Message":"You have chosen"}"#, "its Message is not JSON: expected value at line 1 column 1".to_owned()),
         (r#"{"Message":""}"#, "its Message is not JSON: EOF while parsing a value at line 1 column 0".to_owned()),
         (r#"{"Message":"{}"}"#, format!("its Message is JSON, {shape}")),
@@ -185,7 +251,8 @@ proptest! {
     fn no_json_panics_it_and_every_record_is_accounted_for(value in anything()) {
         let found = parse(&value.to_string());
         if let (Ok(found), Some(records)) = (found, value.get("Records").and_then(Value::as_array)) {
-            prop_assert_eq!(found.records.len() + found.ignored, records.len());
+            let ignored: u64 = found.ignored.values().sum();
+            prop_assert_eq!(found.records.len() as u64 + ignored, records.len() as u64);
         }
     }
 }

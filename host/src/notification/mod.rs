@@ -1,11 +1,12 @@
 //! What a message says: S3 events, directly or by SNS or EventBridge; and the
 //! processing metadata of a message that was sent back.
 //!
-//! - `envelope`: from a message's body to its records.
+//! - `envelope`: from a message's body to its records; `event`: what each tells of.
 //! - `record`: one object that is announced; `key`, `time`: two of its fields.
 //! - `metadata`: how far an earlier attempt came; the body of the next one.
 
 mod envelope;
+mod event;
 mod key;
 mod metadata;
 mod record;
@@ -13,7 +14,7 @@ mod time;
 
 pub use envelope::{Notification, NotificationError, parse};
 pub use key::encode as form_encode;
-pub use metadata::{Checkpoint, Resume, requeue};
+pub use metadata::{Checkpoint, Refused, Resume, requeue};
 pub use record::{Announced, BadRecord};
 pub use time::format as rfc3339;
 

@@ -33,12 +33,8 @@ pub struct BadRecord {
     pub record: String,
 }
 
-/// Reads a record of an S3 event; none: an event of another kind.
-pub(super) fn from_s3(record: Value) -> Option<Result<Announced, BadRecord>> {
-    is_created(&record).then(|| announced(record))
-}
-
-fn announced(record: Value) -> Result<Announced, BadRecord> {
+/// Reads a record of an S3 event that tells of a new object.
+pub(super) fn announced(record: Value) -> Result<Announced, BadRecord> {
     let object = match object(&record) {
         Ok(object) => object,
         Err(what) => return Err(BadRecord { what, record: record.to_string() }),
@@ -55,12 +51,6 @@ fn announced(record: Value) -> Result<Announced, BadRecord> {
     })
 }
 
-/// The reference doesn't look at the event's name, so a record without one is taken.
-fn is_created(record: &Value) -> bool {
-    text(record.get("eventName"))
-        .is_none_or(|name| name.strip_prefix("s3:").unwrap_or(name).starts_with("ObjectCreated:"))
-}
-
 /// The object that a record names, or why it names none.
 fn object(record: &Value) -> Result<ObjectId, String> {
     let encoded = text(record.pointer("/s3/object/key")).ok_or("the record names no key")?;
@@ -70,12 +60,9 @@ fn object(record: &Value) -> Result<ObjectId, String> {
     Ok(ObjectId { bucket: bucket.to_owned(), key })
 }
 
-/// Reads EventBridge's event; none: an event of another kind.
-pub(super) fn from_event_bridge(event: &Value) -> Option<Result<Announced, BadRecord>> {
-    let field = |name| event.get(name).and_then(Value::as_str);
-    let created = field("detail-type") == Some("Object Created") && matches!(field("source"), None | Some("aws.s3"));
-    let read = created.then(|| from_s3(translated(event))).flatten()?;
-    Some(read.map_err(|bad| BadRecord { record: event.to_string(), ..bad }))
+/// Reads EventBridge's event that tells of a new object.
+pub(super) fn from_event_bridge(event: &Value) -> Result<Announced, BadRecord> {
+    announced(translated(event)).map_err(|bad| BadRecord { record: event.to_string(), ..bad })
 }
 
 /// The record of an S3 event that says what EventBridge's event does; what is not of

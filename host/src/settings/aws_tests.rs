@@ -49,7 +49,7 @@ fn nothing_set_means_the_defaults() {
         tenant_cache: Duration::from_secs(60),
         visibility_timeout: Duration::from_secs(300),
         shutdown_grace: Duration::from_secs(25),
-        dead_letter: None,
+        dead_letter: DeadLetterPlace::Unset,
         http_addr: Some(([0, 0, 0, 0], 8080).into()),
         execution_mode: None,
     };
@@ -174,15 +174,20 @@ fn suffixes_are_separated_by_commas() {
 #[test]
 fn dead_letters_go_to_a_bucket_or_a_folder() {
     let place = |value| with("DEAD_LETTER", value).unwrap().dead_letter;
-    let s3 =
-        |bucket: &str, prefix: &str| Some(DeadLetterPlace::S3 { bucket: bucket.to_owned(), prefix: prefix.to_owned() });
+    let s3 = |bucket: &str, prefix: &str| DeadLetterPlace::S3 { bucket: bucket.to_owned(), prefix: prefix.to_owned() };
     assert_eq!(place("s3://dead"), s3("dead", ""));
     assert_eq!(place("s3://dead/"), s3("dead", ""));
     assert_eq!(place("s3://dead/a/b"), s3("dead", "a/b/"));
     assert_eq!(place("s3://dead/a/b/"), s3("dead", "a/b/"));
-    assert_eq!(place("/var/dead"), Some(DeadLetterPlace::Folder(PathBuf::from("/var/dead"))));
-    assert_eq!(place("dead"), Some(DeadLetterPlace::Folder(PathBuf::from("dead"))));
-    assert_eq!([place("none"), place("OFF")], [None, None]);
+    assert_eq!(place("/var/dead"), DeadLetterPlace::Folder(PathBuf::from("/var/dead")));
+    assert_eq!(place("dead"), DeadLetterPlace::Folder(PathBuf::from("dead")));
+    assert_eq!(place("./fail"), DeadLetterPlace::Folder(PathBuf::from("./fail")));
+    assert_eq!([place("none"), place("OFF")], [DeadLetterPlace::None, DeadLetterPlace::None]);
+    assert_eq!([place("fail"), place("FAIL")], [DeadLetterPlace::Fail, DeadLetterPlace::Fail]);
+    assert_eq!(place(""), DeadLetterPlace::Unset);
+    for (value, warned) in [("", true), ("none", false), ("fail", false), ("dead", false), ("s3://dead", false)] {
+        assert_eq!(place(value).warning().is_some(), warned, "{value}");
+    }
     refused("DEAD_LETTER", &["s3://", "s3:///x", "s3://Bucket/x", "S3://bucket", "file:///x", "s3://dead/a\u{7}b"]);
 }
 

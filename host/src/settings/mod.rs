@@ -80,8 +80,8 @@ pub struct AwsSettings {
     pub visibility_timeout: Duration,
     /// SHUTDOWN_GRACE_SECONDS: after SIGTERM, for what is at work.
     pub shutdown_grace: Duration,
-    /// DEAD_LETTER; none: dead letters are only counted.
-    pub dead_letter: Option<DeadLetterPlace>,
+    /// DEAD_LETTER.
+    pub dead_letter: DeadLetterPlace,
     /// HTTP_ADDR; none: no server.
     pub http_addr: Option<SocketAddr>,
     /// EXECUTION_MODE, as it is.
@@ -157,7 +157,7 @@ impl AwsSettings {
             tenant_cache: reader.seconds(&table::TENANT_CACHE_SECONDS),
             visibility_timeout: reader.seconds(&table::VISIBILITY_TIMEOUT),
             shutdown_grace: reader.seconds(&table::SHUTDOWN_GRACE_SECONDS),
-            dead_letter: reader.text(&table::DEAD_LETTER, value::dead_letter).flatten(),
+            dead_letter: reader.text(&table::DEAD_LETTER, value::dead_letter).unwrap_or(DeadLetterPlace::Unset),
             http_addr: reader.text(&table::HTTP_ADDR, value::http_addr).flatten(),
             execution_mode: reader.value(&table::EXECUTION_MODE),
         }

@@ -121,8 +121,8 @@ pub(super) const SHUTDOWN_GRACE_SECONDS: Variable = Variable::number(
 pub(super) const DEAD_LETTER: Variable = Variable::text(
     "DEAD_LETTER",
     NONE,
-    "s3://bucket/prefix, a folder, or none",
-    "where what can never be delivered is kept",
+    "s3://bucket/prefix, a folder, fail, or none",
+    "where what can never be delivered is kept; fail: in the queue's dead-letter queue",
 );
 pub(super) const HTTP_ADDR: Variable = Variable::text(
     "HTTP_ADDR",

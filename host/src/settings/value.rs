@@ -34,6 +34,12 @@ impl LogLevel {
 /// Where dead letters go.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DeadLetterPlace {
+    /// Nowhere, and nobody said so.
+    Unset,
+    /// Nowhere, as was asked for.
+    None,
+    /// Nowhere: what needs one fails to the queue's own dead-letter queue.
+    Fail,
     /// Below a folder.
     Folder(PathBuf),
     /// To a bucket.
@@ -43,6 +49,18 @@ pub enum DeadLetterPlace {
         /// Ends in `/`, or is empty.
         prefix: String,
     },
+}
+
+impl DeadLetterPlace {
+    /// What to know about it before anything is lost, in a sentence.
+    pub fn warning(&self) -> Option<&'static str> {
+        matches!(self, Self::Unset).then_some(
+            "DEAD_LETTER is not set: what can never be delivered is counted and dropped (events that CloudWatch Logs \
+             refuses, malformed lines, the rest of a damaged object, messages that are no notification); set it to \
+             s3://bucket/prefix or a folder that keeps it, to fail, which leaves it to the queue's dead-letter queue, \
+             or to none",
+        )
+    }
 }
 
 /// The word for something that shall not be, where a variable has a default or
@@ -90,18 +108,20 @@ pub(super) fn suffixes(text: &str) -> Option<Vec<String>> {
     Some(suffixes.map(str::to_owned).collect()).filter(|all: &Vec<_>| !all.is_empty())
 }
 
-/// The inner none: `none` was asked for.
-pub(super) fn dead_letter(text: &str) -> Option<Option<DeadLetterPlace>> {
+pub(super) fn dead_letter(text: &str) -> Option<DeadLetterPlace> {
     if is_none(text) {
-        return Some(None);
+        return Some(DeadLetterPlace::None);
+    }
+    if text.eq_ignore_ascii_case("fail") {
+        return Some(DeadLetterPlace::Fail);
     }
     let Some(place) = text.strip_prefix("s3://") else {
         // Another scheme is a slip, and no folder.
         let folder = !text.contains("://") && !text.contains('\0');
-        return folder.then(|| Some(DeadLetterPlace::Folder(text.into())));
+        return folder.then(|| DeadLetterPlace::Folder(text.into()));
     };
     let (bucket, prefix) = bucket_and_prefix(place)?;
-    Some(Some(DeadLetterPlace::S3 { bucket, prefix }))
+    Some(DeadLetterPlace::S3 { bucket, prefix })
 }
 
 /// Bucket, and prefix that ends in `/` or is empty, of what follows `s3://`.

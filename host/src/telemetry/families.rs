@@ -31,6 +31,7 @@ pub(super) struct Families {
     pub(super) in_flight: Family<IntGaugeVec>,
     pub(super) messages: Family<IntCounterVec>,
     pub(super) leases: Family<IntCounterVec>,
+    pub(super) other_events: Family<IntCounterVec>,
     pub(super) lookups: Family<IntCounterVec>,
     pub(super) requeues: Family<IntCounterVec>,
     pub(super) checkpoints_refused: Family<IntCounterVec>,
@@ -70,6 +71,12 @@ impl Families {
             in_flight: gauge(r, "messages_in_flight", "Messages that are worked on"),
             messages: counter(r, "messages_total", &["outcome"], "Messages, by what became of them"),
             leases: counter(r, "lease_extensions_total", &["result"], "Extensions of messages' visibility"),
+            other_events: counter(
+                r,
+                "other_events_total",
+                &["event"],
+                "Events of S3 that announce no new object, and are acknowledged",
+            ),
             lookups: counter(r, "tenant_lookups_total", &["result"], "Lookups of tenants; a hit is from the cache"),
             requeues: counter(r, "requeues_total", &["why"], "Deliveries that were sent back to the queue"),
             checkpoints_refused: counter(

@@ -104,6 +104,11 @@ impl Metrics {
         add(&self.families.leases, &[result], count);
     }
 
+    /// Events of S3's that announce no new object, by their bounded name.
+    pub fn other_events(&self, event: &'static str, count: u64) {
+        add(&self.families.other_events, &[event], count);
+    }
+
     /// A tenant was looked up: `hit`, `miss`, `unknown`, `failed`.
     pub fn tenant_lookup(&self, result: &'static str) {
         add(&self.families.lookups, &[result], 1);

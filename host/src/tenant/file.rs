@@ -138,7 +138,7 @@ impl FileDirectory {
 
     /// What the file says about a tenant.
     pub fn lookup(&self, tenant_id: &str) -> Arc<Found> {
-        let unknown = || Arc::new(Found { lookup: Lookup::Unknown, invalid: Vec::new(), warnings: Vec::new() });
+        let unknown = || Arc::new(Found::nothing());
         self.tenants.get(tenant_id).cloned().unwrap_or_else(unknown)
     }
 
@@ -265,7 +265,7 @@ fn by_tenant(items: Vec<Item>, mut components: BTreeMap<usize, Vec<String>>) -> 
         let (deliveries, invalid) = tenants.entry(item.tenant_id).or_default();
         deliveries.extend(item.delivery.map(Arc::new));
         if let Some(problems) = components.remove(&item.number) {
-            invalid.push(InvalidDelivery { kind: item.kind, problem: problems.join("; "), must_wait: true });
+            invalid.push(InvalidDelivery { kind: item.kind, problem: problems.join("; ") });
         }
     }
     tenants.into_iter().map(|(tenant, (deliveries, invalid))| (tenant, found(deliveries, invalid))).collect()
@@ -274,7 +274,7 @@ fn by_tenant(items: Vec<Item>, mut components: BTreeMap<usize, Vec<String>>) -> 
 fn found(mut deliveries: Vec<Arc<Delivery>>, invalid: Vec<InvalidDelivery>) -> Arc<Found> {
     deliveries.sort_by_key(|delivery| delivery.id());
     let lookup = if deliveries.is_empty() { Lookup::NoneEnabled } else { Lookup::Deliveries(deliveries) };
-    Arc::new(Found { lookup, invalid, warnings: Vec::new() })
+    Arc::new(Found { lookup, invalid, ..Found::nothing() })
 }
 
 #[cfg(test)]

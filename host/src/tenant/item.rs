@@ -4,6 +4,8 @@
 use super::check::{self, Rule};
 use super::plugin::{self, PluginRules};
 use super::problem::{Notes, Problem};
+use super::shape::Shape;
+use super::slip;
 use super::tree::{Node, Position, Value, quoted};
 use crate::model::{Delivery, Destination, Plugins};
 
@@ -25,40 +27,6 @@ pub(super) struct Item {
     pub(super) delivery: Option<Delivery>,
 }
 
-/// The type a field's value must have.
-#[derive(Debug, Clone, Copy)]
-enum Shape {
-    Text,
-    Bool,
-    Texts,
-    /// Not looked at.
-    Any,
-}
-
-impl Shape {
-    fn fits(self, value: &Value) -> bool {
-        match (self, value) {
-            // Null means that the field is missing.
-            (_, Value::Null) | (Self::Text, Value::Text(_)) | (Self::Bool, Value::Bool(_)) | (Self::Any, _) => true,
-            (Self::Texts, Value::List(items)) => items.iter().all(|item| matches!(item.value, Value::Text(_))),
-            _ => false,
-        }
-    }
-
-    /// What is expected instead of `value`, with the remedy where the slip is a usual one.
-    fn expected(self, value: &Value) -> String {
-        match (self, value) {
-            (Self::Text, Value::Number(_) | Value::Bool(_)) => "a text; put it in quotes".to_owned(),
-            (Self::Text, _) => "a text".to_owned(),
-            (Self::Bool, _) => "true or false, without quotes".to_owned(),
-            (Self::Texts, Value::Text(text)) => {
-                format!("a list of texts, such as [{}]", quoted(text))
-            }
-            _ => "a list of texts".to_owned(),
-        }
-    }
-}
-
 const FIELDS: [(&str, Shape); 14] = [
     ("tenant_id", Shape::Text),
     ("type", Shape::Text),
@@ -70,11 +38,14 @@ const FIELDS: [(&str, Shape); 14] = [
     ("log_group_name", Shape::Text),
     ("bucket_name", Shape::Text),
     ("bucket_prefix", Shape::Text),
-    ("ttl", Shape::Any),
+    (TTL, Shape::Any),
     ("created_at", Shape::Any),
     ("updated_at", Shape::Any),
     (PLUGIN, Shape::Any),
 ];
+
+/// When DynamoDB deletes the item, within days.
+const TTL: &str = "ttl";
 
 /// A tenant that names a component of its own counts on its records never going out
 /// without it.
@@ -82,16 +53,18 @@ pub(super) const PLUGIN: &str = "plugin";
 
 /// Whether the item is enabled, or says so in a way that is wrong.
 pub(super) fn is_enabled(item: &Node) -> bool {
-    field(entries(item), "enabled").is_some_and(|node| node.value != Value::Bool(false))
+    field(entries(item), "enabled").is_some_and(|node| slip::switch(&node.value) != Some(false))
 }
 
-/// Whether the item names a component of the tenant's own, or most likely means to.
-pub(super) fn names_component(item: &Node) -> bool {
-    let named = |(key, value): &(Node, Node)| match &key.value {
-        Value::Text(name) => value.value != Value::Null && (name == PLUGIN || means_component(name)),
-        _ => false,
-    };
-    entries(item).iter().any(named)
+/// What is odd about the `enabled` of an item that is not, of which nothing else is looked at.
+pub(super) fn odd_switch(item: &Node) -> Option<String> {
+    let node = field(entries(item), "enabled")?;
+    Shape::Bool.odd(&node.value).map(|odd| format!("field enabled: {odd}"))
+}
+
+/// Whether DynamoDB is about to delete the item. `now`: seconds since the Unix epoch.
+pub(super) fn has_expired(item: &Node, now: i64) -> bool {
+    field(entries(item), TTL).is_some_and(|node| slip::expired(&node.value, now))
 }
 
 /// Whether an unknown field is a slip of `plugin`.
@@ -167,8 +140,10 @@ impl<'a> Reader<'a> {
 
     /// The list of a field, empty where it is missing; `[""]` means the same.
     fn texts(&self, field: &str) -> Vec<String> {
-        let Some(Value::List(items)) = self.node(field).map(|node| &node.value) else {
-            return Vec::new();
+        let items = match self.node(field).map(|node| &node.value) {
+            Some(Value::List(items)) => items,
+            Some(Value::Text(text)) => return slip::list(text).unwrap_or_default(),
+            _ => return Vec::new(),
         };
         let text = |item: &Node| match &item.value {
             Value::Text(text) => Some(text.clone()),
@@ -226,9 +201,11 @@ impl<'a> Reader<'a> {
     /// Notes fields whose value is of another type than theirs.
     fn shapes(&mut self) {
         for (field, shape) in FIELDS {
-            let Some(node) = self.node(field).filter(|node| !shape.fits(&node.value)) else {
+            let Some(node) = self.node(field) else { continue };
+            if shape.fits(&node.value) {
+                shape.odd(&node.value).into_iter().for_each(|odd| self.warn(node.at, field, odd));
                 continue;
-            };
+            }
             let wrong = match (&node.value, shape) {
                 (Value::List(items), Shape::Texts) => items.iter().find(|item| !matches!(item.value, Value::Text(_))),
                 _ => None,
@@ -265,6 +242,13 @@ impl<'a> Reader<'a> {
     fn checked(&mut self, field: &str, text: &'a str, at: Option<Position>, rule: &Rule) -> Option<&'a str> {
         if (rule.allows)(text) {
             return Some(text);
+        }
+        let trimmed = text.trim();
+        // The type is the item's key: two that differ in blanks are two items.
+        if (rule.allows)(trimmed) && field != "type" {
+            let message = format!("found {}, whose blanks at the ends are left out", quoted(text));
+            self.warn(at, field, message);
+            return Some(trimmed);
         }
         let message = format!("found {}, expected {}", quoted(text), rule.expected);
         self.problem(at, Some(field), message);
@@ -303,6 +287,11 @@ impl<'a> Reader<'a> {
     }
 
     fn delivery(&mut self, tenant_id: &str, kind: &str, plugins: Plugins) -> Option<Delivery> {
+        if let Some(node) = self.node(TTL).filter(|node| !matches!(node.value, Value::Number(_))) {
+            let found = node.value.describe();
+            let message = format!("found {found}, expected a number of seconds since 1970; ignored, as by DynamoDB");
+            self.warn(node.at, TTL, message);
+        }
         let groups = self.texts("groups");
         self.unknown_groups(&groups);
         self.useless_fields(kind);

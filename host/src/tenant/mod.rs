@@ -2,7 +2,8 @@
 //!
 //! - `file`, `dynamodb`: the directory as a file, and as the table, cached.
 //! - `found`: what a tenant's items of the table say; `listing`: those of all tenants.
-//! - `item`: the fields of an item, the same for both; `check`: what AWS allows in them.
+//! - `item`: the fields of an item, the same for both; `check`: what AWS allows in them;
+//!   `shape`: their types; `slip`: what tools write to DynamoDB in another type.
 //! - `plugin`: the components that an item, or the operator, names.
 //! - `tree`, `json`: an item before it is read; `problem`: what is noted meanwhile.
 
@@ -19,6 +20,8 @@ mod json;
 mod listing;
 pub(crate) mod plugin;
 mod problem;
+mod shape;
+mod slip;
 mod tree;
 
 pub use dynamodb::TableDirectory;

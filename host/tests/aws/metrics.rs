@@ -34,7 +34,8 @@ fn metrics_hold_what_was_done() {
     process.wait("nothing at work", || process.metric("log_processor_messages_in_flight", &[]) < 0.5);
 
     let delivered = "outcome=\"delivered\"";
-    is(&process, "deliveries_total", &["destination=\"cloudwatch\"", delivered, "reason=\"none\""], 1.0);
+    let partial = ["destination=\"cloudwatch\"", "outcome=\"partial\"", "reason=\"malformed\""];
+    is(&process, "deliveries_total", &partial, 1.0);
     is(&process, "deliveries_total", &["destination=\"s3\"", delivered], 1.0);
     is(&process, "deliveries_total", &["outcome=\"failed\"", "reason=\"denied\""], 1.0);
     is(&process, "lines_total", &["destination=\"cloudwatch\"", delivered], 25.0);

@@ -380,6 +380,6 @@ fn an_object_s_dead_letters_name_the_component() {
     process.empties_the_queue();
     assert_eq!(lab.letters()[0]["component"], Digest::of(&fixture("hostile")).to_string());
     assert_eq!(stream(&lab.aws, &tenant, &pod("acme").name).len(), 1);
-    assert!(outcome(&process, &key("acme", "1")).starts_with("cloudwatch=delivered"));
+    assert_eq!(outcome(&process, &key("acme", "1")), "cloudwatch=partial(guest-rejected)");
     process.terminate();
 }

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use corpus::Random;
 use corpus::record::Pod;
 use fake_aws::scene::{CloudWatchTenant, DEAD_LETTERS, QUEUE, Scene};
-use fake_aws::{FakeAws, Outcome, PROCESSOR_ACCOUNT, PROCESSOR_ARN, Permissions, REGION, Service};
+use fake_aws::{FakeAws, Message, Outcome, PROCESSOR_ACCOUNT, PROCESSOR_ARN, Permissions, REGION, Service};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::{Value, json};
@@ -161,6 +161,13 @@ impl Lab {
     /// How often an operation was called.
     pub fn count(&self, service: Service, operation: &str) -> u64 {
         self.aws.count(service, operation)
+    }
+
+    /// Messages of the queue that were sent back and wait for minutes.
+    pub fn waiting(&self) -> Vec<Message> {
+        let mut messages = self.aws.messages(QUEUE);
+        messages.retain(|it| it.receives == 0 && it.invisible_for.is_some_and(|left| left > Duration::from_secs(120)));
+        messages
     }
 
     /// Bodies of the messages in the dead-letter queue.

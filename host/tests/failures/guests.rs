@@ -28,7 +28,7 @@ fn rejected_lines_are_dead_lettered() {
     lab.announced("acme", "a", &lines().join("\n"));
     let process = lab.sqs();
     process.empties_the_queue();
-    assert_eq!(process.done(1), ["cloudwatch=delivered"]);
+    assert_eq!(process.done(1), ["cloudwatch=partial(guest-rejected)"]);
     assert_eq!(lab.messages(&tenant), [text(0), text(2)]);
     let letters = lab.letters();
     assert_eq!(letters.len(), 1);
@@ -109,17 +109,17 @@ fn a_flood_is_a_trap() {
 
 #[test]
 fn a_component_of_the_tenants_own_that_is_not_there_lets_nothing_out() {
-    let lab = Lab::new().dead_letters().redrive_after(1);
+    let lab = Lab::new().dead_letters();
     let tenant = lab.scene.add_cloudwatch_tenant("acme");
     let fields = json!({
         "log_distribution_role_arn": {"S": tenant.role}, "log_group_name": {"S": tenant.group},
         "plugin": {"S": "s3://components/mask.wasm"},
     });
     lab.scene.add_delivery("acme", "cloudwatch", fields);
-    lab.last_try(&lab.object("acme", "a", &record("acme", CANARY, 0)));
+    lab.announced("acme", "a", &record("acme", CANARY, 0));
     let process = lab.sqs();
     assert_eq!(process.done(1), ["cloudwatch=failed(invalid-delivery)"]);
-    process.redrives(1);
+    process.wait("a message that waits", || lab.waiting().len() == 1);
     assert_eq!((lab.count(Service::S3, "GetObject"), lab.count(Service::Logs, "PutLogEvents")), (0, 0));
     process.terminate();
 }

@@ -21,6 +21,7 @@ mod cloudwatch;
 mod content;
 mod guests;
 mod keeping;
+mod lost;
 mod notification;
 mod process;
 mod source;

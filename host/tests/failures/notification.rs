@@ -135,27 +135,46 @@ fn no_tenant_and_none_enabled_are_done_and_counted_by_reason() {
 }
 
 #[test]
-fn one_invalid_delivery_is_dead_lettered_and_the_others_go_on() {
+fn one_invalid_delivery_waits_until_it_is_mended_and_the_others_go_on() {
     let lab = Lab::new().dead_letters();
     let tenant = lab.scene.add_cloudwatch_tenant("acme");
-    lab.scene.add_delivery("acme", "s3", json!({"bucket_name": {"S": "Not_A_Bucket"}}));
-    let key = lab.announced("acme", "a", &records("acme", 10));
+    let mended = lab.scene.add_s3_tenant("acme");
+    lab.scene.add_delivery("acme", "s3", json!({"bucket_name": {"S": "no bucket"}}));
+    lab.announced("acme", "a", &records("acme", 10));
     let process = lab.sqs();
-    process.empties_the_queue();
+    assert_eq!(sorted(&process.done(1)[0]), ["cloudwatch=delivered", "s3=failed(invalid-delivery)"]);
     assert_eq!(lab.messages(&tenant), texts(10));
-    let mut outcomes: Vec<_> = process.done(1)[0].split(", ").map(str::to_owned).collect();
-    outcomes.sort();
-    assert_eq!(outcomes, ["cloudwatch=delivered", "s3=rejected(invalid-delivery)"]);
-    let letters = lab.letters();
-    assert_eq!(letters.len(), 1);
-    assert_eq!(
-        (letters[0]["reason"].as_str(), letters[0]["delivery"].as_str()),
-        (Some("invalid-delivery"), Some("s3"))
-    );
-    assert_eq!((letters[0]["tenant"].as_str(), letters[0]["key"].as_str()), (Some("acme"), Some(&*key)));
-    assert!(letters[0]["detail"].as_str().unwrap().contains("bucket_name"), "{}", letters[0]);
-    let record: Value = serde_json::from_str(letters[0]["data"].as_str().unwrap()).unwrap();
-    assert_eq!(record["s3"]["bucket"]["name"], "source-logs");
+    let line = &process.objects()[0];
+    assert!(line["error"].as_str().unwrap().contains("bucket_name"), "{line}");
+    let waiting = process.until("a message that waits", || lab.waiting().into_iter().next());
+    assert!(lab.letters().is_empty());
+    // Who mends the item need only wait for it; here it comes at once.
+    lab.scene.add_delivery("acme", "s3", json!({"bucket_name": {"S": mended.bucket}}));
+    process.terminate();
+    lab.scene.send(&waiting.body);
+    let process = lab.sqs();
+    assert_eq!(process.done(1), ["s3=delivered"]);
+    assert_eq!((lab.aws.keys(&mended.bucket).len(), lab.messages(&tenant).len()), (1, 10));
+    process.terminate();
+}
+
+/// The deliveries of a line, sorted.
+fn sorted(deliveries: &str) -> Vec<String> {
+    let mut all: Vec<_> = deliveries.split(", ").map(str::to_owned).collect();
+    all.sort();
+    all
+}
+
+#[test]
+fn an_item_of_an_unknown_type_waits_and_the_others_go_on() {
+    let lab = Lab::new().dead_letters();
+    let tenant = lab.scene.add_cloudwatch_tenant("acme");
+    lab.scene.add_delivery("acme", "S3", json!({"bucket_name": {"S": "acme-logs"}}));
+    lab.announced("acme", "a", &records("acme", 10));
+    let process = lab.sqs();
+    assert_eq!(sorted(&process.done(1)[0]), ["cloudwatch=delivered", "object=failed(invalid-delivery)"]);
+    process.wait("a message that waits", || lab.waiting().len() == 1);
+    assert_eq!((lab.messages(&tenant), lab.letters().len()), (texts(10), 0));
     process.terminate();
 }
 

@@ -91,7 +91,7 @@ fn tenant_files_that_can_not_be_used() {
         ("- {type: s3, enabled: true, bucket_name: bbb}", vec!["item 1", "tenant_id"]),
         ("- {tenant_id: 12, type: s3, enabled: true, bucket_name: bbb}", vec!["tenant_id", "quotes"]),
         (
-            "- {tenant_id: n, type: s3, enabled: true, bucket_name: bbb, desired_logs: etcd}",
+            "- {tenant_id: n, type: s3, enabled: true, bucket_name: bbb, desired_logs: {etcd: 1}}",
             vec!["desired_logs", "list"],
         ),
     ];

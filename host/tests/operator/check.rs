@@ -17,6 +17,7 @@ fn all_that_is_good_and_nothing_is_changed() {
     let tenants = ["a", "b", "c"].map(|name| lab.scene.add_cloudwatch_tenant(name));
     lab.scene.add_s3_tenant("c");
     lab.aws.page_size(TABLE, 2);
+    let lab = lab.set("DEAD_LETTER", "none");
     let ended = lab.start(&["check"], None).ended();
     said(&ended, 0, &["tenants 3, deliveries 4, roles 3, components 0; problems 0, warnings 0"]);
     // Each tenant's role, and the central one: assumed, and not used.
@@ -26,6 +27,29 @@ fn all_that_is_good_and_nothing_is_changed() {
         assert_eq!(lab.count(service, operation), 0, "{operation}");
     }
     assert!(tenants.iter().all(|tenant| lab.messages(tenant).is_empty()));
+}
+
+#[test]
+fn what_would_be_lost_or_mistaken_is_said() {
+    let lab = lab().unset("SQS_QUEUE_URL");
+    lab.scene.add_cloudwatch_tenant("a");
+    let fields = json!({"bucket_name": {"S": "b-logs"}, "enabled": {"S": "True"}, "desired_logs": {"S": "app,other"}});
+    lab.scene.add_delivery("b", "s3", fields);
+    lab.scene.add_delivery("c", "s3", json!({"bucket_name": {"S": "c-logs"}, "ttl": {"N": "1700000000"}}));
+    lab.scene.add_delivery("d", "s3", json!({"enabled": {"S": "false"}}));
+    let ended = lab.start(&["check"], None).ended();
+    let parts = [
+        "DEAD_LETTER is not set: what can never be delivered is counted and dropped",
+        "SQS_QUEUE_URL is not set: what fails is retried by Lambda alone",
+        "field enabled: found the text \"True\", taken for true",
+        "field desired_logs: found the text \"app,other\", taken for a list of 2",
+        "field ttl: its item of type \"s3\" has expired",
+        "field enabled: found the text \"false\", taken for false",
+        "deliveries 2, roles 1, components 0; problems 0, warnings 6",
+    ];
+    said(&ended, 0, &parts);
+    let ended = lab.set("EXECUTION_MODE", "sqs").set("DEAD_LETTER", "fail").start(&["check"], None).ended();
+    said(&ended, 0, &["problems 0, warnings 4"]);
 }
 
 #[test]

@@ -6,10 +6,11 @@
 //! many workers, and attempts that go on from a checkpoint, never write over others'.
 //!
 //! - `line`: a letter as JSON.
-//! - `place`: where letters lie.
+//! - `place`: where letters lie; `refusals`: what they are about, also where none is kept.
 
 mod line;
 mod place;
+mod refusals;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -24,12 +25,15 @@ use crate::aws::{Put, S3};
 use crate::model::{DeadLetter, ObjectId, Reason};
 
 pub(in crate::delivery) use self::line::Line;
+pub use self::refusals::{Refusals, SoFar};
 
 /// Where dead letters go. `Clone` is cheap.
 #[derive(Clone)]
 pub enum DeadLetterStore {
     /// Nowhere: they are counted. What a guest refused or fails on can't be written then.
     None,
+    /// Nowhere: whatever would need a letter fails to the queue's own dead-letter queue.
+    Fail,
     /// Below a folder.
     Folder(Arc<PathBuf>),
     /// To a bucket, below a prefix, with the processor's own credentials.
@@ -41,6 +45,17 @@ pub enum DeadLetterStore {
         /// Ends in `/`, or is empty.
         prefix: Arc<str>,
     },
+}
+
+impl DeadLetterStore {
+    /// What becomes of what can never be delivered, in words.
+    pub fn fate(&self) -> &'static str {
+        match self {
+            Self::None => "dropped: DEAD_LETTER is not set",
+            Self::Fail => "left to the queue's dead-letter queue (DEAD_LETTER=fail)",
+            Self::Folder(_) | Self::S3 { .. } => "kept in DEAD_LETTER",
+        }
+    }
 }
 
 /// What every letter of a delivery says beside what it is about.
@@ -64,6 +79,7 @@ pub struct Letters {
     object: Arc<ObjectId>,
     delivery: Option<&'static str>,
     provenance: Arc<Provenance>,
+    refusals: Option<Refusals>,
 }
 
 impl Letters {
@@ -74,20 +90,33 @@ impl Letters {
         delivery: Option<&'static str>,
         provenance: Provenance,
     ) -> Self {
-        Self { store, object: Arc::clone(object), delivery, provenance: Arc::new(provenance) }
+        Self { store, object: Arc::clone(object), delivery, provenance: Arc::new(provenance), refusals: None }
+    }
+
+    /// Notes what the letters are about. With [`DeadLetterStore::Fail`] that is all that
+    /// becomes of them: whoever reads the notes lets the delivery fail.
+    #[must_use]
+    pub fn noting(self, refusals: Refusals) -> Self {
+        Self { refusals: Some(refusals), ..self }
     }
 
     /// Writes letters. Written again, the same ones are one.
     ///
     /// # Errors
-    /// They can't be written; or there is no place for them, and they hold what a
-    /// guest refused or fails on.
+    /// They can't be written; or there is no place for them, and they hold what a guest
+    /// refused or fails on, or should fail (DEAD_LETTER=fail) and nobody notes them.
     pub async fn write(&self, letters: &[DeadLetter]) -> Result<(), DeliveryError> {
-        if letters.is_empty() {
-            return Ok(());
-        }
+        let Some(first) = letters.first() else { return Ok(()) };
+        self.written(first, letters).await?;
+        self.refusals.iter().for_each(|refusals| refusals.note(letters));
+        Ok(())
+    }
+
+    async fn written(&self, first: &DeadLetter, letters: &[DeadLetter]) -> Result<(), DeliveryError> {
         match &self.store {
             DeadLetterStore::None => self.nowhere(letters),
+            DeadLetterStore::Fail if self.refusals.is_some() => Ok(()),
+            DeadLetterStore::Fail => Err(failed(format!("{} ({}; DEAD_LETTER=fail)", first.detail, first.reason))),
             DeadLetterStore::Folder(root) => {
                 let (path, lines) = (self.place(letters).path(root), self.lines(letters)?);
                 let shown = path.display().to_string();

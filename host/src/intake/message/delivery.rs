@@ -7,10 +7,11 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use super::memory::{self, Remembered};
 use super::object::{Left, Work};
 use super::permits::Use;
+use super::refused;
 use super::{Processor, WINDOW_BYTES};
 use crate::aws::{AwsError, Kind, Stored, Which};
 use crate::delivery::cloudwatch::CloudWatchSink;
-use crate::delivery::dead_letter::Letters;
+use crate::delivery::dead_letter::{Letters, Refusals};
 use crate::delivery::port::Activity;
 use crate::delivery::s3::Target;
 use crate::model::{Delivery, Destination, Origin};
@@ -46,6 +47,13 @@ impl Processor {
             Some(Remembered::At(resume)) => resume,
             None => work.resume.cloned().unwrap_or_default(),
         };
+        let resume = refused::begins(resume, self.refused_fails());
+        if self.refused_fails() && refused::is_settled(Some(&resume)) {
+            let entry = Entry::new(&work.id, Some(&origin.tenant_id), Some(delivery.id()), Outcome::Failed);
+            let (entry, left) = self.only_fails(work, entry, &resume);
+            return (entry, Some(Left { remembered: Some(remembered), ..left }));
+        }
+        let settled = Arc::<AtomicU64>::default();
         let mut one = One {
             processor: self,
             work,
@@ -56,7 +64,8 @@ impl Processor {
             before: resume,
             activity: Activity::default(),
             stop: work.control.stop.scope(),
-            settled: Arc::default(),
+            refusals: Refusals::new(Arc::clone(&settled)),
+            settled,
             stored: None,
             guest_time: Duration::ZERO,
             filter_log_lines: 0,
@@ -72,6 +81,9 @@ impl Processor {
         }
         entry.milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         let mut left = entry.outcome.is_open().then(|| one.left(&entry));
+        if left.is_none() {
+            (entry, left) = one.concluded(entry);
+        }
         match &mut left {
             None => self.memory.settled(remembered),
             Some(left) => {
@@ -105,6 +117,8 @@ pub(super) struct One<'a> {
     pub(super) stop: StopScope,
     /// Events that are settled, in guest order, while it runs.
     pub(super) settled: Arc<AtomicU64>,
+    /// What of it is refused for good.
+    pub(super) refusals: Refusals,
     /// What S3 said about the object.
     pub(super) stored: Option<Stored>,
     pub(super) guest_time: Duration,
@@ -140,7 +154,9 @@ impl One<'_> {
             // A session ended before its time (a clock that is off, a role that was
             // changed): once more with a new one, from where it stands.
             self.processor.aws.forget_sessions();
-            self.before = self.reached();
+            // What was refused is noted beside it.
+            let refused = self.before.refused.take();
+            self.before = Resume { refused, ..self.reached() };
             entry = permit.watch(&activity, self.attempt()).await;
         }
         let breakers = &self.processor.breakers;
@@ -304,7 +320,7 @@ impl One<'_> {
         let etag = self.stored.as_ref().map(|stored| stored.etag.as_str());
         let tenant = self.planned.as_ref().and_then(|planned| planned.plan.tenant.as_ref());
         let component = tenant.map(|tenant| tenant.component.digest().to_owned());
-        self.processor.letters(self.work, Some(self.delivery.id()), etag, component)
+        self.processor.letters(self.work, Some(self.delivery.id()), etag, component).noting(self.refusals.clone())
     }
 
     pub(super) fn delivered(&mut self, delivered: Delivered) -> Entry {
@@ -317,9 +333,11 @@ impl One<'_> {
     }
 
     /// How far it came; where the object wasn't opened, what was known before holds.
-    fn reached(&self) -> Resume {
+    pub(super) fn reached(&self) -> Resume {
         let settled = self.settled.load(Ordering::Relaxed);
         let mut reached = self.before.clone();
+        let (now, fails) = (self.refusals.so_far(), self.processor.refused_fails());
+        reached.refused = refused::so_far(reached.refused.as_ref(), now, fails);
         if let Some(stored) = self.stored.as_ref().filter(|_| settled > 0) {
             (reached.offset, reached.checkpoint) = (settled, Some(self.checkpoint(stored)));
         }

@@ -3,6 +3,8 @@
 //! - `object`: one announced object: its key, its tenant, its deliveries.
 //! - `delivery`: one delivery of one object; `guests`: its components; `to_s3`: where it
 //!   goes to a bucket.
+//! - `refused`: what of an object is refused for good, across attempts.
+//! - `rejected`: what of a message can never be delivered, or nobody wants.
 //! - `requeue`: what becomes of a message whose deliveries are not all done.
 //! - `permits`: how many deliveries are at work, fairly between tenants.
 //! - `breaker`: tenants whose destinations keep failing.
@@ -16,6 +18,8 @@ mod guests;
 mod memory;
 mod object;
 mod permits;
+mod refused;
+mod rejected;
 mod requeue;
 mod tell;
 mod to_s3;
@@ -27,20 +31,19 @@ use std::time::Duration;
 use futures_util::future::join_all;
 
 use crate::aws::{Aws, Queue, S3};
-use crate::delivery::dead_letter::{DeadLetterStore, Letters, Provenance};
-use crate::model::{DeadLetter, ObjectId, Reason};
-use crate::notification::{self, BadRecord};
+use crate::delivery::dead_letter::DeadLetterStore;
+use crate::notification;
 use crate::object::ReadLimits;
 use crate::pipeline::Stop;
 use crate::plugin::Plans;
-use crate::report::{Entry, Outcome};
-use crate::telemetry::{DeliveryDone, Health, Metrics};
+use crate::telemetry::{Health, Metrics, Throttle};
 use crate::tenant::TableDirectory;
 
 use breaker::Breakers;
 use guest_logs::GuestLogs;
 use memory::Memory;
 use permits::Permits;
+use rejected::OfMessage;
 
 /// Bytes of whole lines that a guest is given at once.
 const CHUNK_BYTES: usize = 256 * 1024;
@@ -48,6 +51,9 @@ const CHUNK_BYTES: usize = 256 * 1024;
 /// Bytes that gather in a delivery's window. Batches of 1 MiB need no more, and
 /// with many objects at work memory is what counts.
 const WINDOW_BYTES: usize = 2 * 1024 * 1024;
+
+/// How often it is said that nobody wants a tenant's logs.
+const UNWANTED: Duration = Duration::from_secs(60);
 
 /// A message, wherever it came from.
 #[derive(Debug, Clone)]
@@ -131,6 +137,8 @@ pub struct Processor {
     breakers: Breakers,
     memory: Memory,
     guest_logs: GuestLogs,
+    /// How often whose logs are said to be gone.
+    unwanted: Throttle,
 }
 
 /// What a [`Processor`] is made of.
@@ -163,6 +171,7 @@ impl Processor {
             breakers: Breakers::new(metrics.clone()),
             memory: Memory::default(),
             guest_logs: GuestLogs::default(),
+            unwanted: Throttle::new(1, UNWANTED),
             aws,
             requeue_to,
             directory,
@@ -204,44 +213,17 @@ impl Processor {
         let resume = notification.resume.as_ref();
         let (good, bad): (Vec<_>, Vec<_>) = notification.records.into_iter().partition(Result::is_ok);
         let good: Vec<_> = good.into_iter().flatten().collect();
-        let mut failed = None;
-        for record in bad.into_iter().filter_map(Result::err) {
-            failed = self.bad_record(message, record).await.err().or(failed);
-        }
-        let objects = good.iter().map(|announced| self.object(message, announced, resume, control));
+        notification.ignored.iter().for_each(|(event, count)| self.metrics.other_events(event, *count));
+        let of_message = OfMessage::default();
+        bad.into_iter().filter_map(Result::err).for_each(|record| self.bad_record(message, &of_message, record));
+        let objects = good.iter().map(|announced| self.object(message, announced, resume, control, &of_message));
         let worked: Vec<object::Worked> = join_all(objects).await;
-        let verdict = self.settle(message, worked, control).await;
-        match (failed, verdict) {
-            (Some(error), Verdict::Done | Verdict::Untouched) => Verdict::Failed(error),
-            (_, verdict) => verdict,
-        }
-    }
-
-    async fn no_notification(&self, message: &Message, error: &str) -> Verdict {
-        tracing::warn!(message_id = %message.id, error, "rejected: not a notification");
-        match self.reject(message, error, message.body.clone()).await {
-            Ok(()) => Verdict::Done,
+        // Before anything is sent back: what fails as a whole is not.
+        match self.keep_rejected(message, &of_message).await {
+            Ok(()) => self.settle(message, worked, control).await,
+            Err(_) if control.is_lost() => Verdict::Lost,
             Err(error) => Verdict::Failed(error),
         }
-    }
-
-    async fn bad_record(&self, message: &Message, record: BadRecord) -> Result<(), String> {
-        tracing::warn!(message_id = %message.id, error = %record, "rejected: a record that names no object");
-        let what = record.to_string();
-        self.reject(message, &what, record.record).await
-    }
-
-    /// Keeps what announces nothing: the message itself is what the letter is about.
-    async fn reject(&self, message: &Message, detail: &str, data: String) -> Result<(), String> {
-        let about = Arc::new(ObjectId { bucket: "messages".to_owned(), key: message.id.clone() });
-        let letter = DeadLetter::whole(&about, Reason::InvalidNotification, detail).with(data.into_bytes());
-        let provenance = Provenance { attempt: message.attempt, ..Provenance::default() };
-        let letters = Letters::new(self.dead_letters.clone(), &about, None, provenance);
-        letters.write(&[letter]).await.map_err(|error| error.to_string())?;
-        let reason = Reason::InvalidNotification.name();
-        let entry = Entry::new(&about, None, None, Outcome::Rejected).because(reason, detail);
-        self.metrics.delivery(&DeliveryDone { entry: &entry, latency: None, guest_time: Duration::ZERO });
-        Ok(())
     }
 
     fn read_limits(&self) -> ReadLimits {

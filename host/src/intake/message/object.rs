@@ -6,14 +6,19 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 use serde_json::Value;
 
+use super::refused;
+use super::rejected::OfMessage;
 use super::{Control, Message, Processor};
 use crate::delivery::dead_letter::{Letters, Provenance};
-use crate::model::{DeadLetter, Delivery, ObjectId, Origin, Reason};
+use crate::model::{Delivery, ObjectId, Origin, Reason};
 use crate::notification::{Announced, Resume};
 use crate::plugin::KeyError;
 use crate::report::{Entry, Outcome};
 use crate::telemetry::DeliveryDone;
 use crate::tenant::{Found, InvalidDelivery, Lookup};
+
+/// How long a delivery waits whose item somebody must mend, before it is looked at again.
+const UNTIL_MENDED: Duration = Duration::from_secs(300);
 
 /// A delivery that is left to do, and all that its next attempt needs.
 #[derive(Debug, Clone)]
@@ -35,6 +40,8 @@ pub(super) struct Left {
     pub(super) suspended: bool,
     /// Why.
     pub(super) error: String,
+    /// Nothing is left to do but to fail, as a whole and for good.
+    pub(super) fails: bool,
     /// What it is remembered by.
     pub(super) remembered: Option<String>,
 }
@@ -55,6 +62,7 @@ pub(super) struct Work<'a> {
     pub(super) id: Arc<ObjectId>,
     pub(super) resume: Option<&'a Resume>,
     pub(super) control: &'a Control,
+    pub(super) of_message: &'a OfMessage,
 }
 
 impl Work<'_> {
@@ -71,6 +79,7 @@ impl Work<'_> {
             wait: Duration::ZERO,
             suspended: false,
             error,
+            fails: false,
             remembered: None,
         }
     }
@@ -90,25 +99,30 @@ impl Processor {
         announced: &Announced,
         resume: Option<&Resume>,
         control: &Control,
+        of_message: &OfMessage,
     ) -> Worked {
         let started = Instant::now();
         let id = Arc::new(announced.object.clone());
-        let work = Work { message, announced, id, resume, control };
+        let work = Work { message, announced, id, resume, control, of_message };
         let worked = self.worked(&work).await;
-        super::tell::object(&work.id, &worked, started.elapsed());
+        // What a delivery was tried for took its time; of the others a message may hold very many.
+        if worked.entries.iter().any(|entry| entry.delivery.is_some()) || of_message.may_name() {
+            super::tell::object(&work.id, &worked, started.elapsed(), self.dead_letters.fate());
+        }
         worked
     }
 
     async fn worked(&self, work: &Work<'_>) -> Worked {
         let entry = |outcome| Entry::new(&work.id, None, None, outcome);
+        if let Some(resume) = work.resume.filter(|_| self.refused_fails() && refused::is_settled(work.resume)) {
+            let (failed, left) = self.only_fails(work, entry(Outcome::Failed), resume);
+            return self.without_delivery(failed, Some(left));
+        }
         // The guests' clock; a key needs none but for what a guest may do with it.
         let now = work.announced.event_time.unwrap_or_default();
         let origin = match self.plans.parse_key(&work.id, now).await {
             Ok(origin) => Arc::new(origin),
-            Err(KeyError::Rejected(text)) => {
-                let rejected = entry(Outcome::Rejected).because(Reason::InvalidKey.name(), text.clone());
-                return self.keep(work, None, None, Reason::InvalidKey, text, rejected).await;
-            }
+            Err(KeyError::Rejected(text)) => return self.invalid_key(work, text),
             Err(KeyError::Failed(error)) => {
                 let failed = entry(Outcome::Failed).because(error.name, error.text.as_str());
                 let (waited, wait, suspended) = (error.is_suspended(), error.wait, !error.wait.is_zero());
@@ -130,22 +144,23 @@ impl Processor {
     }
 
     async fn deliveries(&self, work: &Work<'_>, origin: &Arc<Origin>, found: &Found) -> Worked {
-        let entry = |outcome| Entry::new(&work.id, Some(&origin.tenant_id), None, outcome);
+        let unwanted = |reason, why| match found.expired {
+            0 => self.unwanted(work, &origin.tenant_id, reason, why),
+            _ => self.unwanted(work, &origin.tenant_id, "expired", "what the tenant table has of it has expired (ttl)"),
+        };
         let mut all = Worked::default();
         for invalid in found.invalid.iter().filter(|invalid| work.is_about(&invalid.kind)) {
-            let worked = self.invalid(work, origin, invalid).await;
+            let worked = self.invalid(work, origin, invalid);
             all.entries.extend(worked.entries);
             all.left.extend(worked.left);
         }
         let deliveries: &[Arc<Delivery>] = match &found.lookup {
             Lookup::Deliveries(deliveries) => deliveries,
             Lookup::Unknown => {
-                let error = "the tenant table has no item of this tenant";
-                return self.without_delivery(entry(Outcome::Ignored).because("unknown-tenant", error), None);
+                return unwanted("unknown-tenant", "the tenant table has no item of this tenant");
             }
             Lookup::NoneEnabled if all.entries.is_empty() => {
-                let error = "no delivery of this tenant is enabled";
-                return self.without_delivery(entry(Outcome::Ignored).because("none-enabled", error), None);
+                return unwanted("none-enabled", "no delivery of this tenant is enabled");
             }
             Lookup::NoneEnabled => &[],
         };
@@ -155,58 +170,23 @@ impl Processor {
             all.left.extend(left);
         }
         if all.entries.is_empty() {
-            let error = "the delivery that this message is about is no longer enabled";
-            return self.without_delivery(entry(Outcome::Ignored).because("none-enabled", error), None);
+            return unwanted("none-enabled", "the delivery that this message is about is no longer enabled");
         }
         all
     }
 
     /// An outcome that no delivery came to: counted here, since nothing else does.
-    fn without_delivery(&self, entry: Entry, left: Option<Left>) -> Worked {
+    pub(super) fn without_delivery(&self, entry: Entry, left: Option<Left>) -> Worked {
         self.metrics.delivery(&DeliveryDone { entry: &entry, latency: None, guest_time: Duration::ZERO });
         Worked { entries: vec![entry], left: left.into_iter().collect() }
     }
 
-    /// A delivery whose item can't be used.
-    async fn invalid(&self, work: &Work<'_>, origin: &Origin, invalid: &InvalidDelivery) -> Worked {
-        let kind = invalid.delivery();
-        let entry = |outcome| {
-            let entry = Entry::new(&work.id, Some(&origin.tenant_id), kind, outcome);
-            entry.because(Reason::InvalidDelivery.name(), invalid.problem.clone())
-        };
-        if invalid.must_wait {
-            return self.without_delivery(
-                entry(Outcome::Failed),
-                Some(work.left(Some(&invalid.kind), invalid.problem.clone())),
-            );
-        }
-        let (detail, rejected) = (invalid.problem.clone(), entry(Outcome::Rejected));
-        self.keep(work, Some(&origin.tenant_id), kind, Reason::InvalidDelivery, detail, rejected).await
-    }
-
-    /// Dead-letters the notification of an object that can't be delivered at all.
-    async fn keep(
-        &self,
-        work: &Work<'_>,
-        tenant: Option<&str>,
-        delivery: Option<&'static str>,
-        reason: Reason,
-        detail: String,
-        rejected: Entry,
-    ) -> Worked {
-        let data = work.announced.record.to_string().into_bytes();
-        let letter = DeadLetter {
-            tenant: tenant.map(str::to_owned),
-            delivery,
-            ..DeadLetter::whole(&work.id, reason, detail).with(data)
-        };
-        match self.letters(work, delivery, None, None).write(&[letter]).await {
-            Ok(()) => self.without_delivery(rejected, None),
-            Err(error) => {
-                let failed = Entry { outcome: Outcome::Failed, ..rejected }.because("dead-letter", error.to_string());
-                self.without_delivery(failed, Some(work.left(delivery, error.to_string())))
-            }
-        }
+    /// A delivery whose item can't be used waits for whoever can mend it.
+    fn invalid(&self, work: &Work<'_>, origin: &Origin, invalid: &InvalidDelivery) -> Worked {
+        let entry = Entry::new(&work.id, Some(&origin.tenant_id), invalid.delivery(), Outcome::Failed);
+        let failed = entry.because(Reason::InvalidDelivery.name(), invalid.problem.as_str());
+        let left = work.left(Some(&invalid.kind), invalid.problem.clone());
+        self.without_delivery(failed, Some(Left { waited: true, wait: UNTIL_MENDED, ..left }))
     }
 
     /// The dead letters of a delivery of an object.

@@ -35,7 +35,11 @@ impl Processor {
         if left.is_empty() {
             return Verdict::Done;
         }
+        let fails = left.iter().any(|left| left.fails);
         let errors = left.iter().map(|left| left.error.as_str()).collect::<Vec<_>>().join("; ");
+        if fails {
+            return Verdict::Failed(errors);
+        }
         let Some(queue) = &self.requeue_to else {
             return if untouched { Verdict::Untouched } else { Verdict::Failed(errors) };
         };
@@ -57,6 +61,7 @@ impl Processor {
     /// It is another message's by now.
     fn sent(&self, message: &Message, left: Left) {
         let why = match (left.interrupted, left.suspended, left.wait.is_zero()) {
+            _ if super::refused::is_settled(Some(&left.resume)) => "refused",
             (true, ..) => "interrupted",
             (false, true, _) => "suspended",
             (false, false, false) => "breaker",

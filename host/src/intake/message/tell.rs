@@ -10,7 +10,8 @@ use crate::pipeline::{Difference, ShadowRun};
 use crate::report::{Entry, Outcome};
 
 /// Says what became of an object. What failed is an error, what is odd a warning.
-pub(super) fn object(id: &ObjectId, worked: &Worked, took: Duration) {
+/// `fate`: what becomes of what can never be delivered.
+pub(super) fn object(id: &ObjectId, worked: &Worked, took: Duration, fate: &'static str) {
     let entries = &worked.entries;
     let tenant = entries.iter().find_map(|entry| entry.tenant.as_deref()).unwrap_or_default();
     let deliveries = entries.iter().map(delivery).collect::<Vec<_>>().join(", ");
@@ -23,12 +24,15 @@ pub(super) fn object(id: &ObjectId, worked: &Worked, took: Duration) {
     let error = entries.iter().flat_map(why).collect::<Vec<_>>().join("; ");
     let components = entries.iter().filter_map(component).collect::<Vec<_>>().join(", ");
     let components = Some(components.as_str()).filter(|components| !components.is_empty());
+    let lost = |entry: &Entry| matches!(entry.outcome, Outcome::Rejected | Outcome::Partial);
+    let refused = entries.iter().any(|entry| lost(entry) || !entry.numbers.refused().is_empty()).then_some(fate);
     let bucket = id.bucket.as_str();
     let key = id.key.as_str();
     macro_rules! line {
         ($level:ident, $($error:tt)*) => {
             tracing::$level!(
-                bucket, key, tenant, deliveries, components, events, bytes, dead_lettered, malformed, milliseconds,
+                bucket, key, tenant, deliveries, components, events, bytes, dead_lettered, malformed, refused,
+                milliseconds,
                 $($error)* "object"
             )
         };

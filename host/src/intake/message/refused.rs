@@ -1,0 +1,143 @@
+//! What of an object is refused for good, across attempts; and with DEAD_LETTER=fail the
+//! message that is only there to fail, so that the queue's own dead-letter queue keeps it.
+//!
+//! All else of the delivery is done by then and is not done again: such a message fails
+//! each time it is received, without work. Where DEAD_LETTER is something else in the
+//! meantime, it is worked from where the first refusal was, and its letters are written.
+
+use super::Processor;
+use super::delivery::One;
+use super::object::{Left, Work};
+use crate::delivery::dead_letter::{DeadLetterStore, SoFar};
+use crate::model::Reason;
+use crate::notification::{Refused, Resume};
+use crate::report::{Entry, Outcome};
+
+impl Processor {
+    /// Whether what would need a letter fails to the queue's dead-letter queue.
+    pub(super) fn refused_fails(&self) -> bool {
+        matches!(self.dead_letters, DeadLetterStore::Fail)
+    }
+
+    /// A delivery of which only the failing is left.
+    pub(super) fn only_fails(&self, work: &Work<'_>, entry: Entry, resume: &Resume) -> (Entry, Left) {
+        let words = resume.refused.as_ref().map(in_words).unwrap_or_default();
+        let error = format!("{words}; the rest is done (DEAD_LETTER=fail)");
+        let left = work.left(entry.delivery, error.clone());
+        let entry = Entry { outcome: Outcome::Failed, ..entry }.because("refused", error);
+        let resume = Resume { delivery: left.resume.delivery.clone(), ..resume.clone() };
+        (entry, Left { resume, fails: true, ..left })
+    }
+}
+
+/// Whether nothing of a delivery is left to do but to fail.
+pub(super) fn is_settled(resume: Option<&Resume>) -> bool {
+    resume.and_then(|resume| resume.refused.as_ref()).is_some_and(|refused| refused.settled)
+}
+
+/// With what an attempt begins that shall miss nothing which no letter keeps; `fails`: it
+/// needs none.
+pub(super) fn begins(resume: Resume, fails: bool) -> Resume {
+    match resume.refused.as_ref().and_then(|refused| refused.from) {
+        Some(from) if !fails => Resume { offset: resume.offset.min(from), refused: None, ..resume },
+        _ => resume,
+    }
+}
+
+/// What was refused by all attempts up to now.
+pub(super) fn so_far(before: Option<&Refused>, now: SoFar, fails: bool) -> Option<Refused> {
+    if now.counts.is_empty() {
+        return before.cloned();
+    }
+    let mut refused = before.cloned().unwrap_or_default();
+    if fails {
+        refused.from = Some(refused.from.map_or(now.from, |from| from.min(now.from)));
+    }
+    for (reason, count) in now.counts {
+        let sum = refused.counts.entry(reason.name().to_owned()).or_default();
+        // An attempt that goes on reads the object from its beginning: it refuses the same
+        // lines again, and of the events only those that it puts.
+        *sum = if by_destination(reason) { sum.saturating_add(count) } else { (*sum).max(count) };
+    }
+    Some(refused)
+}
+
+fn by_destination(reason: Reason) -> bool {
+    matches!(reason, Reason::TooOld | Reason::TooNew | Reason::Expired)
+}
+
+fn in_words(refused: &Refused) -> String {
+    let counts: Vec<String> = refused.counts.iter().map(|(reason, count)| format!("{reason} {count}")).collect();
+    format!("never to be delivered: {}", counts.join(", "))
+}
+
+impl One<'_> {
+    /// How a delivery that nothing is left of ended, seen with the attempts before; and the
+    /// message that is only there to fail.
+    pub(super) fn concluded(&self, entry: Entry) -> (Entry, Option<Left>) {
+        if !matches!(entry.outcome, Outcome::Delivered | Outcome::Partial | Outcome::Rejected) {
+            return (entry, None);
+        }
+        let reached = self.reached();
+        let Some(refused) = &reached.refused else { return (entry, None) };
+        let before = self.before.refused.as_ref().is_some_and(|before| !before.counts.is_empty());
+        let entry = if entry.outcome == Outcome::Delivered && before {
+            let most = refused.counts.iter().max_by_key(|(_, count)| **count);
+            let reason = most.and_then(|(name, _)| Reason::named(name)).map_or("refused", Reason::name);
+            Entry { outcome: Outcome::Partial, ..entry }
+                .because(reason, format!("by attempts before: {}", in_words(refused)))
+        } else {
+            entry
+        };
+        let Some(from) = refused.from.filter(|_| self.processor.refused_fails()) else { return (entry, None) };
+        let left = self.work.left(Some(self.delivery.id()), in_words(refused));
+        let refused = Some(Refused { settled: true, ..refused.clone() });
+        let resume = Resume { delivery: left.resume.delivery.clone(), offset: from, refused, ..reached };
+        // It is no retry: what was to be done is done.
+        (entry, Some(Left { resume, progress: true, ..left }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(from: Option<u64>, counts: &[(&str, u64)]) -> Refused {
+        let counts = counts.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect();
+        Refused { from, counts, settled: false }
+    }
+
+    fn now(from: u64, counts: &[(Reason, u64)]) -> SoFar {
+        SoFar { from, counts: counts.iter().copied().collect() }
+    }
+
+    #[test]
+    fn attempts_add_up() {
+        assert_eq!(so_far(None, SoFar::default(), true), None);
+        let first = so_far(None, now(3, &[(Reason::TooOld, 2), (Reason::Malformed, 1)]), true);
+        assert_eq!(first, Some(refused(Some(3), &[("too-old", 2), ("malformed", 1)])));
+        let second = so_far(first.as_ref(), now(9, &[(Reason::TooOld, 1), (Reason::Malformed, 4)]), true);
+        assert_eq!(second, Some(refused(Some(3), &[("too-old", 3), ("malformed", 4)])));
+        assert_eq!(so_far(second.as_ref(), SoFar::default(), true), second);
+    }
+
+    #[test]
+    fn what_a_letter_keeps_is_only_counted() {
+        let kept = so_far(None, now(3, &[(Reason::TooOld, 2)]), false);
+        assert_eq!(kept, Some(refused(None, &[("too-old", 2)])));
+        let then = so_far(kept.as_ref(), now(9, &[(Reason::TooOld, 1)]), true);
+        assert_eq!(then, Some(refused(Some(9), &[("too-old", 3)])));
+    }
+
+    #[test]
+    fn where_a_letter_can_be_written_it_begins_where_the_first_is_missing() {
+        let resume = |offset, refused| Resume { offset, refused, ..Resume::default() };
+        let unkept = || Some(refused(Some(3), &[("too-old", 2)]));
+        assert_eq!(begins(resume(9, unkept()), true), resume(9, unkept()));
+        assert_eq!(begins(resume(9, unkept()), false), resume(3, None));
+        assert_eq!(begins(resume(2, unkept()), false), resume(2, None));
+        let kept = || Some(refused(None, &[("too-old", 2)]));
+        assert_eq!(begins(resume(9, kept()), false), resume(9, kept()));
+        assert_eq!(begins(resume(9, None), false), resume(9, None));
+    }
+}

@@ -1,0 +1,197 @@
+//! What of a message can never be delivered, and what nobody wants: kept, said and
+//! counted within bounds that do not grow with the message. One of 1 MiB can hold
+//! hundreds of thousands of records.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::object::{Work, Worked};
+use super::{Message, Processor, Verdict};
+use crate::delivery::dead_letter::{Letters, Provenance};
+use crate::model::{DeadLetter, ObjectId, Reason};
+use crate::notification::BadRecord;
+use crate::report::{Entry, Outcome};
+use crate::telemetry::DeliveryDone;
+
+/// Records of a message that are named in the log, and have a letter each; those beyond
+/// share one.
+const MOST_NAMED: u64 = 10;
+
+/// Bytes that the letter of those beyond keeps: as much as a letter may.
+const MOST_BYTES: usize = 256 << 10;
+
+/// What of one message is rejected, and how many of its objects have been named.
+#[derive(Debug, Default)]
+pub(super) struct OfMessage {
+    named: AtomicU64,
+    unnamed: AtomicU64,
+    rejected: Mutex<Rejected>,
+}
+
+#[derive(Debug, Default)]
+struct Rejected {
+    letters: Vec<DeadLetter>,
+    /// Those beyond, a line each.
+    more: Vec<u8>,
+    more_bytes: u64,
+    more_records: u64,
+}
+
+impl OfMessage {
+    /// Whether one more may be named in the log; if not, it is counted.
+    pub(super) fn may_name(&self) -> bool {
+        let may = self.named.fetch_add(1, Ordering::Relaxed) < MOST_NAMED;
+        self.unnamed.fetch_add(u64::from(!may), Ordering::Relaxed);
+        may
+    }
+
+    /// Keeps a letter for [`Processor::keep_rejected`].
+    pub(super) fn reject(&self, letter: DeadLetter) {
+        let mut rejected = self.lock();
+        if (rejected.letters.len() as u64) < MOST_NAMED {
+            rejected.letters.push(letter);
+            return;
+        }
+        rejected.more_records += 1;
+        rejected.more_bytes += letter.data.len() as u64 + 1;
+        if rejected.more.len() < MOST_BYTES {
+            rejected.more.extend_from_slice(&letter.data);
+            rejected.more.push(b'\n');
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Rejected> {
+        self.rejected.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// All letters, of which there are few.
+    fn take(&self, about: &Arc<ObjectId>) -> Vec<DeadLetter> {
+        let Rejected { mut letters, more, more_bytes, more_records } = std::mem::take(&mut *self.lock());
+        if more_records > 0 {
+            let detail = format!("{more_records} more records of the message, a line each, that announce nothing");
+            let whole = DeadLetter::whole(about, Reason::InvalidNotification, detail).with(more);
+            letters.push(DeadLetter { length: Some(more_bytes), ..whole });
+        }
+        letters
+    }
+}
+
+/// The message itself is what a letter is about that names no object.
+fn about(message: &Message) -> Arc<ObjectId> {
+    Arc::new(ObjectId { bucket: "messages".to_owned(), key: message.id.clone() })
+}
+
+impl Processor {
+    /// Keeps a message that announces nothing.
+    pub(super) async fn no_notification(&self, message: &Message, error: &str) -> Verdict {
+        let of_message = OfMessage::default();
+        tracing::warn!(message_id = %message.id, error, refused = self.dead_letters.fate(), "rejected: not a notification");
+        self.reject(message, &of_message, error, message.body.clone());
+        match self.keep_rejected(message, &of_message).await {
+            Ok(()) => Verdict::Done,
+            Err(error) => Verdict::Failed(error),
+        }
+    }
+
+    /// Rejects a record that names no object.
+    pub(super) fn bad_record(&self, message: &Message, of_message: &OfMessage, record: BadRecord) {
+        let refused = self.dead_letters.fate();
+        if of_message.may_name() {
+            tracing::warn!(message_id = %message.id, error = %record, refused, "rejected: a record that names no object");
+        }
+        self.reject(message, of_message, &record.what, record.record);
+    }
+
+    fn reject(&self, message: &Message, of_message: &OfMessage, detail: &str, data: String) {
+        let (about, reason) = (about(message), Reason::InvalidNotification);
+        let entry = Entry::new(&about, None, None, Outcome::Rejected).because(reason.name(), detail);
+        of_message.reject(DeadLetter::whole(&about, reason, detail).with(data.into_bytes()));
+        self.metrics.delivery(&DeliveryDone { entry: &entry, latency: None, guest_time: Duration::ZERO });
+    }
+
+    /// Rejects an announced object whose key names no tenant.
+    pub(super) fn invalid_key(&self, work: &Work<'_>, detail: String) -> Worked {
+        let reason = Reason::InvalidKey;
+        let rejected = Entry::new(&work.id, None, None, Outcome::Rejected).because(reason.name(), detail.as_str());
+        let data = work.announced.record.to_string().into_bytes();
+        work.of_message.reject(DeadLetter::whole(&work.id, reason, detail).with(data));
+        self.without_delivery(rejected, None)
+    }
+
+    /// Writes the letters of all that is rejected of a message, at once; says how much
+    /// more there was than was named.
+    ///
+    /// # Errors
+    /// They can't be written, or the queue's own dead-letter queue is to keep the message.
+    pub(super) async fn keep_rejected(&self, message: &Message, of_message: &OfMessage) -> Result<(), String> {
+        let about = about(message);
+        let provenance = Provenance { attempt: message.attempt, ..Provenance::default() };
+        let letters = Letters::new(self.dead_letters.clone(), &about, None, provenance);
+        let unnamed = of_message.unnamed.swap(0, Ordering::Relaxed);
+        if unnamed > 0 {
+            let id = message.id.as_str();
+            tracing::warn!(message_id = id, unnamed, "so many more records of this message came to nothing");
+        }
+        letters.write(&of_message.take(&about)).await.map_err(|error| error.to_string())
+    }
+
+    /// An object that nobody wants: it is done, and its logs are gone, so whoever runs
+    /// this is told, once a minute and tenant.
+    pub(super) fn unwanted(&self, work: &Work<'_>, tenant: &str, reason: &'static str, why: &str) -> Worked {
+        if let Some(more) = self.unwanted.take(tenant, Instant::now()) {
+            let (bucket, key) = (work.id.bucket.as_str(), work.id.key.as_str());
+            tracing::warn!(
+                tenant,
+                reason,
+                bucket,
+                key,
+                more,
+                "logs that nobody wants are acknowledged and gone: {why}"
+            );
+        }
+        let ignored = Entry::new(&work.id, Some(tenant), None, Outcome::Ignored);
+        self.without_delivery(ignored.because(reason, why), None)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn letter(number: u64) -> DeadLetter {
+        let object = Arc::new(ObjectId { bucket: "b".to_owned(), key: number.to_string() });
+        DeadLetter::whole(&object, Reason::InvalidKey, "why").with(format!("record {number}").into_bytes())
+    }
+
+    #[test]
+    fn few_records_have_a_letter_each_and_the_rest_one() {
+        let (of_message, about) = (OfMessage::default(), letter(0).object);
+        (0..MOST_NAMED).for_each(|number| of_message.reject(letter(number)));
+        assert_eq!(of_message.take(&about).len() as u64, MOST_NAMED);
+        (0..MOST_NAMED + 2).for_each(|number| of_message.reject(letter(number)));
+        let letters = of_message.take(&about);
+        assert_eq!(letters.len() as u64, MOST_NAMED + 1);
+        let rest = letters.last().unwrap();
+        assert_eq!((rest.data.as_slice(), rest.length), (b"record 10\nrecord 11\n".as_slice(), Some(20)));
+        assert!(rest.detail.starts_with("2 more records"), "{}", rest.detail);
+        assert!(of_message.take(&about).is_empty());
+    }
+
+    #[test]
+    fn what_is_kept_of_very_many_is_bounded_and_their_length_is_told() {
+        let (of_message, about) = (OfMessage::default(), letter(0).object);
+        let count = 100_000;
+        (0..count).for_each(|_| of_message.reject(letter(0)));
+        let rest = of_message.take(&about).pop().unwrap();
+        assert!(rest.data.len() < MOST_BYTES + 16, "{}", rest.data.len());
+        assert_eq!(rest.length, Some((count - MOST_NAMED) * 9));
+    }
+
+    #[test]
+    fn few_are_named_and_the_rest_is_counted() {
+        let of_message = OfMessage::default();
+        let named = (0..1000).filter(|_| of_message.may_name()).count() as u64;
+        assert_eq!((named, of_message.unnamed.load(Ordering::Relaxed)), (MOST_NAMED, 1000 - MOST_NAMED));
+    }
+}
