@@ -1,5 +1,4 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
 
 use super::super::testing::{Answer, Server, TENANT, answer, json_error, options, with_sts};
 use super::*;
@@ -138,10 +137,8 @@ async fn a_throttled_tenant_neither_slows_nor_fails_another() {
     assert!(before < 260, "the budget of the noisy one is spent: {before}");
     noisy.put("/a", Bytes::from_static(BODY.as_bytes())).await.unwrap_err();
     assert_eq!(server.of("PutLogEvents").len(), before + 1);
-    let begun = Instant::now();
     let quiet = aws.logs("quiet", TENANT, "us-east-2");
     // Throttled once, and retried.
     quiet.put("/a", Bytes::from_static(BODY.as_bytes())).await.unwrap();
     assert_eq!(server.of("PutLogEvents").len(), before + 3);
-    assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
 }

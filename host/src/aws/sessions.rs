@@ -179,14 +179,20 @@ impl Session {
     }
 
     fn held(&self) -> Held {
+        self.held_at(SystemTime::now(), Instant::now())
+    }
+
+    /// What is held then, by AWS's clock and this machine's.
+    fn held_at(&self, now: SystemTime, moment: Instant) -> Held {
         let state = self.state();
         let Some((credentials, epoch)) = &state.held else { return Held::Nothing };
         if *epoch != self.epoch.load(Ordering::Acquire) {
             return Held::Nothing;
         }
         let Some(expiry) = credentials.expiry() else { return Held::Fresh(credentials.clone()) };
-        let left = expiry.duration_since(SystemTime::now()).unwrap_or_default();
-        let failed_just_now = state.failure.as_ref().is_some_and(|(when, _)| when.elapsed() < RETRY_AFTER);
+        let left = expiry.duration_since(now).unwrap_or_default();
+        let since = |when: &Instant| moment.saturating_duration_since(*when);
+        let failed_just_now = state.failure.as_ref().is_some_and(|(when, _)| since(when) < RETRY_AFTER);
         if left.is_zero() {
             Held::Nothing
         } else if left > RENEW_BEFORE || failed_just_now {

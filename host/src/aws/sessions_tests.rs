@@ -102,6 +102,61 @@ async fn not_renewed_while_there_is_time() {
     assert_eq!(server.of("AssumeRole").len(), 2);
 }
 
+/// When they are renewed, by clocks that a test sets.
+#[test]
+fn credentials_are_fresh_old_and_expired_in_their_time() {
+    let (epoch, second) = (Arc::new(AtomicU64::new(0)), Duration::from_secs(1));
+    let (now, moment) = (SystemTime::UNIX_EPOCH + second * 1_000_000, Instant::now());
+    let session = Session::new(Source::NoCentralRole, &epoch);
+    let hold = |expiry: Option<SystemTime>, failed: Option<Instant>| {
+        let held = Some((Credentials::new("id", "secret", None, expiry, "test"), epoch.load(Ordering::Acquire)));
+        *session.state() = State { held, failure: failed.map(|when| (when, no_central_role())) };
+    };
+    let held = |after: Duration| match session.held_at(now + after, moment + after) {
+        Held::Fresh(_) => "fresh",
+        Held::Old(_) => "old",
+        Held::Nothing => "nothing",
+    };
+    assert_eq!(held(Duration::ZERO), "nothing");
+    hold(None, None);
+    assert_eq!(held(second * 86_400 * 365), "fresh", "without an end");
+    let lives = RENEW_BEFORE + second * 10;
+    hold(Some(now + lives), None);
+    assert_eq!([held(Duration::ZERO), held(second * 9)], ["fresh"; 2]);
+    assert_eq!([held(second * 10), held(lives - second)], ["old"; 2], "from five minutes before their end");
+    assert_eq!([held(lives), held(lives * 2)], ["nothing"; 2]);
+    // A renewal failed: the old ones are let alone for a while, and then tried again.
+    hold(Some(now + RENEW_BEFORE), Some(moment));
+    assert_eq!([held(Duration::ZERO), held(RETRY_AFTER - second)], ["fresh"; 2]);
+    assert_eq!([held(RETRY_AFTER), held(RENEW_BEFORE - second)], ["old"; 2]);
+    hold(Some(now + second), Some(moment));
+    assert_eq!(held(second), "nothing", "expired ones are not, whatever failed");
+    // A failure of before they were renewed is nothing any more.
+    hold(Some(now + lives), None);
+    assert_eq!(held(second * 10), "old");
+    // All are forgotten, and new ones are kept.
+    hold(Some(now + lives), None);
+    epoch.fetch_add(1, Ordering::AcqRel);
+    assert_eq!(held(Duration::ZERO), "nothing");
+    hold(Some(now + lives), None);
+    assert_eq!(held(Duration::ZERO), "fresh");
+}
+
+/// A role that can't be assumed is asked for at each use, and works at the next after
+/// it can: a failure is told to those who waited, and is not remembered.
+#[tokio::test]
+async fn a_role_that_was_denied_works_as_soon_as_it_is_allowed() {
+    let (server, denies) = sts_server(Duration::from_secs(3600)).await;
+    let aws = server.aws().await;
+    denies.store(true, Ordering::SeqCst);
+    for _ in 0..3 {
+        assert_eq!(put(&aws, "t", "us-east-2").await.unwrap_err().kind, Kind::Denied);
+    }
+    denies.store(false, Ordering::SeqCst);
+    put(&aws, "t", "us-east-2").await.unwrap();
+    assert_eq!(server.of("PutLogEvents").len(), 1);
+}
+
 #[tokio::test]
 async fn expired_ones_are_never_used() {
     let (server, denies) = sts_server(Duration::from_millis(1500)).await;

@@ -150,7 +150,7 @@ pub(super) fn options() -> Options {
         region: "eu-west-1".into(),
         path_style: true,
         attempts: 3,
-        request_timeout: Duration::from_secs(5),
+        request_timeout: Duration::from_secs(60),
         central_role: Some(CENTRAL.into()),
     }
 }

@@ -176,15 +176,24 @@ impl Turns<'_> {
     /// Works until it is done, and says how long that took. What takes too long is
     /// dropped, which stops the guest.
     fn drive<T>(&mut self, work: impl Future<Output = T>) -> wasmtime::Result<(T, Duration)> {
+        self.drive_by(work, Instant::now)
+    }
+
+    /// As [`Turns::drive`], by this clock.
+    fn drive_by<T>(
+        &mut self,
+        work: impl Future<Output = T>,
+        clock: impl Fn() -> Instant,
+    ) -> wasmtime::Result<(T, Duration)> {
         let mut work = pin!(work);
         // A guest waits for nothing: it is always ready for its next slice.
         let mut context = Context::from_waker(Waker::noop());
         let mut at_work = Duration::ZERO;
         loop {
-            let (wall, cpu) = (Instant::now(), cpu_time());
+            let (began, cpu) = (clock(), cpu_time());
             let polled = work.as_mut().poll(&mut context);
             *self.cpu += cpu_time().saturating_sub(cpu);
-            at_work += wall.elapsed();
+            at_work += clock().saturating_duration_since(began);
             match polled {
                 Poll::Ready(result) => return Ok((result, at_work)),
                 Poll::Pending if at_work >= self.limit => return Err(TooLong.into()),

@@ -40,3 +40,44 @@ pub(super) async fn wind_down(
     insist();
     tokio::time::timeout(grace / 5, &mut all_done).await.is_ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use tokio::sync::Notify;
+
+    use super::*;
+
+    /// A task that ends when it is asked, or insisted on, or never; what was done, and
+    /// whether it ended.
+    async fn ends(grace: Duration, at: &'static str) -> (Vec<&'static str>, bool) {
+        let (done, notify) = (Mutex::new(Vec::new()), Arc::new(Notify::new()));
+        let mut tasks = JoinSet::new();
+        let waits = Arc::clone(&notify);
+        tasks.spawn(async move {
+            if at != "once" {
+                waits.notified().await;
+            }
+        });
+        let tell = |what| {
+            done.lock().unwrap().push(what);
+            if what == at {
+                notify.notify_one();
+            }
+        };
+        let ended = wind_down(tasks, grace, || tell("ask"), || tell("insist")).await;
+        (done.into_inner().unwrap(), ended)
+    }
+
+    #[tokio::test]
+    async fn it_waits_then_asks_then_insists_then_gives_up() {
+        assert_eq!(ends(Duration::from_secs(600), "once").await, (vec![], true));
+        // A fifth of this is enough for a task that only has to wake up.
+        let (grace, none) = (Duration::from_secs(10), Duration::ZERO);
+        let (asked, insisted) = tokio::join!(ends(grace, "ask"), ends(grace, "insist"));
+        assert_eq!(asked, (vec!["ask"], true));
+        assert_eq!(insisted, (vec!["ask", "insist"], true));
+        assert_eq!(ends(none, "never").await, (vec!["ask", "insist"], false));
+    }
+}

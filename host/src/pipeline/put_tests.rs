@@ -168,7 +168,7 @@ fn run(fake: &Fake, work: Vec<Work>, lines: u64, meanwhile: impl Future<Output =
             }
         };
         let all = async { tokio::join!(put.all(receiver), feed, meanwhile).0 };
-        tokio::time::timeout(std::time::Duration::from_secs(10), all).await.expect("it hangs")
+        tokio::time::timeout(std::time::Duration::from_secs(240), all).await.expect("it hangs")
     });
     let counts = std::mem::take(&mut put.counts);
     let lines = ledger.lock().lines();

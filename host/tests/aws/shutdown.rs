@@ -7,7 +7,7 @@ use crate::aws::{Lab, NEVER, records, texts};
 use crate::support::{announced, metadata, puts_of, sent_back};
 
 /// Its parts are seconds: enough for what is sent back in the last of them, on
-/// however busy a machine. How long each part is, `intake::service` tests.
+/// however busy a machine.
 const GRACE: u64 = 10;
 
 #[test]

@@ -33,7 +33,7 @@ fn a_fault_in_begin_transform_or_end_fails_the_delivery() {
             let started = Instant::now();
             let came = Case::hostile(&format!("{function}:{fault}")).run();
             came.fails(name, &[says, &format!("in {function}")]);
-            assert!(started.elapsed() < Duration::from_secs(8), "{function}:{fault} took {:?}", started.elapsed());
+            assert!(started.elapsed() < Duration::from_secs(240), "{function}:{fault} took {:?}", started.elapsed());
             assert!(came.messages().is_empty() && came.sink.letters.is_empty(), "{function}:{fault}");
             let left = if function == "begin" { 0 } else { came.delivered.lines.seen };
             assert_eq!(came.delivered.lines.left + came.sink.events.len() as u64, left, "{function}:{fault}");

@@ -384,12 +384,16 @@ fn what_it_used_is_told_and_is_not_the_active_ones() {
         let guests = plan.start(&job).unwrap();
         block_on(deliver_events(job, guests, io::Cursor::new(lines().join("\n")), Stop::default(), &sink))
     };
-    let came = run(&case);
-    let used = came.shadow.unwrap().used;
-    assert!(used.calls >= 3, "{used:?}");
-    assert!(used.start > Duration::ZERO, "{used:?}");
-    // Fuel for a chunk takes longer than five lines.
-    assert!(came.guest_time < Duration::from_millis(100), "{:?}", came.guest_time);
+    // Fuel for a chunk takes longer than five lines; unless another program had its turn
+    // among these, which it has not every time.
+    let apart = (0..20).any(|_| {
+        let came = run(&case);
+        let used = came.shadow.unwrap().used;
+        assert!(used.calls >= 3, "{used:?}");
+        assert!(used.start > Duration::ZERO, "{used:?}");
+        came.guest_time < used.cpu
+    });
+    assert!(apart, "the shadow's time counts as the active one's");
 }
 
 /// Lines, and a stop or a failure at their end.
@@ -458,15 +462,15 @@ fn whoever_stops_it_does_not_wait_for_the_shadow() {
         assert_eq!((came.end, came.shadow), (End::Complete, None));
         assert_eq!(to.unwrap().0, (lines().join("\n") + "\n").into_bytes());
     }
-    // Its start alone would take minutes.
-    let limits = Limits { start_fuel: 1_000_000_000_000, call_time: Duration::from_secs(600), ..limits() };
+    // Its start alone would take hours.
+    let limits = Limits { start_fuel: 100_000_000_000_000, call_time: Duration::from_secs(600), ..limits() };
     let case = active("passthrough").shadow(&WORLD.hostile.with_limits(limits), &[("mode", "wants:loop")]);
     let (job, stop, asked) = (case.job(cloudwatch()), Stop::default(), Instant::now());
     let guests = case.plan().start(&job).unwrap();
     let (input, to) = (io::Cursor::new(lines().join("\n")), Writer(Vec::new(), stop.clone()));
     let (came, _) = block_on(deliver_object(job.clone(), guests, input, to, stop, &sink));
     assert_eq!((came.end, came.shadow), (End::Complete, None));
-    assert!(asked.elapsed() < Duration::from_secs(30), "{:?}", asked.elapsed());
+    assert!(asked.elapsed() < Duration::from_secs(240), "{:?}", asked.elapsed());
     let stop = Stop::default();
     assert_eq!(block_on(compare_copy(job, &plan, source(&stop), stop.clone())), None);
 }

@@ -1,4 +1,4 @@
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -55,15 +55,15 @@ async fn a_range_that_is_ignored_is_an_error() {
 
 #[tokio::test]
 async fn a_body_that_is_cut_or_stalls_is_unreachable() {
-    let short = Duration::from_millis(300);
-    for (hang, words) in [(false, "broke off after 2 of 5 bytes"), (true, "nothing came for 300ms")] {
+    let (long, short) = (Duration::from_secs(240), Duration::from_secs(2));
+    for (hang, request_timeout, words) in
+        [(false, long, "broke off after 2 of 5 bytes"), (true, short, "nothing came for 2s")]
+    {
         let server = Server::start(move |_| Answer { cut: Some(2), hang, ..found("hello") }).await;
-        let s3 = server.aws_with(Options { request_timeout: short, ..options() }).await.source();
-        let begun = Instant::now();
+        let s3 = server.aws_with(Options { request_timeout, ..options() }).await.source();
         let error = read(&s3, &Which::default(), 0).await.unwrap_err();
         assert_eq!(error.kind, Kind::Unreachable);
         assert!(error.message.contains(words), "{error}");
-        assert!(begun.elapsed() < Duration::from_secs(2));
     }
 }
 
@@ -247,7 +247,7 @@ async fn an_upload_that_is_dropped_is_aborted() {
     let server = Server::start(|request| in_parts(request, None)).await;
     let put = Put { target: object("b", "k"), metadata: Vec::new(), owner_full_control: true };
     drop(server.aws().await.source().begin_upload(&put).await.unwrap());
-    for _ in 0..100 {
+    for _ in 0..10_000 {
         if server.of("DELETE").len() == 1 {
             return;
         }

@@ -71,7 +71,7 @@ impl Parts for FakeParts {
 
 fn block_on<T>(work: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_time().build().unwrap();
-    runtime.block_on(async { tokio::time::timeout(Duration::from_secs(20), work).await.expect("it hangs") })
+    runtime.block_on(async { tokio::time::timeout(Duration::from_secs(240), work).await.expect("it hangs") })
 }
 
 /// Writes so many bytes, in pieces that don't divide a part.

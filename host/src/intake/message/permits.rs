@@ -25,7 +25,7 @@ use crate::pipeline::Stop;
 const FIRST: usize = 2;
 
 /// Between two looks at whether a delivery shows signs of life.
-const LOOK: Duration = Duration::from_millis(if cfg!(test) { 30 } else { 250 });
+const LOOK: Duration = Duration::from_millis(250);
 
 /// Without one for this long it counts as quiet.
 const QUIET: Duration = LOOK.saturating_mul(4);
@@ -36,8 +36,27 @@ const STALL: Duration = LOOK.saturating_mul(8);
 /// Tenants that are remembered while none of theirs is at work.
 const MOST_TENANTS: usize = 10_000;
 
+/// When deliveries are looked at: each [`LOOK`], or when a test says so.
+#[derive(Clone, Default)]
+struct Looks {
+    #[cfg(test)]
+    told: Option<Arc<tokio::sync::watch::Sender<u32>>>,
+}
+
+impl Looks {
+    async fn next(&self) {
+        #[cfg(test)]
+        if let Some(told) = &self.told {
+            let _ = told.subscribe().changed().await;
+            return;
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
 /// All places.
 pub(super) struct Permits {
+    looks: Looks,
     places: Arc<Semaphore>,
     side: Arc<Semaphore>,
     tenants: Mutex<HashMap<String, Arc<Tenant>>>,
@@ -76,6 +95,7 @@ pub(super) enum Use {
 impl Permits {
     pub(super) fn new(places: usize, per_tenant: usize) -> Self {
         Self {
+            looks: Looks::default(),
             places: Arc::new(Semaphore::new(places)),
             side: Arc::new(Semaphore::new(places)),
             tenants: Mutex::default(),
@@ -125,8 +145,9 @@ impl Permits {
         if self.places.is_closed() || stop.is_asked() {
             return None;
         }
-        let side = Arc::clone(&self.side);
-        Some(Permit { turn, place: Mutex::new(Place { _place: Some(place), _side: None, _busy: Some(busy) }), side })
+        let (side, looks) = (Arc::clone(&self.side), self.looks.clone());
+        let place = Mutex::new(Place { _place: Some(place), _side: None, _busy: Some(busy) });
+        Some(Permit { turn, place, side, looks })
     }
 
     fn tenant(&self, name: &str) -> Arc<Tenant> {
@@ -270,6 +291,7 @@ pub(super) struct Permit {
     turn: Turn,
     place: Mutex<Place>,
     side: Arc<Semaphore>,
+    looks: Looks,
 }
 
 impl Permit {
@@ -281,7 +303,7 @@ impl Permit {
             tokio::select! {
                 biased;
                 done = &mut work => return done,
-                () = tokio::time::sleep(LOOK) => {}
+                () = self.looks.next() => {}
             }
             let now = activity.count();
             if now != seen {

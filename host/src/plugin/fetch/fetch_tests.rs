@@ -1,5 +1,5 @@
 use std::os::unix::fs::symlink;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use fake_aws::{FakeAws, PROCESSOR_ACCOUNT, PROCESSOR_ARN, Permissions, Rule, Service, What};
 use tempfile::TempDir;
@@ -63,9 +63,9 @@ async fn a_large_object_is_not_read() {
     // Read, it would take days.
     let slow = What::SlowBody { bytes: 1, every: Duration::from_millis(100) };
     fake.fault(Rule::new(slow).service(Service::S3).operation("GetObject"));
-    let (component, begun) = (s3_ref("team/it.wasm"), Instant::now());
-    fails(sources.fetch(&component, 1 << 20).await, &component, "component-too-large", &["has 67108864 bytes"]);
-    assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
+    let component = s3_ref("team/it.wasm");
+    let fetched = tokio::time::timeout(Duration::from_secs(240), sources.fetch(&component, 1 << 20)).await;
+    fails(fetched.expect("it is read"), &component, "component-too-large", &["has 67108864 bytes"]);
 }
 
 #[tokio::test]
@@ -203,9 +203,8 @@ async fn a_file_is_read_up_to_the_limit_and_nothing_but_a_file_is() {
     let huge = std::fs::File::create(files.path("allowed/huge.wasm")).unwrap();
     huge.set_len(1 << 30).unwrap();
     let component = ComponentRef::File(files.path("allowed/huge.wasm"));
-    let begun = Instant::now();
+    // It says how many, and so hasn't read them: else it would say that there are more.
     fails(sources.fetch(&component, 64 << 20).await, &component, "component-too-large", &["has 1073741824 bytes"]);
-    assert!(begun.elapsed() < Duration::from_secs(1));
 
     let component = ComponentRef::File(files.path("allowed/team"));
     fails(sources.fetch(&component, 100).await, &component, "component-source", &["no file"]);

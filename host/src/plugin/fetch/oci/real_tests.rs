@@ -29,7 +29,7 @@ impl DockerRegistry {
         let silent = || std::process::Stdio::null();
         let process = command.stdin(silent()).stdout(silent()).stderr(silent()).spawn().unwrap();
         let registry = Self { process, address, _folder: folder };
-        for _ in 0..500 {
+        for _ in 0..10_000 {
             if tokio::net::TcpStream::connect(&registry.address).await.is_ok() {
                 return registry;
             }
