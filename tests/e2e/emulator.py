@@ -29,7 +29,11 @@ def free_port():
         return listener.getsockname()[1]
 
 
-def eventually(found, what, seconds=15.0):
+# Seconds that only what hangs takes, on however slow and busy a machine.
+LIMIT = 240.0
+
+
+def eventually(found, what, seconds=LIMIT):
     """What `found` gives as soon as it is true; `what` (a text, or what makes one) says what was awaited."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -77,7 +81,7 @@ class Emulator:
         with log.open("wb") as output:
             self.process = subprocess.Popen(command, stdout=output, stderr=output)
         try:
-            eventually(self.answers, lambda: f"moto's server; it said: {log.read_text()[-2000:]}", 30)
+            eventually(self.answers, lambda: f"moto's server; it said: {log.read_text()[-2000:]}")
             self.accounts = {name: Account(self, name) for name in (PROCESSOR, TENANT_A, TENANT_B)}
             self.cloudwatch = CloudWatch(self.accounts[PROCESSOR])
             self.make_table()
@@ -95,7 +99,7 @@ class Emulator:
         if self.process.poll() is not None:
             raise AssertionError(f"moto's server ended: {self.log.read_text()[-2000:]}")
         try:
-            with urllib.request.urlopen(f"{self.url}/moto-api/", timeout=5) as answer:
+            with urllib.request.urlopen(f"{self.url}/moto-api/", timeout=LIMIT) as answer:
                 return answer.status == 200
         except urllib.error.URLError:
             return False

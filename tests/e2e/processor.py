@@ -9,7 +9,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from emulator import eventually
+from emulator import LIMIT, eventually
 
 ROOT = Path(__file__).resolve().parents[2]
 BINARY = Path(os.environ.get("LOG_PROCESSOR") or ROOT / "target/debug/log-processor").resolve()
@@ -54,7 +54,7 @@ class Processor:
         """Status and text of its HTTP server's answer."""
         address = self.awaits("serving /metrics")["address"]
         try:
-            with urllib.request.urlopen(f"http://{address}{path}", timeout=5) as answer:
+            with urllib.request.urlopen(f"http://{address}{path}", timeout=LIMIT) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             with error:
@@ -68,7 +68,7 @@ class Processor:
 
     def wait(self):
         """Its exit code, when it ends by itself."""
-        return self.process.wait(20)
+        return self.process.wait(LIMIT)
 
     def stop(self):
         """Its exit code after SIGTERM."""

@@ -141,17 +141,17 @@ class Scene:
         kinds = ("", "NotVisible", "Delayed")
         return tuple(int(attributes[f"ApproximateNumberOfMessages{kind}"]) for kind in kinds)
 
-    def drained(self, seconds=15.0):
+    def drained(self):
         """Waits until the queue is empty."""
-        eventually(lambda: self.left() == (0, 0, 0), lambda: f"an empty queue; it has {self.left()}", seconds)
+        eventually(lambda: self.left() == (0, 0, 0), lambda: f"an empty queue; it has {self.left()}")
 
-    def receive(self, queue=None, seconds=10.0):
+    def receive(self, queue=None):
         """The next message of a queue, with its attributes; it is deleted."""
         queue = queue or self.queue
         def received():
             asked = {"MessageAttributeNames": ["All"], "MessageSystemAttributeNames": ["All"]}
             return self.sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=0, **asked).get("Messages")
-        message = eventually(received, lambda: f"a message; the queue has {self.left(queue)}", seconds)[0]
+        message = eventually(received, lambda: f"a message; the queue has {self.left(queue)}")[0]
         self.sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
         return message
 
@@ -172,7 +172,10 @@ class Scene:
             "HTTP_ADDR": "127.0.0.1:0",
             "VISIBILITY_TIMEOUT": "30",
             "SCAN_INTERVAL": "1",
-            "SHUTDOWN_GRACE_SECONDS": "5",
+            # Moto is one busy process.
+            "REQUEST_TIMEOUT": "60",
+            # It ends when its work does.
+            "SHUTDOWN_GRACE_SECONDS": "120",
             **changes,
         }
         return {name: value for name, value in environment.items() if value is not None}

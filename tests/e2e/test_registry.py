@@ -9,7 +9,7 @@ import urllib.request
 
 import pytest
 
-from emulator import eventually, free_port
+from emulator import LIMIT, eventually, free_port
 from processor import BINARY, ROOT
 
 REGISTRY = ROOT / "target/registry/docker-registry"
@@ -56,7 +56,7 @@ class Registry:
         """A call of its API."""
         url = path if path.startswith("http") else f"http://{self.address}{path}"
         request = urllib.request.Request(url, data, {"Content-Type": kind, **self.headers}, method=method)
-        return urllib.request.urlopen(request, timeout=10)
+        return urllib.request.urlopen(request, timeout=LIMIT)
 
     def blob(self, name, data):
         """Uploads a blob, in one go; its descriptor but for the media type."""
@@ -121,7 +121,7 @@ class Local:
         command = [BINARY, "local", "--objects", "objects", "--tenants", "tenants.json", "--output", "output",
                    "--report", "report.json", "--again"]
         env = {"HOME": str(self.folder), **{name: str(value) for name, value in env.items()}}
-        done = subprocess.run(command, cwd=self.folder, env=env, capture_output=True, text=True, timeout=30, check=False)
+        done = subprocess.run(command, cwd=self.folder, env=env, capture_output=True, text=True, timeout=LIMIT, check=False)
         assert "secret" not in done.stdout + done.stderr
         assert done.returncode in (0, 1), done.stderr
         (entry,) = json.loads((self.folder / "report.json").read_text())["entries"]

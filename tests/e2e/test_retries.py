@@ -16,13 +16,13 @@ def test_a_failed_delivery_is_requeued_alone_and_arrives(scene):
     scene.connect()
     tenant, other = scene.tenant("late", s3=True, bucket=False), scene.tenant("other", s3=True)
     missing = log(other.pod("missing"))
-    run = scene.start("--mode", "sqs", VISIBILITY_TIMEOUT="2")
+    run = scene.start("--mode", "sqs", VISIBILITY_TIMEOUT="6")
     one, beside = scene.put(log(tenant.pod())), scene.put(log(other.pod()))
     # Meanwhile another message's retries are spent.
     scene.send(by_sns(s3_record(scene.bucket, missing.key), processing_metadata=SPENT))
-    eventually(lambda: run.metric("log_processor_requeues_total") == 1, "a requeue")
+    eventually(lambda: run.metric("log_processor_requeues_total") >= 1, "a requeue")
     tenant.make_bucket()
-    dead = scene.receive(scene.dead, seconds=25)
+    dead = scene.receive(scene.dead)
     assert json.loads(json.loads(dead["Body"])["Message"])["Records"][0]["s3"]["object"]["key"] == missing.key
     assert json.loads(dead["Body"])["processing_metadata"] == SPENT
     failed = run.lines("the message failed")
@@ -46,9 +46,9 @@ def test_the_body_of_a_requeue(scene):
     event = scene.batch(by_sns(s3_record(scene.bucket, one.key), s3_record(scene.bucket, fine.key)))
     began = time.time()
     assert function.send(event) == {"batchItemFailures": []}
-    assert scene.left() == (0, 0, 1), "held back"
+    assert sum(scene.left()) == 1
     message = scene.receive()
-    assert time.time() - began > 1.9
+    assert time.time() - began > 1.9, "held back"
     body = json.loads(message["Body"])
     record, = json.loads(body["Message"])["Records"]
     assert record == json.loads(json.loads(event["Records"][0]["body"])["Message"])["Records"][0]

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use aws_sdk_s3::Client;
 use fake_aws::scene::{CENTRAL_ROLE, Scene};
-use fake_aws::{FakeAws, PROCESSOR_ACCOUNT, Rule, Service, What};
+use fake_aws::{FakeAws, Gate, PROCESSOR_ACCOUNT, Rule, Service, What};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
@@ -94,13 +94,35 @@ async fn a_hang_is_no_answer() {
 }
 
 #[tokio::test]
+async fn a_gate_holds_calls_until_it_is_open() {
+    let (fake, client) = bucket().await;
+    let gate = Gate::default();
+    fake.fault(Rule::new(What::Hold(gate.clone())).operation("PutObject"));
+    let puts: Vec<_> = ["one", "two"]
+        .map(|key| {
+            tokio::spawn({
+                let client = client.clone();
+                async move { put(&client, key).await }
+            })
+        })
+        .into();
+    let held = fake.until(Duration::from_secs(60), |_| (gate.held() == 2).then_some(())).await;
+    assert!(held.is_some() && fake.object("b", "one").is_none());
+    gate.open();
+    for put in puts {
+        put.await.unwrap().unwrap();
+    }
+    assert!(fake.object("b", "one").is_some() && gate.held() == 0);
+    put(&client, "three").await.unwrap();
+}
+
+#[tokio::test]
 async fn a_delay_and_a_latency_are_waited_for() {
     let (fake, client) = bucket().await;
     fake.latency(Service::S3, Duration::from_millis(60));
     let start = Instant::now();
     get(&client).await.unwrap();
-    let elapsed = start.elapsed();
-    assert!((60..200).contains(&elapsed.as_millis()), "{elapsed:?}");
+    assert!(start.elapsed() >= Duration::from_millis(60), "{:?}", start.elapsed());
     fake.fault(Rule::new(What::Delay(Duration::from_millis(200))));
     let start = Instant::now();
     get(&client).await.unwrap();
@@ -164,8 +186,7 @@ async fn a_body_comes_slowly() {
     fake.fault(Rule::new(What::SlowBody { bytes: 3, every: Duration::from_millis(50) }));
     let start = Instant::now();
     assert_eq!(get(&client).await.unwrap(), b"0123456789");
-    let elapsed = start.elapsed();
-    assert!((150..400).contains(&elapsed.as_millis()), "{elapsed:?}");
+    assert!(start.elapsed() >= Duration::from_millis(150), "{:?}", start.elapsed());
 }
 
 #[tokio::test]

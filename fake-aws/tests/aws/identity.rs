@@ -106,11 +106,15 @@ async fn credentials_that_nobody_gave_are_refused() {
 async fn sessions_expire() {
     let scene = Scene::new(FakeAws::start().await);
     let acme = scene.add_cloudwatch_tenant("acme");
-    scene.aws.session_lifetime(Some(Duration::from_millis(300)));
+    let group = |session| {
+        let logs = aws_sdk_cloudwatchlogs::Client::new(&config(&scene.aws, session));
+        logs.create_log_group().log_group_name(&acme.group).send()
+    };
+    group(&tenant(&scene, &acme.role).await).await.unwrap();
+    scene.aws.session_lifetime(Some(Duration::from_millis(1)));
     let session = tenant(&scene, &acme.role).await;
     let logs = aws_sdk_cloudwatchlogs::Client::new(&config(&scene.aws, &session));
-    logs.create_log_group().log_group_name(&acme.group).send().await.unwrap();
-    tokio::time::sleep(Duration::from_millis(310)).await;
+    tokio::time::sleep(Duration::from_millis(10)).await;
     let stream = logs.create_log_stream().log_group_name(&acme.group).log_stream_name("s");
     assert_eq!(code(stream.send().await), "ExpiredTokenException");
     assert_eq!(code(sts(&scene.aws, &session).get_caller_identity().send().await), "ExpiredToken");

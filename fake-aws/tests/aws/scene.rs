@@ -67,7 +67,7 @@ fn it_runs_in_a_thread_of_its_own_and_ends_with_its_handle() {
     let config = config(&fake, fake.own());
     let sts = aws_sdk_sts::Client::new(&config);
     runtime.block_on(sts.get_caller_identity().send()).unwrap();
-    let once = fake.until_blocking(Duration::from_secs(1), |fake| {
+    let once = fake.until_blocking(Duration::from_secs(60), |fake| {
         (fake.count(Service::Sts, "GetCallerIdentity") == 1).then_some(())
     });
     assert!(once.is_some());
