@@ -20,6 +20,8 @@ endif
 # What is built natively together, so that cargo compiles a shared dependency
 # once, with the features that all of them want.
 NATIVE := --package log-processor --package guest-build --package corpus --package bench --package fake-aws
+# Most tests wait for a process, which waits: more of them at once than there are cores.
+THREADS = $(shell echo $$((4 * $$(nproc))))
 # `make test` says dev: an optimised build would double its time.
 PROFILE := release
 PROFILE_DIR = $(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
@@ -51,7 +53,7 @@ demo: build ## Try it: a small corpus of logs through the whole pipeline, no clo
 test: PROFILE := dev
 test: setup format guest fixtures registry ## All checks and tests, on optimised dependencies and a debug build
 	cargo clippy --locked --workspace --all-targets -- -D warnings
-	cargo test --locked --workspace --exclude default-guest $(addprefix --exclude ,$(FIXTURES))
+	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-$(THREADS)} cargo test --locked --workspace --exclude default-guest $(addprefix --exclude ,$(FIXTURES))
 	tools/test-guest.sh record
 	@$(MAKE) --no-print-directory e2e LOG_PROCESSOR=$(CURDIR)/target/debug/log-processor
 

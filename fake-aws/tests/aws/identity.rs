@@ -111,10 +111,11 @@ async fn sessions_expire() {
         logs.create_log_group().log_group_name(&acme.group).send()
     };
     group(&tenant(&scene, &acme.role).await).await.unwrap();
-    scene.aws.session_lifetime(Some(Duration::from_millis(1)));
+    // The second hop, with the first one's session, has to come within that.
+    scene.aws.session_lifetime(Some(Duration::from_secs(5)));
     let session = tenant(&scene, &acme.role).await;
     let logs = aws_sdk_cloudwatchlogs::Client::new(&config(&scene.aws, &session));
-    tokio::time::sleep(Duration::from_millis(10)).await;
+    tokio::time::sleep(Duration::from_millis(5010)).await;
     let stream = logs.create_log_stream().log_group_name(&acme.group).log_stream_name("s");
     assert_eq!(code(stream.send().await), "ExpiredTokenException");
     assert_eq!(code(sts(&scene.aws, &session).get_caller_identity().send().await), "ExpiredToken");

@@ -6,12 +6,8 @@ use tokio::task::yield_now;
 use super::*;
 
 /// Looks until a delivery without a sign of life is quiet, and steps aside.
-const QUIET_LOOKS: u32 = looks(QUIET);
-const STALL_LOOKS: u32 = looks(STALL);
-
-const fn looks(time: Duration) -> u32 {
-    (time.as_millis() / LOOK.as_millis()) as u32
-}
+const QUIET_LOOKS: u32 = 4;
+const STALL_LOOKS: u32 = 8;
 
 /// Does all that can be done.
 async fn settle() {
@@ -140,6 +136,12 @@ async fn a_flood_of_one_tenant_leaves_places_for_another() {
     let other = at_once(acquire(&permits, "other")).await;
     assert!(other.is_some());
     assert_eq!(permits.busy(), 3);
+}
+
+#[test]
+fn looks_are_as_long_as_the_promise_says() {
+    assert_eq!((LOOK * QUIET_LOOKS, LOOK * STALL_LOOKS), (QUIET, STALL));
+    assert_eq!(STALL, Duration::from_secs(2));
 }
 
 #[tokio::test]
