@@ -20,7 +20,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use common::{BUCKET, Lab, NOW};
 use log_processor::guest::{Component, Context, Engine, Instance, Precompiled, Surroundings, Verdict};
-use log_processor::model::{Delivery, Destination, Limits, ObjectId, Origin};
+use log_processor::model::{Delivery, Destination, Limits, ObjectId, Origin, TimestampNumbers};
 use log_processor::object::{Chunk, Decompressor, LineReader, Piece, ReadLimits};
 use serde_json::Value;
 
@@ -159,7 +159,13 @@ fn delivery() -> Delivery {
 
 /// What the component makes of lines, in calls of so many lines each: events,
 /// and how many lines it calls malformed.
-fn transform(guest: &Component, lines: &[Vec<u8>], a_call: usize, last_modified: i64) -> (Vec<(i64, String)>, u64) {
+fn transform(
+    guest: &Component,
+    lines: &[Vec<u8>],
+    a_call: usize,
+    last_modified: i64,
+    numbers: TimestampNumbers,
+) -> (Vec<(i64, String)>, u64) {
     let (origin, delivery) = (origin(), delivery());
     let object = ObjectId { bucket: BUCKET.into(), key: "c/n/a/p/f".into() };
     let context = Context {
@@ -170,6 +176,7 @@ fn transform(guest: &Component, lines: &[Vec<u8>], a_call: usize, last_modified:
         now: NOW,
         last_modified,
         max_line_bytes: MAX_LINE_BYTES,
+        timestamp_numbers: numbers,
     };
     let mut instance = Instance::start(guest, &Surroundings::none()).unwrap();
     instance.begin_transform(&context).unwrap();
@@ -205,11 +212,22 @@ fn the_component_does_as_the_reference_at_every_chunk_size() {
         let (lines, _) = pieces(&vector.input);
         let expected = expected(&vector, last_modified);
         for a_call in 1..=lines.len().max(1) {
-            let (events, malformed) = transform(&guest, &lines, a_call, last_modified);
+            let (events, malformed) = transform(&guest, &lines, a_call, last_modified, TimestampNumbers::Magnitude);
             assert_eq!(events, expected, "{}, {a_call} lines a call", vector.name);
             assert!(!vector.error || malformed > 0, "{}: an error in the reference", vector.name);
         }
     }
+}
+
+#[test]
+fn numbers_are_read_by_magnitude_or_as_the_reference_reads_them() {
+    let guest = default_guest();
+    let lines: Vec<_> = [1_795_428_000_i64, 1_795_428_000_000, 1_795_428_000_000_000, 1_795_428_000_000_000_000]
+        .map(|at| format!("{{\"timestamp\":{at},\"message\":\"m\"}}\n").into_bytes())
+        .into();
+    let times = |numbers| transform(&guest, &lines, 4, 0, numbers).0.into_iter().map(|(at, _)| at).collect::<Vec<_>>();
+    assert_eq!(times(TimestampNumbers::Magnitude), [NOW; 4]);
+    assert_eq!(times(TimestampNumbers::Reference), [NOW, NOW, NOW * 1_000, NOW * 1_000_000]);
 }
 
 #[test]

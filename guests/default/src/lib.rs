@@ -17,7 +17,7 @@ use std::cell::RefCell;
 use bindings::exports::log_router::plugin::{key_parser, log_filter, record_transform};
 use bindings::log_router::plugin::host_log;
 use bindings::log_router::plugin::types::{Context, Failure, Note, Origin, Verdict};
-use record::{Clock, Transformer};
+use record::{Clock, Numbers, Transformer};
 
 struct DefaultGuest;
 
@@ -59,7 +59,12 @@ impl record_transform::Guest for DefaultGuest {
         let more = |name: &str| context.more.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
         let last_modified = more("last-modified").and_then(|text| text.parse().ok()).unwrap_or(now);
         let max_value_bytes = more("max-line-bytes").and_then(|text| text.parse().ok()).unwrap_or(MAX_VALUE_BYTES);
-        AT_WORK.set(Some(Transformer::new(Clock { now, last_modified }, max_value_bytes)));
+        let numbers = match more("timestamp-numbers") {
+            Some("reference") => Numbers::Reference,
+            _ => Numbers::Magnitude,
+        };
+        let transformer = Transformer::new(Clock { now, last_modified }, max_value_bytes).reading(numbers);
+        AT_WORK.set(Some(transformer));
         Ok(())
     }
 

@@ -30,5 +30,5 @@ pub use blank::is_blank;
 pub use filter::{Decision, wants};
 pub use found::{Event, Note, Transformed, Verdict};
 pub use key::{KeyError, Origin, parse_key};
-pub use time::Clock;
+pub use time::{Clock, Numbers};
 pub use transform::Transformer;

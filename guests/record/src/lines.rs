@@ -5,7 +5,11 @@ use crate::found::{Event, Transformed, Verdict};
 use crate::record::{Record, value};
 use crate::scan::{Cursor, Fault, Malformed, Walk};
 use crate::simd::find;
-use crate::time::Clock;
+use crate::time::{Clock, Numbers};
+
+/// UTF-8's byte order mark: before a line's value (files that were put one after the
+/// other) it is no content.
+const MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// Records that a line may hold: more, and they would not fit into a guest's
 /// memory, which would fail the whole object again and again.
@@ -14,12 +18,13 @@ pub(crate) const MAX_RECORDS: usize = 1 << 21;
 /// Reads values of one object; made once, for its [`Walk`] is not small.
 pub(crate) struct Reader {
     pub(crate) clock: Clock,
+    pub(crate) numbers: Numbers,
     pub(crate) walk: Walk,
 }
 
 impl Reader {
     pub(crate) fn new(clock: Clock) -> Self {
-        Self { clock, walk: Walk::new() }
+        Self { clock, numbers: Numbers::default(), walk: Walk::new() }
     }
 
     /// Judges each line of `text` alone; the first of them is number `line`.
@@ -103,12 +108,12 @@ impl Reader {
 
     #[inline(always)]
     pub(crate) fn event<'a>(&self, line: u64, text: &'a [u8], record: &Record) -> Event<'a> {
-        Event { line, timestamp: record.timestamp(text, self.clock), message: record.message(text) }
+        Event { line, timestamp: record.timestamp(text, self.clock, self.numbers), message: record.message(text) }
     }
 
     /// Gives a line that is no value a second chance without the white space
-    /// that only Unicode knows, as the reference trims what it reads. Returns
-    /// the length of the line.
+    /// that only Unicode knows, as the reference trims what it reads, and
+    /// without a byte order mark. Returns the length of the line.
     #[cold]
     fn again<'a>(&mut self, line: u64, text: &'a [u8], malformed: Malformed, found: &mut Transformed<'a>) -> usize {
         // No newline can stand before the fault.
@@ -116,6 +121,7 @@ impl Reader {
         let end = find(b'\n', after).map_or(text.len(), |at| malformed.at + at);
         let whole = trim_json(text.get(..end).unwrap_or_default());
         let trimmed = blank::trim(whole);
+        let trimmed = trimmed.strip_prefix(MARK).unwrap_or(trimmed);
         let before = found.events.len();
         if trimmed.len() == whole.len() || self.line(line, trimmed, found).is_err() {
             found.events.truncate(before);

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use crate::compact::compact;
 use crate::scan::{Cursor, Fault, Malformed, Span, Walk};
-use crate::time::{self, Clock};
+use crate::time::{self, Clock, Numbers};
 use crate::{number, text};
 
 /// Members that say where a record comes from; not part of a message.
@@ -67,11 +67,11 @@ impl Record {
     }
 
     /// The time of the event, in milliseconds since the Unix epoch.
-    pub(crate) fn timestamp(&self, text: &[u8], clock: Clock) -> i64 {
+    pub(crate) fn timestamp(&self, text: &[u8], clock: Clock, numbers: Numbers) -> i64 {
         let read = |span: &Span| match span.of(text) {
             [b'"', ..] if span.escaped => time::from_rfc3339(text::decode(span.inside(text)).as_bytes()),
             [b'"', ..] => time::from_rfc3339(span.inside(text)),
-            literal @ [b'-' | b'0'..=b'9', ..] => time::from_number(number::value(literal)),
+            literal @ [b'-' | b'0'..=b'9', ..] => time::from_number(number::value(literal), numbers),
             _ => None,
         };
         match self.timestamp.as_ref().and_then(read).unwrap_or(clock.now) {

@@ -9,8 +9,24 @@ pub struct Clock {
     pub last_modified: i64,
 }
 
+/// How a number in `timestamp` is read.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Numbers {
+    /// By its magnitude: seconds, milliseconds, microseconds or nanoseconds.
+    #[default]
+    Magnitude,
+    /// As the reference does: seconds or milliseconds, whatever year comes out.
+    Reference,
+}
+
 /// Numbers above this are milliseconds, others seconds.
 const MILLISECONDS_ABOVE: f64 = 1e12;
+
+/// Above this, microseconds: as milliseconds, it would be the year 33658.
+const MICROSECONDS_ABOVE: f64 = 1e15;
+
+/// Above this, nanoseconds: as microseconds, it would be the same year.
+const NANOSECONDS_ABOVE: f64 = 1e18;
 
 /// Where `i64` ends on either side: 2^63.
 const BEYOND: f64 = 9_223_372_036_854_775_808.0;
@@ -18,9 +34,14 @@ const BEYOND: f64 = 9_223_372_036_854_775_808.0;
 /// The milliseconds that a number in `timestamp` stands for; none beyond
 /// `i64`, where the reference takes the time of processing.
 #[allow(clippy::cast_possible_truncation, reason = "to cut the fraction off is meant, and the range is checked")]
-pub(crate) fn from_number(number: f64) -> Option<i64> {
-    let milliseconds = if number > MILLISECONDS_ABOVE { number } else { number * 1000.0 };
-    (milliseconds.abs() < BEYOND).then_some(milliseconds as i64)
+pub(crate) fn from_number(number: f64, numbers: Numbers) -> Option<i64> {
+    let milliseconds = match numbers {
+        _ if number <= MILLISECONDS_ABOVE => number * 1000.0,
+        Numbers::Magnitude if number > NANOSECONDS_ABOVE => number / 1e6,
+        Numbers::Magnitude if number > MICROSECONDS_ABOVE => number / 1e3,
+        Numbers::Magnitude | Numbers::Reference => number,
+    };
+    (number.abs() < BEYOND && milliseconds.abs() < BEYOND).then_some(milliseconds as i64)
 }
 
 /// Reads `YYYY-MM-DDThh:mm:ss[.fraction](Z|±hh:mm)` into milliseconds, the
@@ -190,10 +211,31 @@ mod tests {
             (1.0019, 1001),
             (9e18, 9_000_000_000_000_000_000),
         ] {
-            assert_eq!(from_number(number), Some(expected), "{number}");
+            assert_eq!(from_number(number, Numbers::Reference), Some(expected), "{number}");
         }
-        for number in [1e19, 4e26, -1e16, -1e300, 9_223_372_036_854_775_808.0] {
-            assert_eq!(from_number(number), None, "{number}");
+        for numbers in [Numbers::Reference, Numbers::Magnitude] {
+            for number in [1e19, 4e26, -1e16, -1e300, 9_223_372_036_854_775_808.0] {
+                assert_eq!(from_number(number, numbers), None, "{number}");
+            }
+        }
+    }
+
+    #[test]
+    fn numbers_are_read_by_their_magnitude() {
+        for (number, expected) in [
+            (5.0, 5000),
+            (-1.5, -1500),
+            (1_795_427_940.0, 1_795_427_940_000),
+            (1_795_427_940_123.75, 1_795_427_940_123),
+            (1_795_427_940_123_999.0, 1_795_427_940_123),
+            (1_795_427_940_123_456_789.0, 1_795_427_940_123),
+            (1e15, 1_000_000_000_000_000),
+            (1_000_000_000_000_001.0, 1_000_000_000_000),
+            (1e18, 1_000_000_000_000_000),
+            (1_000_000_000_000_000_256.0, 1_000_000_000_000),
+            (9.2e18, 9_200_000_000_000),
+        ] {
+            assert_eq!(from_number(number, Numbers::Magnitude), Some(expected), "{number}");
         }
     }
 

@@ -6,7 +6,7 @@ use crate::found::Transformed;
 use crate::lines::Reader;
 use crate::one::One;
 use crate::simd::find;
-use crate::time::Clock;
+use crate::time::{Clock, Numbers};
 
 /// Turns the lines of one object into events. Make one for each object, give
 /// it the lines with [`chunk`](Self::chunk), and say [`end`](Self::end).
@@ -34,6 +34,13 @@ impl Transformer {
     #[must_use]
     pub fn new(clock: Clock, max_value_bytes: usize) -> Self {
         Self { reader: Reader::new(clock), mode: Mode::Start, max_value_bytes, usual: 0, next_line: 0 }
+    }
+
+    /// With another reading of numbers in `timestamp`.
+    #[must_use]
+    pub fn reading(mut self, numbers: Numbers) -> Self {
+        self.reader.numbers = numbers;
+        self
     }
 
     /// Takes whole lines, the first of them number `first_line`, each ended by

@@ -10,7 +10,7 @@
     reason = "a test may stop where something is wrong"
 )]
 
-use record::{Clock, Transformer, Verdict};
+use record::{Clock, Numbers, Transformer, Verdict};
 use serde_json::Value;
 
 const CLOCK: Clock = Clock { now: -1001, last_modified: -1002 };
@@ -65,8 +65,8 @@ fn base64(text: &str) -> Vec<u8> {
 }
 
 /// Runs the transformer over chunks of `size` lines.
-fn run(input: &[u8], size: usize) -> (Vec<(i64, String)>, bool) {
-    let mut transformer = Transformer::new(CLOCK, 16 << 20);
+fn run(input: &[u8], size: usize, numbers: Numbers) -> (Vec<(i64, String)>, bool) {
+    let mut transformer = Transformer::new(CLOCK, 16 << 20).reading(numbers);
     let lines: Vec<&[u8]> = input.split_inclusive(|&byte| byte == b'\n').collect();
     let mut events = Vec::new();
     let mut malformed = false;
@@ -97,10 +97,10 @@ fn every_vector_at_every_chunk_size() {
         seen += 1;
         let lines = vector.input.split_inclusive(|&byte| byte == b'\n').count();
         for size in 1..=lines.max(1) {
-            let (events, malformed) = run(&vector.input, size);
-            assert_eq!(events, vector.events, "{} by {size}", vector.name);
-            if vector.error {
-                assert!(malformed, "{}: nothing malformed", vector.name);
+            for numbers in [Numbers::Magnitude, Numbers::Reference] {
+                let (events, malformed) = run(&vector.input, size, numbers);
+                assert_eq!(events, vector.events, "{} by {size}", vector.name);
+                assert!(malformed || !vector.error, "{}: nothing malformed", vector.name);
             }
         }
     }

@@ -60,6 +60,7 @@ pub(super) fn run(arguments: &LocalArguments, default_guest: Precompiled<'_>) ->
         plans,
         max_line_bytes: settings.max_line_bytes,
         max_object_bytes: settings.max_object_bytes.unwrap_or(0),
+        timestamp_numbers: settings.timestamp_numbers,
         max_batch_events: settings.max_batch_size,
         max_concurrent_objects: settings.max_concurrent_objects,
         again: arguments.again,

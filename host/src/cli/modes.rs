@@ -212,6 +212,7 @@ fn bounds(settings: &Settings, aws: &AwsSettings) -> Bounds {
     Bounds {
         max_line_bytes: settings.max_line_bytes,
         max_object_bytes: settings.max_object_bytes.unwrap_or(0),
+        timestamp_numbers: settings.timestamp_numbers,
         max_batch_events: settings.max_batch_size,
         attempts: aws.attempts,
         max_concurrent_objects: settings.max_concurrent_objects,

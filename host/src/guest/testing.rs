@@ -40,6 +40,7 @@ pub(super) fn ask(instance: &mut Instance) -> Result<bool, GuestError> {
         settings: &[],
         now: 0,
         last_modified: 0,
+        timestamp_numbers: crate::model::TimestampNumbers::default(),
         max_line_bytes: 0,
     })
 }

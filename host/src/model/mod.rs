@@ -3,9 +3,11 @@
 //!
 //! - `plugin`: what is said about a component.
 //! - `rest`: who keeps failing is left alone for a while.
+//! - `timestamps`: how numbers are read as times.
 
 mod plugin;
 mod rest;
+mod timestamps;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -17,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use plugin::{AllowedSource, ComponentRef, Digest, Limits, NoDigest, OnError, Plugin, Plugins};
 pub use rest::Rest;
+pub use timestamps::TimestampNumbers;
 
 /// One object of the source: `s3://bucket/key`, or `DIR/bucket/key` of a folder.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -218,6 +221,8 @@ pub struct DeadLetter {
     pub length: Option<u64>,
     /// Timestamp of the event, where it is an event that was refused.
     pub timestamp: Option<i64>,
+    /// Lines or events that it stands for, where it is one for many.
+    pub count: Option<u64>,
     /// The record or the beginning of it.
     pub data: Vec<u8>,
 }
@@ -235,6 +240,7 @@ impl DeadLetter {
             offset: None,
             length: None,
             timestamp: None,
+            count: None,
             data: Vec::new(),
         }
     }

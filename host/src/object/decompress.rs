@@ -1,5 +1,9 @@
 //! Bytes as they were logged: gunzipped where the content is gzip, in any
 //! number of members, else as they are. The name of an object only hints.
+//!
+//! Between and after members may stand padding, of any length: zeros (a tape's or
+//! disk's blocks) and white space (a shipper's newline after each member). What is
+//! neither padding nor a member ends the content, and is told.
 
 use std::io::{self, Read};
 
@@ -10,6 +14,9 @@ const INPUT_BYTES: usize = 64 * 1024;
 
 /// What a gzip member begins with (RFC 1952, 2.3.1): ID1, ID2.
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
+
+/// Bytes kept of what follows a member and is none.
+const TAIL_BYTES: usize = 4 * 1024;
 
 /// zlib's largest window: any gzip file fits.
 const WINDOW_BITS: u8 = 15;
@@ -33,6 +40,15 @@ pub enum ReadError {
         /// Bytes of the stored object before the damage was noticed.
         compressed_offset: u64,
     },
+    /// What follows a gzip member is neither padding nor another member; it always
+    /// will be. All that comes before it is whole.
+    #[error("bytes that are no gzip follow a gzip member, from compressed byte {compressed_offset} on")]
+    Tail {
+        /// Bytes of the stored object before it.
+        compressed_offset: u64,
+        /// The first bytes of it.
+        head: Vec<u8>,
+    },
 }
 
 enum State {
@@ -41,8 +57,10 @@ enum State {
     Plain,
     /// Within a gzip member.
     Member(Box<Decompress>),
-    /// Between members.
+    /// After a member.
     Between,
+    /// At bytes after a member that are none of gzip's.
+    Tail,
     Done,
 }
 
@@ -56,7 +74,6 @@ pub struct Decompressor<R> {
     state: State,
     /// Found after bytes that were good; told at the next call.
     damage: Option<&'static str>,
-    trailing: bool,
 }
 
 impl<R: Read> Decompressor<R> {
@@ -69,25 +86,14 @@ impl<R: Read> Decompressor<R> {
             compressed_offset: 0,
             state: State::Start,
             damage: None,
-            trailing: false,
         }
-    }
-
-    /// Bytes follow the last gzip member; they are ignored.
-    pub fn has_trailing_bytes(&self) -> bool {
-        self.trailing
-    }
-
-    /// The source, for what must be asked of it after the last byte.
-    pub fn source(&self) -> &R {
-        &self.source
     }
 
     /// Fills the beginning of `out`, which must not be empty; 0: the end.
     ///
     /// # Errors
-    /// Where the source can't be read or is damaged. All bytes before the
-    /// damage were returned before.
+    /// Where the source can't be read, is damaged, or goes on with what is no gzip.
+    /// All bytes before that were returned before.
     pub fn read(&mut self, out: &mut [u8]) -> Result<usize, ReadError> {
         loop {
             if let Some(what) = self.damage {
@@ -107,15 +113,33 @@ impl<R: Read> Decompressor<R> {
                     }
                 }
                 State::Between => {
+                    self.skip_padding()?;
                     self.fill(GZIP_MAGIC.len())?;
-                    if is_gzip(self.buffered()) {
-                        self.state = member();
-                    } else {
-                        // Padding or a signature: as Go's reader, without its error.
-                        self.trailing = !self.unused.is_empty();
-                        self.state = State::Done;
-                    }
+                    self.state = match self.buffered() {
+                        [] => State::Done,
+                        next if is_gzip(next) => member(),
+                        _ => State::Tail,
+                    };
                 }
+                State::Tail => {
+                    self.fill(TAIL_BYTES)?;
+                    let tail = self.buffered();
+                    let head = tail.get(..TAIL_BYTES).unwrap_or(tail).to_vec();
+                    return Err(ReadError::Tail { compressed_offset: self.compressed_offset, head });
+                }
+            }
+        }
+    }
+
+    /// Goes on to the first byte that is no padding, or to the end.
+    fn skip_padding(&mut self) -> io::Result<()> {
+        loop {
+            self.fill(1)?;
+            let padding = self.buffered().iter().take_while(|byte| is_padding(**byte)).count();
+            self.unused.start += padding;
+            self.compressed_offset += padding as u64;
+            if padding == 0 || !self.unused.is_empty() {
+                return Ok(());
             }
         }
     }
@@ -180,6 +204,11 @@ impl<R: Read> Decompressor<R> {
     }
 }
 
+/// Zero, or white space of ASCII.
+fn is_padding(byte: u8) -> bool {
+    matches!(byte, 0 | b' ' | b'\t'..=b'\r')
+}
+
 fn member() -> State {
     State::Member(Box::new(Decompress::new_gzip(WINDOW_BITS)))
 }
@@ -194,104 +223,5 @@ fn read_some(source: &mut impl Read, out: &mut [u8]) -> io::Result<usize> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use flate2::{Compression, write::GzEncoder};
-    use std::io::Write;
-
-    fn gzip(bytes: &[u8]) -> Vec<u8> {
-        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
-        encoder.write_all(bytes).unwrap();
-        encoder.finish().unwrap()
-    }
-
-    /// All bytes, and how it ended; in reads of `step` bytes, from a source
-    /// that gives a few bytes at a time.
-    fn all(stored: &[u8], step: usize) -> (Vec<u8>, Result<bool, ReadError>) {
-        struct Slow<'a>(&'a [u8]);
-        impl Read for Slow<'_> {
-            fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-                let count = out.len().min(7);
-                self.0.read(&mut out[..count])
-            }
-        }
-        let mut decompressor = Decompressor::new(Slow(stored));
-        let (mut bytes, mut buffer) = (Vec::new(), vec![0; step]);
-        loop {
-            match decompressor.read(&mut buffer) {
-                Ok(0) => return (bytes, Ok(decompressor.has_trailing_bytes())),
-                Ok(count) => bytes.extend_from_slice(&buffer[..count]),
-                Err(error) => return (bytes, Err(error)),
-            }
-        }
-    }
-
-    fn text() -> Vec<u8> {
-        let mut state = 1_u32;
-        let mut word = || {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            format!("{:x} ", state >> 12)
-        };
-        (0..20_000).flat_map(|_| word().into_bytes()).collect()
-    }
-
-    #[test]
-    fn plain_bytes_stay_as_they_are() {
-        for bytes in [&b""[..], b"\x1f", b"{}", b"\x1f\x8ax", &text()] {
-            assert_eq!(all(bytes, 5).0, bytes);
-        }
-    }
-
-    #[test]
-    fn members_are_joined_and_what_follows_is_told() {
-        let mut stored = gzip(b"one");
-        stored.extend(gzip(b""));
-        stored.extend(gzip(&text()));
-        let whole = [b"one".to_vec(), text()].concat();
-        for step in [1, 1000, 1 << 20] {
-            let (bytes, end) = all(&stored, step);
-            assert!(bytes == whole && !end.unwrap());
-        }
-        stored.extend(b"\0\0\0");
-        let (bytes, end) = all(&stored, 4096);
-        assert!(bytes == whole && end.unwrap());
-    }
-
-    #[test]
-    fn a_cut_loses_nothing_before_it() {
-        let (whole, stored) = (text(), gzip(&text()));
-        for cut in [2, 3, 9, 10, 11, 100, stored.len() / 2, stored.len() - 9, stored.len() - 8, stored.len() - 1] {
-            let (bytes, end) = all(&stored[..cut], 4096);
-            assert!(whole.starts_with(&bytes));
-            let Err(ReadError::Damaged { compressed_offset, .. }) = end else { panic!("cut at {cut}") };
-            assert_eq!(compressed_offset, cut as u64);
-            if cut >= stored.len() - 8 {
-                assert_eq!(bytes, whole, "the trailer alone is missing");
-            }
-        }
-        // Within a block, bytes come out up to the cut: no buffer is lost.
-        let (half, _) = all(&stored[..stored.len() / 2], 1 << 20);
-        assert!(half.len() > whole.len() / 3, "{} of {}", half.len(), whole.len());
-    }
-
-    #[test]
-    fn a_bad_checksum_is_damage_after_the_last_byte() {
-        let mut stored = gzip(&text());
-        let crc = stored.len() - 6;
-        stored[crc] ^= 1;
-        let (bytes, end) = all(&stored, 4096);
-        assert_eq!(bytes, text());
-        assert!(matches!(end, Err(ReadError::Damaged { .. })));
-    }
-
-    #[test]
-    fn a_flipped_bit_never_yields_wrong_success() {
-        let (whole, stored) = (text(), gzip(&text()));
-        for at in (0..stored.len()).step_by(97) {
-            let mut broken = stored.clone();
-            broken[at] ^= 0x10;
-            let (bytes, end) = all(&broken, 10_000);
-            assert!(end.is_err() || bytes == whole || !is_gzip(&broken), "at {at}");
-        }
-    }
-}
+#[path = "decompress_tests.rs"]
+mod tests;

@@ -5,7 +5,17 @@ use std::collections::VecDeque;
 use std::io::Read;
 
 use super::decompress::{Decompressor, ReadError};
+use super::piece::{Chunk, Piece, ReadLimits, Rest};
+use super::sniff::looks_like;
 use crate::model::Reason;
+
+/// UTF-8's byte order mark. Before the first line it is no content: nobody who reads
+/// JSON is to trip over it. Offsets count it.
+const MARK: [u8; 3] = *b"\xef\xbb\xbf";
+
+/// A line that outgrows this gets at once all the room that a line may have. Memory
+/// that isn't touched costs nothing; to grow is to copy, with both copies there.
+const LARGE_LINE_BYTES: usize = 1024 * 1024;
 
 /// Bytes kept of something that is too long or damaged.
 const HEAD_BYTES: usize = 4 * 1024;
@@ -16,93 +26,14 @@ const HEAD_BYTES: usize = 4 * 1024;
 const HOPELESS: u64 = 64;
 const LEAST_HOPELESS_BYTES: u64 = 64 * 1024 * 1024;
 
-/// What bounds the reading.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ReadLimits {
-    /// Bytes of whole lines in a chunk; a longer line makes a chunk of its own.
-    pub chunk_bytes: usize,
-    /// MAX_LINE_BYTES: longest line, without its newline.
-    pub max_line_bytes: usize,
-    /// MAX_OBJECT_BYTES, decompressed; 0: none.
-    pub max_object_bytes: u64,
-}
-
-/// Whole lines.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Chunk {
-    /// Number of the first line.
-    pub first_line: u64,
-    /// Offset of the first byte in the decompressed object.
-    pub offset: u64,
-    /// The lines; each ends with a newline, but for the object's last.
-    pub bytes: Vec<u8>,
-    /// Where each line ends in `bytes`, its newline included.
-    pub ends: Vec<usize>,
-}
-
-impl Chunk {
-    /// The line after the last.
-    pub fn end_line(&self) -> u64 {
-        self.first_line + self.ends.len() as u64
-    }
-
-    /// A line without its newline, and its offset in the object.
-    pub fn line(&self, number: u64) -> Option<(&[u8], u64)> {
-        let index = usize::try_from(number.checked_sub(self.first_line)?).ok()?;
-        let end = *self.ends.get(index)?;
-        let start = index.checked_sub(1).and_then(|before| self.ends.get(before)).copied().unwrap_or(0);
-        let line = self.bytes.get(start..end)?;
-        Some((line.strip_suffix(b"\n").unwrap_or(line), self.offset + start as u64))
-    }
-
-    /// Each line without its newline.
-    pub fn lines(&self) -> impl Iterator<Item = &[u8]> {
-        let mut start = 0;
-        self.ends.iter().map(move |&end| {
-            let line = self.bytes.get(start..end).unwrap_or_default();
-            start = end;
-            line.strip_suffix(b"\n").unwrap_or(line)
-        })
-    }
-}
-
-/// The rest of an object, from where it can't be read any more.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rest {
-    /// Number of the line that is not whole.
-    pub line: u64,
-    /// Whether anything of that line was there: then it counts as a line.
-    pub partial: bool,
-    /// Where it begins in the decompressed object.
-    pub offset: u64,
-    /// Bytes of it that were read.
-    pub length: u64,
-    /// Why.
-    pub reason: Reason,
-    /// Why in words.
-    pub detail: String,
-    /// The first bytes of that line.
-    pub head: Vec<u8>,
-}
-
-/// What an object is read as.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Piece {
-    /// Whole lines.
-    Chunk(Chunk),
-    /// A line over MAX_LINE_BYTES.
-    TooLong {
-        /// Its number.
-        line: u64,
-        /// Where it begins in the decompressed object.
-        offset: u64,
-        /// Its bytes.
-        length: u64,
-        /// The first of them.
-        head: Vec<u8>,
-    },
-    /// The object ends here, before its end.
-    Rest(Rest),
+/// How the reading ends.
+enum End {
+    /// With the object.
+    Whole,
+    /// Before it, somewhere within a line.
+    Cut(Reason, String),
+    /// With its last gzip member: more bytes follow, from here on in the stored object.
+    Tail { detail: String, stored_from: u64, head: Vec<u8> },
 }
 
 /// A line that is too long, on the way to its end.
@@ -132,6 +63,10 @@ pub struct LineReader<R> {
     /// A buffer that came back.
     spare: Vec<u8>,
     ready: VecDeque<Piece>,
+    /// Enough was there to tell whether it begins with a mark.
+    begun: bool,
+    /// What its beginning looks like, if no log; none: nothing was there yet.
+    looks_like: Option<Option<&'static str>>,
     ended: bool,
 }
 
@@ -150,13 +85,16 @@ impl<R: Read> LineReader<R> {
             long: None,
             spare: Vec::new(),
             ready: VecDeque::new(),
+            begun: false,
+            looks_like: None,
             ended: false,
         }
     }
 
-    /// What it reads from.
-    pub fn source(&self) -> &Decompressor<R> {
-        &self.source
+    /// What the object looks like by its first bytes, if it is known and no log.
+    /// Nothing is decided by it.
+    pub fn looks_like(&self) -> Option<&'static str> {
+        self.looks_like.flatten()
     }
 
     /// Takes a chunk's buffer back, so that the next needs no new one.
@@ -184,25 +122,60 @@ impl<R: Read> LineReader<R> {
 
     /// Reads on, and queues the whole lines when there is as much as is wanted.
     fn read_more(&mut self) -> std::io::Result<()> {
-        self.buffer.resize(self.wanted.max(self.buffer.len()), 0);
+        self.make_room();
         let spare = self.buffer.get_mut(self.filled..self.wanted).unwrap_or_default();
         match self.source.read(spare) {
-            Ok(0) => self.finish(None),
+            Ok(0) => self.finish(End::Whole),
             Ok(read) => {
                 self.filled += read;
+                self.drop_mark();
                 if self.cut_object() {
-                    self.finish(Some((Reason::ObjectTooLarge, self.too_large())));
+                    self.finish(End::Cut(Reason::ObjectTooLarge, self.too_large()));
                 } else if self.filled >= self.wanted {
                     self.split(false);
-                    // A line that didn't fit gets room to double, up to what a line may have.
-                    let block = block(self.limits);
-                    self.wanted = if self.filled < block { block } else { self.filled.saturating_mul(2) };
+                    self.wanted = self.wanted_now();
                 }
             }
             Err(ReadError::Io(error)) => return Err(error),
-            Err(damage) => self.finish(Some((Reason::Damaged, damage.to_string()))),
+            Err(error) => {
+                let detail = error.to_string();
+                self.finish(match error {
+                    ReadError::Tail { compressed_offset, head } => {
+                        End::Tail { detail, stored_from: compressed_offset, head }
+                    }
+                    _ => End::Cut(Reason::Damaged, detail),
+                });
+            }
         }
         Ok(())
+    }
+
+    /// A line that didn't fit gets room to double, up to what shows that it is too long.
+    fn wanted_now(&self) -> usize {
+        let block = block(self.limits);
+        let most = self.limits.max_line_bytes.saturating_add(1);
+        if self.filled < block { block } else { self.filled.saturating_mul(2).min(most).max(block) }
+    }
+
+    fn make_room(&mut self) {
+        if self.wanted > LARGE_LINE_BYTES && self.wanted > self.buffer.capacity() {
+            let most = self.limits.max_line_bytes.saturating_add(1).max(self.wanted);
+            self.buffer.reserve_exact(most.saturating_sub(self.buffer.len()));
+        }
+        self.buffer.resize(self.wanted.max(self.buffer.len()), 0);
+    }
+
+    /// Drops a byte order mark at the beginning of the object.
+    fn drop_mark(&mut self) {
+        if self.begun || self.filled < MARK.len() {
+            return;
+        }
+        self.begun = true;
+        if self.buffer.starts_with(&MARK) {
+            self.buffer.drain(..MARK.len());
+            self.filled -= MARK.len();
+            self.offset = MARK.len() as u64;
+        }
     }
 
     fn too_large(&self) -> String {
@@ -223,6 +196,7 @@ impl<R: Read> LineReader<R> {
 
     /// Queues the whole lines of the buffer; `all`: the last one needs no newline.
     fn split(&mut self, all: bool) {
+        self.looks_like.get_or_insert_with(|| looks_like(self.buffer.get(..self.filled).unwrap_or_default()));
         if self.long.is_some() && !self.skip_long() {
             return;
         }
@@ -341,13 +315,27 @@ impl<R: Read> LineReader<R> {
         }
     }
 
-    /// The source ended, with `cause` before its end.
-    fn finish(&mut self, cause: Option<(Reason, String)>) {
-        self.split(cause.is_none());
-        match cause {
-            _ if self.ended => {}
-            None => self.end_long(),
-            Some((reason, detail)) => self.give_up(reason, detail),
+    fn finish(&mut self, end: End) {
+        self.split(!matches!(end, End::Cut(..)));
+        if self.ended {
+            return;
+        }
+        match end {
+            End::Cut(reason, detail) => return self.give_up(reason, detail),
+            End::Whole => self.end_long(),
+            End::Tail { detail, stored_from, head } => {
+                self.end_long();
+                self.ready.push_back(Piece::Rest(Rest {
+                    line: self.line,
+                    partial: false,
+                    offset: self.offset,
+                    length: 0,
+                    reason: Reason::Damaged,
+                    detail,
+                    head,
+                    stored_from: Some(stored_from),
+                }));
+            }
         }
         self.ended = true;
     }
@@ -367,6 +355,7 @@ impl<R: Read> LineReader<R> {
             reason,
             detail,
             head,
+            stored_from: None,
         }));
         self.ended = true;
     }

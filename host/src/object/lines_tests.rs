@@ -173,3 +173,87 @@ fn damage_is_told_after_the_whole_lines() {
     assert_eq!(rest.offset, rest.line * 11);
     assert!(rest.line > 5_000);
 }
+
+const MARK: &[u8] = b"\xef\xbb\xbf";
+
+#[test]
+fn a_byte_order_mark_is_no_content_but_has_its_place() {
+    let text = b"{\"a\":1}\n\n{\"b\":2}\n0123456789012345678901234567890123456789012345678901234567890\nend";
+    let marked = [MARK, text].concat();
+    for parts in [vec![1], vec![2], vec![3, 1], vec![4], vec![1 << 20]] {
+        for limits in [LIMITS, ReadLimits { chunk_bytes: 1, ..LIMITS }] {
+            let slow = Slow { bytes: &marked, parts: parts.iter().copied().cycle() };
+            let moved = |(line, offset, told)| (line, offset + MARK.len() as u64, told);
+            let expected: Vec<_> = expected(text, 50).into_iter().map(moved).collect();
+            assert_eq!(told(&pieces(slow, limits)), expected, "{parts:?}");
+        }
+    }
+    assert!(pieces(MARK, LIMITS).is_empty(), "it is nothing by itself");
+    // Elsewhere it is what it is; so is a part of one.
+    for other in [[b"x", MARK].concat(), MARK[..2].to_vec(), [&MARK[..2], b"x"].concat()] {
+        assert_eq!(told(&pieces(&other[..], LIMITS)), expected(&other, 50));
+    }
+    assert_eq!(told(&pieces(&[MARK, MARK].concat()[..], LIMITS)), [(0, 3, Ok(MARK.to_vec()))], "one is enough");
+}
+
+#[test]
+fn a_marked_line_that_is_too_long_or_cut_begins_after_its_mark() {
+    let long = [MARK, &[b'x'; 100], b"\n1"].concat();
+    assert_eq!(told(&pieces(&long[..], LIMITS)), [(0, 3, Err(100)), (1, 104, Ok(b"1".to_vec()))]);
+    let limits = ReadLimits { max_object_bytes: 10, ..LIMITS };
+    let Some(Piece::Rest(rest)) = pieces(&long[..], limits).pop() else { panic!("no rest") };
+    assert_eq!((rest.line, rest.offset, rest.length, rest.partial), (0, 3, 7, true));
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    use std::io::Write;
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+#[test]
+fn what_follows_the_last_member_is_told_after_whole_lines() {
+    let long = vec![b'y'; 100];
+    for (content, line) in [(&b"a\nb\n"[..], 2), (b"a\nb", 2), (b"", 0), (&long, 1), (&[b"a\n", &long[..]].concat(), 2)]
+    {
+        let before = [gzip(content), b"\0\n".to_vec()].concat();
+        let stored = [&before[..], b"{\"plain\":1}\n"].concat();
+        let pieces = pieces(&stored[..], LIMITS);
+        assert_eq!(told(&pieces), expected(content, 50), "the last line is whole");
+        let Some(Piece::Rest(rest)) = pieces.last() else { panic!("no rest") };
+        assert_eq!((rest.line, rest.offset, rest.length, rest.partial), (line, content.len() as u64, 0, false));
+        assert_eq!((rest.stored_from, &rest.head[..]), (Some(before.len() as u64), &b"{\"plain\":1}\n"[..]));
+        assert_eq!(rest.reason, Reason::Damaged);
+        assert!(rest.detail.contains(&before.len().to_string()), "{}", rest.detail);
+    }
+}
+
+#[test]
+fn no_more_is_held_than_a_line_may_have() {
+    let limits = ReadLimits { chunk_bytes: 8192, max_line_bytes: 3 << 20, max_object_bytes: 0 };
+    let mut most = 0;
+    let mut reader = LineReader::new(Decompressor::new(Endless(b'x', 0).take(20 << 20)), limits);
+    while !reader.ended {
+        reader.read_more().unwrap();
+        most = most.max(reader.buffer.capacity());
+    }
+    assert!(most <= limits.max_line_bytes + 1, "{most}");
+    // What a line may have, a line has.
+    let line = [vec![b'x'; limits.max_line_bytes], b"\nnext".to_vec()].concat();
+    assert_eq!(told(&pieces(&line[..], limits)), expected(&line, limits.max_line_bytes));
+}
+
+#[test]
+fn what_it_looks_like_is_judged_by_its_beginning() {
+    let looks = |bytes: &[u8]| {
+        let mut reader = LineReader::new(Decompressor::new(bytes), LIMITS);
+        while reader.next_piece().unwrap().is_some() {}
+        reader.looks_like()
+    };
+    assert_eq!(looks(&gzip(&gzip(b"{}"))), Some("gzip within gzip"));
+    assert_eq!(looks(&gzip(b"{}")), None);
+    assert_eq!(looks(&[MARK, b"{}"].concat()), None);
+    assert_eq!(looks(&vec![b'x'; 10_000]), None);
+    assert_eq!(looks(b""), None);
+}

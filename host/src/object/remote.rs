@@ -201,18 +201,19 @@ impl<G: Get> Fetching<G> {
         let mut breaks = 0;
         let end = loop {
             let before = self.position;
-            match self.body(&mut body, care).await {
-                Ok(()) => break Piece::End,
-                Err(error) if error.kind == Kind::Unreachable => {
+            let ended = self.body(&mut body, care).await;
+            if self.position >= self.size && !matches!(&ended, Err(error) if error.kind != Kind::Unreachable) {
+                break Piece::End;
+            }
+            // An answer that is whole may be of less than what is left.
+            match ended.err().unwrap_or_else(|| self.too_short()) {
+                error if error.kind == Kind::Unreachable => {
                     breaks = if self.position > before { 0 } else { breaks + 1 };
-                    if self.position >= self.size {
-                        break Piece::End;
-                    }
                     if breaks >= care.attempts {
                         break Piece::Failed(error);
                     }
                 }
-                Err(error) => break Piece::Failed(error),
+                error => break Piece::Failed(error),
             }
             let answer = self.s3.get(&self.object, &self.which, self.position).await;
             care.activity.tick();
@@ -224,6 +225,18 @@ impl<G: Get> Fetching<G> {
         };
         self.send().await;
         let _ = self.sender.send(end).await;
+    }
+
+    /// A part of an object must not look like all of it.
+    fn too_short(&self) -> AwsError {
+        AwsError {
+            operation: "GetObject",
+            about: self.object.to_string(),
+            kind: Kind::Unreachable,
+            code: None,
+            message: format!("the answer ended after {} of {} bytes", self.position, self.size),
+            effect_unknown: false,
+        }
     }
 
     /// Fetches what one answer brings.

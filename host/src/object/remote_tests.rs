@@ -12,6 +12,8 @@ enum Piecewise {
     Breaks(usize),
     /// So many bytes, and then nothing, for ever.
     Hangs(usize),
+    /// So many bytes, as if there were no more.
+    Ends(usize),
     /// All that is left.
     Whole,
 }
@@ -23,6 +25,8 @@ struct Fake(Arc<Inner>);
 struct Inner {
     content: Vec<u8>,
     etag: Mutex<String>,
+    /// What it has after the first answer, if it changes.
+    next_etag: Mutex<Option<String>>,
     versions_denied: bool,
     bodies: Mutex<VecDeque<Piecewise>>,
     gets: Mutex<Vec<(Which, u64)>>,
@@ -56,6 +60,7 @@ impl Fake {
         Self(Arc::new(Inner {
             content: content.to_vec(),
             etag: Mutex::new("e".to_owned()),
+            next_etag: Mutex::default(),
             versions_denied,
             bodies: Mutex::new(bodies.iter().copied().collect()),
             gets: Mutex::default(),
@@ -77,6 +82,9 @@ impl Get for Fake {
             return Err(error(Kind::Denied));
         }
         let etag = self.0.etag.lock().unwrap().clone();
+        if let Some(next) = self.0.next_etag.lock().unwrap().take() {
+            *self.0.etag.lock().unwrap() = next;
+        }
         if which.etag.as_ref().is_some_and(|asked| *asked != etag) {
             return Err(error(Kind::Precondition));
         }
@@ -96,7 +104,8 @@ impl Pieces for FakeBody {
             Piecewise::Whole => Ok(Some(std::mem::take(&mut self.left)).filter(|left| !left.is_empty())),
             Piecewise::Breaks(0) => Err(error(Kind::Unreachable)),
             Piecewise::Hangs(0) => std::future::pending().await,
-            Piecewise::Breaks(count) | Piecewise::Hangs(count) => {
+            Piecewise::Ends(0) => Ok(None),
+            Piecewise::Breaks(count) | Piecewise::Hangs(count) | Piecewise::Ends(count) => {
                 *count -= 1;
                 Ok(Some(self.left.split_to(1)))
             }
@@ -174,14 +183,25 @@ fn it_is_given_up_when_it_breaks_off_again_and_again_without_a_byte() {
     assert_eq!(fake.gets().len(), 4);
 }
 
+/// As after a break: an answer for less than what is left looks whole.
+#[test]
+fn an_answer_that_ends_too_soon_is_not_the_end() {
+    let fake = Fake::new(b"0123456789abcdef", &[Piecewise::Breaks(2), Piecewise::Ends(3), Piecewise::Ends(0)]);
+    let (bytes, failed) = block_on(async { read_all(begin_plain(&fake, 3).await).await });
+    assert!(failed.is_none() && bytes == b"0123456789abcdef", "{failed:?}");
+    assert_eq!(fake.gets().iter().map(|(_, from)| *from).collect::<Vec<_>>(), [0, 2, 5, 5]);
+    let fake = Fake::new(b"0123", &[Piecewise::Ends(2), Piecewise::Ends(0), Piecewise::Ends(0)]);
+    let (bytes, failed) = block_on(async { read_all(begin_plain(&fake, 2).await).await });
+    let failed = failed.unwrap();
+    assert_eq!((bytes.as_slice(), kind(&failed)), (b"01".as_slice(), Kind::Unreachable));
+    assert!(failed.to_string().contains("after 2 of 4 bytes"), "{failed}");
+}
+
 #[test]
 fn an_object_that_changed_meanwhile_is_noticed() {
     let fake = Fake::new(b"0123", &[Piecewise::Breaks(2)]);
-    let (bytes, failed) = block_on(async {
-        let reader = begin_plain(&fake, 3).await;
-        *fake.0.etag.lock().unwrap() = "other".to_owned();
-        read_all(reader).await
-    });
+    *fake.0.next_etag.lock().unwrap() = Some("other".to_owned());
+    let (bytes, failed) = block_on(async { read_all(begin_plain(&fake, 3).await).await });
     assert_eq!((bytes.as_slice(), kind(&failed.unwrap())), (b"01".as_slice(), Kind::Precondition));
 }
 

@@ -157,8 +157,8 @@ fn read<R: Read, W: Write>(job: &Job, mut reading: Reading<W>, source: R) -> Blo
     let mut lines = LineReader::new(Decompressor::new(source), job.limits);
     let result = reading.run(job, &mut lines);
     let mut warnings = reading.chain.guests.take_warnings();
-    if lines.source().has_trailing_bytes() {
-        warnings.push("bytes after the last gzip member were ignored".to_owned());
+    if let Some(what) = lines.looks_like().filter(|_| has_no_records(&reading.chain.ledger)) {
+        warnings.push(format!("the object looks like {what}: lines of it are no records, and are dead-lettered"));
     }
     BlockingSide {
         result,
@@ -171,6 +171,12 @@ fn read<R: Read, W: Write>(job: &Job, mut reading: Reading<W>, source: R) -> Blo
         shadow: reading.shadow.map(Shadow::into_run),
         warnings,
     }
+}
+
+/// Whether some line of it is no record.
+fn has_no_records(ledger: &SharedLedger) -> bool {
+    let lines = ledger.lock().lines();
+    lines.malformed > 0 || lines.dead_lettered.contains_key(&Reason::LineTooLong)
 }
 
 /// Says how it ended.

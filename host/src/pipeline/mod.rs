@@ -12,6 +12,7 @@
 //! - `quarantine`: the search for lines that a component fails on.
 //! - `open`: lines that are not settled yet.
 //! - `outbox`: from the blocking side to the other: windows, dead letters.
+//! - `letters`: what bounds the dead letters of an object.
 //! - `put`: the other side: puts, of which a few overlap, and checkpoints.
 //! - `deliver`: the whole of a delivery.
 //! - `shadow`: a component beside the active one, whose output is only compared.
@@ -22,6 +23,7 @@ mod account;
 mod deliver;
 mod guests;
 mod ledger;
+mod letters;
 mod open;
 mod outbox;
 mod plan;
@@ -37,7 +39,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::guest::{GuestError, GuestLog};
-use crate::model::{Delivery, ObjectId, Origin, Reason};
+use crate::model::{Delivery, ObjectId, Origin, Reason, TimestampNumbers};
 use crate::object::ReadLimits;
 
 pub use account::{ComponentRun, Difference, ShadowRun};
@@ -63,6 +65,10 @@ pub struct Job {
     pub now: i64,
     /// LastModified, in milliseconds since the Unix epoch.
     pub last_modified: i64,
+    /// How the default guest reads numbers as times.
+    pub timestamp_numbers: TimestampNumbers,
+    /// Bytes of the object where it is stored: they bound its dead letters.
+    pub stored_bytes: u64,
     /// Events, in guest order, that an earlier attempt settled.
     pub resume_from: u64,
     /// What bounds the reading.

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::mpsc;
 
 use super::ledger::{Ledger, Outcome};
+use super::letters::LetterBudget;
 use super::shadow::Tap;
 use super::{Halt, Job};
 use crate::delivery::batch::{Admission, Batch, Refusal, Window};
@@ -55,6 +56,9 @@ pub(super) struct Outbox {
     window: Window,
     letters: Vec<DeadLetter>,
     letter_bytes: usize,
+    budget: LetterBudget,
+    /// What the object looks like, if no log.
+    looks_like: Option<&'static str>,
     /// Letters to be, written when the ledger is free: there may be millions.
     refused: Vec<Refused>,
     admission: Admission,
@@ -79,6 +83,8 @@ impl Outbox {
         let admission = Admission { age_at: job.age_at };
         Self {
             window: Window::new(job.window_bytes),
+            budget: LetterBudget::new(job.stored_bytes),
+            looks_like: None,
             job,
             sender,
             tap,
@@ -105,7 +111,11 @@ impl Outbox {
             Err(Refusal::Empty) => ledger.output(event.line, Outcome::Empty),
             Err(Refusal::Dead(reason)) => {
                 ledger.output(event.line, Outcome::DeadLettered(reason));
-                self.refused.push(Refused { event, offset, reason });
+                if self.budget.is_spent() {
+                    self.budget.leave(reason, event.line, Some(offset));
+                } else {
+                    self.refused.push(Refused { event, offset, reason });
+                }
             }
             // An earlier attempt delivered it.
             Ok(()) if index < self.job.resume_from => ledger.output(event.line, Outcome::Delivered),
@@ -128,8 +138,27 @@ impl Outbox {
         if self.sender.is_none() {
             return Ok(());
         }
-        let length = data.len() as u64;
-        self.add(letter(&self.job, reason, detail.to_owned(), line, Some(offset), length, data.to_vec()))
+        if self.budget.is_spent() {
+            self.budget.leave(reason, line, Some(offset));
+            return Ok(());
+        }
+        let (length, detail) = (data.len() as u64, self.detail(reason, detail));
+        self.keep(letter(&self.job, reason, detail, line, Some(offset), length, data.to_vec()))
+    }
+
+    /// What the object looks like, if it is known and no log.
+    pub(super) fn looks_like(&mut self, what: Option<&'static str>) {
+        self.looks_like = what;
+    }
+
+    /// With what the object looks like, where that may be why.
+    fn detail(&self, reason: Reason, detail: &str) -> String {
+        match self.looks_like {
+            Some(what) if matches!(reason, Reason::Malformed | Reason::LineTooLong) => {
+                format!("{detail}; the object looks like {what}")
+            }
+            _ => detail.to_owned(),
+        }
     }
 
     /// Lines went to the writer.
@@ -137,6 +166,11 @@ impl Outbox {
         if let Some(tap) = &mut self.tap {
             tap.lines(lines, sources);
         }
+    }
+
+    /// Takes a letter, as long as the object may have more.
+    fn keep(&mut self, letter: DeadLetter) -> Result<(), Halt> {
+        self.budget.take(letter).map_or(Ok(()), |letter| self.add(letter))
     }
 
     /// Letters go out in portions.
@@ -159,6 +193,21 @@ impl Outbox {
         length: u64,
         head: Vec<u8>,
     ) -> Result<(), Halt> {
+        let detail = self.detail(reason, &detail);
+        self.keep(letter(&self.job, reason, detail, line, Some(offset), length, head))
+    }
+
+    /// As [`Outbox::part`], of the rest of the object: there is but one, which is always kept.
+    pub(super) fn rest(
+        &mut self,
+        reason: Reason,
+        detail: String,
+        line: u64,
+        offset: u64,
+        length: u64,
+        head: Vec<u8>,
+    ) -> Result<(), Halt> {
+        let detail = self.detail(reason, &detail);
         self.add(letter(&self.job, reason, detail, line, Some(offset), length, head))
     }
 
@@ -168,7 +217,7 @@ impl Outbox {
             let (timestamp, length) = (Some(event.timestamp), event.message.len() as u64);
             let data = event.message.into_bytes();
             let letter = letter(&self.job, reason, refused(reason), event.line, Some(offset), length, data);
-            self.add(DeadLetter { timestamp, ..letter })?;
+            self.keep(DeadLetter { timestamp, ..letter })?;
         }
         self.send_letters()?;
         if self.window.is_full() { self.send_window() } else { Ok(()) }
@@ -186,6 +235,8 @@ impl Outbox {
     /// Sends all that is left.
     pub(super) fn finish(&mut self) -> Result<(), Halt> {
         self.send()?;
+        self.letters = self.budget.rest(&self.job);
+        self.send_letters()?;
         self.send_window()
     }
 

@@ -10,7 +10,7 @@ use super::account::ComponentRun;
 use super::guests::Guests;
 use super::slots::{GuestSlots, Turns};
 use crate::guest::{Component, Exports, GuestError, GuestLog, Instance, Surroundings, Used};
-use crate::model::{Delivery, ObjectId, OnError, Origin, hex};
+use crate::model::{Delivery, ObjectId, OnError, Origin, TimestampNumbers, hex};
 
 /// What fuel and memory a component takes, and how the lines that it fails on are found,
 /// is the host's, and may be another's in another version.
@@ -56,7 +56,13 @@ impl Plan {
     /// SHA-256, in hexadecimal digits, of all that decides which events an object
     /// becomes, beside the object: under another one the number of an event says
     /// nothing. It is kept where settings, which may be secrets, must not be.
-    pub fn digest(&self, max_line_bytes: usize, origin: &Origin, delivery: &Delivery) -> String {
+    pub fn digest(
+        &self,
+        max_line_bytes: usize,
+        numbers: TimestampNumbers,
+        origin: &Origin,
+        delivery: &Delivery,
+    ) -> String {
         let default = self.default.digest();
         let decides = match &self.tenant {
             None => format!("{default} none {max_line_bytes} []"),
@@ -69,7 +75,11 @@ impl Plan {
                 )
             }
         };
-        hex(&Sha256::digest(decides))
+        let mut hash = Sha256::new_with_prefix(decides);
+        if let Some((name, value)) = numbers.told() {
+            hash.update(format!(" {name}={value}"));
+        }
+        hex(&hash.finalize())
     }
 
     /// Whether records are rewritten: then an S3 delivery is no plain copy.

@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 
 use super::Job;
 use super::ledger::Outcome;
+use super::letters::LetterBudget;
 use super::outbox::{SharedLedger, Work, letter};
 use crate::delivery::batch::Batch;
 use crate::delivery::port::{DeliveryError, EventSink, Rejected};
@@ -45,13 +46,16 @@ pub(super) struct Put<'a, S> {
     /// A put was taken: so the destination is there.
     succeeded: bool,
     failed: Option<DeliveryError>,
+    /// Of letters about what the destination refused.
+    budget: LetterBudget,
     /// The event of which a piece was not put.
     torn: Option<u64>,
 }
 
 impl<'a, S: EventSink> Put<'a, S> {
     pub(super) fn new(sink: &'a S, ledger: &'a SharedLedger, job: &'a Job) -> Self {
-        Self { sink, ledger, job, counts: Counts::default(), succeeded: false, failed: None, torn: None }
+        let budget = LetterBudget::new(job.stored_bytes);
+        Self { sink, ledger, job, counts: Counts::default(), succeeded: false, failed: None, budget, torn: None }
     }
 
     /// Does what the blocking side hands over until it is done, or something
@@ -94,7 +98,10 @@ impl<'a, S: EventSink> Put<'a, S> {
                 more = false;
             }
         }
-        self.failed.take().map_or(Ok(()), Err)
+        match self.failed.take() {
+            Some(error) => Err(error),
+            None => self.letters_of_the_rest().await,
+        }
     }
 
     /// The first put goes alone: where the stream is missing it is made once.
@@ -107,7 +114,11 @@ impl<'a, S: EventSink> Put<'a, S> {
         match done {
             Done::Letters(result) => result,
             Done::Checkpoint(_) if self.failed.is_some() => Ok(()),
-            Done::Checkpoint(events) => self.sink.checkpoint(events).await,
+            Done::Checkpoint(events) => {
+                // What is passed isn't put again: another attempt would not hear of it.
+                self.letters_of_the_rest().await?;
+                self.sink.checkpoint(events).await
+            }
             Done::Put(batch, result) => {
                 self.counts.in_flight -= 1;
                 match result {
@@ -130,13 +141,21 @@ impl<'a, S: EventSink> Put<'a, S> {
         let mut letters = Vec::new();
         for &Rejected { index, reason } in rejected {
             let (Some(outcome), Some(entry)) = (outcomes.get_mut(index), batch.entries.get(index)) else { continue };
-            let (event, data) = (&entry.event, entry.event.message.clone().into_bytes());
+            *outcome = Some(Outcome::DeadLettered(reason));
+            let event = &entry.event;
+            if self.failed.is_some() {
+                continue;
+            }
+            if self.budget.is_spent() {
+                self.budget.leave(reason, event.line, None);
+                continue;
+            }
+            let data = event.message.clone().into_bytes();
             let length = data.len() as u64;
-            letters.push(DeadLetter {
+            letters.extend(self.budget.take(DeadLetter {
                 timestamp: Some(event.timestamp),
                 ..letter(self.job, reason, rejection(reason), event.line, None, length, data)
-            });
-            *outcome = Some(Outcome::DeadLettered(reason));
+            }));
         }
         if self.failed.is_some() {
             // The next attempt puts it again, and writes the letters then.
@@ -146,6 +165,12 @@ impl<'a, S: EventSink> Put<'a, S> {
         }
         self.settle(batch, &outcomes);
         Ok(())
+    }
+
+    /// Says of which events there is no letter of their own.
+    async fn letters_of_the_rest(&mut self) -> Result<(), DeliveryError> {
+        let letters = self.budget.rest(self.job);
+        if letters.is_empty() { Ok(()) } else { self.sink.dead_letters(&letters).await }
     }
 
     /// None: no outcome yet.
@@ -204,4 +229,4 @@ fn rejection(reason: Reason) -> String {
 
 #[cfg(test)]
 #[path = "put_tests.rs"]
-mod tests;
+pub(super) mod tests;

@@ -7,7 +7,7 @@ use tokio::sync::Notify;
 
 use super::*;
 use crate::delivery::batch::Entry;
-use crate::model::{Delivery, Destination, Event, ObjectId, Origin};
+use crate::model::{Delivery, Destination, Event, ObjectId, Origin, TimestampNumbers};
 use crate::object::ReadLimits;
 
 /// What is done with the put of one batch, by the number of its first event.
@@ -89,7 +89,7 @@ impl EventSink for Fake {
     }
 }
 
-fn job() -> Job {
+pub(in crate::pipeline) fn job() -> Job {
     let name = || "n".to_owned();
     let origin = Origin {
         cluster_id: name(),
@@ -114,6 +114,8 @@ fn job() -> Job {
         delivery: Arc::new(delivery),
         now: 0,
         last_modified: 0,
+        timestamp_numbers: TimestampNumbers::default(),
+        stored_bytes: 0,
         resume_from: 0,
         limits: ReadLimits { chunk_bytes: 1, max_line_bytes: 1, max_object_bytes: 0 },
         window_bytes: 1,

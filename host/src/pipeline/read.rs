@@ -24,6 +24,7 @@ impl Job {
             now: self.now,
             last_modified: self.last_modified,
             max_line_bytes: self.limits.max_line_bytes,
+            timestamp_numbers: self.timestamp_numbers,
         }
     }
 }
@@ -153,7 +154,8 @@ impl<W: Write> Reading<W> {
                 return Err(Halt::Stopped);
             }
             let seen = self.shadow.as_mut().and_then(|shadow| shadow.saw(&piece));
-            let result = self.piece(piece, lines);
+            self.chain.outbox.looks_like(lines.looks_like());
+            let result = self.piece(piece, lines, job);
             if stands(&result) {
                 self.shadow(seen);
             }
@@ -162,7 +164,7 @@ impl<W: Write> Reading<W> {
         self.chain.end()
     }
 
-    fn piece<R: Read>(&mut self, piece: Piece, lines: &mut LineReader<R>) -> Result<(), Halt> {
+    fn piece<R: Read>(&mut self, piece: Piece, lines: &mut LineReader<R>, job: &Job) -> Result<(), Halt> {
         match piece {
             Piece::Chunk(chunk) => {
                 self.read_bytes = chunk.offset + chunk.bytes.len() as u64;
@@ -176,16 +178,18 @@ impl<W: Write> Reading<W> {
                 self.without_guest(Reason::LineTooLong, 1);
                 self.chain.outbox.part(Reason::LineTooLong, detail, line, offset, length, head)?;
             }
-            Piece::Rest(rest) => self.rest(rest)?,
+            Piece::Rest(rest) => self.rest(rest, job)?,
         }
         Ok(())
     }
 
-    fn rest(&mut self, rest: Rest) -> Result<(), Halt> {
+    fn rest(&mut self, rest: Rest, job: &Job) -> Result<(), Halt> {
         self.read_bytes = rest.offset + rest.length;
         self.without_guest(rest.reason, u64::from(rest.partial));
         self.cut_short = Some(rest.reason);
-        self.chain.outbox.part(rest.reason, rest.detail, rest.line, rest.offset, rest.length, rest.head)
+        // What is no part of the decompressed object lasts to the stored one's end.
+        let length = rest.stored_from.map_or(rest.length, |from| job.stored_bytes.saturating_sub(from));
+        self.chain.outbox.rest(rest.reason, rest.detail, rest.line, rest.offset, length, rest.head)
     }
 
     /// Lines that no guest gets to see.

@@ -18,6 +18,7 @@ fn nothing_set_means_the_defaults() {
         max_batch_size: 10_000,
         max_line_bytes: 16 << 20,
         max_object_bytes: None,
+        timestamp_numbers: TimestampNumbers::Magnitude,
         max_concurrent_objects: 2,
         plugin: settings.plugin.clone(),
         log_level: LogLevel::Info,
@@ -99,6 +100,15 @@ fn levels_in_either_case_and_an_unknown_one_warns() {
     let (settings, warnings) = level("loud");
     assert_eq!(settings.log_level, LogLevel::Info);
     assert_eq!(warnings, [r#"LOG_LEVEL is "loud": allowed is DEBUG, INFO, WARN, WARNING, ERROR; INFO is used"#]);
+}
+
+#[test]
+fn numbers_as_timestamps_are_read_in_one_of_two_ways() {
+    let numbers = |value| read(&[("TIMESTAMP_NUMBERS", value)], 1).map(|(settings, _)| settings.timestamp_numbers);
+    assert_eq!(numbers("reference"), Ok(TimestampNumbers::Reference));
+    assert_eq!(numbers(" Magnitude "), Ok(TimestampNumbers::Magnitude));
+    let error = numbers("go").unwrap_err().to_string();
+    assert!(error.contains("TIMESTAMP_NUMBERS is \"go\": allowed is magnitude or reference"), "{error}");
 }
 
 #[test]

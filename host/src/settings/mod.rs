@@ -21,6 +21,7 @@ mod variable;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use crate::model::TimestampNumbers;
 use reader::Reader;
 
 pub use lambda::lambda_environment;
@@ -41,6 +42,8 @@ pub struct Settings {
     pub max_line_bytes: usize,
     /// MAX_OBJECT_BYTES: bytes of the decompressed object; none: no limit.
     pub max_object_bytes: Option<u64>,
+    /// TIMESTAMP_NUMBERS: how the default guest reads numbers as times.
+    pub timestamp_numbers: TimestampNumbers,
     /// MAX_CONCURRENT_OBJECTS: objects that are worked on at once.
     pub max_concurrent_objects: usize,
     /// What concerns components.
@@ -127,6 +130,7 @@ impl Settings {
             max_batch_size,
             max_line_bytes,
             max_object_bytes: Some(reader.number(&table::MAX_OBJECT_BYTES)).filter(|n| *n > 0),
+            timestamp_numbers: reader.text(&table::TIMESTAMP_NUMBERS, TimestampNumbers::named).unwrap_or_default(),
             max_concurrent_objects: to_usize(reader.number_or(objects, found)),
             plugin: PluginSettings::read(reader, max_line_bytes),
             log_level: reader.level(),

@@ -32,6 +32,12 @@ pub(super) const MAX_OBJECT_BYTES: Variable = Variable::number(
     Unit::BytesOrNone,
     "decompressed; of a larger object the rest is dead-lettered",
 );
+pub(super) const TIMESTAMP_NUMBERS: Variable = Variable::text(
+    "TIMESTAMP_NUMBERS",
+    Is("magnitude"),
+    "magnitude or reference",
+    "numbers as timestamps: s, ms, us or ns by magnitude; or s and ms alone, as the Go processor reads them",
+);
 /// `local` has nothing to wait for: one a core.
 pub(super) const LOCAL_MAX_CONCURRENT_OBJECTS: Variable =
     max_concurrent_objects("cores", "objects that are worked on at once");
@@ -136,10 +142,11 @@ const fn max_concurrent_objects(default: &'static str, meaning: &'static str) ->
 }
 
 /// The variables that `local` reads, in the order of its `--help`.
-pub const LOCAL_VARIABLES: [&Variable; 26] = [
+pub const LOCAL_VARIABLES: [&Variable; 27] = [
     &MAX_BATCH_SIZE,
     &MAX_LINE_BYTES,
     &MAX_OBJECT_BYTES,
+    &TIMESTAMP_NUMBERS,
     &LOCAL_MAX_CONCURRENT_OBJECTS,
     &DEFAULT_PLUGIN,
     &KEY_PARSER,
@@ -166,7 +173,7 @@ pub const LOCAL_VARIABLES: [&Variable; 26] = [
 ];
 
 /// All variables that the AWS modes read, in the order of `--help`.
-pub const VARIABLES: [&Variable; 45] = [
+pub const VARIABLES: [&Variable; 46] = [
     &EXECUTION_MODE,
     &AWS_REGION,
     &AWS_DEFAULT_REGION,
@@ -188,6 +195,7 @@ pub const VARIABLES: [&Variable; 45] = [
     &MAX_BATCH_SIZE,
     &MAX_LINE_BYTES,
     &MAX_OBJECT_BYTES,
+    &TIMESTAMP_NUMBERS,
     &DEFAULT_PLUGIN,
     &KEY_PARSER,
     &PLUGIN_SOURCES,

@@ -58,6 +58,27 @@ fn it_is_gzip_where_the_source_is_and_one_put() {
 }
 
 #[test]
+fn it_has_the_lines_of_all_members_and_says_where_they_end() {
+    let (lab, tenant) = lab("redact", "number");
+    let lab = lab.dead_letters();
+    let lines = records("acme", 100);
+    let (one, two) = lines.split_at(lines.len() / 3);
+    let members = [crate::aws::gzip(one.as_bytes()), b"\0\n".to_vec(), crate::aws::gzip(two.as_bytes())].concat();
+    let key = key("acme", "1");
+    lab.scene.put_object(&key, [&members[..], b"\n{\"plain\":1}\n"].concat());
+    lab.scene.send(&lab.scene.notify(&key));
+    let process = lab.sqs();
+    process.empties_the_queue();
+    assert_eq!(process.outcomes(), ["s3=partial(damaged)"]);
+    let mut text = String::new();
+    GzDecoder::new(&only(&lab, &tenant).bytes.clone().unwrap()[..]).read_to_string(&mut text).unwrap();
+    assert!(text == lines.replace("number", "***"));
+    let [letter] = lab.letters().try_into().unwrap();
+    assert_eq!((&letter["data"], &letter["reason"]), (&"{\"plain\":1}\n".into(), &"damaged".into()));
+    process.terminate();
+}
+
+#[test]
 fn without_a_line_left_there_is_no_object() {
     let (lab, tenant) = lab("drop", "number");
     lab.announced("acme", "1", &records("acme", 100));
@@ -107,6 +128,7 @@ fn memory_stays_flat_however_large_it_is() {
     process.empties_the_queue();
     assert_eq!(only(&lab, &tenant).size, size);
     let peak = peak_mib(&process);
+    println!("peak {peak} MiB");
     assert!(peak < 100, "{peak} MiB");
     process.terminate();
 }

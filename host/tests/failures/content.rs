@@ -71,6 +71,79 @@ fn a_bad_checksum_is_told_and_the_lines_are_delivered() {
     process.terminate();
 }
 
+/// Padding between members is read over; what is neither is not passed over in silence.
+#[test]
+fn what_follows_the_members_and_is_no_gzip_is_dead_lettered() {
+    let lab = Lab::new().dead_letters();
+    let tenant = lab.scene.add_cloudwatch_tenant("acme");
+    let text = records("acme", 100);
+    let (one, two) = text.split_at(text.len() / 2);
+    let members = [gzip(one.as_bytes()), b"\n\0\0".to_vec(), gzip(two.as_bytes()), vec![0; 100_000]].concat();
+    let key = crate::aws::key("acme", "a");
+    lab.scene.put_object(&key, [&members[..], b"plain\n"].concat());
+    lab.scene.send(&lab.scene.notify(&key));
+    let (process, outcome) = outcome(&lab);
+    assert_eq!(outcome, "cloudwatch=partial(damaged)");
+    assert_eq!(lab.messages(&tenant), texts(100));
+    let letter = letter(&lab);
+    assert_eq!((letter["reason"].as_str(), letter["offset"].as_u64()), (Some("damaged"), Some(text.len() as u64)));
+    assert_eq!((&letter["data"], &letter["length"]), (&"plain\n".into(), &6.into()));
+    let detail = letter["detail"].as_str().unwrap();
+    assert!(detail.contains(&format!("from compressed byte {} on", members.len())), "{detail}");
+    process.terminate();
+}
+
+/// Bytes of the letters, and of how many lines or events they speak.
+fn letters_by_reason(lab: &Lab, reason: &str) -> (usize, u64) {
+    let letters = lab.letters();
+    assert!(letters.iter().all(|letter| letter["reason"] == reason), "{reason}");
+    let bytes = letters.iter().map(|letter| letter.to_string().len() + 1).sum();
+    (bytes, letters.iter().map(|letter| letter["count"].as_u64().unwrap_or(1)).sum())
+}
+
+/// What a few stored bytes inflate to can't fill the place of the dead letters; and what
+/// an attempt repeats is written once.
+#[test]
+fn letters_of_bad_lines_are_bounded_and_the_same_at_each_attempt() {
+    let lab = Lab::new().dead_letters().set("RETRY_ATTEMPTS", 1);
+    let tenant = lab.scene.add_cloudwatch_tenant("acme");
+    let put = || fake_aws::Rule::new(fake_aws::What::Throttle).operation("PutLogEvents");
+    lab.aws.fault(put().times(1));
+    let lines = "x\n".repeat(200_000) + &records("acme", 3);
+    let key = lab.announced("acme", "a", &lines);
+    assert!(lab.aws.object(crate::SOURCE, &key).unwrap().size < 10_000);
+    let process = lab.sqs();
+    process.empties_the_queue();
+    assert_eq!(process.outcomes(), ["cloudwatch=failed(throttled)", "cloudwatch=partial(malformed)"]);
+    assert_eq!(lab.messages(&tenant), texts(3));
+    let (bytes, count) = letters_by_reason(&lab, "malformed");
+    assert!(bytes < 1 << 20, "{bytes}");
+    assert_eq!(count, 200_000, "each line is in one letter, and none in two");
+    assert_eq!(lab.letters().iter().filter(|letter| letter["count"].is_u64()).count(), 1);
+    assert_eq!(process.metric("log_processor_dead_letters_total", &["malformed"]), 400_000.0, "of two attempts");
+    process.terminate();
+}
+
+/// The same of what CloudWatch Logs refuses: the checkpoint passes no event of which no
+/// letter speaks.
+#[test]
+fn letters_of_refused_events_are_bounded() {
+    let lab = Lab::new().dead_letters();
+    lab.scene.add_cloudwatch_tenant("acme");
+    let old = now() - 15 * 86_400_000;
+    let lines: String = (0..60_000).map(|number| record("acme", "x", old + number)).collect();
+    lab.announced("acme", "a", &lines);
+    let (process, outcome) = outcome(&lab);
+    assert!(outcome.starts_with("cloudwatch="), "{outcome}");
+    let (bytes, count) = letters_by_reason(&lab, "too-old");
+    let stored = lab.aws.object(crate::SOURCE, &crate::aws::key("acme", "a")).unwrap().size as usize;
+    assert!(bytes < (16 * stored).max(1 << 20) + 10_000, "{bytes} of {stored}");
+    assert_eq!(count, 60_000);
+    assert!(lab.letters().iter().any(|letter| letter["count"].is_u64()), "too few to tell");
+    assert_eq!(process.metric("log_processor_dead_letters_total", &["too-old"]), 60_000.0);
+    process.terminate();
+}
+
 #[test]
 fn a_line_over_the_limit_is_dead_lettered() {
     let lab = Lab::new().dead_letters().set("MAX_LINE_BYTES", 4096);

@@ -74,6 +74,8 @@ pub(crate) struct Case {
     chunk_bytes: usize,
     resume_from: u64,
     on_error: OnError,
+    /// None: as many as the input has.
+    stored_bytes: Option<u64>,
 }
 
 impl Case {
@@ -90,7 +92,19 @@ impl Case {
         let tenant = tenant.cloned();
         let (settings, input, chunk_bytes) = (Vec::new(), Vec::new(), 1 << 16);
         let (shadow, shadow_contents, guest_words, on_error) = (None, false, true, OnError::Retry);
-        Self { tenant, settings, shadow, shadow_contents, guest_words, input, chunk_bytes, resume_from: 0, on_error }
+        let (resume_from, stored_bytes) = (0, None);
+        Self {
+            tenant,
+            settings,
+            shadow,
+            shadow_contents,
+            guest_words,
+            input,
+            chunk_bytes,
+            resume_from,
+            on_error,
+            stored_bytes,
+        }
     }
 
     pub(crate) fn set(mut self, name: &str, value: &str) -> Self {
@@ -104,6 +118,11 @@ impl Case {
 
     pub(crate) fn input(self, input: impl Into<Vec<u8>>) -> Self {
         Self { input: input.into(), ..self }
+    }
+
+    /// Its object has so many bytes where it is stored, which bound its letters.
+    pub(crate) fn stored(self, bytes: u64) -> Self {
+        Self { stored_bytes: Some(bytes), ..self }
     }
 
     /// The guest gets at most so many bytes of lines at once.
@@ -167,6 +186,8 @@ impl Case {
             delivery: Arc::new(delivery),
             now: NOW,
             last_modified: NOW,
+            timestamp_numbers: log_processor::model::TimestampNumbers::default(),
+            stored_bytes: self.stored_bytes.unwrap_or(self.input.len() as u64),
             resume_from: self.resume_from,
             limits: ReadLimits { chunk_bytes: self.chunk_bytes, max_line_bytes: 1 << 20, max_object_bytes: 0 },
             window_bytes: 16 << 20,

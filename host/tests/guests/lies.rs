@@ -1,6 +1,8 @@
 //! Output that breaks the contract fails the delivery, and nothing of it goes out.
 
-use crate::harness::{Case, WORLD, limits};
+use log_processor::delivery::dead_letter::written_bytes;
+
+use crate::harness::{Came, Case, WORLD, limits};
 
 /// Six lines in chunks of two, the fourth blank.
 fn told(mode: &str) -> Case {
@@ -103,16 +105,29 @@ fn lines_may_be_held_back_but_not_without_end() {
 #[test]
 fn a_verdict_over_many_lines_takes_little_memory() {
     // 128 KiB of input, a text of 500 bytes for each of its lines.
-    let came = Case::hostile("note-all").input("x\n".repeat(65_536)).chunks(256 << 10).run();
+    let case = Case::hostile("note-all").input("x\n".repeat(65_536)).chunks(256 << 10);
+    let came = case.clone().stored(1 << 40).run();
     assert_eq!(came.sink.letters.len(), 65_536);
     assert!(came.sink.most_letters <= 4_096, "{} letters at once", came.sink.most_letters);
+    are_bounded(&case.run());
 }
 
 #[test]
 fn events_that_are_refused_take_little_memory() {
-    let came = Case::hostile("timestamp-min").input("x\n".repeat(65_536)).chunks(256 << 10).run();
+    let case = Case::hostile("timestamp-min").input("x\n".repeat(65_536)).chunks(256 << 10);
+    let came = case.clone().stored(1 << 40).run();
     assert_eq!(came.is_complete().sink.letters.len(), 65_536);
     assert!(came.sink.most_letters <= 4_096, "{} letters at once", came.sink.most_letters);
+    are_bounded(case.run().is_complete());
+}
+
+/// Where an object is small, its letters are few; each line is in one all the same.
+fn are_bounded(came: &Came) {
+    let letters = &came.sink.letters;
+    let bytes: u64 = letters.iter().map(written_bytes).sum();
+    assert!((1 << 20..4 << 20).contains(&bytes), "{bytes} bytes of letters for 128 KiB");
+    assert_eq!(letters.iter().map(|letter| letter.count.unwrap_or(1)).sum::<u64>(), 65_536);
+    assert_eq!(letters.iter().filter(|letter| letter.count.is_some()).count(), 1);
 }
 
 #[test]

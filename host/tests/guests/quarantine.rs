@@ -7,7 +7,7 @@ use std::time::Duration;
 use log_processor::delivery::batch::Batch;
 use log_processor::delivery::port::{DeliveryError, EventSink, Rejected};
 use log_processor::guest::{Engine, Instance, Surroundings};
-use log_processor::model::{DeadLetter, Delivery, Limits, OnError, Origin, Reason};
+use log_processor::model::{DeadLetter, Delivery, Limits, OnError, Origin, Reason, TimestampNumbers};
 use log_processor::pipeline::{End, Stop};
 use proptest::prelude::*;
 
@@ -385,12 +385,13 @@ fn an_attempt_goes_on_from_any_event() {
 
 #[test]
 fn the_number_of_an_event_holds_only_for_what_decides_events() {
-    let digest = |case: &Case, change: fn(&mut Origin, &mut Delivery)| {
+    let digest_of = |case: &Case, numbers, change: fn(&mut Origin, &mut Delivery)| {
         let job = case.job(cloudwatch());
         let (mut origin, mut delivery) = (Origin::clone(&job.origin), Delivery::clone(&job.delivery));
         change(&mut origin, &mut delivery);
-        case.plan().digest(1 << 20, &origin, &delivery)
+        case.plan().digest(1 << 20, numbers, &origin, &delivery)
     };
+    let digest = |case: &Case, change| digest_of(case, TimestampNumbers::Magnitude, change);
     let case = || Case::of(Some(&WORLD.both)).set("poison", "hunter2");
     let other = Limits { fuel_per_mib: 7_000_000, ..limits() };
     let all = [
@@ -404,6 +405,7 @@ fn the_number_of_an_event_holds_only_for_what_decides_events() {
         digest(&case(), |origin, _| origin.application = "other".to_owned()),
         digest(&case(), |_, delivery| delivery.groups = vec!["other".to_owned()]),
         digest(&case(), |_, delivery| delivery.desired_logs = vec!["other".to_owned()]),
+        digest_of(&case(), TimestampNumbers::Reference, |_, _| ()),
     ];
     assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), all.len(), "{all:?}");
     assert!(all.iter().all(|digest| digest.len() == 64 && !digest.contains("hunter2")));

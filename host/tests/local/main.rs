@@ -21,6 +21,7 @@ mod assemble;
 mod common;
 
 mod again;
+mod content;
 mod damage;
 mod demo;
 mod input;

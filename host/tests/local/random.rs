@@ -53,7 +53,7 @@ fn line(random: &mut Random, expected: &mut Expected) -> String {
         }
         1 => {
             expected.malformed += 1;
-            let bad = ["{", "x", "{\"message\":\"a\"", "nul", "{\"a\":01}", "{}{}", "[1,]", "\u{feff}1"];
+            let bad = ["{", "x", "{\"message\":\"a\"", "nul", "{\"a\":01}", "{}{}", "[1,]", "\u{feff}x"];
             bad[usize::try_from(random.below(8)).unwrap()].to_owned()
         }
         2 => {

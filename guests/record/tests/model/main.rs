@@ -16,14 +16,14 @@ mod object;
 
 use object::{CLOCK, Outcome};
 use proptest::prelude::*;
-use record::{Note, Transformed, Transformer, Verdict};
+use record::{Note, Numbers, Transformed, Transformer, Verdict};
 
 /// What the transformer makes of each line, fed by chunks of these numbers of
 /// lines; checks all that it promises of its results on the way.
-fn run(input: &[u8], max: usize, chunks: &[usize]) -> Vec<Outcome> {
+fn run(input: &[u8], max: usize, chunks: &[usize], numbers: Numbers) -> Vec<Outcome> {
     let lines: Vec<&[u8]> = input.split_inclusive(|&b| b == b'\n').collect();
     let mut found = Found::new(lines.len());
-    let mut transformer = Transformer::new(CLOCK, max);
+    let mut transformer = Transformer::new(CLOCK, max).reading(numbers);
     let mut sizes = chunks.iter().copied().chain(std::iter::repeat(1));
     let mut at = 0;
     while at < lines.len() {
@@ -88,8 +88,12 @@ impl Found {
 }
 
 fn agree(input: &[u8], max: usize, chunks: &[usize]) {
-    let expected = object::object(input, max);
-    let outcomes = run(input, max, chunks);
+    agree_on(input, max, chunks, Numbers::default());
+}
+
+fn agree_on(input: &[u8], max: usize, chunks: &[usize], numbers: Numbers) {
+    let expected = object::object(input, max, numbers);
+    let outcomes = run(input, max, chunks, numbers);
     if outcomes != expected {
         let lines = input.split_inclusive(|&b| b == b'\n');
         for ((line, got), expected) in lines.zip(&outcomes).zip(&expected) {
@@ -160,8 +164,18 @@ proptest! {
     }
 
     #[test]
+    fn byte_order_marks_agree_with_the_model(
+        parts in prop::collection::vec(prop::sample::select(
+            vec!["\u{feff}", "\n", " ", "\u{a0}", "{}", "{\"message\":\"a\"}", "[", "]", "{", "}", ",", "1"]), 0..12),
+        sizes in sizes(),
+    ) {
+        agree(parts.concat().as_bytes(), 64, &sizes);
+    }
+
+    #[test]
     fn numbers_agree_with_the_model(number in "-?(0|[1-9][0-9]{0,25})([.][0-9]{1,25})?([eE][+-]?[0-9]{1,3})?") {
         let line = format!("{{\"timestamp\":{number},\"message\":[{number}]}}");
-        agree(line.as_bytes(), 99, &[]);
+        agree_on(line.as_bytes(), 99, &[], Numbers::Magnitude);
+        agree_on(line.as_bytes(), 99, &[], Numbers::Reference);
     }
 }

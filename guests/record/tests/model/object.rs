@@ -1,7 +1,7 @@
 //! What must become of each line of a whole object: written from the contract,
 //! with the whole object at hand.
 
-use record::Clock;
+use record::{Clock, Numbers};
 
 use crate::json::{Parser, Stop, Value, compact, rune};
 
@@ -18,15 +18,21 @@ pub(crate) enum Outcome {
 const METADATA: [&str; 7] =
     ["cluster_id", "namespace", "application", "pod_name", "ingest_timestamp", "timestamp", "kubernetes"];
 
-fn event(members: &[(String, Value)]) -> (i64, String) {
+fn event(members: &[(String, Value)], numbers: Numbers) -> (i64, String) {
     let last = |name: &str| members.iter().rev().find(|(key, _)| key == name).map(|(_, v)| v);
     let time = match last("timestamp") {
         Some(Value::Text(text)) => rfc3339(text).unwrap_or(CLOCK.now),
         Some(Value::Number(literal)) => {
             let number: f64 = literal.parse().unwrap();
-            let number = if number > 1e12 { number } else { number * 1000.0 };
-            let whole = number.trunc();
-            if whole.abs() >= 2f64.powi(63) { CLOCK.now } else { whole as i64 }
+            let (times, over) = match numbers {
+                Numbers::Magnitude if number > 1e18 => (1.0, 1e6),
+                Numbers::Magnitude if number > 1e15 => (1.0, 1e3),
+                _ if number > 1e12 => (1.0, 1.0),
+                _ => (1e3, 1.0),
+            };
+            let whole = (number * times / over).trunc();
+            let fits = number.abs().max(whole.abs()) < 2f64.powi(63);
+            if fits { whole as i64 } else { CLOCK.now }
         }
         _ => CLOCK.now,
     };
@@ -132,12 +138,16 @@ fn parse_line(line: &[u8]) -> Result<Value, Stop> {
 }
 
 /// A line judged alone.
-fn alone(line: &[u8]) -> Outcome {
+fn alone(line: &[u8], numbers: Numbers) -> Outcome {
     let line = line.strip_suffix(b"\n").unwrap_or(line);
     if is_blank(line) {
         return Outcome::Nothing;
     }
-    let records = match parse_line(line).or_else(|_| parse_line(trimmed(line))) {
+    let unmarked = trimmed(line).strip_prefix("\u{feff}".as_bytes());
+    if unmarked.is_some_and(<[u8]>::is_empty) {
+        return Outcome::Nothing;
+    }
+    let records = match parse_line(line).or_else(|_| parse_line(unmarked.unwrap_or(trimmed(line)))) {
         Err(_) => return Outcome::Malformed,
         Ok(Value::Array(elements)) => elements,
         Ok(value) => vec![value],
@@ -145,16 +155,16 @@ fn alone(line: &[u8]) -> Outcome {
     let events: Vec<_> = records
         .iter()
         .filter_map(|value| match value {
-            Value::Object(members) => Some(event(members)),
+            Value::Object(members) => Some(event(members, numbers)),
             _ => None,
         })
         .collect();
     if events.is_empty() { Outcome::Nothing } else { Outcome::Events(events) }
 }
 
-pub(crate) fn object(input: &[u8], max: usize) -> Vec<Outcome> {
+pub(crate) fn object(input: &[u8], max: usize, numbers: Numbers) -> Vec<Outcome> {
     let lines: Vec<&[u8]> = input.split_inclusive(|&b| b == b'\n').collect();
-    let all_alone: Vec<Outcome> = lines.iter().map(|line| alone(line)).collect();
+    let all_alone: Vec<Outcome> = lines.iter().map(|line| alone(line, numbers)).collect();
     let Some(first) = lines.iter().position(|line| !is_blank(line)) else {
         return all_alone;
     };
@@ -171,8 +181,8 @@ pub(crate) fn object(input: &[u8], max: usize) -> Vec<Outcome> {
         rest.len()
     };
     let across = match text[start] {
-        b'{' => one(text, start, max),
-        b'[' => Array::new(text, max).read(start),
+        b'{' => one(text, start, max, numbers),
+        b'[' => Array::new(text, max, numbers).read(start),
         _ => None,
     };
     match across {
@@ -192,7 +202,7 @@ pub(crate) fn object(input: &[u8], max: usize) -> Vec<Outcome> {
 /// For each line what it is across lines; None where it stands alone.
 type Across = Option<Vec<Option<Outcome>>>;
 
-fn one(text: &[u8], start: usize, max: usize) -> Across {
+fn one(text: &[u8], start: usize, max: usize, numbers: Numbers) -> Across {
     let mut parser = parser(text, start, 0, true);
     let Ok(Value::Object(members)) = parser.value() else { return None };
     if parser.at - start > max || !is_blank(&text[parser.at..]) {
@@ -201,7 +211,7 @@ fn one(text: &[u8], start: usize, max: usize) -> Across {
     let lines = text.split_inclusive(|&b| b == b'\n');
     let mut outcomes: Vec<_> =
         lines.map(|line| Some(if is_blank(line) { Outcome::Nothing } else { Outcome::Joined })).collect();
-    outcomes[0] = Some(Outcome::Events(vec![event(&members)]));
+    outcomes[0] = Some(Outcome::Events(vec![event(&members, numbers)]));
     // Behind the value only blank lines are left, and these are nothing.
     Some(outcomes)
 }
@@ -217,6 +227,7 @@ struct Line {
 struct Array<'a> {
     text: &'a [u8],
     max: usize,
+    numbers: Numbers,
     /// The line of each byte.
     line_of: Vec<usize>,
     lines: Vec<Line>,
@@ -231,7 +242,7 @@ struct Failure {
 }
 
 impl<'a> Array<'a> {
-    fn new(text: &'a [u8], max: usize) -> Self {
+    fn new(text: &'a [u8], max: usize, numbers: Numbers) -> Self {
         let mut line_of = Vec::new();
         let mut line = 0;
         for &byte in text {
@@ -239,7 +250,7 @@ impl<'a> Array<'a> {
             line += usize::from(byte == b'\n');
         }
         let count = line_of.last().unwrap() + 1;
-        Self { text, max, line_of, lines: vec![Line::default(); count] }
+        Self { text, max, numbers, line_of, lines: vec![Line::default(); count] }
     }
 
     fn read(mut self, start: usize) -> Across {
@@ -342,7 +353,7 @@ impl<'a> Array<'a> {
                             line.too_long = true;
                         }
                     } else if let Value::Object(members) = &value {
-                        self.lines[here].events.push(event(members));
+                        self.lines[here].events.push(event(members, self.numbers));
                     }
                     if !matches!(value, Value::Object(_)) {
                         self.lines[here].dropped = true;

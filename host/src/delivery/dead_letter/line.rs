@@ -12,6 +12,10 @@ use crate::model::DeadLetter;
 /// Bytes of a record that a dead letter keeps.
 const MOST_DATA: usize = 256 << 10;
 
+/// Bytes of what every letter of a delivery says (and its newline): an ETag and a version
+/// of 36 characters, a digest of 64, an attempt, and their names; rather too many.
+const PROVENANCE_BYTES: u64 = 256;
+
 /// A letter as it is written; what there is none of is left out.
 #[derive(Serialize)]
 pub(in crate::delivery) struct Line<'a> {
@@ -39,6 +43,8 @@ pub(in crate::delivery) struct Line<'a> {
     length: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     timestamp: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    count: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     data: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -70,6 +76,7 @@ impl<'a> Line<'a> {
             offset: letter.offset,
             length: letter.length,
             timestamp: letter.timestamp,
+            count: letter.count,
             data: text.filter(|text| !text.is_empty()),
             data_base64: text.is_none().then(|| STANDARD.encode(kept)),
             truncated,
@@ -103,6 +110,26 @@ impl<'a> Line<'a> {
     }
 }
 
+/// Bytes that a letter takes where it is written, about what it says of its provenance
+/// included.
+pub fn written_bytes(letter: &DeadLetter) -> u64 {
+    struct Count(u64);
+    impl io::Write for Count {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0 += bytes.len() as u64;
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut count = Count(PROVENANCE_BYTES);
+    // Nothing here can fail: a letter's names are texts.
+    let _ = serde_json::to_writer(&mut count, &Line::of(letter));
+    count.0
+}
+
 /// The bytes as text, where they are; a character that the cut went through is left out.
 fn text(bytes: &[u8], cut: bool) -> Option<&str> {
     match std::str::from_utf8(bytes) {
@@ -129,6 +156,7 @@ mod tests {
             offset: Some(120),
             length: Some(data.len() as u64),
             timestamp: None,
+            count: None,
             data: data.to_vec(),
         }
     }

@@ -25,6 +25,7 @@ use crate::aws::{Put, S3};
 use crate::model::{DeadLetter, ObjectId, Reason};
 
 pub(in crate::delivery) use self::line::Line;
+pub use self::line::written_bytes;
 pub use self::refusals::{Refusals, SoFar};
 
 /// Where dead letters go. `Clone` is cheap.

@@ -77,10 +77,13 @@ fn shorten(key: &str, room: usize) -> String {
 /// What the letters are about: not why in words, and not at which attempt.
 fn about(letters: &[DeadLetter]) -> String {
     let mut hash = Sha256::new();
-    for DeadLetter { lines, offset, reason, timestamp, data, length, .. } in letters {
+    for DeadLetter { lines, offset, reason, timestamp, count, data, length, .. } in letters {
         // The length keeps the data of neighbours apart.
         hash.update(format!("{lines:?} {offset:?} {reason} {timestamp:?} {length:?} {}\n", data.len()));
         hash.update(data);
+        if let Some(count) = count {
+            hash.update(format!("{count}\n"));
+        }
     }
     short_hash(hash)
 }

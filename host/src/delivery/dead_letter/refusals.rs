@@ -41,7 +41,7 @@ impl Refusals {
             so_far.from = self.settled.load(Ordering::Relaxed);
         }
         for letter in letters {
-            *so_far.counts.entry(letter.reason).or_default() += 1;
+            *so_far.counts.entry(letter.reason).or_default() += letter.count.unwrap_or(1);
         }
     }
 }
@@ -62,8 +62,8 @@ mod tests {
         settled.store(9, Ordering::Relaxed);
         refusals.note(&[letter(Reason::TooOld), letter(Reason::Malformed)]);
         settled.store(20, Ordering::Relaxed);
-        refusals.note(&[letter(Reason::TooOld)]);
-        let counts = [(Reason::TooOld, 2), (Reason::Malformed, 1)].into();
+        refusals.note(&[letter(Reason::TooOld), DeadLetter { count: Some(40), ..letter(Reason::Malformed) }]);
+        let counts = [(Reason::TooOld, 2), (Reason::Malformed, 41)].into();
         assert_eq!(refusals.so_far(), SoFar { from: 9, counts });
     }
 }

@@ -17,6 +17,7 @@ fn letter(line: u64, data: &str) -> DeadLetter {
         offset: Some(120),
         length: Some(data.len() as u64),
         timestamp: None,
+        count: None,
         data: data.as_bytes().to_vec(),
     }
 }
@@ -61,12 +62,13 @@ fn a_key_is_a_function_of_what_the_letters_are_about() {
     assert_eq!(key(2, &two), first, "whatever the attempt");
     let worded = two.clone().map(|letter| DeadLetter { detail: "other words".to_owned(), ..letter });
     assert_eq!(key(1, &worded), first, "whatever the words");
-    let others: [fn(&mut DeadLetter); 6] = [
+    let others: [fn(&mut DeadLetter); 7] = [
         |letter| letter.lines = Some((7, 8)),
         |letter| letter.offset = None,
         |letter| letter.reason = Reason::TooOld,
         |letter| letter.timestamp = Some(1),
         |letter| letter.length = Some(1 << 20),
+        |letter| letter.count = Some(2),
         |letter| letter.data.push(b'x'),
     ];
     for change in others {

@@ -97,6 +97,7 @@ mod tests {
             offset: Some(120),
             length: Some(data.len() as u64),
             timestamp: None,
+            count: None,
             data: data.to_vec(),
         }
     }

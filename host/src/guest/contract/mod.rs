@@ -21,7 +21,7 @@ use wasmtime::component::{ComponentType, Lift, Lower};
 
 use super::GuestError;
 use super::component::LoadError;
-use crate::model::{Delivery, ObjectId, Origin};
+use crate::model::{Delivery, ObjectId, Origin, TimestampNumbers};
 
 pub(super) use super::checked::{Note, Verdict};
 pub(super) use crate::model::Event;
@@ -171,6 +171,8 @@ pub struct Context<'a> {
     pub last_modified: i64,
     /// MAX_LINE_BYTES.
     pub max_line_bytes: usize,
+    /// TIMESTAMP_NUMBERS.
+    pub timestamp_numbers: TimestampNumbers,
 }
 
 /// Why a guest gives up.

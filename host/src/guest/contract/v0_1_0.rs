@@ -123,10 +123,13 @@ impl From<&guest::Context<'_>> for Context {
             bucket: context.object.bucket.clone(),
             key: context.object.key.clone(),
             settings: context.settings.to_vec(),
-            more: vec![
+            more: [
                 ("last-modified".to_owned(), context.last_modified.to_string()),
                 ("max-line-bytes".to_owned(), context.max_line_bytes.to_string()),
-            ],
+            ]
+            .into_iter()
+            .chain(context.timestamp_numbers.told())
+            .collect(),
         }
     }
 }

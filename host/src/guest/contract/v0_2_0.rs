@@ -60,7 +60,7 @@ impl From<&guest::Context<'_>> for Context {
             now: context.now,
             max_line_bytes: u64::try_from(context.max_line_bytes).unwrap_or(u64::MAX),
             settings: context.settings.to_vec(),
-            more: Vec::new(),
+            more: context.timestamp_numbers.told().into_iter().collect(),
         }
     }
 }

@@ -19,7 +19,7 @@ use tokio::task::JoinSet;
 
 use crate::delivery::local::{DeadLetters, Journal, Objects, OutputError, Streams};
 use crate::guest::LogLine;
-use crate::model::ObjectId;
+use crate::model::{ObjectId, TimestampNumbers};
 use crate::object::{LocalObject, ReadLimits};
 use crate::pipeline::Stop;
 use crate::plugin::Plans;
@@ -89,6 +89,8 @@ pub struct Run {
     pub max_line_bytes: usize,
     /// MAX_OBJECT_BYTES; 0: none.
     pub max_object_bytes: u64,
+    /// TIMESTAMP_NUMBERS.
+    pub timestamp_numbers: TimestampNumbers,
     /// MAX_BATCH_SIZE.
     pub max_batch_events: usize,
     /// MAX_CONCURRENT_OBJECTS.

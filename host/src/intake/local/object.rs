@@ -140,7 +140,8 @@ struct One<'a> {
 
 impl One<'_> {
     async fn deliver(&mut self) -> Entry {
-        let decides = self.planned.plan.digest(self.run.max_line_bytes, &self.origin, self.delivery);
+        let (bytes, numbers) = (self.run.max_line_bytes, self.run.timestamp_numbers);
+        let decides = self.planned.plan.digest(bytes, numbers, &self.origin, self.delivery);
         // Another log group or bucket is another delivery.
         let place = folder(self.delivery);
         let journal_entry = JournalEntry {
@@ -200,6 +201,8 @@ impl One<'_> {
             delivery: Arc::clone(self.delivery),
             now: last_modified,
             last_modified,
+            timestamp_numbers: self.run.timestamp_numbers,
+            stored_bytes: self.fingerprint.len,
             resume_from,
             limits: self.run.read_limits(),
             window_bytes: WINDOW_BYTES,

@@ -8,7 +8,7 @@ use super::memory::{self, Remembered};
 use super::object::{Left, Work};
 use super::permits::Use;
 use super::refused;
-use super::{Processor, WINDOW_BYTES};
+use super::{Bounds, Processor, WINDOW_BYTES};
 use crate::aws::{AwsError, Kind, Stored, Which};
 use crate::delivery::cloudwatch::CloudWatchSink;
 use crate::delivery::dead_letter::{Letters, Refusals};
@@ -255,6 +255,8 @@ impl One<'_> {
             delivery: Arc::clone(self.delivery),
             now,
             last_modified: self.stored.as_ref().map_or(now, |stored| stored.last_modified),
+            timestamp_numbers: self.processor.bounds.timestamp_numbers,
+            stored_bytes: 0,
             resume_from: 0,
             limits: self.processor.read_limits(),
             window_bytes: WINDOW_BYTES,
@@ -275,7 +277,7 @@ impl One<'_> {
         let (stored, reader) = opened.map_err(|error| self.source_failed(&error))?;
         let resume_from = self.resume_from(&stored);
         self.settled.store(resume_from, Ordering::Relaxed);
-        let job = Job { last_modified: stored.last_modified, resume_from, ..job };
+        let job = Job { last_modified: stored.last_modified, stored_bytes: stored.size, resume_from, ..job };
         self.stored = Some(stored);
         Ok((job, reader))
     }
@@ -296,9 +298,10 @@ impl One<'_> {
     }
 
     fn checkpoint(&self, stored: &Stored) -> Checkpoint {
-        let bytes = self.processor.bounds.max_line_bytes;
+        let Bounds { max_line_bytes, timestamp_numbers, .. } = self.processor.bounds;
         let planned = self.planned.as_ref();
-        let guests = planned.map(|planned| planned.plan.digest(bytes, &self.origin, self.delivery));
+        let guests =
+            planned.map(|planned| planned.plan.digest(max_line_bytes, timestamp_numbers, &self.origin, self.delivery));
         Checkpoint { etag: stored.etag.clone(), guests: guests.unwrap_or_default() }
     }
 

@@ -32,6 +32,7 @@ use futures_util::future::join_all;
 
 use crate::aws::{Aws, Queue, S3};
 use crate::delivery::dead_letter::DeadLetterStore;
+use crate::model::TimestampNumbers;
 use crate::notification;
 use crate::object::ReadLimits;
 use crate::pipeline::Stop;
@@ -109,6 +110,8 @@ pub struct Bounds {
     pub max_line_bytes: usize,
     /// MAX_OBJECT_BYTES; 0: none.
     pub max_object_bytes: u64,
+    /// TIMESTAMP_NUMBERS.
+    pub timestamp_numbers: TimestampNumbers,
     /// MAX_BATCH_SIZE.
     pub max_batch_events: usize,
     /// RETRY_ATTEMPTS.

@@ -1,0 +1,90 @@
+//! What content looks like that is no lines of JSON: for the words about it alone,
+//! nothing is decided by it.
+
+/// What content begins with, and what it is then.
+const BEGINNINGS: [(&[u8], &str); 22] = [
+    (b"\x1f\x8b", "gzip within gzip"),
+    (b"\x28\xb5\x2f\xfd", "Zstandard"),
+    (b"BZh", "bzip2"),
+    (b"\xfd7zXZ\0", "xz"),
+    (b"\x04\x22\x4d\x18", "LZ4"),
+    (b"\xff\x06\0\0sNaPpY", "Snappy"),
+    (b"\x78\x01", "zlib"),
+    (b"\x78\x9c", "zlib"),
+    (b"\x78\xda", "zlib"),
+    (b"PK\x03\x04", "a zip archive"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
+    (b"PAR1", "Parquet"),
+    (b"Obj\x01", "Avro"),
+    // Before UTF-16's mark, which it begins with.
+    (b"\xff\xfe\0\0", "UTF-32 text"),
+    (b"\0\0\xfe\xff", "UTF-32 text"),
+    (b"\xff\xfe", "UTF-16 text"),
+    (b"\xfe\xff", "UTF-16 text"),
+    (b"{\0\0\0", "UTF-32 text"),
+    (b"\0\0\0{", "UTF-32 text"),
+    (b"{\0", "UTF-16 text"),
+    (b"\0{", "UTF-16 text"),
+    (b"\x1e{", "a JSON text sequence (RFC 7464)"),
+];
+
+/// What some tell in the first line, and what it is then.
+const WITHIN: [(&[u8], &str); 3] = [
+    (b";chunk-signature=", "a signed upload in chunks (aws-chunked)"),
+    (b" stdout F ", "a container's log as the kubelet keeps it (CRI)"),
+    (b" stderr F ", "a container's log as the kubelet keeps it (CRI)"),
+];
+
+/// Bytes in which [`WITHIN`] is looked for.
+const FIRST_BYTES: usize = 128;
+
+/// What content that begins with `head` looks like, if it is known and no lines of JSON.
+pub(super) fn looks_like(head: &[u8]) -> Option<&'static str> {
+    let begins = BEGINNINGS.iter().find(|(beginning, _)| head.starts_with(beginning));
+    let first = head.get(..FIRST_BYTES).unwrap_or(head);
+    let within = || WITHIN.iter().find(|(part, _)| memchr::memmem::find(first, part).is_some());
+    let named = begins.or_else(within).map(|(_, what)| *what);
+    named.or_else(|| is_tar(head).then_some("a tar archive"))
+}
+
+/// A name, filled up with zeros to 100 bytes, and a mode in octal digits; POSIX's has a
+/// magic too, which older ones lack.
+fn is_tar(head: &[u8]) -> bool {
+    let (Some(name), Some(mode)) = (head.get(..100), head.get(100..107)) else { return false };
+    let begins = name.first().is_some_and(|&byte| byte != 0) && name.ends_with(&[0]);
+    begins && mode.iter().all(|byte| (b'0'..=b'7').contains(byte)) && matches!(head.get(107), Some(0 | b' '))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_known_is_named() {
+        let utf16: Vec<u8> = "\u{feff}{}".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let utf32: Vec<u8> = "\u{feff}{}".chars().flat_map(|c| u32::from(c).to_be_bytes()).collect();
+        let tar = [&b"a.json"[..], &[0; 94], b"0000644\0", &[0; 404]].concat();
+        for (head, expected) in [
+            (&b"\x1f\x8b\x08"[..], "gzip within gzip"),
+            (b"\x28\xb5\x2f\xfd\0", "Zstandard"),
+            (&utf16, "UTF-16 text"),
+            (&utf16[2..], "UTF-16 text"),
+            (&utf32, "UTF-32 text"),
+            (b"40;chunk-signature=aa\r\n", "a signed upload in chunks (aws-chunked)"),
+            (b"2024-07-02T12:40:06Z stdout F x", "a container's log as the kubelet keeps it (CRI)"),
+            (&tar, "a tar archive"),
+        ] {
+            assert_eq!(looks_like(head), Some(expected), "{head:?}");
+        }
+    }
+
+    #[test]
+    fn lines_are_nothing_else() {
+        let long = vec![b'x'; 600];
+        for head in
+            [&b""[..], b"{}", b"[", b"{\"message\":\"x\"}\n", b"\x1f", b"plain text\n", b"\xef\xbb\xbf{}", &long]
+        {
+            assert_eq!(looks_like(head), None, "{head:?}");
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! What bounds the dead letters of an attempt at a delivery of an object: what a few
+//! stored bytes inflate to must not fill the operator's bucket.
+//!
+//! Each letter is kept as long as all together have at most a multiple of the bytes
+//! that the object has where it is stored. Then a letter for each reason says how many
+//! more there are, and between which lines. What becomes a letter of its own is decided
+//! by the object and its events alone, so that an attempt repeated writes the same ones.
+
+use std::collections::BTreeMap;
+
+use super::Job;
+use crate::delivery::dead_letter::written_bytes;
+use crate::model::{DeadLetter, Reason};
+
+/// Bytes of letters for each stored byte: what logs inflate to, with what each letter
+/// says beside its line, is seldom more.
+const EACH_STORED_BYTE: u64 = 16;
+
+/// Bytes of letters that every object may have.
+const LEAST_BYTES: u64 = 1024 * 1024;
+
+/// What is left of them.
+#[derive(Debug)]
+pub(super) struct LetterBudget {
+    most: u64,
+    /// None: one did not fit, and none that follows is kept.
+    left: Option<u64>,
+    rest: BTreeMap<Reason, Rest>,
+}
+
+/// Letters that were not kept, of one reason.
+#[derive(Debug)]
+struct Rest {
+    count: u64,
+    first: u64,
+    last: u64,
+    /// Of the first.
+    offset: Option<u64>,
+}
+
+impl LetterBudget {
+    /// Of an object with so many stored bytes.
+    pub(super) fn new(stored_bytes: u64) -> Self {
+        let most = stored_bytes.saturating_mul(EACH_STORED_BYTE).max(LEAST_BYTES);
+        Self { most, left: Some(most), rest: BTreeMap::new() }
+    }
+
+    /// Whether no letter is kept any more: it need not be made, [`Self::leave`] is enough.
+    pub(super) fn is_spent(&self) -> bool {
+        self.left.is_none()
+    }
+
+    /// The letter, if it is to be kept; else it is counted.
+    pub(super) fn take(&mut self, letter: DeadLetter) -> Option<DeadLetter> {
+        self.left = self.left.and_then(|left| left.checked_sub(written_bytes(&letter)));
+        if self.left.is_some() {
+            return Some(letter);
+        }
+        let line = letter.lines.map_or(0, |(first, _)| first);
+        self.leave(letter.reason, line, letter.offset);
+        None
+    }
+
+    /// Counts a letter that isn't kept: of a line, or an event of it, that begins at `offset`.
+    pub(super) fn leave(&mut self, reason: Reason, line: u64, offset: Option<u64>) {
+        let rest = self.rest.entry(reason).or_insert(Rest { count: 0, first: line, last: line, offset });
+        rest.count += 1;
+        rest.last = rest.last.max(line);
+        if line < rest.first {
+            (rest.first, rest.offset) = (line, offset);
+        }
+    }
+
+    /// Letters for those that were not kept since this was asked last: one a reason.
+    pub(super) fn rest(&mut self, job: &Job) -> Vec<DeadLetter> {
+        let most = self.most;
+        let letter = |(reason, Rest { count, first, last, offset }): (Reason, Rest)| {
+            let detail = format!(
+                "{count} more lines or events of lines {first} to {last} are counted but not kept one by one: the dead \
+                 letters of this object have {most} bytes, {EACH_STORED_BYTE} times what it has where it is stored (or 1 \
+                 MiB, if that is more); the object itself has them"
+            );
+            let whole = DeadLetter::whole(&job.object, reason, detail).of(&job.delivery);
+            DeadLetter { lines: Some((first, last)), offset, count: Some(count), ..whole }
+        };
+        std::mem::take(&mut self.rest).into_iter().map(letter).collect()
+    }
+}
+
+#[cfg(test)]
+#[path = "letters_tests.rs"]
+mod tests;
