@@ -158,6 +158,8 @@ class Scene:
     def environment(self, **changes):
         """The processor's: only this, whatever the shell has. None: not set."""
         environment = {
+            # Asked for: unset, the start warns of what is dropped.
+            "DEAD_LETTER": "none",
             "PATH": "/usr/bin:/bin",
             "HOME": str(self.folder),
             **self.account.credentials,

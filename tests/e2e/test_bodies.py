@@ -2,6 +2,7 @@
 
 import json
 
+from emulator import eventually
 from records import by_sns, direct, event_bridge, log, s3_record, streams
 
 
@@ -54,17 +55,27 @@ def test_what_announces_nothing_is_acknowledged(scene):
 
 def test_tenants_that_get_nothing(scene):
     disabled = scene.tenant("disabled", s3=True, enabled=False)
-    valid = scene.tenant("valid")
-    # Its other delivery lacks the bucket's name.
-    scene.item(valid, "s3")
     unknown = scene.tenant("unknown", cloudwatch=False)
-    logs = [scene.put(log(tenant.pod())) for tenant in (disabled, valid, unknown)]
+    logs = [scene.put(log(tenant.pod())) for tenant in (disabled, unknown)]
     run = sqs(scene, *(by_sns(s3_record(scene.bucket, one.key)) for one in logs))
     assert (disabled.streams(), disabled.objects(), unknown.streams()) == ({}, {}, {})
-    assert valid.streams() == streams([logs[1]])
     told = {line["tenant"]: line["deliveries"] for line in run.lines("object")}
     assert told[disabled.name] == "object=ignored(none-enabled)"
     assert told[unknown.name] == "object=ignored(unknown-tenant)"
+    gone = {line["tenant"]: line["reason"] for line in run.lines("acknowledged and gone")}
+    assert gone == {disabled.name: "none-enabled", unknown.name: "unknown-tenant"}
+
+
+def test_an_invalid_item_waits_and_the_other_goes_on(scene):
+    valid = scene.tenant("valid")
+    # Its other delivery lacks the bucket's name.
+    scene.item(valid, "s3")
+    one = scene.put(log(valid.pod()))
+    scene.send(by_sns(s3_record(scene.bucket, one.key)))
+    run = scene.start("--mode", "sqs")
+    eventually(lambda: scene.left() == (0, 0, 1), lambda: f"a message that waits; the queue has {scene.left()}")
+    assert run.stop() == 0, run.said()
+    assert valid.streams() == streams([one])
     assert "bucket_name" in run.problems()
 
 

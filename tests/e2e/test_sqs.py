@@ -94,7 +94,8 @@ def test_a_large_object_takes_several_puts(scene):
     assert run.stop() == 0
     assert tenant.streams() == streams([large])
     line, = run.lines("object")
-    assert (line["events"], line["malformed"], line["level"]) == (12_000, 1, "INFO")
+    assert line["deliveries"] == "cloudwatch=partial(malformed)"
+    assert (line["events"], line["malformed"], line["level"]) == (12_000, 1, "WARN")
 
 
 def test_a_stop_in_the_middle_loses_and_repeats_nothing(scene):

@@ -56,7 +56,7 @@ impl DeadLetterPlace {
     pub fn warning(&self) -> Option<&'static str> {
         matches!(self, Self::Unset).then_some(
             "DEAD_LETTER is not set: what can never be delivered is counted and dropped (events that CloudWatch Logs \
-             refuses, malformed lines, the rest of a damaged object, messages that are no notification); set it to \
+             refuses, malformed lines, what follows damage, messages that are no notification); set it to \
              s3://bucket/prefix or a folder that keeps it, to fail, which leaves it to the queue's dead-letter queue, \
              or to none",
         )
