@@ -1,6 +1,7 @@
 //! Messages and progress on standard error. Standard output is left to results.
 
 use std::io::Write;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -20,7 +21,9 @@ pub(super) struct Console {
     level: LogLevel,
     guest_log: bool,
     bar: ProgressBar,
-    shown: std::sync::atomic::AtomicU64,
+    /// Errors and warnings about objects so far: many of these must not hide one of those.
+    errors: AtomicU64,
+    warnings: AtomicU64,
 }
 
 impl Console {
@@ -32,7 +35,7 @@ impl Console {
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
         // Not before there is something to see: short runs stay quiet.
         bar.enable_steady_tick(Duration::from_millis(100));
-        Self { level, guest_log, bar, shown: Default::default() }
+        Self { level, guest_log, bar, errors: AtomicU64::default(), warnings: AtomicU64::default() }
     }
 
     pub(super) fn warn(&self, text: &str) {
@@ -72,7 +75,8 @@ impl Console {
         if !(open || odd) || entry.outcome == Outcome::Interrupted {
             return;
         }
-        match self.shown.fetch_add(1, std::sync::atomic::Ordering::Relaxed) {
+        let shown = if open { &self.errors } else { &self.warnings };
+        match shown.fetch_add(1, Ordering::Relaxed) {
             MOST_MESSAGES => return self.warn("more messages about objects follow; see the report (--report FILE)"),
             shown if shown > MOST_MESSAGES => return,
             _ => {}

@@ -152,6 +152,18 @@ fn keys_and_tenants_that_lead_nowhere() {
     assert_eq!(run.total("events"), 1);
 }
 
+#[test]
+fn a_flood_of_warnings_hides_no_error() {
+    let lab = Lab::new().env("MAX_CONCURRENT_OBJECTS", 1);
+    lab.tenants(TENANT);
+    let pods = (0..60).map(|number| lab.object(&format!("c/n/a/p/{number:02}"), "no record\n"));
+    let pod = pods.collect::<Vec<_>>().pop().unwrap().parent().unwrap().to_path_buf();
+    std::os::unix::fs::symlink("nothing", pod.join("last")).unwrap();
+    let run = lab.run();
+    assert_eq!(run.code, 1);
+    run.says(&["more messages about objects follow", &pod.join("last").display().to_string()]);
+}
+
 /// Root can read everything, so these are unreadable in other ways.
 #[test]
 fn what_is_no_file_is_named_and_hangs_nothing() {

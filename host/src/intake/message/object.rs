@@ -106,7 +106,8 @@ impl Processor {
         let work = Work { message, announced, id, resume, control, of_message };
         let worked = self.worked(&work).await;
         // What a delivery was tried for took its time; of the others a message may hold very many.
-        if worked.entries.iter().any(|entry| entry.delivery.is_some()) || of_message.may_name() {
+        let tried = |entry: &Entry| entry.delivery.is_some() && entry.outcome != Outcome::Filtered;
+        if worked.entries.iter().any(tried) || of_message.may_name() {
             super::tell::object(&work.id, &worked, started.elapsed(), self.dead_letters.fate());
         }
         worked
