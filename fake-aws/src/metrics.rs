@@ -128,14 +128,14 @@ pub(crate) fn run(state: &mut State, call: &Call, who: &Session) -> Result<Reply
 }
 
 fn metric(datum: &Value, namespace: &str, who: &Session) -> Result<Metric, Refusal> {
-    let text = |value: &Value| value.as_str().filter(|text| (1..=1024).contains(&text.len())).map(str::to_owned);
-    let name = text(&datum["MetricName"]).filter(|name| name.len() <= 255);
-    let name = name.ok_or_else(|| invalid("The parameter MetricData.member.MetricName is required."))?;
+    let name = datum["MetricName"].as_str().filter(|name| (1..=255).contains(&name.chars().count()) && is_plain(name));
+    let name = name.ok_or_else(|| invalid("The parameter MetricData.member.MetricName is required."))?.to_owned();
     let pairs = datum["Dimensions"].as_array().map_or(&[][..], Vec::as_slice);
-    let dimensions = pairs.iter().map(|pair| Some((text(&pair["Name"])?, text(&pair["Value"])?))).collect();
-    let dimensions: Option<Vec<_>> = dimensions;
-    let dimensions = dimensions.filter(|all| all.len() <= MAX_DIMENSIONS);
-    let dimensions = dimensions.ok_or_else(|| invalid("The value for parameter Dimensions is invalid."))?;
+    if pairs.len() > MAX_DIMENSIONS {
+        return Err(invalid("The collection Dimensions must not have more than 30 members."));
+    }
+    let dimensions = pairs.iter().map(|pair| Ok((dimension(pair, "Name", 255)?, dimension(pair, "Value", 1024)?)));
+    let dimensions = dimensions.collect::<Result<Vec<_>, Refusal>>()?;
     if let Some(seconds) = datum["Timestamp"].as_f64() {
         let age = clock::now() as f64 / 1000.0 - seconds;
         if !(-AHEAD..=BEHIND).contains(&age) {
@@ -154,12 +154,33 @@ fn metric(datum: &Value, namespace: &str, who: &Session) -> Result<Metric, Refus
     };
     let samples = if set.is_object() { number("SampleCount")? } else { 1.0 };
     let (minimum, maximum, sum) = (number("Minimum")?, number("Maximum")?, number("Sum")?);
-    if samples <= 0.0 || minimum > maximum {
+    let in_range = |number: f64| number.abs() <= 2f64.powi(360);
+    if samples <= 0.0 || minimum > maximum || ![minimum, maximum, sum, samples].into_iter().all(in_range) {
         return Err(invalid("The value for parameter StatisticValues is invalid."));
     }
     let (account, namespace) = (who.account.to_string(), namespace.to_owned());
     let unit = datum["Unit"].as_str().unwrap_or("None").to_owned();
     Ok(Metric { account, namespace, name, dimensions, unit, minimum, maximum, sum, samples })
+}
+
+/// Name or value of a dimension. Source: API_Dimension.
+fn dimension(pair: &Value, part: &str, most: usize) -> Result<String, Refusal> {
+    let refuse = |why: &str| {
+        Err(invalid(&format!("The value for parameter MetricData.member.1.Dimensions.member.1.{part} {why}.")))
+    };
+    match pair[part].as_str() {
+        None | Some("") => refuse("is required"),
+        Some(text) if !is_plain(text) => refuse("contains non-ASCII or control characters"),
+        Some(text) if text.len() > most => refuse("is too long"),
+        Some(text) if text.starts_with(':') => refuse("starts with a colon"),
+        Some(text) if text.trim().is_empty() => refuse("has no character that is not white space"),
+        Some(text) => Ok(text.to_owned()),
+    }
+}
+
+/// US-ASCII without control characters.
+fn is_plain(text: &str) -> bool {
+    text.bytes().all(|byte| (b' '..=b'~').contains(&byte))
 }
 
 fn invalid(message: &str) -> Refusal {

@@ -40,7 +40,8 @@ def test_a_missing_table(scene):
     scene.send(by_sns(s3_record(scene.bucket, key)))
     run = scene.start("--mode", "sqs", TENANT_CONFIG_TABLE="no-such-table")
     eventually(lambda: run.get("/readyz")[0] == 503, run.said)
-    assert "no-such-table" in run.get("/readyz")[1]
+    assert run.get("/readyz")[1].startswith("tenant table:")
+    assert "no-such-table" not in run.get("/readyz")[1]
     eventually(lambda: scene.left() == (0, 0, 1), lambda: f"a requeue; the queue has {scene.left()}")
     assert run.get("/healthz")[0] == 200
     assert run.stop() == 0
@@ -50,7 +51,8 @@ def test_a_missing_table(scene):
 def test_a_missing_queue(scene):
     run = scene.start("--mode", "sqs", SQS_QUEUE_URL=scene.queue.replace("/logs-", "/none-"))
     eventually(lambda: run.get("/readyz")[0] == 503, run.said)
-    assert f"none-{scene.id}" in run.get("/readyz")[1]
+    assert run.get("/readyz")[1].startswith("queue:")
+    assert f"none-{scene.id}" not in run.get("/readyz")[1]
     assert f"none-{scene.id}" in run.problems()
     assert run.get("/healthz")[0] == 200
     assert run.stop() == 0

@@ -58,3 +58,27 @@ async fn what_is_wrong_with_data_is_refused() {
     fake.deny(PROCESSOR_ARN, "cloudwatch:PutMetricData");
     assert_eq!(status(put_one("N", datum("m")).await), 403);
 }
+
+/// One dimension that is none, and all of the call is refused.
+#[tokio::test]
+async fn what_is_no_dimension_is_refused_with_its_call() {
+    let fake = FakeAws::start().await;
+    let client = Client::new(&config(&fake, fake.own()));
+    let with = |name: &str, value: &str| {
+        let dimension = Dimension::builder().name(name).value(value).build();
+        MetricDatum::builder().metric_name("m").dimensions(dimension).value(1.0).build()
+    };
+    let put_one = |datum: MetricDatum| client.put_metric_data().namespace("N").metric_data(datum);
+    let long = "x".repeat(1025);
+    for value in ["", " ", ":acme", "z\u{fc}rich", "a\nb", "a\u{7f}", &long] {
+        let put = put_one(with("Tenant", value)).metric_data(datum("m")).send().await;
+        assert_eq!(code(put), "InvalidParameterValue", "{value:?}");
+    }
+    assert_eq!(code(put_one(with(":Tenant", "acme")).send().await), "InvalidParameterValue");
+    let large = MetricDatum::builder().metric_name("m").value(2f64.powi(361)).build();
+    assert_eq!(code(put_one(large).send().await), "InvalidParameterValue");
+    assert!(fake.metrics().is_empty());
+    for value in ["a b", "a:b", "%-z%C3%BCrich", &long[..1024]] {
+        put_one(with("Tenant", value)).send().await.unwrap();
+    }
+}

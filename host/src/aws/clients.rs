@@ -10,6 +10,7 @@ use super::config;
 use super::service::{Access, Service};
 use super::sessions::{Session, Sessions, with_session};
 use super::{AwsError, Logs, MetricsClient, Queue, S3, Table};
+use crate::model::AwsKeys;
 
 /// Clients of tenants that are kept, of each service.
 const MAX_CLIENTS: usize = 500;
@@ -27,6 +28,8 @@ pub struct Options {
     pub request_timeout: Duration,
     /// CENTRAL_LOG_DISTRIBUTION_ROLE_ARN, the first hop.
     pub central_role: Option<String>,
+    /// The processor's own, where the environment has them; else the SDK looks for them.
+    pub keys: Option<AwsKeys>,
 }
 
 /// No AWS credentials were found, with the remedy.

@@ -12,16 +12,20 @@ use aws_sdk_s3::config::{RequestChecksumCalculation, ResponseChecksumValidation}
 
 use super::clients::Options;
 use super::http;
+use crate::model::AwsKeys;
 
 /// For a connection, TLS included; the SDK's default.
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(3100);
 
-/// Reads what the environment and profiles say about endpoints and credentials.
+/// Reads what the environment and profiles say about endpoints, and about credentials
+/// where there are none in `options`.
 pub(super) async fn load(options: &Options) -> SdkConfig {
     let loader = loader(options);
     // Given like this, the chain of all other places isn't built at the start.
-    match environment() {
-        Some(credentials) => loader.credentials_provider(credentials).load().await,
+    match options.keys.clone() {
+        Some(AwsKeys { id, secret, token }) => {
+            loader.credentials_provider(Credentials::new(id, secret, token, None, "Environment")).load().await
+        }
         None => loader.load().await,
     }
 }
@@ -43,11 +47,4 @@ pub(super) fn loader(options: &Options) -> ConfigLoader {
 /// time everywhere: connections are shared only where these timeouts are equal.
 pub(super) fn timeouts(attempt: Duration) -> TimeoutConfig {
     TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).operation_attempt_timeout(attempt).build()
-}
-
-/// Credentials in the environment; an empty variable counts as unset.
-fn environment() -> Option<Credentials> {
-    let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
-    let (key, secret) = (variable("AWS_ACCESS_KEY_ID")?, variable("AWS_SECRET_ACCESS_KEY")?);
-    Some(Credentials::new(key, secret, variable("AWS_SESSION_TOKEN"), None, "Environment"))
 }

@@ -1,16 +1,34 @@
 //! CloudWatch metrics.
 
+use std::borrow::Cow;
 use std::time::SystemTime;
 
 use aws_sdk_cloudwatch::Client;
 use aws_sdk_cloudwatch::primitives::DateTime;
 use aws_sdk_cloudwatch::types::{Dimension, MetricDatum, StandardUnit, StatisticSet};
 
-use super::AwsError;
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+
 use super::service::{Access, Service};
+use super::{AwsError, Kind};
+use crate::model::Digest;
 
 /// Data in a call. Source: API_PutMetricData.
 const MAX_DATA: usize = 1000;
+
+/// Characters of a dimension's value. Source: API_Dimension.
+const MAX_VALUE: usize = 1024;
+
+/// The largest number, of either sign. Source: API_MetricDatum.
+const MAX_NUMBER: f64 = 2.348_542_582_773_833_4e108; // 2^360
+
+/// What an encoded value begins with, as an encoded log stream's name does; and one
+/// that had to be cut.
+const ENCODED: &str = "%-";
+const CUT: &str = "%~";
+
+/// What is encoded of a value that is encoded.
+const ODD: &AsciiSet = &CONTROLS.add(b'%').add(b':').add(b' ');
 
 /// One metric of one tenant, aggregated since the last flush. Unit: Count.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,6 +46,21 @@ pub struct Datum {
     pub sum: f64,
     /// See `minimum`.
     pub samples: f64,
+}
+
+impl Datum {
+    /// Whether CloudWatch takes these numbers: it refuses all data of a call for one
+    /// that is none, or too large.
+    pub fn is_sound(&self) -> bool {
+        let numbers = [self.minimum, self.maximum, self.sum, self.samples];
+        numbers.iter().all(|number| number.abs() <= MAX_NUMBER) && self.minimum <= self.maximum && self.samples > 0.0
+    }
+}
+
+/// Whether CloudWatch refused what a call held: the same data will never be taken. All
+/// other failures say nothing about them.
+pub fn refuses_data(error: &AwsError) -> bool {
+    matches!(error.kind, Kind::Other | Kind::TooLarge) && !error.effect_unknown
 }
 
 /// PutMetricData. `Clone` is cheap.
@@ -71,11 +104,33 @@ fn metric(datum: &Datum, now: DateTime) -> MetricDatum {
         .build();
     MetricDatum::builder()
         .metric_name(&datum.name)
-        .dimensions(Dimension::builder().name("Tenant").value(&datum.tenant).build())
+        .dimensions(Dimension::builder().name("Tenant").value(dimension(&datum.tenant)).build())
         .unit(StandardUnit::Count)
         .timestamp(now)
         .statistic_values(values)
         .build()
+}
+
+/// A tenant as a dimension's value: as it is, where CloudWatch takes it (US-ASCII without
+/// control characters, not only white space, no colon at the beginning); else `%-` and
+/// the name with what is odd percent-encoded, which can be undone. A name that begins
+/// like an encoded one is encoded, so that no two tenants share a value.
+fn dimension(tenant: &str) -> Cow<'_, str> {
+    let plain = tenant.bytes().all(|byte| (b' '..=b'~').contains(&byte))
+        && !tenant.trim().is_empty()
+        && !tenant.starts_with([':', '%'])
+        && tenant.len() <= MAX_VALUE;
+    if plain {
+        return Cow::Borrowed(tenant);
+    }
+    let encoded = format!("{ENCODED}{}", utf8_percent_encode(tenant, ODD));
+    if encoded.len() <= MAX_VALUE {
+        return Cow::Owned(encoded);
+    }
+    let digest = Digest::of(tenant.as_bytes()).to_string();
+    let room = MAX_VALUE.saturating_sub(CUT.len() + 1 + digest.len());
+    let beginning: String = encoded.chars().skip(ENCODED.len()).take(room).collect();
+    Cow::Owned(format!("{CUT}{beginning}~{digest}"))
 }
 
 #[cfg(test)]

@@ -32,6 +32,6 @@ pub use clients::{Aws, ConnectError, Options};
 pub use dynamodb::{Attribute, Item, Table};
 pub use error::{AwsError, Kind};
 pub use logs::{Logs, RejectedRanges};
-pub use metrics::{Datum, MetricsClient};
+pub use metrics::{Datum, MetricsClient, refuses_data};
 pub use s3::{Body, Copy, Download, Listed, Page, PartUpload, Put, S3, Stored, Which, Whole};
 pub use sqs::{Extended, Outgoing, Queue, Received};

@@ -168,7 +168,10 @@ impl Session {
     async fn fetch(&self) -> Result<Credentials, AwsError> {
         match &self.source {
             Source::Own(None) => Err(no_credentials(&CredentialsError::not_loaded_no_source())),
-            Source::Own(Some(own)) => own.provide_credentials().await.map_err(|error| no_credentials(&error)),
+            Source::Own(Some(own)) => {
+                let found = own.provide_credentials().await.map_err(|error| no_credentials(&error))?;
+                presentable(found).ok_or_else(unpresentable)
+            }
             Source::NoCentralRole => Err(no_central_role()),
             Source::Central(hop) => hop.assume(None).await,
             Source::Tenant { hop, central, external_id } => {
@@ -225,6 +228,28 @@ impl ProvideCredentials for Session {
 fn no_credentials(error: &CredentialsError) -> AwsError {
     let call = Call { operation: "credentials", region: "" };
     call.error("the processor", Kind::Denied, Some(NO_CREDENTIALS.to_owned()), words(error), false)
+}
+
+/// Credentials that can stand in a header, which signing takes for granted: without
+/// white space at their ends, as files and hand-made answers have it. None: they can't.
+fn presentable(found: Credentials) -> Option<Credentials> {
+    let is_word = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
+    let (id, secret) = (found.access_key_id().trim(), found.secret_access_key().trim());
+    let token = found.session_token().map(str::trim).filter(|token| !token.is_empty());
+    if ![Some(id), Some(secret), token].into_iter().flatten().all(is_word) {
+        return None;
+    }
+    let as_found = (found.access_key_id(), found.secret_access_key(), found.session_token());
+    if (id, secret, token) == as_found {
+        return Some(found);
+    }
+    Some(Credentials::new(id, secret, token.map(str::to_owned), found.expiry(), "trimmed"))
+}
+
+fn unpresentable() -> AwsError {
+    let call = Call { operation: "credentials", region: "" };
+    let message = "what was found is empty, or holds white space or other characters that no key has (it is not shown)";
+    call.error("the processor", Kind::Denied, Some(NO_CREDENTIALS.to_owned()), message, false)
 }
 
 fn no_central_role() -> AwsError {

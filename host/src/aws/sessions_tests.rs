@@ -257,3 +257,21 @@ async fn without_a_central_role_the_setting_is_named() {
     assert!(error.to_string().contains("CENTRAL_LOG_DISTRIBUTION_ROLE_ARN is not set; set it to"), "{error}");
     assert!(server.of("AssumeRole").is_empty());
 }
+
+/// Keys of a profile, a container or a token's exchange, as a hand-made file has them.
+#[test]
+fn credentials_lose_white_space_at_their_ends_and_others_are_refused() {
+    let given = |id: &str, secret: &str, token: Option<&str>| {
+        let found = presentable(Credentials::new(id, secret, token.map(str::to_owned), None, "test"))?;
+        let token = found.session_token().map(str::to_owned);
+        Some((found.access_key_id().to_owned(), found.secret_access_key().to_owned(), token))
+    };
+    let good = |token: Option<&str>| Some(("id".to_owned(), "secret".to_owned(), token.map(str::to_owned)));
+    assert_eq!(given("id", "secret", Some("token")), good(Some("token")));
+    assert_eq!(given("id\n", " secret\r\n", Some("token\n")), good(Some("token")));
+    assert_eq!(given("id", "secret", Some("\n")), good(None));
+    for (id, secret, token) in [("i d", "s", None), ("", "s", None), ("id", "\n", None), ("id", "s", Some("t\nt"))] {
+        assert_eq!(given(id, secret, token), None);
+    }
+    assert_eq!(given("id", "s\u{fc}", None), None);
+}

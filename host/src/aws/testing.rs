@@ -152,6 +152,7 @@ pub(super) fn options() -> Options {
         attempts: 3,
         request_timeout: Duration::from_secs(60),
         central_role: Some(CENTRAL.into()),
+        keys: None,
     }
 }
 

@@ -85,6 +85,10 @@ pub(super) struct PrecompileArguments {
 pub(super) struct CheckArguments {
     #[command(flatten)]
     pub(super) which: TenantArguments,
+    /// For this mode alone: settings that it doesn't use only warn. Else EXECUTION_MODE
+    /// decides; without either, every setting counts
+    #[arg(long, value_name = "MODE")]
+    pub(super) mode: Option<String>,
     /// Say it as JSON
     #[arg(long)]
     pub(super) json: bool,

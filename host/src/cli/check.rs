@@ -9,12 +9,12 @@ use serde::Serialize;
 
 use super::Exit;
 use super::arguments::CheckArguments;
-use super::modes::{Fatal, NO_QUEUE, fatal};
+use super::modes::{self, Fatal, NO_QUEUE, fatal};
 use super::operator::{self, Named, Tenants, Told, who};
 use crate::aws::Aws;
 use crate::model::{Destination, OnError, Plugin};
 use crate::plugin::Loader;
-use crate::settings::{AwsSettings, DeadLetterPlace, SettingsError};
+use crate::settings::{AwsSettings, DeadLetterPlace, Mode, Purpose, SettingsError};
 
 /// Roles, or components, that are looked at at once.
 const AT_ONCE: usize = 8;
@@ -69,8 +69,9 @@ impl Findings {
 
 pub(super) async fn check(arguments: &CheckArguments) -> Result<Exit, Fatal> {
     let mut findings = Findings::default();
-    let exit = match Told::all() {
-        Ok(told) => look(arguments, told, &mut findings).await?,
+    let mode = modes::mode(arguments.mode.as_deref())?;
+    let exit = match Told::of(mode.map_or(Purpose::AnyMode, Purpose::Mode)) {
+        Ok(told) => look(arguments, told, mode, &mut findings).await?,
         Err(error) => {
             settings(&error, &mut findings);
             Exit::Configuration
@@ -92,7 +93,12 @@ fn settings(error: &SettingsError, findings: &mut Findings) {
 }
 
 /// Looks at everything that settings which can be used lead to.
-async fn look(arguments: &CheckArguments, mut told: Told, findings: &mut Findings) -> Result<Exit, Fatal> {
+async fn look(
+    arguments: &CheckArguments,
+    mut told: Told,
+    mode: Option<Mode>,
+    findings: &mut Findings,
+) -> Result<Exit, Fatal> {
     let from_table = arguments.which.tenants.is_none();
     let mut aws = if from_table { Some(told.connect().await?) } else { None };
     for warning in std::mem::take(&mut told.warnings) {
@@ -115,7 +121,7 @@ async fn look(arguments: &CheckArguments, mut told: Told, findings: &mut Finding
         roles(aws, &tenants, findings).await;
     }
     if from_table {
-        lost(&told.aws, &named, findings);
+        lost(&told.aws, mode, &named, findings);
     }
     components(&told, aws.as_ref(), named, findings).await?;
     Ok(if findings.problems.is_empty() { Exit::Done } else { Exit::Failed })
@@ -159,11 +165,11 @@ async fn roles(aws: &Aws, tenants: &Tenants, findings: &mut Findings) {
 }
 
 /// What would be dropped, or done again.
-fn lost(aws: &AwsSettings, named: &[(Arc<Plugin>, String)], findings: &mut Findings) {
+fn lost(aws: &AwsSettings, mode: Option<Mode>, named: &[(Arc<Plugin>, String)], findings: &mut Findings) {
     if let Some(warning) = aws.dead_letter.warning() {
         findings.warning("DEAD_LETTER", warning);
     }
-    if aws.queue_url.is_none() && matches!(aws.execution_mode.as_deref(), None | Some("lambda")) {
+    if aws.queue_url.is_none() && matches!(mode, None | Some(Mode::Lambda)) {
         findings.warning("SQS_QUEUE_URL", NO_QUEUE);
     }
     if matches!(aws.dead_letter, DeadLetterPlace::Unset | DeadLetterPlace::None) {
@@ -193,6 +199,8 @@ async fn components(
     let mut options = told.loader_options(aws);
     // Nothing is taken from the cache, nor left there.
     options.cache.folder = None;
+    // Whoever made the settings asks what is wrong with them.
+    options.guest_words = true;
     let (engine, options) = (&told.engine()?, &options);
     let named = operator::once(named, Plugin::clone);
     findings.looked_at.components = named.len();

@@ -8,7 +8,7 @@ use std::time::Instant;
 use super::Exit;
 use super::arguments::LocalArguments;
 use super::console::Console;
-use super::plan::{self, Reach};
+use super::plan::{self, Reach, Words};
 use super::variable;
 use crate::guest::Precompiled;
 use crate::intake::local::{Output, Run};
@@ -120,7 +120,8 @@ fn inputs(arguments: &LocalArguments, default_guest: Precompiled<'_>, machine: M
     let report = arguments.report.as_deref().map_or(Ok(()), report_place);
     let report = report.map_err(|problem| problems.push(problem)).ok();
     let guests = settings.as_ref().and_then(|(settings, _)| {
-        let loaded = plan::load(&arguments.plugin, default_guest, settings, settings.max_concurrent_objects);
+        let loaded =
+            plan::load(&arguments.plugin, default_guest, settings, settings.max_concurrent_objects, Words::Shown);
         loaded.map_err(|problem| problems.push(problem)).ok()
     });
     match (settings, tenants, walk.zip(apart).zip(report), guests) {

@@ -3,35 +3,22 @@
 use std::future::Future;
 use std::io::Write;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::arguments::ModeArguments;
-use super::plan::{self, Guests, Reach};
+use super::plan::{self, Guests, Reach, Words};
 use super::{Exit, arenas, variable};
 use crate::aws::{Aws, Options};
 use crate::delivery::dead_letter::DeadLetterStore;
 use crate::guest::Precompiled;
 use crate::intake::message::{Bounds, Control, Parts, Processor};
 use crate::intake::{lambda, manual, scan, sqs};
-use crate::settings::{AwsSettings, DeadLetterPlace, Machine, Settings, lambda_environment};
+use crate::settings::{AwsSettings, DeadLetterPlace, Machine, Mode, Purpose, Settings, lambda_environment};
 use crate::telemetry::{self, Health, Metrics};
 use crate::tenant::{PluginRules, TableDirectory};
 
-/// Where messages come from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Mode {
-    Lambda,
-    Sqs,
-    Manual,
-    Scan,
-}
-
-impl Mode {
-    fn parse(text: &str) -> Option<Self> {
-        const NAMES: [(&str, Mode); 4] =
-            [("lambda", Mode::Lambda), ("sqs", Mode::Sqs), ("manual", Mode::Manual), ("scan", Mode::Scan)];
-        NAMES.iter().find(|(name, _)| *name == text).map(|(_, mode)| *mode)
-    }
-}
+/// For manual mode's metrics: its work is done, and CloudWatch may hang.
+const LAST_FLUSH: Duration = Duration::from_secs(5);
 
 /// Why the process ends early.
 pub(super) struct Fatal {
@@ -58,19 +45,18 @@ pub(super) fn run(arguments: &ModeArguments, default_guest: Precompiled<'_>) -> 
 fn prepared(arguments: &ModeArguments, default_guest: Precompiled<'_>) -> Result<(), Fatal> {
     let machine = Machine::here(variable);
     arenas::limit(machine.cores);
-    let read = Settings::for_aws(&variable, machine);
-    let level = read.as_ref().map_or(crate::settings::LogLevel::Info, |(settings, ..)| settings.log_level);
-    telemetry::init(level);
-    // The command line wins; the mode is judged before anything else.
-    let asked = arguments.mode.clone().or_else(|| variable("EXECUTION_MODE").filter(|mode| !mode.is_empty()));
-    let mode = mode(asked.as_deref())?;
-    let (settings, aws, warnings) = read.map_err(|error| fatal(Exit::Configuration, error.to_string()))?;
+    let (level, format) = Settings::logging(&variable);
+    telemetry::init(level, format);
+    // The mode is judged before anything else: it decides what of the settings counts.
+    let mode = mode(arguments.mode.as_deref())?.unwrap_or(Mode::Lambda);
+    let (settings, aws, warnings) = Settings::for_aws(&variable, machine, Purpose::Mode(mode))
+        .map_err(|error| fatal(Exit::Configuration, error.to_string()))?;
     for warning in warnings.into_iter().chain(lost(mode, &aws).map(str::to_owned)) {
         tracing::warn!("{warning}");
     }
     // As many again may have stepped aside.
     let at_once = settings.max_concurrent_objects.saturating_mul(2);
-    let guests = plan::load(&arguments.plugin, default_guest, &settings, at_once)
+    let guests = plan::load(&arguments.plugin, default_guest, &settings, at_once, Words::Kept)
         .map_err(|problem| fatal(Exit::Configuration, problem))?;
     if let Some(odd) = &guests.odd {
         tracing::warn!("{odd}");
@@ -88,16 +74,16 @@ fn prepared(arguments: &ModeArguments, default_guest: Precompiled<'_>) -> Result
     done
 }
 
-fn mode(asked: Option<&str>) -> Result<Mode, Fatal> {
-    match asked {
-        None => Ok(Mode::Lambda),
-        Some(name) => Mode::parse(name).ok_or_else(|| {
-            fatal(
-                Exit::Usage,
-                format!("unknown mode {name:?}: --mode (or EXECUTION_MODE) is lambda, sqs, manual or scan"),
-            )
-        }),
-    }
+/// The mode that was asked for: by the command line, else by EXECUTION_MODE.
+pub(super) fn mode(asked: Option<&str>) -> Result<Option<Mode>, Fatal> {
+    let from_environment = || variable("EXECUTION_MODE").map(|mode| mode.trim().to_owned());
+    let asked = asked.map(str::to_owned).or_else(from_environment).filter(|mode| !mode.is_empty());
+    let Some(name) = asked else { return Ok(None) };
+    let unknown = || {
+        let problem = format!("unknown mode {name:?}: --mode (or EXECUTION_MODE) is lambda, sqs, manual or scan");
+        fatal(Exit::Usage, problem)
+    };
+    Mode::parse(&name).map(Some).ok_or_else(unknown)
 }
 
 /// What is lost, or done again, with these settings: a sentence each.
@@ -142,11 +128,12 @@ async fn work(
     let (metrics, health) = (Metrics::new(), Health::default());
     let rules = PluginRules { limits: settings.plugin.limits.clone(), folder: None };
     let table = aws.table(&aws_settings.tenant_table);
-    let directory = TableDirectory::new(table, aws_settings.tenant_cache, rules, metrics.clone());
+    let directory = TableDirectory::new(table, aws_settings.tenant_cache, rules, metrics.clone(), health.clone());
     let reach = Reach::Aws { s3: aws.components(), lambda: mode == Mode::Lambda };
     let plans = plan::plans(guests, &settings.plugin, reach, machine, metrics.clone());
     if matches!(mode, Mode::Sqs | Mode::Scan) {
         tokio::spawn(plans.clone().warm());
+        tokio::spawn(directory.clone().keep_asking());
     }
     let queue = aws_settings.queue_url.as_deref().map(|url| aws.queue(url));
     let processor = Arc::new(Processor::new(Parts {
@@ -163,7 +150,9 @@ async fn work(
     if let (Mode::Sqs | Mode::Scan, Some(address)) = (mode, aws_settings.http_addr) {
         match telemetry::serve(address, metrics, health).await {
             Ok(bound) => tracing::info!(address = %bound, "serving /metrics, /healthz, /readyz"),
-            Err(problem) if variable("HTTP_ADDR").is_some() => return Err(fatal(Exit::Configuration, problem)),
+            Err(problem) if variable("HTTP_ADDR").is_some_and(|address| !address.trim().is_empty()) => {
+                return Err(fatal(Exit::Configuration, problem));
+            }
             // The default's port may be taken where the reference, which has none, works well.
             Err(problem) => tracing::warn!(error = problem, "no /metrics, /healthz, /readyz"),
         }
@@ -172,7 +161,7 @@ async fn work(
         Mode::Lambda => lambda::run(processor, aws.metrics()).await.map_err(|problem| fatal(Exit::Failed, problem)),
         Mode::Manual => {
             let done = manual::run(&processor, body.unwrap_or_default(), &stop_at_end()).await;
-            processor.metrics().flush(&aws.metrics()).await;
+            processor.metrics().flush_within(&aws.metrics(), LAST_FLUSH).await;
             done.map_err(|problem| fatal(Exit::Failed, problem))
         }
         Mode::Sqs => {
@@ -205,6 +194,7 @@ pub(super) fn options(settings: &AwsSettings) -> Options {
         attempts: settings.attempts,
         request_timeout: settings.request_timeout,
         central_role: settings.central_role.clone(),
+        keys: settings.keys.clone(),
     }
 }
 

@@ -15,7 +15,7 @@ use crate::aws::{Aws, AwsError};
 use crate::guest::Engine;
 use crate::model::{AllowedSource, ComponentRef, Delivery, Plugin};
 use crate::plugin::LoaderOptions;
-use crate::settings::{AwsSettings, Machine, PluginSettings, Settings, SettingsError};
+use crate::settings::{AwsSettings, Machine, PluginSettings, Purpose, Settings, SettingsError};
 use crate::tenant::{FileDirectory, Found, Lookup, PluginRules, TenantFileError, of_table};
 
 /// Instances at once: one starts to be looked at, and one for whatever comes beside.
@@ -62,13 +62,13 @@ pub(super) struct Told {
 }
 
 impl Told {
-    /// Of a command that can't go on without.
+    /// Of a command that can't go on without, and works in no mode.
     pub(super) fn read() -> Result<Self, Fatal> {
-        Self::all().map_err(|error| fatal(Exit::Configuration, error.to_string()))
+        Self::of(Purpose::NoMode).map_err(|error| fatal(Exit::Configuration, error.to_string()))
     }
 
-    pub(super) fn all() -> Result<Self, SettingsError> {
-        let (settings, aws, warnings) = Settings::for_aws(&variable, Machine::here(variable))?;
+    pub(super) fn of(purpose: Purpose) -> Result<Self, SettingsError> {
+        let (settings, aws, warnings) = Settings::for_aws(&variable, Machine::here(variable), purpose)?;
         Ok(Self { settings, aws, warnings })
     }
 

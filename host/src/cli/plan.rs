@@ -25,6 +25,15 @@ pub(super) struct Guests {
     pub(super) odd: Option<String>,
 }
 
+/// Who reads what a component says about its settings, which may quote them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Words {
+    /// The person who gave them.
+    Shown,
+    /// Whoever may read the log.
+    Kept,
+}
+
 /// Loads them, for `at_once` deliveries at work.
 ///
 /// # Errors
@@ -34,6 +43,7 @@ pub(super) fn load(
     default_guest: Precompiled<'_>,
     settings: &Settings,
     at_once: usize,
+    words: Words,
 ) -> Result<Guests, String> {
     let tenant_limits = settings.plugin.limits.clone();
     let default_limits = tenant_limits.clone().for_default_guest(settings.max_line_bytes);
@@ -51,7 +61,7 @@ pub(super) fn load(
     });
     let command_line = arguments.plugin.as_deref().map(|path| plugin(&engine, path, tenant_limits)).transpose()?;
     if let Some(component) = &command_line {
-        check_settings(component, &arguments.plugin_settings)?;
+        check_settings(component, &arguments.plugin_settings, words)?;
     }
     let command_line = command_line.map(|component| TenantGuest {
         component,
@@ -97,14 +107,16 @@ pub(super) fn plans(
 }
 
 fn options(settings: &PluginSettings, reach: Reach) -> LoaderOptions {
-    let (s3, lambda) = match reach {
-        Reach::Local => (None, false),
-        Reach::Aws { s3, lambda } => (Some(s3), lambda),
+    let (s3, lambda, guest_words) = match reach {
+        // A person looks on.
+        Reach::Local => (None, false, true),
+        Reach::Aws { s3, lambda } => (Some(s3), lambda, false),
     };
     let compiled = settings.compiled.clone().zip(s3.clone());
     LoaderOptions {
         compiled: compiled.map(|((bucket, prefix), s3)| CompiledPlace { s3, bucket, prefix }),
         compile_at_most: lambda.then_some(LAMBDA_COMPILES),
+        guest_words,
         ..loader_options(settings, s3)
     }
 }
@@ -123,6 +135,7 @@ pub(super) fn loader_options(settings: &PluginSettings, s3: Option<S3>) -> Loade
         compiled: None,
         compile_at_most: None,
         loaded_bytes,
+        guest_words: false,
     }
 }
 
@@ -132,15 +145,21 @@ fn plugin(engine: &Engine, path: &Path, limits: Limits) -> Result<Component, Str
     engine.load(&path.display().to_string(), &bytes, limits).map_err(|error| named(&error))
 }
 
-fn check_settings(tenant: &Component, settings: &[(String, String)]) -> Result<(), String> {
+fn check_settings(tenant: &Component, settings: &[(String, String)], words: Words) -> Result<(), String> {
     if tenant.exports().settings_check.is_none() {
         return Ok(());
     }
     let checked =
         Instance::start(tenant, &Surroundings::none()).and_then(|mut instance| instance.check_settings(settings));
-    match checked {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(text)) => Err(format!("--plugin-setting: the component refuses its settings: {text}")),
-        Err(error) => Err(format!("--plugin {}: {error}", tenant.name())),
+    match (checked, words) {
+        (Ok(Ok(())), _) => Ok(()),
+        (Ok(Err(text)), Words::Shown) => Err(format!("--plugin-setting: the component refuses its settings: {text}")),
+        (Ok(Err(_)), Words::Kept) => {
+            Err("--plugin-setting: the component refuses its settings; `log-processor local` \
+                                          with the same flags shows why, in its own words"
+                .to_owned())
+        }
+        (Err(error), Words::Shown) => Err(format!("--plugin {}: {error}", tenant.name())),
+        (Err(error), Words::Kept) => Err(format!("--plugin {}: {}", tenant.name(), error.without_words())),
     }
 }

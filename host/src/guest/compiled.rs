@@ -66,7 +66,10 @@ pub enum Unfit {
     /// It can't be run as what it says that it is.
     #[error(transparent)]
     Refused(#[from] LoadError),
-    /// It refuses its settings, in its own words, or its check of them failed.
+    /// It refuses its settings, in its own words, which may quote them.
+    #[error("{0}")]
+    SettingsRefused(String),
+    /// Its check of its settings failed.
     #[error("{0}")]
     Settings(String),
     /// Nothing that it did: the host can't run it now.
@@ -166,7 +169,7 @@ impl Component {
     pub fn check(&self, settings: &[(String, String)]) -> Result<(), Unfit> {
         let mut instance = Instance::start(self, &Surroundings::none()).map_err(|error| {
             if error.is_guests_fault() {
-                Unfit::Refused(LoadError::Start(error.to_string()))
+                Unfit::Refused(LoadError::Start(error.without_words()))
             } else {
                 Unfit::NotNow(error)
             }
@@ -176,8 +179,10 @@ impl Component {
             return Ok(());
         }
         match instance.check_settings(settings) {
-            Ok(answer) => answer.map_err(Unfit::Settings),
-            Err(error) if error.is_guests_fault() => Err(Unfit::Settings(format!("its check of them failed: {error}"))),
+            Ok(answer) => answer.map_err(Unfit::SettingsRefused),
+            Err(error) if error.is_guests_fault() => {
+                Err(Unfit::Settings(format!("its check of them failed: {}", error.without_words())))
+            }
             Err(error) => Err(Unfit::NotNow(error)),
         }
     }

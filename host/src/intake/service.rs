@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 
 use super::message::Processor;
 use crate::aws::MetricsClient;
@@ -11,11 +11,34 @@ use crate::aws::MetricsClient;
 /// Between metrics.
 const FLUSH_EVERY: Duration = Duration::from_secs(60);
 
-/// Sends the metrics each minute.
-pub(super) async fn flush_each_minute(processor: Arc<Processor>, metrics: MetricsClient) {
-    loop {
-        tokio::time::sleep(FLUSH_EVERY).await;
-        processor.metrics().flush(&metrics).await;
+/// For the last of them: the process has little time left, and CloudWatch may hang.
+const LAST_FLUSH: Duration = Duration::from_secs(2);
+
+/// The metrics, sent each minute, and once more at the end.
+pub(super) struct Flushing {
+    processor: Arc<Processor>,
+    client: MetricsClient,
+    each_minute: JoinHandle<()>,
+}
+
+impl Flushing {
+    pub(super) fn start(processor: &Arc<Processor>, client: MetricsClient) -> Self {
+        let (each, to) = (Arc::clone(processor), client.clone());
+        let each_minute = tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(FLUSH_EVERY).await;
+                each.metrics().flush(&to).await;
+            }
+        });
+        Self { processor: Arc::clone(processor), client, each_minute }
+    }
+
+    /// Sends what the last minute brought, within the time that there is.
+    pub(super) async fn end(self) {
+        self.each_minute.abort();
+        // What it was about to send goes back first.
+        let _ = self.each_minute.await;
+        self.processor.metrics().flush_within(&self.client, LAST_FLUSH).await;
     }
 }
 

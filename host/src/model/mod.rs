@@ -1,10 +1,12 @@
 //! The words that every stage shares: what an object is, where it comes from,
 //! what is delivered, and what became of each line. No stage lives here.
 //!
+//! - `keys`: AWS credentials that were given as texts.
 //! - `plugin`: what is said about a component.
 //! - `rest`: who keeps failing is left alone for a while.
 //! - `timestamps`: how numbers are read as times.
 
+mod keys;
 mod plugin;
 mod rest;
 mod timestamps;
@@ -17,6 +19,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio_util::sync::CancellationToken;
 
+pub use keys::AwsKeys;
 pub use plugin::{AllowedSource, ComponentRef, Digest, Limits, NoDigest, OnError, Plugin, Plugins};
 pub use rest::Rest;
 pub use timestamps::TimestampNumbers;

@@ -12,21 +12,28 @@ use crate::pipeline::{ComponentRun, blocking, parse_key};
 /// Why a key can't be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
-    /// It never can.
-    #[error("{0}")]
-    Rejected(String),
+    /// It never can, in the words of who reads it, which are for the dead letter.
+    #[error("{text}")]
+    Rejected {
+        /// The words.
+        text: String,
+        /// The log may have them too: they are this program's own, or the operator wants
+        /// to hear who said them.
+        for_the_log: bool,
+    },
     /// To be tried again.
     #[error("{0}")]
     Failed(PlanError),
 }
 
 impl KeyError {
-    fn of(error: GuestError, who: &str) -> Self {
+    fn of(error: GuestError, who: &str, for_the_log: bool) -> Self {
+        let words = if for_the_log { error.to_string() } else { error.without_words() };
         match error {
-            GuestError::Rejected { text, .. } => Self::Rejected(text),
+            GuestError::Rejected { text, .. } => Self::Rejected { text, for_the_log },
             error => Self::Failed(PlanError {
                 name: error.name(),
-                text: format!("{who}{error}"),
+                text: format!("{who}{words}"),
                 wait: Duration::ZERO,
                 component: None,
             }),
@@ -50,7 +57,7 @@ impl Plans {
 impl Inner {
     async fn default_guests(&self, object: &ObjectId, now: i64) -> Result<Origin, KeyError> {
         let (origin, _) = self.parse(&self.default, object, now).await;
-        origin.map_err(|error| KeyError::of(error, ""))
+        origin.map_err(|error| KeyError::of(error, "", true))
     }
 
     /// What a component makes of a key, and what that took.
@@ -84,8 +91,10 @@ impl Inner {
                 self.metrics.component(Place::KEYS, &run);
                 match origin {
                     Ok(origin) => return Ok(origin),
-                    Err(error) if !error.is_guests_fault() => return Err(KeyError::of(error, "KEY_PARSER: ")),
-                    Err(error) => KeyError::of(error, "KEY_PARSER: "),
+                    Err(error) if !error.is_guests_fault() => {
+                        return Err(KeyError::of(error, "KEY_PARSER: ", plugin.logs_to_operator));
+                    }
+                    Err(error) => KeyError::of(error, "KEY_PARSER: ", plugin.logs_to_operator),
                 }
             }
         };

@@ -37,6 +37,10 @@ pub struct LoaderOptions {
     pub compile_at_most: Option<u64>,
     /// PLUGIN_LOADED_BYTES: machine code in memory, of all components together.
     pub loaded_bytes: u64,
+    /// What a component says about its settings is shown to whoever made them, and has
+    /// asked: `check`, `local`. Else, since it may quote them, only where its item says
+    /// `log: operator`: what failed here ends in the processor's log.
+    pub guest_words: bool,
 }
 
 /// What a loader did so far, and what it holds.
@@ -294,15 +298,19 @@ impl Inner {
     async fn check(self: &Arc<Self>, component: Component, plugin: &Plugin) -> Result<(), LoadFailed> {
         let turn = self.turns.of(0).await;
         let (settings, name) = (Arc::clone(&plugin.settings), plugin.component.clone());
+        let guest_words = self.options.guest_words || plugin.logs_to_operator;
         blocking(&plugin.component, move || {
             let _turn = turn;
+            let refused = |why: &str| {
+                let text = format!("it refuses its settings: {why}; correct `settings` in the delivery's item");
+                LoadFailed::new("component-settings", &name, text)
+            };
             component.check(&settings).map_err(|unfit| match unfit {
                 Unfit::Refused(error) => LoadFailed::new("component-refused", &name, error),
-                Unfit::Settings(words) => {
-                    let text = format!("it refuses its settings: {words}; correct `settings` in the delivery's item");
-                    LoadFailed::new("component-settings", &name, text)
-                }
-                Unfit::NotNow(error) => LoadFailed::new(error.name(), &name, error),
+                Unfit::Settings(why) => refused(&why),
+                Unfit::SettingsRefused(words) if guest_words => refused(&words),
+                Unfit::SettingsRefused(_) => refused("`log-processor check` shows why, in its own words"),
+                Unfit::NotNow(error) => LoadFailed::new(error.name(), &name, error.without_words()),
             })
         })
         .await

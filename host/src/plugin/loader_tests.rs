@@ -83,7 +83,7 @@ async fn settings_are_checked_once_for_each_of_settings_and_limits() {
     let settings = Arc::new(vec![("name".to_owned(), "value".to_owned())]);
     let refused = Plugin { settings, ..fine.clone() };
     for _ in 0..2 {
-        fails(loader.load(&refused).await, &refused, "component-settings", &["go away!", "`settings`"]);
+        fails(loader.load(&refused).await, &refused, "component-settings", &["it refuses", "`settings`"]);
     }
     assert!(!loader.0.checked.contains_key(&refused), "a failure isn't remembered");
     let mut hungry = fine.clone();
@@ -94,6 +94,22 @@ async fn settings_are_checked_once_for_each_of_settings_and_limits() {
     loader.load(&fine).await.unwrap();
     let waits = tokio::time::timeout(Duration::from_millis(300), loader.load(&refused));
     assert!(waits.await.is_err());
+}
+
+/// They may quote the settings, and what is said here ends in the log.
+#[tokio::test]
+async fn a_component_s_words_about_its_settings_are_for_who_made_them() {
+    let files = Files::new();
+    let settings = Arc::new(vec![("token".to_owned(), "go away!".to_owned())]);
+    let refused = Plugin { settings, ..files.plugin(&settings_check(None)) };
+    let heard = Plugin { logs_to_operator: true, ..refused.clone() };
+    let loader = files.loader();
+    let failed = loader.load(&refused).await.err().unwrap();
+    assert!(!format!("{failed} {failed:?}").contains("go away!"), "{failed}");
+    fails(loader.load(&refused).await, &refused, "component-settings", &["log-processor check"]);
+    fails(loader.load(&heard).await, &heard, "component-settings", &["go away!"]);
+    let shown = Loader::new(engine(), LoaderOptions { guest_words: true, ..files.options() });
+    fails(shown.load(&refused).await, &refused, "component-settings", &["go away!"]);
 }
 
 #[tokio::test]

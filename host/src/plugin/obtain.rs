@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 
 use tokio::sync::OwnedSemaphorePermit;
 
+use super::cache::most_compiled;
 use super::failed::LoadFailed;
 use super::loader::{Inner, Loaded, Turns, blocking};
 use crate::guest::Seal;
@@ -30,11 +31,13 @@ impl NotPublished {
 impl Inner {
     pub(super) async fn obtain(self: &Arc<Self>, plugin: &Plugin, sha256: Digest) -> Result<Loaded, LoadFailed> {
         let component = &plugin.component;
-        if let Some(loaded) = self.from_disk(component, sha256).await? {
+        // Read into memory before anything vouches for it.
+        let most_compiled = most_compiled(plugin.limits.component_bytes).min(self.options.loaded_bytes);
+        if let Some(loaded) = self.from_disk(component, sha256, most_compiled).await? {
             self.counts.disk.fetch_add(1, Ordering::Relaxed);
             return Ok(loaded);
         }
-        let unpublished = match self.from_published(component, sha256).await? {
+        let unpublished = match self.from_published(component, sha256, most_compiled).await? {
             Ok(loaded) => {
                 self.counts.published.fetch_add(1, Ordering::Relaxed);
                 return Ok(loaded);
@@ -56,10 +59,11 @@ impl Inner {
         self: &Arc<Self>,
         component: &ComponentRef,
         sha256: Digest,
+        most: u64,
     ) -> Result<Option<Loaded>, LoadFailed> {
         let inner = Arc::clone(self);
         blocking(component, move || {
-            let found = inner.cache.compiled(&inner.engine, sha256);
+            let found = inner.cache.compiled(&inner.engine, sha256, most);
             Ok(found.map(|(component, bytes)| Loaded { component, bytes }))
         })
         .await
@@ -70,8 +74,9 @@ impl Inner {
         self: &Arc<Self>,
         component: &ComponentRef,
         sha256: Digest,
+        most: u64,
     ) -> Result<Result<Loaded, NotPublished>, LoadFailed> {
-        let (object, sealed) = match self.read_published(sha256).await {
+        let (object, sealed) = match self.read_published(sha256, most).await {
             Ok(read) => read,
             Err(unpublished) => return Ok(Err(unpublished)),
         };
@@ -92,13 +97,13 @@ impl Inner {
         .await
     }
 
-    async fn read_published(&self, sha256: Digest) -> Result<(ObjectId, Vec<u8>), NotPublished> {
+    async fn read_published(&self, sha256: Digest, most: u64) -> Result<(ObjectId, Vec<u8>), NotPublished> {
         let place = self.options.compiled.as_ref().ok_or_else(|| NotPublished::new("PLUGIN_COMPILED isn't set"))?;
         if self.cache.key().is_none() {
             return Err(NotPublished::new("PLUGIN_COMPILED is of no use without PLUGIN_CACHE_KEY"));
         }
         let object = place.object(self.engine.fingerprint(), sha256);
-        let why = match tokio::time::timeout(self.fetch_time, place.read(&object)).await {
+        let why = match tokio::time::timeout(self.fetch_time, place.read(&object, most)).await {
             Ok(Ok(Some(sealed))) => return Ok((object, sealed)),
             Ok(Ok(None)) => return Err(NotPublished::new(format!("{object} isn't there"))),
             Ok(Err(error)) => error.to_string(),

@@ -195,3 +195,20 @@ async fn what_is_small_never_waits_for_what_is_large() {
     drop(compiling);
     loader.load(&large).await.unwrap();
 }
+
+#[tokio::test]
+async fn what_is_published_is_bounded_before_it_is_read() {
+    let bucket = Bucket::new().await;
+    let mut plugin = bucket.plugin("it.wasm", &component(1));
+    plugin.limits.component_bytes = 4096;
+    let key = bucket.place().object(engine().fingerprint(), plugin.sha256.unwrap()).key;
+    bucket.fake.put_object("b", &key, vec![0; 5 << 20]);
+    let says = ["has 5242880 bytes, and may have 4259840", "component_bytes", "PLUGIN_MAX_COMPONENT_BYTES"];
+    fails(bucket.lambda(Some(KEY)).load(&plugin).await, &plugin, "component-source", &says);
+    // And by what the operator has for machine code.
+    let cache = CacheOptions { folder: None, bytes: 1 << 30, key: Some(KEY.to_vec()) };
+    let (compiled, compile_at_most, loaded_bytes) = (Some(bucket.place()), Some(0), 1 << 20);
+    let options = LoaderOptions { cache, compiled, compile_at_most, loaded_bytes, ..bucket.options() };
+    let says = ["may have 1048576", "PLUGIN_LOADED_BYTES"];
+    fails(Loader::new(engine(), options).load(&plugin).await, &plugin, "component-source", &says);
+}

@@ -24,11 +24,11 @@ impl CompiledPlace {
         ObjectId { bucket: self.bucket.clone(), key: format!("{}{fingerprint}/{sha256}.cwasm", self.prefix) }
     }
 
-    /// What lies there; none: nothing.
-    pub(super) async fn read(&self, object: &ObjectId) -> Result<Option<Vec<u8>>, Unread> {
-        match self.s3.get_whole(object, super::cache::MAX_COMPILED_BYTES).await {
+    /// What lies there, of at most `most` bytes; none: nothing.
+    pub(super) async fn read(&self, object: &ObjectId, most: u64) -> Result<Option<Vec<u8>>, Unread> {
+        match self.s3.get_whole(object, most).await {
             Ok(Whole::Bytes(bytes)) => Ok(Some(bytes)),
-            Ok(Whole::TooLarge(bytes)) => Err(Unread::TooLarge(bytes)),
+            Ok(Whole::TooLarge(bytes)) => Err(Unread::TooLarge { bytes, most }),
             Err(error) if super::fetch::is_missing(&error) => Ok(None),
             Err(error) => Err(Unread::Aws(error)),
         }
@@ -44,14 +44,18 @@ impl CompiledPlace {
 #[derive(Debug)]
 pub(super) enum Unread {
     Aws(AwsError),
-    TooLarge(u64),
+    TooLarge { bytes: u64, most: u64 },
 }
 
 impl fmt::Display for Unread {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Aws(error) => error.fmt(f),
-            Self::TooLarge(bytes) => write!(f, "it has {bytes} bytes, more than any compiled component"),
+            Self::TooLarge { bytes, most } => write!(
+                f,
+                "it has {bytes} bytes, and may have {most}: 16 for each of the component's (`component_bytes` in the \
+                 item's limits, PLUGIN_MAX_COMPONENT_BYTES), and no more than PLUGIN_LOADED_BYTES"
+            ),
         }
     }
 }

@@ -11,7 +11,7 @@ fn read_on(pairs: &[(&str, &str)], machine: Machine) -> Result<(Settings, AwsSet
         let found = pairs.iter().find(|(n, _)| *n == name);
         found.map(|(_, v)| (*v).to_owned())
     };
-    Settings::for_aws(&lookup, machine)
+    Settings::for_aws(&lookup, machine, Purpose::AnyMode)
 }
 
 fn read(pairs: &[(&str, &str)]) -> Result<(Settings, AwsSettings, Vec<String>), SettingsError> {
@@ -52,6 +52,8 @@ fn nothing_set_means_the_defaults() {
         dead_letter: DeadLetterPlace::Unset,
         http_addr: Some(([0, 0, 0, 0], 8080).into()),
         execution_mode: None,
+        log_format: LogFormat::Json,
+        keys: None,
     };
     assert_eq!(aws, expected);
     assert_eq!(settings.max_concurrent_objects, 32);
@@ -220,6 +222,111 @@ fn all_problems_come_together() {
     assert!(text.contains(line), "{text}");
 }
 
+/// Each variable, wrong, in each mode: refused where the mode uses it; else warned about
+/// in one line, and what it should have said is left aside.
+#[test]
+fn what_a_mode_does_not_use_is_a_warning() {
+    let never = ["EXECUTION_MODE", "AWS_S3_USE_PATH_STYLE", "PLUGIN_SHADOW_CONTENTS", "LOG_LEVEL"];
+    let wrong = |name: &str| if name == "SCAN_SUFFIXES" { "," } else { "://" };
+    let read = |pairs: &[(&str, &str)], purpose| {
+        let lookup = |name: &str| pairs.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned());
+        Settings::for_aws(&lookup, MACHINE, purpose)
+    };
+    let purposes = Mode::ALL.map(Purpose::Mode).into_iter().chain([Purpose::AnyMode, Purpose::NoMode]);
+    for purpose in purposes {
+        let (usual, usual_aws, _) = read(&[], purpose).unwrap();
+        for variable in VARIABLES.iter().filter(|variable| !never.contains(&variable.name)) {
+            let name = variable.name;
+            let only = mode::ONLY.iter().find(|(only, _)| only.name == name).map(|(_, modes)| *modes);
+            let used = match (only, purpose) {
+                (None, _) | (_, Purpose::AnyMode) => true,
+                (Some(only), Purpose::Mode(mode)) => only.contains(&mode),
+                (Some(_), Purpose::NoMode) => false,
+            };
+            match read(&[(name, wrong(name))], purpose) {
+                Err(error) => assert!(used && error.problems[0].variable == name, "{name} {purpose:?}: {error}"),
+                Ok((settings, aws, warnings)) => {
+                    assert!(!used, "{name} {purpose:?}");
+                    let [warning] = warnings.try_into().unwrap();
+                    let word = match purpose {
+                        Purpose::Mode(mode) => format!("; {} mode doesn't use it", mode.name()),
+                        _ => "; this command doesn't use it".to_owned(),
+                    };
+                    assert!(warning.starts_with(name) && warning.ends_with(&word), "{warning}");
+                    assert!(!warning.contains('\n'), "{warning}");
+                    let suffixes = aws.scan_suffixes.clone();
+                    let http_addr = if name == "HTTP_ADDR" { usual_aws.http_addr } else { aws.http_addr };
+                    assert!(!suffixes.is_empty() || name == "SCAN_SUFFIXES");
+                    let aws = AwsSettings { scan_suffixes: usual_aws.scan_suffixes.clone(), http_addr, ..aws };
+                    assert_eq!((&settings, &aws), (&usual, &usual_aws), "{name}");
+                }
+            }
+        }
+    }
+}
+
+/// The manifests of the reference for scan mode.
+#[test]
+fn a_dummy_of_a_queue_does_not_keep_scan_mode_from_its_bucket() {
+    let pairs = [("SQS_QUEUE_URL", "dummy-sqs-url"), ("SOURCE_BUCKET", "logs-in"), ("MAX_BATCH_SIZE", "1000")];
+    let lookup = |name: &str| pairs.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned());
+    let read = |mode| Settings::for_aws(&lookup, MACHINE, Purpose::Mode(mode));
+    let (_, aws, warnings) = read(Mode::Scan).unwrap();
+    assert_eq!((aws.queue_url, aws.source_bucket.as_deref()), (None, Some("logs-in")));
+    assert!(warnings[0].starts_with("SQS_QUEUE_URL is \"dummy-sqs-url\""), "{warnings:?}");
+    assert!(read(Mode::Manual).is_ok());
+    for mode in [Mode::Sqs, Mode::Lambda] {
+        assert_eq!(read(mode).unwrap_err().problems[0].variable, "SQS_QUEUE_URL");
+    }
+}
+
+/// A file or a secret often ends in a newline; and an environment may hold any bytes.
+#[test]
+fn white_space_at_the_ends_never_matters_and_what_is_no_utf_8_is_refused() {
+    for variable in VARIABLES {
+        let value = match variable.name {
+            "AWS_REGION" | "AWS_DEFAULT_REGION" => "eu-west-1",
+            "TENANT_CONFIG_TABLE" => "tenants",
+            "SQS_QUEUE_URL" => "https://sqs.eu-west-1.amazonaws.com/123456789012/logs",
+            "CENTRAL_LOG_DISTRIBUTION_ROLE_ARN" => "arn:aws:iam::123456789012:role/Central",
+            "DEAD_LETTER" | "PLUGIN_COMPILED" => "s3://dead/x",
+            "SOURCE_BUCKET" => "logs-in",
+            "HTTP_ADDR" => ":1",
+            "PLUGIN_SOURCES" => "file:/components",
+            "PLUGIN_REGISTRY_AUTH" | "PLUGIN_CACHE_DIR" => "/a path",
+            "PLUGIN_CACHE_KEY" => "0123456789abcdef",
+            "LOG_FORMAT" => "reference",
+            "AWS_S3_USE_PATH_STYLE" | "PLUGIN_SHADOW_CONTENTS" => "true",
+            "DEFAULT_PLUGIN" | "KEY_PARSER" => continue,
+            _ => &variable.default_text(),
+        };
+        let name = variable.name;
+        assert_eq!(read(&[(name, &format!(" {value}\n"))]), read(&[(name, value)]), "{name}");
+    }
+    let lossy = ["LOG_LEVEL", "AWS_S3_USE_PATH_STYLE", "PLUGIN_SHADOW_CONTENTS"];
+    for variable in VARIABLES.iter().filter(|variable| !lossy.contains(&variable.name)) {
+        let error = read(&[(variable.name, "0123456789abcdef\u{fffd}")]).expect_err(variable.name);
+        assert_eq!(error.problems.len(), 1, "{error}");
+        assert_eq!((error.problems[0].variable, error.to_string().contains("not UTF-8")), (variable.name, true));
+    }
+}
+
+#[test]
+fn the_log_s_format_is_one_of_two_and_found_whatever_else_is_wrong() {
+    assert_eq!(with("LOG_FORMAT", "Reference").unwrap().log_format, LogFormat::Reference);
+    assert_eq!(with("LOG_FORMAT", "json").unwrap().log_format, LogFormat::Json);
+    refused("LOG_FORMAT", &["text", "logfmt", "reference, json"]);
+    let lookup = |pairs: &'static [(&str, &str)]| {
+        move |name: &str| pairs.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned())
+    };
+    let logging = |pairs| Settings::logging(&lookup(pairs));
+    assert_eq!(
+        logging(&[("LOG_FORMAT", "reference"), ("MAX_BATCH_SIZE", "x")]),
+        (LogLevel::Info, LogFormat::Reference)
+    );
+    assert_eq!(logging(&[("LOG_FORMAT", "x"), ("LOG_LEVEL", "error")]), (LogLevel::Error, LogFormat::Json));
+}
+
 /// What `--help` calls the default is what an unset variable means.
 #[test]
 fn help_names_every_variable_with_a_default_that_parses_to_itself() {
@@ -246,6 +353,7 @@ fn every_variable_that_is_read_is_in_the_table_and_the_other_way_round() {
         asked.borrow_mut().insert(name.to_owned());
         None
     };
-    let _ = Settings::for_aws(&lookup, MACHINE);
-    assert_eq!(asked.into_inner(), VARIABLES.iter().map(|v| v.name.to_owned()).collect());
+    let _ = Settings::for_aws(&lookup, MACHINE, Purpose::AnyMode);
+    let known = VARIABLES.iter().map(|v| v.name).chain(environment::names());
+    assert_eq!(asked.into_inner(), known.map(str::to_owned).collect());
 }

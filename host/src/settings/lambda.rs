@@ -22,6 +22,16 @@ pub fn lambda_environment(lookup: &dyn Fn(&str) -> Option<String>) -> Result<(),
             missing.join(", ")
         ));
     }
+    // The runtime's library panics over some of these.
+    let unlike_lambda = |name: &&&str| {
+        let value = lookup(name).unwrap_or_default();
+        !value.bytes().all(|byte| byte.is_ascii_graphic())
+    };
+    if let Some(odd) = VARIABLES.iter().find(unlike_lambda) {
+        return Err(format!(
+            "{odd} holds white space, or a character that Lambda never sets; leave it as Lambda sets it"
+        ));
+    }
     let memory = lookup("AWS_LAMBDA_FUNCTION_MEMORY_SIZE").unwrap_or_default();
     match memory.parse::<i32>() {
         Ok(_) => Ok(()),
@@ -40,5 +50,9 @@ mod tests {
         assert!(!error.contains("RUNTIME_API") && error.contains("--mode sqs"), "{error}");
         assert!(lambda_environment(&|_| Some("x".to_owned())).unwrap_err().contains("number of MiB"));
         assert_eq!(lambda_environment(&|_| Some("128".to_owned())), Ok(()));
+        for odd in ["128\n", "12 8", "\u{fffd}"] {
+            let error = lambda_environment(&|_| Some(odd.to_owned())).unwrap_err();
+            assert!(error.contains("AWS_LAMBDA_RUNTIME_API holds"), "{error}");
+        }
     }
 }

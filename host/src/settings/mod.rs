@@ -6,11 +6,15 @@
 //! - `variable`: what one is, and its default and range in words.
 //! - `reader`: reads them, and gathers all problems.
 //! - `value`: values that are more than a number.
+//! - `mode`: the modes, and which variables each leaves unused.
+//! - `environment`: what AWS's SDK reads by itself.
 //! - `machine`: cores and memory, for the defaults that depend on them.
 //! - `lambda`: whether this is a Lambda.
 
+mod environment;
 mod lambda;
 mod machine;
+mod mode;
 mod plugin;
 mod plugin_table;
 mod reader;
@@ -21,15 +25,16 @@ mod variable;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::model::TimestampNumbers;
+use crate::model::{AwsKeys, TimestampNumbers};
 use reader::Reader;
 
 pub use lambda::lambda_environment;
 pub use machine::Machine;
+pub use mode::{Mode, Purpose};
 pub use plugin::{CacheKey, PluginSettings};
 pub use reader::{Problem, SettingsError};
 pub use table::{LOCAL_VARIABLES, VARIABLES, help, help_aws};
-pub use value::{DeadLetterPlace, LogLevel};
+pub use value::{DeadLetterPlace, LogFormat, LogLevel};
 pub use variable::Variable;
 
 /// What the processor was told by its environment, whatever it does. Every value
@@ -89,6 +94,10 @@ pub struct AwsSettings {
     pub http_addr: Option<SocketAddr>,
     /// EXECUTION_MODE, as it is.
     pub execution_mode: Option<String>,
+    /// LOG_FORMAT: what the fields of a log line are called.
+    pub log_format: LogFormat,
+    /// AWS_ACCESS_KEY_ID and its like, where they are set; none: the SDK looks elsewhere.
+    pub keys: Option<AwsKeys>,
 }
 
 /// An environment, as `std::env::var` would read it.
@@ -106,20 +115,31 @@ impl Settings {
         let mut reader = Reader::new(lookup);
         let cores = u64::try_from(machine.cores).unwrap_or(u64::MAX);
         let settings = Self::read(&mut reader, &table::LOCAL_MAX_CONCURRENT_OBJECTS, cores);
-        reader.finish().map(|warnings| (settings, warnings))
+        reader.finish(Purpose::AnyMode).map(|warnings| (settings, warnings))
     }
 
-    /// Reads what the modes that work with AWS need, as [`Settings::for_local`].
+    /// Reads what the modes that work with AWS need, as [`Settings::for_local`]. What is
+    /// wrong with a variable that `purpose` doesn't use is a warning.
     ///
     /// # Errors
     /// One that lists every variable whose value can't be used.
-    pub fn for_aws(lookup: Lookup<'_>, machine: Machine) -> Result<(Self, AwsSettings, Vec<String>), SettingsError> {
+    pub fn for_aws(
+        lookup: Lookup<'_>,
+        machine: Machine,
+        purpose: Purpose,
+    ) -> Result<(Self, AwsSettings, Vec<String>), SettingsError> {
         let mut reader = Reader::new(lookup);
         let by_memory = (machine.memory_bytes / table::BYTES_AN_OBJECT).min(table::MOST_OBJECTS_BY_MEMORY);
         let mut settings = Self::read(&mut reader, &table::MAX_CONCURRENT_OBJECTS, by_memory);
         settings.plugin.compiled = plugin::compiled(&mut reader);
         let aws = AwsSettings::read(&mut reader, settings.max_concurrent_objects);
-        reader.finish().map(|warnings| (settings, aws, warnings))
+        reader.finish(purpose).map(|warnings| (settings, aws, warnings))
+    }
+
+    /// How to log, whatever else is wrong: problems are told in that way too.
+    pub fn logging(lookup: Lookup<'_>) -> (LogLevel, LogFormat) {
+        let mut reader = Reader::new(lookup);
+        (reader.level(), reader.text(&table::LOG_FORMAT, LogFormat::parse).unwrap_or_default())
     }
 
     /// `objects` is MAX_CONCURRENT_OBJECTS with the default `found`.
@@ -164,6 +184,8 @@ impl AwsSettings {
             dead_letter: reader.text(&table::DEAD_LETTER, value::dead_letter).unwrap_or(DeadLetterPlace::Unset),
             http_addr: reader.text(&table::HTTP_ADDR, value::http_addr).flatten(),
             execution_mode: reader.value(&table::EXECUTION_MODE),
+            log_format: reader.text(&table::LOG_FORMAT, LogFormat::parse).unwrap_or_default(),
+            keys: environment::read(reader),
         }
     }
 }

@@ -12,7 +12,7 @@ const KEY: &str = "0123456789abcdef";
 
 fn read(pairs: &[(&str, &str)]) -> Result<PluginSettings, SettingsError> {
     let lookup = |name: &str| pairs.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned());
-    Settings::for_aws(&lookup, MACHINE).map(|(settings, ..)| settings.plugin)
+    Settings::for_aws(&lookup, MACHINE, Purpose::AnyMode).map(|(settings, ..)| settings.plugin)
 }
 
 /// All that is wrong, a line a problem.

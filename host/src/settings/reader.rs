@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+use super::mode::Purpose;
 use super::table::LOG_LEVEL;
 use super::value::LogLevel;
 use super::variable::{Fallback, Kind, Variable};
@@ -50,17 +51,39 @@ impl<'a> Reader<'a> {
         Self { lookup, problems: Vec::new(), warnings: Vec::new() }
     }
 
-    /// The warnings.
-    pub(super) fn finish(self) -> Result<Vec<String>, SettingsError> {
-        match self.problems {
-            problems if problems.is_empty() => Ok(self.warnings),
-            problems => Err(SettingsError { problems }),
+    /// The warnings. What is wrong with a variable that isn't used is one of them.
+    pub(super) fn finish(mut self, purpose: Purpose) -> Result<Vec<String>, SettingsError> {
+        let mut problems = Vec::new();
+        for problem in self.problems {
+            match purpose.unused(problem.variable) {
+                Some(why) => self.warnings.push(format!("{}{}; {why}", problem.variable, problem.text)),
+                None => problems.push(problem),
+            }
         }
+        if problems.is_empty() { Ok(self.warnings) } else { Err(SettingsError { problems }) }
+    }
+
+    /// A value as it is.
+    pub(super) fn raw(&self, name: &str) -> Option<String> {
+        (self.lookup)(name)
     }
 
     /// Empty counts as unset; white space at the ends never matters.
-    pub(super) fn value(&self, variable: &Variable) -> Option<String> {
-        (self.lookup)(variable.name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
+    fn trimmed(&self, variable: &Variable) -> Option<String> {
+        self.raw(variable.name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
+    }
+
+    /// Empty counts as unset; white space at the ends never matters. What was no UTF-8
+    /// is a problem whatever it is for: it would be another path, or another secret.
+    pub(super) fn value(&mut self, variable: &Variable) -> Option<String> {
+        let value = self.trimmed(variable)?;
+        if !value.contains(char::REPLACEMENT_CHARACTER) {
+            return Some(value);
+        }
+        if !self.problems.iter().any(|problem| problem.variable == variable.name) {
+            self.note(variable, " is not UTF-8 (it is not shown); correct it, or unset it".to_owned());
+        }
+        None
     }
 
     /// A number whose default is in the table.
@@ -107,7 +130,7 @@ impl<'a> Reader<'a> {
 
     /// `true` or `1`.
     pub(super) fn flag(&mut self, variable: &Variable) -> bool {
-        let value = self.value(variable).unwrap_or_default();
+        let value = self.trimmed(variable).unwrap_or_default();
         if !matches!(value.as_str(), "" | "true" | "1" | "false" | "0") {
             let (name, shown, allowed) = (variable.name, shown(&value), variable.range_text());
             self.warnings.push(format!("{name} is {shown}: allowed is {allowed}; it means false"));
@@ -116,7 +139,7 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn level(&mut self) -> LogLevel {
-        let Some(value) = self.value(&LOG_LEVEL) else {
+        let Some(value) = self.trimmed(&LOG_LEVEL) else {
             return LogLevel::Info;
         };
         LogLevel::parse(&value).unwrap_or_else(|| {
@@ -165,7 +188,17 @@ impl<'a> Reader<'a> {
 
     /// Something wrong, in words that follow the variable's name.
     pub(super) fn note(&mut self, variable: &Variable, text: String) {
-        self.problems.push(Problem { variable: variable.name, text });
+        self.note_named(variable.name, text);
+    }
+
+    /// Something that is odd, in a sentence.
+    pub(super) fn warn(&mut self, text: String) {
+        self.warnings.push(text);
+    }
+
+    /// As [`Reader::note`], of a variable that is in no table.
+    pub(super) fn note_named(&mut self, variable: &'static str, text: String) {
+        self.problems.push(Problem { variable, text });
     }
 }
 

@@ -48,6 +48,13 @@ pub(super) const MAX_CONCURRENT_OBJECTS: Variable = max_concurrent_objects(
 pub(super) const LOG_LEVEL: Variable =
     Variable { name: "LOG_LEVEL", meaning: "the least level that is logged", kind: Kind::Level };
 
+pub(super) const LOG_FORMAT: Variable = Variable::text(
+    "LOG_FORMAT",
+    Is("json"),
+    "json, or reference",
+    "reference: a log line has time and msg, as the Go processor's, for timestamp and message",
+);
+
 pub(super) const EXECUTION_MODE: Variable =
     Variable::text("EXECUTION_MODE", NONE, "lambda, sqs, manual, scan", "the mode, where --mode gives none");
 pub(super) const AWS_REGION: Variable = Variable::text(
@@ -220,6 +227,7 @@ pub const VARIABLES: [&Variable; 46] = [
     &PLUGIN_MAX_COMPONENT_BYTES,
     &HTTP_ADDR,
     &LOG_LEVEL,
+    &LOG_FORMAT,
 ];
 
 /// The environment's part of `local --help`: a line a variable, aligned, with

@@ -31,6 +31,26 @@ impl LogLevel {
     }
 }
 
+/// What the fields of a log line are called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LogFormat {
+    /// `timestamp`, `level`, `message`.
+    #[default]
+    Json,
+    /// `time`, `level`, `msg`: as the reference, whose log Go's slog writes.
+    Reference,
+}
+
+impl LogFormat {
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        match text.to_ascii_lowercase().as_str() {
+            "json" => Some(Self::Json),
+            "reference" => Some(Self::Reference),
+            _ => None,
+        }
+    }
+}
+
 /// Where dead letters go.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DeadLetterPlace {

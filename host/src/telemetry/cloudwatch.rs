@@ -6,11 +6,11 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry as Slot;
 use std::future::Future;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::mem::take;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::DeliveryDone;
-use crate::aws::{AwsError, Datum, MetricsClient};
+use crate::aws::{AwsError, Datum, MetricsClient, refuses_data};
 use crate::model::Reason;
 use crate::report::{Entry, Outcome};
 
@@ -19,8 +19,13 @@ const NAMESPACE: &str = "HCPLF/LogForwarding";
 /// Data a call. Source: API_PutMetricData.
 const MOST_A_CALL: usize = 1000;
 
-/// Series that are kept: ten for each of 2,000 tenants, a few MiB.
+/// Series that are kept: ten for each of 2,000 tenants, a few MiB. A tenant has no more
+/// than ten: five names for each of two destinations.
 const MOST_SERIES: usize = 20_000;
+
+/// Calls a flush that look for what was refused in others: a datum among a thousand
+/// takes twenty.
+const MOST_SEARCHES: usize = 256;
 
 const SUCCESSFUL_EVENTS: &str = "successful_events";
 const FAILED_EVENTS: &str = "failed_events";
@@ -44,8 +49,19 @@ impl Sink for MetricsClient {
 pub(super) enum Flush {
     /// There was nothing to send.
     Nothing,
-    /// Everything was sent.
+    /// Everything was sent, but for what can never be.
     Sent,
+}
+
+/// Values that were given up, by why.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Dropped {
+    /// There was no room.
+    pub(super) no_room: u64,
+    /// They are no numbers that CloudWatch takes.
+    pub(super) no_number: u64,
+    /// CloudWatch refused them.
+    pub(super) refused: u64,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -81,8 +97,7 @@ impl Sum {
 #[derive(Debug, Default)]
 pub struct TenantMetrics {
     series: Mutex<HashMap<Key, Sum>>,
-    dropped: AtomicU64,
-    warned: AtomicBool,
+    dropped: Mutex<Dropped>,
 }
 
 impl TenantMetrics {
@@ -99,26 +114,73 @@ impl TenantMetrics {
         self.merge(named);
     }
 
-    /// Values for which there was no room, since this was last asked.
-    pub(super) fn take_dropped(&self) -> u64 {
-        self.dropped.swap(0, Ordering::Relaxed)
+    /// What was given up since this was last asked.
+    pub(super) fn take_dropped(&self) -> Dropped {
+        take(&mut *self.dropped())
     }
 
     /// Sends everything. What isn't sent, because a call failed or the caller gave
-    /// up, is kept.
+    /// up, is kept; what CloudWatch refuses is looked for, dropped and counted, and all
+    /// the rest of its call is sent: one datum must never hold the others back.
     pub(super) async fn flush(&self, sink: &impl Sink) -> Result<Flush, AwsError> {
-        let series: Vec<_> = self.lock().drain().collect();
+        let mut series: Vec<_> = self.lock().drain().collect();
         if series.is_empty() {
             return Ok(Flush::Nothing);
         }
-        let mut unsent = Unsent { of: self, series };
-        while !unsent.series.is_empty() {
-            let rest = unsent.series.len().saturating_sub(MOST_A_CALL);
-            let data: Vec<Datum> = unsent.series.iter().skip(rest).map(|(key, sum)| datum(key, *sum)).collect();
-            sink.put(&data).await?;
-            unsent.series.truncate(rest);
+        let all = series.len();
+        series.retain(|(key, sum)| datum(key, *sum).is_sound());
+        self.dropped().no_number += count(all.saturating_sub(series.len()));
+        let mut unsent = Unsent { of: self, fresh: Vec::new(), refused: Vec::new() };
+        while !series.is_empty() {
+            let rest = series.split_off(series.len().min(MOST_A_CALL));
+            unsent.fresh.push(std::mem::replace(&mut series, rest));
         }
+        unsent.fresh.reverse();
+        // What is taken as a whole goes first: a search may be long.
+        while let Some(piece) = unsent.fresh.last() {
+            let put = put(sink, piece).await;
+            let piece = unsent.fresh.pop().unwrap_or_default();
+            if let Err(error) = put {
+                unsent.refused.push(piece);
+                refused(error)?;
+            }
+        }
+        self.search(sink, &mut unsent).await?;
         Ok(Flush::Sent)
+    }
+
+    /// Halves what was refused until it is a single datum, which is dropped.
+    async fn search(&self, sink: &impl Sink, unsent: &mut Unsent<'_>) -> Result<(), AwsError> {
+        let mut searches = 0;
+        while let Some(mut piece) = unsent.refused.pop() {
+            // What was refused by itself, and nothing else.
+            if let [(key, _)] = piece.as_slice() {
+                tracing::warn!(
+                    tenant = key.tenant,
+                    metric = key.name,
+                    destination = key.destination,
+                    "CloudWatch refuses this metric; it is dropped, and counted"
+                );
+                self.dropped().refused += 1;
+                continue;
+            }
+            let half = piece.split_off(piece.len() / 2);
+            unsent.fresh.extend([piece, half]);
+            while let Some(piece) = unsent.fresh.last() {
+                if searches == MOST_SEARCHES {
+                    // The next flush goes on: what was found is gone by then.
+                    return Ok(());
+                }
+                searches += 1;
+                let put = put(sink, piece).await;
+                let piece = unsent.fresh.pop().unwrap_or_default();
+                if let Err(error) = put {
+                    unsent.refused.push(piece);
+                    refused(error)?;
+                }
+            }
+        }
+        Ok(())
     }
 
     fn merge(&self, series: impl IntoIterator<Item = (Key, Sum)>) {
@@ -134,12 +196,11 @@ impl TenantMetrics {
                 }
             }
         }
-        self.dropped.fetch_add(dropped, Ordering::Relaxed);
-        if dropped > 0 && !self.warned.swap(true, Ordering::Relaxed) {
-            tracing::warn!(
-                "over {MOST_SERIES} CloudWatch metrics of tenants wait to be sent; further ones are dropped"
-            );
-        }
+        self.dropped().no_room += dropped;
+    }
+
+    fn dropped(&self) -> MutexGuard<'_, Dropped> {
+        self.dropped.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Key, Sum>> {
@@ -147,16 +208,35 @@ impl TenantMetrics {
     }
 }
 
-/// Series on their way out; whatever is still here at its end goes back.
+/// Series on their way out, in pieces of a call each; whatever is still here at its end
+/// goes back.
 struct Unsent<'a> {
     of: &'a TenantMetrics,
-    series: Vec<(Key, Sum)>,
+    /// To be sent.
+    fresh: Vec<Vec<(Key, Sum)>>,
+    /// Refused as a whole.
+    refused: Vec<Vec<(Key, Sum)>>,
 }
 
 impl Drop for Unsent<'_> {
     fn drop(&mut self) {
-        self.of.merge(self.series.drain(..));
+        let pieces = self.fresh.drain(..).chain(self.refused.drain(..));
+        self.of.merge(pieces.flatten());
     }
+}
+
+async fn put(sink: &impl Sink, piece: &[(Key, Sum)]) -> Result<(), AwsError> {
+    let data: Vec<Datum> = piece.iter().map(|(key, sum)| datum(key, *sum)).collect();
+    sink.put(&data).await
+}
+
+/// An error, unless it is about the data.
+fn refused(error: AwsError) -> Result<(), AwsError> {
+    if refuses_data(&error) { Ok(()) } else { Err(error) }
+}
+
+fn count(n: usize) -> u64 {
+    u64::try_from(n).unwrap_or(u64::MAX)
 }
 
 fn datum(key: &Key, sum: Sum) -> Datum {

@@ -24,18 +24,22 @@ impl Fake {
     }
 }
 
+fn throttled() -> AwsError {
+    AwsError {
+        operation: "PutMetricData",
+        about: "a namespace".to_owned(),
+        kind: Kind::Throttled,
+        code: None,
+        message: String::new(),
+        effect_unknown: false,
+    }
+}
+
 impl Sink for Fake {
     async fn put(&self, data: &[Datum]) -> Result<(), AwsError> {
         let mut calls = self.calls.lock().unwrap();
         if calls.len() >= self.takes {
-            return Err(AwsError {
-                operation: "PutMetricData",
-                about: "a namespace".to_owned(),
-                kind: Kind::Throttled,
-                code: None,
-                message: String::new(),
-                effect_unknown: false,
-            });
+            return Err(throttled());
         }
         calls.push(data.to_vec());
         Ok(())
@@ -162,6 +166,125 @@ async fn only_what_was_not_sent_is_sent_again() {
     assert_eq!(all.len(), 2_500, "each once");
 }
 
+/// CloudWatch, to which these tenants are poison: a call that holds one is refused whole.
+struct Picky {
+    poison: fn(&str) -> bool,
+    calls: Mutex<usize>,
+    taken: Mutex<Vec<Datum>>,
+}
+
+impl Picky {
+    fn new(poison: fn(&str) -> bool) -> Self {
+        Self { poison, calls: Mutex::default(), taken: Mutex::default() }
+    }
+}
+
+impl Sink for Picky {
+    async fn put(&self, data: &[Datum]) -> Result<(), AwsError> {
+        *self.calls.lock().unwrap() += 1;
+        if data.iter().any(|datum| (self.poison)(&datum.tenant)) {
+            return Err(AwsError {
+                operation: "PutMetricData",
+                about: "a namespace".to_owned(),
+                kind: Kind::Other,
+                code: Some("InvalidParameterValue".to_owned()),
+                message: "The value is invalid".to_owned(),
+                effect_unknown: false,
+            });
+        }
+        self.taken.lock().unwrap().extend_from_slice(data);
+        Ok(())
+    }
+}
+
+fn many(tenants: usize) -> TenantMetrics {
+    let metrics = TenantMetrics::default();
+    for tenant in 0..tenants {
+        record(&metrics, &tenant.to_string(), "s3", Outcome::Failed, events(0), 0);
+    }
+    metrics
+}
+
+#[tokio::test]
+async fn what_is_refused_is_dropped_alone_and_all_the_rest_is_sent() {
+    let metrics = many(2_500);
+    let sink = Picky::new(|tenant| matches!(tenant, "0" | "777" | "2499"));
+    assert_eq!(metrics.flush(&sink).await.unwrap(), Flush::Sent);
+    assert_eq!(sink.taken.lock().unwrap().len(), 2_497);
+    assert!(*sink.calls.lock().unwrap() <= 3 + 3 * 20, "{} calls", sink.calls.lock().unwrap());
+    assert_eq!(metrics.take_dropped(), Dropped { refused: 3, ..Dropped::default() });
+    assert_eq!(metrics.flush(&sink).await.unwrap(), Flush::Nothing, "nothing is kept");
+}
+
+/// However much is refused: the calls are bounded, each flush finds some of it, and what
+/// is good is sent in the end.
+#[tokio::test]
+async fn even_where_most_is_refused_the_rest_is_sent_in_the_end() {
+    let metrics = many(1_000);
+    let sink = Picky::new(|tenant| tenant != "500");
+    let mut flushes = 0;
+    while metrics.flush(&sink).await.unwrap() == Flush::Sent {
+        flushes += 1;
+        let calls = std::mem::take(&mut *sink.calls.lock().unwrap());
+        assert!(calls <= 1 + MOST_SEARCHES, "{calls}");
+        assert!(flushes < 20);
+    }
+    assert_eq!(sink.taken.lock().unwrap().len(), 1);
+    assert_eq!(metrics.take_dropped().refused, 999);
+}
+
+/// A failure that says nothing about the data, in the middle of a search.
+#[tokio::test]
+async fn a_search_that_is_cut_short_loses_nothing() {
+    struct Unsteady(Picky);
+    impl Sink for Unsteady {
+        async fn put(&self, data: &[Datum]) -> Result<(), AwsError> {
+            let taken = self.0.put(data).await;
+            match *self.0.calls.lock().unwrap() {
+                6 => Err(AwsError { kind: Kind::Throttled, ..taken.err().unwrap_or_else(throttled) }),
+                _ => taken,
+            }
+        }
+    }
+    let metrics = many(1_000);
+    let sink = Unsteady(Picky::new(|tenant| tenant == "77"));
+    assert!(metrics.flush(&sink).await.is_err());
+    let sent = sink.0.taken.lock().unwrap().len();
+    assert!(metrics.lock().len() + sent >= 1_000, "{} and {sent}", metrics.lock().len());
+    assert_eq!(metrics.flush(&sink).await.unwrap(), Flush::Sent);
+    let tenants: std::collections::BTreeSet<_> =
+        sink.0.taken.lock().unwrap().iter().map(|datum| datum.tenant.clone()).collect();
+    assert_eq!(tenants.len(), 999);
+    assert_eq!(metrics.take_dropped(), Dropped { refused: 1, ..Dropped::default() });
+}
+
+#[tokio::test]
+async fn numbers_that_are_none_are_left_out_and_counted() {
+    let metrics = many(3);
+    let key = |tenant: &str| Key { tenant: tenant.to_owned(), destination: "s3", name: FAILED_DELIVERY };
+    for (tenant, odd) in [("0", f64::NAN), ("1", f64::INFINITY)] {
+        metrics.lock().insert(key(tenant), Sum { sum: odd, ..Sum::of(1.0) });
+    }
+    let sink = Picky::new(|_| false);
+    assert_eq!(metrics.flush(&sink).await.unwrap(), Flush::Sent);
+    assert_eq!(sink.taken.lock().unwrap().iter().map(|datum| datum.tenant.as_str()).collect::<Vec<_>>(), ["2"]);
+    assert_eq!(metrics.take_dropped(), Dropped { no_number: 2, ..Dropped::default() });
+}
+
+/// Each tenant has so many series, whatever it does: none uses up the room of others.
+#[test]
+fn a_tenant_has_ten_series_at_most() {
+    let metrics = TenantMetrics::default();
+    for outcome in [Outcome::Delivered, Outcome::Partial, Outcome::Failed, Outcome::Interrupted] {
+        for delivery in ["cloudwatch", "s3"] {
+            for n in 0..50 {
+                record(&metrics, "a", delivery, outcome, events(n), 7);
+            }
+        }
+    }
+    assert!(metrics.lock().len() <= 10);
+}
+
 #[tokio::test]
 async fn a_flush_that_is_given_up_loses_nothing() {
     struct Never;
@@ -186,8 +309,8 @@ fn series_are_bounded_and_known_ones_still_count() {
     }
     record(&metrics, "0", "s3", Outcome::Failed, events(0), 0);
     assert_eq!(metrics.lock().len(), MOST_SERIES);
-    assert_eq!(metrics.take_dropped(), 7);
-    assert_eq!(metrics.take_dropped(), 0);
+    assert_eq!(metrics.take_dropped(), Dropped { no_room: 7, ..Dropped::default() });
+    assert_eq!(metrics.take_dropped(), Dropped::default());
     let key = Key { tenant: "0".to_owned(), destination: "s3", name: FAILED_DELIVERY };
     assert_eq!(metrics.lock()[&key].samples, 2.0);
 }

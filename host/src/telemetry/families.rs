@@ -90,8 +90,8 @@ impl Families {
             dropped: counter(
                 r,
                 "cloudwatch_values_dropped_total",
-                &[],
-                "Values of tenants' CloudWatch metrics for which there was no room",
+                &["reason"],
+                "Values of tenants' CloudWatch metrics that were given up",
             ),
             plugins: Plugins::new(r),
             registry,
@@ -102,8 +102,11 @@ impl Families {
 
     /// What never changes; and zero where there are no labels, so that a rate has a beginning.
     fn set_constants(&self) {
-        for family in [&self.read_bytes, &self.checkpoints_refused, &self.dropped] {
+        for family in [&self.read_bytes, &self.checkpoints_refused] {
             at(family, &[]);
+        }
+        for reason in ["no-room", "no-number", "refused"] {
+            at(&self.dropped, &[reason]);
         }
         for family in [&self.in_flight, &self.breakers] {
             at(family, &[]);

@@ -1,9 +1,8 @@
 //! /metrics, /healthz, /readyz.
 
-use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -13,76 +12,27 @@ use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::Mutex;
 
-use super::Metrics;
+use super::connections::{Connections, Place};
+use super::{Health, Metrics};
 
-/// How long the intake's loop may take to go round.
-const ALIVE_WITHIN: Duration = Duration::from_secs(120);
+/// How long a connection may take: one request.
+#[derive(Debug, Clone, Copy)]
+struct Patience {
+    /// For the request's head.
+    head: Duration,
+    /// For all of it, until the answer is read.
+    whole: Duration,
+}
 
-/// Connections at once; more wait to be accepted.
-const MOST_CONNECTIONS: usize = 64;
+const PATIENCE: Patience = Patience { head: Duration::from_secs(5), whole: Duration::from_secs(15) };
 
-/// For a request's head, and for a connection as a whole: one request.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
-const CONNECTION_TIMEOUT: Duration = Duration::from_secs(30);
+/// Bytes of a request's head.
+const MOST_HEAD: usize = 16 * 1024;
 
 /// Before the next try, where a connection can't be accepted: out of files, mostly.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
-
-/// Whether the process can work. `Clone` is cheap.
-#[derive(Debug, Clone, Default)]
-pub struct Health(Arc<Mutex<State>>);
-
-#[derive(Debug)]
-struct State {
-    alive: Instant,
-    parts: BTreeMap<&'static str, Result<(), String>>,
-}
-
-impl Default for State {
-    /// A loop that has yet to begin is not late.
-    fn default() -> Self {
-        Self { alive: Instant::now(), parts: BTreeMap::new() }
-    }
-}
-
-impl Health {
-    /// `part` (`queue`, `table`, …) works, or why not: /readyz is 503 while any part fails.
-    pub fn set(&self, part: &'static str, state: Result<(), String>) {
-        self.lock().parts.insert(part, state);
-    }
-
-    /// The loop of the intake went round: /healthz is 503 when it has not for two minutes.
-    pub fn alive(&self) {
-        self.lock().alive = Instant::now();
-    }
-
-    fn healthy(&self, now: Instant) -> (StatusCode, String) {
-        let idle = now.saturating_duration_since(self.lock().alive);
-        if idle <= ALIVE_WITHIN {
-            return (StatusCode::OK, "ok\n".to_owned());
-        }
-        let text = format!("the intake has not gone round for {} s; it should within 120 s\n", idle.as_secs());
-        (StatusCode::SERVICE_UNAVAILABLE, text)
-    }
-
-    /// A line a part that fails.
-    fn ready(&self) -> (StatusCode, String) {
-        let state = self.lock();
-        let failing = state.parts.iter().filter_map(|(part, state)| Some((part, state.as_ref().err()?)));
-        let lines: String =
-            failing.map(|(part, why)| format!("{part}: {}\n", why.replace(['\n', '\r'], " "))).collect();
-        match lines.is_empty() {
-            true => (StatusCode::OK, "ok\n".to_owned()),
-            false => (StatusCode::SERVICE_UNAVAILABLE, lines),
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
 
 /// Serves until the process ends. Binds before it returns; the address that it
 /// returns is the one that is bound (port 0: any that is free).
@@ -95,55 +45,102 @@ pub async fn serve(address: SocketAddr, metrics: Metrics, health: Health) -> Res
     };
     let listener = TcpListener::bind(address).await.map_err(failed)?;
     let bound = listener.local_addr().map_err(failed)?;
-    tokio::spawn(accept(listener, metrics, health));
+    let server = Server { metrics, health, turn: Arc::default(), patience: PATIENCE };
+    tokio::spawn(accept(listener, server, Connections::default()));
     Ok(bound)
 }
 
-async fn accept(listener: TcpListener, metrics: Metrics, health: Health) {
-    let connections = Arc::new(Semaphore::new(MOST_CONNECTIONS));
-    while let Ok(permit) = Arc::clone(&connections).acquire_owned().await {
-        let Ok((stream, _)) = listener.accept().await else {
+/// Who answers. `Clone` is cheap.
+#[derive(Clone)]
+struct Server {
+    metrics: Metrics,
+    health: Health,
+    /// Of whoever writes the metrics down: one core at most is busy with it.
+    turn: Arc<Mutex<()>>,
+    patience: Patience,
+}
+
+/// Every connection is accepted at once: see [`Connections`].
+async fn accept(listener: TcpListener, server: Server, connections: Connections) {
+    loop {
+        let Ok((stream, peer)) = listener.accept().await else {
+            connections.close_oldest();
             tokio::time::sleep(ACCEPT_PAUSE).await;
             continue;
         };
-        let (metrics, health) = (metrics.clone(), health.clone());
+        let (server, place) = (server.clone(), Arc::new(connections.admit(peer.ip())));
         tokio::spawn(async move {
+            let (closed, whole) = (place.closed(), server.patience.whole);
             // However it ends, there is nobody to tell.
-            let _ = tokio::time::timeout(CONNECTION_TIMEOUT, connection(stream, metrics, health)).await;
-            drop(permit);
+            tokio::select! {
+                () = closed.cancelled() => {}
+                _ = tokio::time::timeout(whole, connection(stream, server, place)) => {}
+            }
         });
     }
 }
 
 /// One request: an idle connection must not keep a probe out.
-async fn connection(stream: TcpStream, metrics: Metrics, health: Health) -> hyper::Result<()> {
+async fn connection(stream: TcpStream, server: Server, place: Arc<Place>) -> hyper::Result<()> {
+    let head = server.patience.head;
     let service = service_fn(move |request: Request<hyper::body::Incoming>| {
-        let response = answer(request.method(), request.uri().path(), &metrics, &health);
-        async { Ok::<_, Infallible>(response) }
+        let (server, place) = (server.clone(), Arc::clone(&place));
+        async move { Ok::<_, Infallible>(server.answer(request.method(), request.uri().path(), &place).await) }
     });
     hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIMEOUT)
+        .header_read_timeout(head)
+        .max_buf_size(MOST_HEAD)
         .keep_alive(false)
         .serve_connection(TokioIo::new(stream), service)
         .await
 }
 
-/// For HEAD as for GET: the connection leaves the body out.
-fn answer(method: &Method, path: &str, metrics: &Metrics, health: &Health) -> Response<Full<Bytes>> {
-    const PLAIN: &str = "text/plain; charset=utf-8";
-    if !matches!(*method, Method::GET | Method::HEAD) {
-        let mut response = response(StatusCode::METHOD_NOT_ALLOWED, PLAIN, "only GET and HEAD\n".to_owned());
-        response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
-        return response;
+impl Server {
+    /// For HEAD as for GET: the connection leaves the body out.
+    async fn answer(&self, method: &Method, path: &str, place: &Place) -> Response<Full<Bytes>> {
+        const PLAIN: &str = "text/plain; charset=utf-8";
+        place.answers();
+        if !matches!(*method, Method::GET | Method::HEAD) {
+            let mut response = response(StatusCode::METHOD_NOT_ALLOWED, PLAIN, "only GET and HEAD\n".to_owned());
+            response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+            return response;
+        }
+        let (status, text) = match path {
+            "/metrics" => {
+                place.sends_metrics();
+                let _turn = self.turn.lock().await;
+                return response(StatusCode::OK, "text/plain; version=0.0.4", self.metrics.text());
+            }
+            "/healthz" => healthy(&self.health, Instant::now()),
+            "/readyz" => ready(&self.health),
+            _ => (StatusCode::NOT_FOUND, "there is /metrics, /healthz and /readyz\n".to_owned()),
+        };
+        response(status, PLAIN, text)
     }
-    let (status, text) = match path {
-        "/metrics" => return response(StatusCode::OK, "text/plain; version=0.0.4", metrics.text()),
-        "/healthz" => health.healthy(Instant::now()),
-        "/readyz" => health.ready(),
-        _ => (StatusCode::NOT_FOUND, "there is /metrics, /healthz and /readyz\n".to_owned()),
-    };
-    response(status, PLAIN, text)
+}
+
+fn healthy(health: &Health, now: Instant) -> (StatusCode, String) {
+    match health.overdue(now) {
+        None => (StatusCode::OK, "ok\n".to_owned()),
+        Some(idle) => {
+            let text = format!("the intake has not gone round for {} s; it should within 120 s\n", idle.as_secs());
+            (StatusCode::SERVICE_UNAVAILABLE, text)
+        }
+    }
+}
+
+/// A line for each part that is down: its name. AWS's words, which hold accounts and
+/// names of resources, are in the log: whoever may probe need not see them.
+fn ready(health: &Health) -> (StatusCode, String) {
+    let down = health.down();
+    match down.is_empty() {
+        true => (StatusCode::OK, "ok\n".to_owned()),
+        false => {
+            let lines = down.iter().map(|part| format!("{}: can't be reached (the log says why)\n", part.name()));
+            (StatusCode::SERVICE_UNAVAILABLE, lines.collect())
+        }
+    }
 }
 
 fn response(status: StatusCode, content_type: &'static str, text: String) -> Response<Full<Bytes>> {

@@ -1,6 +1,8 @@
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+use super::super::Part;
 use super::*;
+use tokio::net::TcpSocket;
 
 struct Server {
     address: SocketAddr,
@@ -51,31 +53,28 @@ async fn head_has_no_body() {
 }
 
 #[tokio::test]
-async fn ready_says_what_is_not() {
+async fn ready_names_what_is_down_and_nothing_of_aws_s_words() {
     let server = server().await;
     assert_eq!(server.get("/readyz").await, (200, "ok\n".to_owned()));
-    server.health.set("table", Err("denied:\nask for dynamodb:Query".to_owned()));
-    server.health.set("queue", Err("not found".to_owned()));
-    server.health.set("source", Ok(()));
-    let lines = "queue: not found\ntable: denied: ask for dynamodb:Query\n";
-    assert_eq!(server.get("/readyz").await, (503, lines.to_owned()));
+    server.health.fails(Part::TenantTable, &"denied: arn:aws:iam::123456789012:role/x may not dynamodb:Query");
+    server.health.fails(Part::Queue, &"not found");
+    server.health.works(Part::Bucket);
+    let why = "can't be reached (the log says why)";
+    assert_eq!(server.get("/readyz").await, (503, format!("queue: {why}\ntenant table: {why}\n")));
     // The process isn't to be restarted for that.
     assert_eq!(server.get("/healthz").await.0, 200);
-    server.health.set("table", Ok(()));
-    server.health.set("queue", Ok(()));
-    assert_eq!(server.get("/readyz").await.0, 200);
+    server.health.works(Part::TenantTable);
+    assert_eq!(server.get("/readyz").await, (503, format!("queue: {why}\n")));
+    server.health.works(Part::Queue);
+    assert_eq!(server.get("/readyz").await, (200, "ok\n".to_owned()));
 }
 
 #[test]
 fn healthy_while_the_loop_goes_round() {
     let health = Health::default();
-    let later = |seconds| Instant::now() + Duration::from_secs(seconds);
-    assert_eq!(health.healthy(later(119)), (StatusCode::OK, "ok\n".to_owned()));
-    assert_eq!(health.healthy(later(121)).0, StatusCode::SERVICE_UNAVAILABLE);
-    health.0.lock().unwrap().alive = later(60);
-    assert_eq!(health.healthy(later(121)).0, StatusCode::OK);
-    health.alive();
-    assert_eq!(health.healthy(later(121)).0, StatusCode::SERVICE_UNAVAILABLE, "alive is now");
+    assert_eq!(healthy(&health, Instant::now()), (StatusCode::OK, "ok\n".to_owned()));
+    let (status, text) = healthy(&health, Instant::now() + Duration::from_secs(121));
+    assert!(status == StatusCode::SERVICE_UNAVAILABLE && text.contains("121 s"), "{text}");
 }
 
 #[tokio::test]
@@ -89,18 +88,76 @@ async fn other_paths_and_methods() {
     assert!(head.starts_with("http/1.1 405") && head.contains("allow: get, head"), "{head}");
 }
 
-#[tokio::test]
-async fn so_many_connections_at_once() {
-    let server = server().await;
-    // Idle ones take all places; a request waits until one of them is free.
-    let mut idle = Vec::new();
-    for _ in 0..MOST_CONNECTIONS {
-        idle.push(TcpStream::connect(server.address).await.unwrap());
+/// Half-open connections: of each kind so many, from as many addresses as there are.
+async fn half_open(server: &Server, count: usize, sends: &[u8]) -> Vec<TcpStream> {
+    let mut open = Vec::new();
+    for number in 0..count {
+        let socket = TcpSocket::new_v4().unwrap();
+        let last = u8::try_from(1 + number % 100).unwrap();
+        socket.bind(([127, 0, 0, last], 0).into()).unwrap();
+        let mut stream = socket.connect(server.address).await.unwrap();
+        // The server may have closed it by then: others came.
+        let _ = stream.write_all(sends).await;
+        open.push(stream);
     }
-    let quick = Duration::from_millis(300);
-    assert!(tokio::time::timeout(quick, server.get("/healthz")).await.is_err(), "there is no limit");
-    drop(idle);
-    assert_eq!(server.get("/healthz").await.0, 200);
+    open
+}
+
+/// However many connections are held open, and by whom: a probe has its answer, and all
+/// is as before when they have gone.
+#[tokio::test]
+async fn half_open_connections_keep_no_probe_out() {
+    let server = server().await;
+    let mut held = Vec::new();
+    for sends in [&b""[..], b"GET /healthz HTTP/1.1\r\n", b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"] {
+        held.extend(half_open(&server, 100, sends).await);
+        for path in ["/healthz", "/readyz", "/metrics"] {
+            assert_eq!(server.get(path).await.0, 200);
+        }
+    }
+    // Of one address, all at once.
+    for _ in 0..200 {
+        held.push(TcpStream::connect(server.address).await.unwrap());
+    }
+    assert_eq!(server.get("/healthz").await, (200, "ok\n".to_owned()));
+    drop(held);
+    for path in ["/healthz", "/readyz", "/metrics"] {
+        assert_eq!(server.get(path).await.0, 200);
+    }
+}
+
+/// Whoever sends nothing, or half a head, is let go, and so is whoever doesn't read.
+#[tokio::test]
+async fn connections_end_in_time() {
+    let short = Duration::from_millis(20);
+    let long = Duration::from_secs(3600);
+    for patience in [Patience { head: short, whole: long }, Patience { head: long, whole: short }] {
+        let connections = Connections::default();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (metrics, health) = (Metrics::new(), Health::default());
+        let server = super::Server { metrics, health, turn: Arc::default(), patience };
+        tokio::spawn(accept(listener, server, connections.clone()));
+        let _silent = TcpStream::connect(address).await.unwrap();
+        let mut half = TcpStream::connect(address).await.unwrap();
+        let _ = half.write_all(b"GET / HTTP/1.1\r\n").await;
+        while connections.admitted() < 2 || connections.len() > 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_head_without_end_is_refused() {
+    let server = server().await;
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    let long = format!("GET / HTTP/1.1\r\nX: {}", "x".repeat(4 * MOST_HEAD));
+    // It is closed before all was sent.
+    let _ = stream.write_all(long.as_bytes()).await;
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer).await;
+    let answer = String::from_utf8_lossy(&answer).into_owned();
+    assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 431"), "{answer}");
 }
 
 #[tokio::test]

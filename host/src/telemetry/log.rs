@@ -1,37 +1,45 @@
 //! One JSON line an event on standard output.
 
-use tracing::Subscriber;
-use tracing::level_filters::LevelFilter;
-use tracing_subscriber::filter::Targets;
-use tracing_subscriber::fmt::MakeWriter;
-use tracing_subscriber::layer::SubscriberExt;
+use std::fmt;
 
-use crate::settings::LogLevel;
+use serde::ser::{SerializeMap, Serializer as _};
+use serde_json::Serializer;
+use serde_json::ser::{CompactFormatter, Compound};
+use tracing::field::{Field, Visit};
+use tracing::level_filters::LevelFilter;
+use tracing::{Event, Subscriber};
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, MakeWriter};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::registry::LookupSpan;
+
+use crate::settings::{LogFormat, LogLevel};
 
 /// Where this program's own events come from: each of its modules begins with it.
 const OWN: &str = "log_processor";
 
+/// What `tracing` calls an event's text.
+const MESSAGE: &str = "message";
+
 /// Sets the process's logger: JSON lines on standard output, this program's own
 /// events from `level` on, its libraries' errors (below that, theirs may show requests).
 /// A second call changes nothing.
-pub fn init(level: LogLevel) {
+pub fn init(level: LogLevel, format: LogFormat) {
     // The only error is that there is a logger already.
-    let _ = tracing::subscriber::set_global_default(subscriber(level, std::io::stdout));
+    let _ = tracing::subscriber::set_global_default(subscriber(level, format, std::io::stdout));
 }
 
-/// A line is `timestamp` (RFC 3339, UTC), `level`, `target` (the module), `message`,
-/// and the event's other fields beside them. It is written at once, as a whole.
-fn subscriber<W>(level: LogLevel, writer: W) -> impl Subscriber + Send + Sync
+/// A line is written at once, as a whole.
+fn subscriber<W>(level: LogLevel, format: LogFormat, writer: W) -> impl Subscriber + Send + Sync
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
     let own = filter(level);
     let libraries = own.min(LevelFilter::ERROR);
     let lines = tracing_subscriber::fmt::layer()
-        .json()
-        .flatten_event(true)
-        .with_current_span(false)
-        .with_span_list(false)
+        .event_format(Lines(format))
         // A broken pipe must not end in a panic on standard error.
         .log_internal_errors(false)
         .with_writer(writer);
@@ -44,6 +52,93 @@ fn filter(level: LogLevel) -> LevelFilter {
         LogLevel::Info => LevelFilter::INFO,
         LogLevel::Warn => LevelFilter::WARN,
         LogLevel::Error => LevelFilter::ERROR,
+    }
+}
+
+/// A line is the time (RFC 3339, UTC), `level`, the event's own fields with its text
+/// among them, and `target` (the module). Spans are not shown.
+struct Lines(LogFormat);
+
+impl Lines {
+    /// What time and text are called.
+    fn names(&self) -> (&'static str, &'static str) {
+        match self.0 {
+            LogFormat::Json => ("timestamp", MESSAGE),
+            LogFormat::Reference => ("time", "msg"),
+        }
+    }
+
+    fn line(&self, event: &Event<'_>) -> Result<Vec<u8>, serde_json::Error> {
+        let (time_name, text_name) = self.names();
+        let mut time = String::new();
+        // A clock that can't be read leaves the time empty; the line is still worth having.
+        let _ = SystemTime.format_time(&mut Writer::new(&mut time));
+        let meta = event.metadata();
+        let mut line = Vec::new();
+        let mut serializer = Serializer::new(&mut line);
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry(time_name, &time)?;
+        map.serialize_entry("level", meta.level().as_str())?;
+        let mut fields = Fields { map, text_name, failed: None };
+        event.record(&mut fields);
+        let Fields { mut map, failed, .. } = fields;
+        failed.map_or(Ok(()), Err)?;
+        map.serialize_entry("target", meta.target())?;
+        map.end()?;
+        Ok(line)
+    }
+}
+
+impl<S, N> FormatEvent<S, N> for Lines
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(&self, _: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+        let line = self.line(event).map_err(|_| fmt::Error)?;
+        writeln!(writer, "{}", std::str::from_utf8(&line).map_err(|_| fmt::Error)?)
+    }
+}
+
+/// An event's fields, on their way into a line.
+struct Fields<'a> {
+    map: Compound<'a, &'a mut Vec<u8>, CompactFormatter>,
+    text_name: &'static str,
+    failed: Option<serde_json::Error>,
+}
+
+impl Fields<'_> {
+    fn entry<T: serde::Serialize + ?Sized>(&mut self, field: &Field, value: &T) {
+        let name = if field.name() == MESSAGE { self.text_name } else { field.name() };
+        if self.failed.is_none() {
+            self.failed = self.map.serialize_entry(name, value).err();
+        }
+    }
+}
+
+impl Visit for Fields<'_> {
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        self.entry(field, &value);
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.entry(field, &value);
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.entry(field, &value);
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.entry(field, &value);
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.entry(field, value);
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.entry(field, &format_args!("{value:?}"));
     }
 }
 
@@ -71,11 +166,16 @@ mod tests {
 
     /// The lines that `events` leads to.
     fn logged(level: LogLevel, events: impl FnOnce()) -> Vec<Value> {
+        let lines = written(level, LogFormat::Json, events);
+        lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    fn written(level: LogLevel, format: LogFormat, events: impl FnOnce()) -> String {
         let buffer = Buffer::default();
         let writer = buffer.clone();
-        tracing::subscriber::with_default(subscriber(level, move || writer.clone()), events);
+        tracing::subscriber::with_default(subscriber(level, format, move || writer.clone()), events);
         let bytes = buffer.0.lock().unwrap().clone();
-        String::from_utf8(bytes).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+        String::from_utf8(bytes).unwrap()
     }
 
     fn messages(lines: &[Value]) -> Vec<&str> {
@@ -113,6 +213,23 @@ mod tests {
     }
 
     #[test]
+    fn the_reference_calls_time_and_text_otherwise() {
+        let event = || tracing::warn!(tenant = "acme", error = %"why", ratio = 0.5, ok = true, left = -1, "text");
+        let line = |format| {
+            let line = written(LogLevel::Info, format, event);
+            let (first, rest) = line.split_once(',').unwrap();
+            (first.split(':').next().unwrap().to_owned(), rest.to_owned())
+        };
+        let rest = |text: &str| {
+            let fields = r#""tenant":"acme","error":"why","ratio":0.5,"ok":true,"left":-1"#;
+            let target = module_path!();
+            format!("\"level\":\"WARN\",\"{text}\":\"text\",{fields},\"target\":\"{target}\"}}\n")
+        };
+        assert_eq!(line(LogFormat::Json), ("{\"timestamp\"".to_owned(), rest("message")));
+        assert_eq!(line(LogFormat::Reference), ("{\"time\"".to_owned(), rest("msg")));
+    }
+
+    #[test]
     fn own_events_follow_the_level_and_of_libraries_only_errors_are_shown() {
         let debug = logged(LogLevel::Debug, one_of_each);
         let own = ["own debug", "own info", "own warning", "own error", "library error"];
@@ -124,8 +241,8 @@ mod tests {
 
     #[test]
     fn a_second_call_changes_nothing() {
-        init(LogLevel::Error);
-        init(LogLevel::Debug);
+        init(LogLevel::Error, LogFormat::Json);
+        init(LogLevel::Debug, LogFormat::Reference);
         assert!(tracing::enabled!(tracing::Level::ERROR) && !tracing::enabled!(tracing::Level::WARN));
     }
 }

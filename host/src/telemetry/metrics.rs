@@ -2,9 +2,9 @@
 //! error's text, and a tenant only where it has a component of its own, up to a number.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use super::cloudwatch::{Flush, TenantMetrics};
+use super::cloudwatch::{Dropped, Flush, TenantMetrics};
 use super::families::{Families, add, at};
 use crate::pipeline::ComponentRun;
 use crate::report::{Entry, Outcome};
@@ -71,7 +71,7 @@ impl Metrics {
             // S3's clock may be ahead of this one.
             histogram.observe(Duration::from_millis(u64::try_from(latency).unwrap_or(0)).as_secs_f64());
         }
-        all.plugins.delivery(entry);
+        all.plugins.delivery(entry, Instant::now());
         self.tenants.delivery(done);
     }
 
@@ -133,12 +133,12 @@ impl Metrics {
 
     /// A component did this outside of deliveries: it reads all keys.
     pub fn component(&self, tenant: &str, run: &ComponentRun) {
-        self.families.plugins.component(tenant, run, 0);
+        self.families.plugins.component(tenant, run, 0, Instant::now());
     }
 
     /// A tenant's component is left alone for a delivery (1), or no longer (-1).
     pub fn component_suspended(&self, tenant: &str, digest: &str, change: i64) {
-        self.families.plugins.suspended(tenant, digest, change);
+        self.families.plugins.suspended(tenant, digest, change, Instant::now());
     }
 
     /// Components were asked for: they were in `memory`, on `disk`, `published`, are
@@ -149,8 +149,22 @@ impl Metrics {
 
     /// Prometheus' text format, version 0.0.4.
     pub fn text(&self) -> String {
-        add(&self.families.dropped, &[], self.tenants.take_dropped());
+        let Dropped { no_room, no_number, refused } = self.tenants.take_dropped();
+        for (reason, values) in [("no-room", no_room), ("no-number", no_number), ("refused", refused)] {
+            add(&self.families.dropped, &[reason], values);
+        }
+        self.families.plugins.show_suspended(Instant::now());
         self.families.text()
+    }
+
+    /// As [`Metrics::flush`], and no longer than this: at the end of a process, or of
+    /// what Lambda gives it.
+    pub async fn flush_within(&self, client: &crate::aws::MetricsClient, time: Duration) {
+        if tokio::time::timeout(time, self.flush(client)).await.is_err() {
+            tracing::warn!(
+                "the tenants' CloudWatch metrics took longer than {time:?} to send, and are given up for now"
+            );
+        }
     }
 
     /// Sends the tenants' CloudWatch metrics since the last flush. What can't be

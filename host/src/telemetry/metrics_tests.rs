@@ -110,7 +110,9 @@ fn what_has_no_labels_begins_at_zero() {
         has(&text, &format!("{name} 0"));
     }
     has(&text, "checkpoints_refused_total 0");
-    has(&text, "cloudwatch_values_dropped_total 0");
+    for reason in ["no-room", "no-number", "refused"] {
+        has(&text, &format!(r#"cloudwatch_values_dropped_total{{reason="{reason}"}} 0"#));
+    }
 }
 
 #[test]
@@ -246,4 +248,26 @@ fn components_beyond_a_number_share_their_labels() {
     let rest = 1_200 - 500;
     has(&text, &format!(r#"plugin_calls_total{{digest="other",tenant="other"}} {}"#, rest * 3));
     has(&text, r#"plugin_calls_total{digest="d",tenant="tenant-0"} 3"#);
+}
+
+/// With a pair's labels all that it counted goes.
+#[test]
+fn who_was_silent_for_an_hour_gives_its_labels_to_another() {
+    let metrics = Metrics::new();
+    let start = Instant::now();
+    let plugins = &metrics.families.plugins;
+    for number in 0..crate::telemetry::labels::MOST_PAIRS / 2 {
+        plugins.delivery(&with_component(&format!("tenant-{number}"), "d"), start);
+    }
+    let later = start + crate::telemetry::labels::STALE_AFTER;
+    plugins.delivery(&with_component("late", "d"), later - Duration::from_secs(1));
+    assert!(!metrics.families.text().contains("late"));
+    for number in 1..crate::telemetry::labels::MOST_PAIRS / 2 {
+        plugins.delivery(&with_component(&format!("tenant-{number}"), "d"), later - Duration::from_secs(1));
+    }
+    assert!(metrics.families.text().contains(r#"tenant="tenant-0""#));
+    plugins.delivery(&with_component("late", "d"), later);
+    let text = metrics.families.text();
+    has(&text, r#"plugin_failures_total{digest="d",kind="guest-trap",tenant="late"} 1"#);
+    assert!(!text.contains(r#"tenant="tenant-0""#), "nothing of it is left");
 }

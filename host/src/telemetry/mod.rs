@@ -2,21 +2,26 @@
 //!
 //! - `log`: one JSON line an event on standard output; one an object at INFO.
 //! - `metrics`: counts and times, as Prometheus takes them; labels are bounded; `families` names them,
-//!   `plugins` those about tenants' components.
+//!   `plugins` those about tenants' components, `labels` which of them have labels.
 //! - `cloudwatch`: the reference's metrics, aggregated until they are flushed.
-//! - `http`: /metrics, /healthz, /readyz.
+//! - `health`: whether the process goes round, and what it can reach.
+//! - `http`: /metrics, /healthz, /readyz; `connections`: who may be connected.
 //! - `throttle`: what may be said often is said only so often.
 
 mod cloudwatch;
+mod connections;
 mod families;
+mod health;
 mod http;
+mod labels;
 mod log;
 mod metrics;
 mod plugins;
 mod throttle;
 
 pub use cloudwatch::TenantMetrics;
-pub use http::{Health, serve};
+pub use health::{Health, Part};
+pub use http::serve;
 pub use log::init;
 pub use metrics::{DeliveryDone, Metrics};
 pub use throttle::Throttle;

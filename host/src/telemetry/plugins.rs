@@ -1,37 +1,31 @@
 //! The families about tenants' components, by tenant and component.
 
-use std::collections::HashSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use prometheus::core::{MetricVec, MetricVecBuilder};
 use prometheus::{CounterVec, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Registry};
 
 use super::families::{Family, add, at, counter, options, registered};
+use super::labels::{Gone, Labels, Pair};
 use crate::guest::Used;
-use crate::model::Digest;
 use crate::pipeline::{ComponentRun, ShadowRun};
 use crate::report::Entry;
 
-/// Pairs of tenant and component that have labels of their own: about twenty series each.
-const MOST_PAIRS: usize = 1000;
-
-/// Pairs of one tenant: who changes its component all the time must not take the labels
-/// of the others.
-const MOST_OF_TENANT: usize = 20;
-
-/// What those beyond that share.
-const OTHER: &str = "other";
-
 /// The pair that every family here has, and what some have beside it.
 const PAIR: [&str; 2] = ["tenant", "digest"];
+
+/// What the third labels may be.
+const DIRECTIONS: [&str; 2] = ["in", "out"];
+const RESULTS: [&str; 5] = ["same", "changed", "dropped", "added", "failed"];
 
 /// Seconds that an instantiation takes: the goal of a pooled one, and far from it.
 const START_BUCKETS: [f64; 2] = [50e-6, 1e-3];
 
 /// Counts of components.
 pub(super) struct Plugins {
-    /// Those that have labels.
-    pairs: Mutex<HashSet<[String; 2]>>,
+    /// Which pairs have labels.
+    labels: Mutex<Labels>,
     calls: Family<IntCounterVec>,
     records: Family<IntCounterVec>,
     dropped: Family<IntCounterVec>,
@@ -56,7 +50,7 @@ impl Plugins {
         let start = options("plugin_instantiation_seconds", "Instantiation of a component, in seconds");
         let start = HistogramOpts::from(start).buckets(START_BUCKETS.to_vec());
         Self {
-            pairs: Mutex::default(),
+            labels: Mutex::default(),
             calls: pair("plugin_calls_total", "Calls of a component's functions"),
             records: with("plugin_records_total", "direction", "Records that a component took and gave"),
             dropped: pair("plugin_dropped_total", "Records that a component dropped"),
@@ -85,45 +79,52 @@ impl Plugins {
         }
     }
 
-    fn pairs(&self) -> MutexGuard<'_, HashSet<[String; 2]>> {
-        self.pairs.lock().unwrap_or_else(PoisonError::into_inner)
+    fn known(&self) -> MutexGuard<'_, Labels> {
+        self.labels.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The labels of a pair, as long as there is room for more.
-    fn labels(&self, tenant: &str, digest: &str) -> [String; 2] {
-        let pair = [tenant.to_owned(), digest.chars().take(Digest::SHORT).collect()];
-        let mut pairs = self.pairs();
-        if pairs.contains(&pair) {
-            return pair;
+    /// The labels of a pair that is active now; with those that have no labels any more
+    /// their counts go too.
+    fn labels(&self, tenant: &str, digest: &str, failed: impl Iterator<Item = &'static str>, now: Instant) -> Pair {
+        let mut known = self.known();
+        let (pair, gone) = known.of(tenant, digest, now);
+        known.failed(&pair, failed);
+        gone.iter().for_each(|gone| self.forget(gone));
+        pair
+    }
+
+    /// Takes a pair out of every family: a counter that is silent for long is one that
+    /// Prometheus has stopped to expect.
+    fn forget(&self, Gone { pair: [tenant, digest], kinds }: &Gone) {
+        let pair = [tenant.as_str(), digest.as_str()];
+        for family in [&self.calls, &self.dropped, &self.poison, &self.input_bytes, &self.replaced, &self.log_lines] {
+            remove(family, &pair);
         }
-        let [tenant, _] = &pair;
-        let of_tenant = pairs.iter().filter(|[its, _]| its == tenant).count();
-        match (pairs.len() >= MOST_PAIRS, of_tenant >= MOST_OF_TENANT) {
-            (_, true) => [tenant.clone(), OTHER.to_owned()],
-            (true, false) => [OTHER.to_owned(), OTHER.to_owned()],
-            (false, false) => {
-                pairs.insert(pair.clone());
-                pair
-            }
-        }
+        remove(&self.cpu, &pair);
+        remove(&self.starts, &pair);
+        remove(&self.peak_memory, &pair);
+        remove(&self.suspended, &pair);
+        DIRECTIONS.iter().for_each(|direction| remove(&self.records, &[tenant, digest, direction]));
+        RESULTS.iter().for_each(|result| remove(&self.shadow_lines, &[tenant, digest, result]));
+        kinds.iter().for_each(|kind| remove(&self.failures, &[tenant, digest, kind]));
     }
 
     /// What a delivery's components did.
-    pub(super) fn delivery(&self, entry: &Entry) {
+    pub(super) fn delivery(&self, entry: &Entry, now: Instant) {
         let Some(tenant) = &entry.tenant else { return };
         if let Some(run) = &entry.component {
-            self.component(tenant, run, entry.guest_log_lines);
+            self.component(tenant, run, entry.guest_log_lines, now);
         }
         if let Some(run) = &entry.shadow {
-            self.shadow(tenant, run);
+            self.shadow(tenant, run, now);
         }
     }
 
-    pub(super) fn component(&self, tenant: &str, run: &ComponentRun, log_lines: u64) {
-        let [tenant, digest] = self.labels(tenant, &run.digest);
+    pub(super) fn component(&self, tenant: &str, run: &ComponentRun, log_lines: u64, now: Instant) {
+        let [tenant, digest] = self.labels(tenant, &run.digest, run.failures.keys().copied(), now);
         let pair = [tenant.as_str(), digest.as_str()];
         self.used(pair, &run.used);
-        for (direction, records) in [("in", run.records_in), ("out", run.records_out)] {
+        for (direction, records) in DIRECTIONS.into_iter().zip([run.records_in, run.records_out]) {
             add(&self.records, &[&tenant, &digest, direction], records);
         }
         add(&self.dropped, &pair, run.dropped);
@@ -138,16 +139,11 @@ impl Plugins {
         at(&self.suspended, &pair);
     }
 
-    fn shadow(&self, tenant: &str, run: &ShadowRun) {
-        let [tenant, digest] = self.labels(tenant, &run.digest);
+    fn shadow(&self, tenant: &str, run: &ShadowRun, now: Instant) {
+        let [tenant, digest] = self.labels(tenant, &run.digest, run.failures.keys().copied(), now);
         self.used([&tenant, &digest], &run.used);
-        for (result, lines) in [
-            ("same", run.same),
-            ("changed", run.changed),
-            ("dropped", run.dropped),
-            ("added", run.added),
-            ("failed", run.failed),
-        ] {
+        let counts = [run.same, run.changed, run.dropped, run.added, run.failed];
+        for (result, lines) in RESULTS.into_iter().zip(counts) {
             add(&self.shadow_lines, &[&tenant, &digest, result], lines);
         }
         for (kind, count) in &run.failures {
@@ -169,19 +165,38 @@ impl Plugins {
         if let Some(peak) = at(&self.peak_memory, &pair) {
             let bytes = i64::try_from(used.peak_memory).unwrap_or(i64::MAX);
             // The lock makes one of looking and setting.
-            let _one = self.pairs();
+            let _one = self.known();
             peak.set(peak.get().max(bytes));
         }
     }
 
-    pub(super) fn suspended(&self, tenant: &str, digest: &str, change: i64) {
-        let [tenant, digest] = self.labels(tenant, digest);
-        if let Some(gauge) = at(&self.suspended, &[&tenant, &digest]) {
-            gauge.add(change);
+    /// A pair's component is left alone for one delivery more (1) or less (-1).
+    pub(super) fn suspended(&self, tenant: &str, digest: &str, change: i64, now: Instant) {
+        self.labels(tenant, digest, std::iter::empty(), now);
+        self.known().suspended(tenant, digest, change);
+    }
+
+    /// Brings the gauge up to date: whose component is left alone now, under the labels
+    /// that each has now.
+    pub(super) fn show_suspended(&self, now: Instant) {
+        let mut known = self.known();
+        let (counts, gone) = known.all_suspended(now);
+        gone.iter().for_each(|gone| self.forget(gone));
+        for ([tenant, digest], count) in counts {
+            if let Some(gauge) = at(&self.suspended, &[&tenant, &digest]) {
+                gauge.set(count);
+            }
         }
     }
 
     pub(super) fn loaded(&self, result: &str, count: u64) {
         add(&self.loads, &[result], count);
+    }
+}
+
+fn remove<B: MetricVecBuilder>(family: &Family<MetricVec<B>>, labels: &[&str]) {
+    if let Some(family) = family {
+        // Most have no count of most labels.
+        let _ = family.remove_label_values(labels);
     }
 }

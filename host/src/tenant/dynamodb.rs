@@ -1,7 +1,7 @@
 //! The directory of tenants as the DynamoDB table, cached.
 
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use moka::Expiry;
@@ -9,7 +9,7 @@ use moka::future::Cache;
 
 use super::{Found, PluginRules};
 use crate::aws::{AwsError, Item, Table};
-use crate::telemetry::Metrics;
+use crate::telemetry::{Health, Metrics, Part};
 
 /// So many tenants are remembered, those that are asked for most.
 const MOST_TENANTS: u64 = 10_000;
@@ -17,6 +17,9 @@ const MOST_TENANTS: u64 = 10_000;
 /// A tenant that the table doesn't know is remembered no longer than this, so that
 /// a new one waits no longer for its first logs.
 const LONGEST_UNKNOWN: Duration = Duration::from_secs(10);
+
+/// Between two questions to a table that can't be asked: messages may be long in coming.
+const ASK_AGAIN: Duration = Duration::from_secs(60);
 
 /// The table's partition key.
 const KEY: &str = "tenant_id";
@@ -26,13 +29,16 @@ const KEY: &str = "tenant_id";
 pub struct TableDirectory {
     directory: Cached<Table>,
     metrics: Metrics,
+    health: Health,
+    /// Whose lookup failed last.
+    failed: Arc<Mutex<Option<String>>>,
 }
 
 impl TableDirectory {
     /// Caches what is found for `cache`, and that there is nothing for at most 10 s
     /// of it. Zero: nothing is cached, but one query answers all who ask meanwhile.
-    pub fn new(table: Table, cache: Duration, rules: PluginRules, metrics: Metrics) -> Self {
-        Self { directory: Cached::new(table, Lifetimes::new(cache), rules), metrics }
+    pub fn new(table: Table, cache: Duration, rules: PluginRules, metrics: Metrics, health: Health) -> Self {
+        Self { directory: Cached::new(table, Lifetimes::new(cache), rules), metrics, health, failed: Arc::default() }
     }
 
     /// What the table says about a tenant; one query a tenant at a time.
@@ -42,7 +48,37 @@ impl TableDirectory {
     pub async fn lookup(&self, tenant_id: &str) -> Result<Arc<Found>, AwsError> {
         let (found, answer) = self.directory.lookup(tenant_id).await;
         self.metrics.tenant_lookup(answer);
+        self.judge(tenant_id, &found, answer);
         found
+    }
+
+    /// What an answer says about the table: one from memory says nothing.
+    fn judge(&self, tenant_id: &str, found: &Result<Arc<Found>, AwsError>, answer: &str) {
+        match found {
+            Err(error) => {
+                *self.failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(tenant_id.to_owned());
+                self.health.fails(Part::TenantTable, error);
+            }
+            Ok(_) if answer != "hit" => self.health.works(Part::TenantTable),
+            Ok(_) => {}
+        }
+    }
+
+    /// For ever: asks a table again that couldn't be asked, until it can, so that health
+    /// comes back where no message does.
+    pub async fn keep_asking(self) {
+        loop {
+            tokio::time::sleep(ASK_AGAIN).await;
+            self.ask_again().await;
+        }
+    }
+
+    async fn ask_again(&self) {
+        let tenant = self.failed.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(tenant) = tenant.filter(|_| self.health.is_down(Part::TenantTable)) {
+            // What is wrong is told by `fails`, once.
+            let _ = self.lookup(&tenant).await;
+        }
     }
 }
 

@@ -181,3 +181,39 @@ async fn no_more_tenants_are_remembered_than_there_is_room_for() {
     directory.cache.run_pending_tasks().await;
     assert!(directory.cache.entry_count() <= MOST_TENANTS);
 }
+
+/// No message may come that asks the table again: who said that it is down asks itself.
+#[tokio::test]
+async fn a_table_that_could_not_be_asked_is_asked_again_until_it_can() {
+    let fake = fake_aws::FakeAws::start().await;
+    let own = fake.own().clone();
+    fake.add_table("tenants", "tenant_id", Some("type"));
+    let aws = crate::aws::Aws::at(&fake.endpoint(), &own.access_key_id, &own.secret_access_key).await;
+    let health = Health::default();
+    let directory = TableDirectory::new(aws.table("tenants"), HOUR, rules(), Metrics::new(), health.clone());
+    let is_down = || health.is_down(Part::TenantTable);
+    directory.lookup("known").await.unwrap();
+    directory.ask_again().await;
+    let queries = || fake.count(fake_aws::Service::DynamoDb, "Query");
+    assert_eq!((is_down(), queries()), (false, 1), "nobody asks a table that answers");
+    let fails = || fake.fault(fake_aws::Rule::new(fake_aws::What::Throttle).operation("Query"));
+    fails();
+    assert!(directory.lookup("shop").await.is_err() && is_down());
+    // What is remembered says nothing about the table.
+    directory.lookup("known").await.unwrap();
+    assert!(is_down());
+    directory.ask_again().await;
+    assert!(is_down(), "still");
+    fake.clear_faults();
+    directory.ask_again().await;
+    assert!(!is_down());
+    let before = queries();
+    directory.ask_again().await;
+    assert_eq!(queries(), before);
+    // Traffic brings it back too.
+    fails();
+    assert!(directory.lookup("more").await.is_err() && is_down());
+    fake.clear_faults();
+    directory.lookup("more").await.unwrap();
+    assert!(!is_down());
+}

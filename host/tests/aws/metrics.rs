@@ -117,3 +117,44 @@ fn a_flush_that_fails_fails_nothing_and_goes_with_the_next() {
     assert_eq!(one(&lab.aws.metrics(), "acme", "cloudwatch/successful_events"), (3.0, 30.0));
     process.kill();
 }
+
+/// A tenant that is no dimension of CloudWatch's is encoded, and holds nobody's back.
+#[test]
+fn a_tenant_whose_name_cloudwatch_does_not_take_is_encoded() {
+    let lab = Lab::new();
+    let acme = lab.scene.add_cloudwatch_tenant("acme");
+    let fields = serde_json::json!({
+        "log_distribution_role_arn": {"S": acme.role}, "log_group_name": {"S": acme.group},
+    });
+    lab.scene.add_delivery("z\u{fc}rich", "cloudwatch", fields);
+    let body = |tenant: &str| lab.scene.notify(&lab.object(tenant, "1", &records(tenant, 10)));
+    let bodies = [body("acme"), body("z\u{fc}rich")];
+    let process = lab.lambda();
+    let messages: Vec<_> = ["1", "2"].into_iter().zip(bodies.iter().map(String::as_str)).collect();
+    assert_eq!(lab.invoke(&process, &messages, MINUTE), [""; 0]);
+    let metrics = lab.aws.metrics();
+    assert_eq!(one(&metrics, "acme", "cloudwatch/successful_events"), (1.0, 10.0));
+    assert_eq!(one(&metrics, "%-z%C3%BCrich", "cloudwatch/successful_events"), (1.0, 10.0));
+    assert_eq!(lab.count(Service::CloudWatch, "PutMetricData"), 1);
+    process.kill();
+}
+
+/// What the last minute brought is sent at the end, and CloudWatch can't hold it up.
+#[test]
+fn the_last_metrics_are_sent_at_the_end_or_given_up() {
+    let lab = Lab::new();
+    lab.scene.add_cloudwatch_tenant("acme");
+    lab.announced("acme", "1", &records("acme", 10));
+    let process = lab.sqs();
+    process.empties_the_queue();
+    process.terminate();
+    assert_eq!(one(&lab.aws.metrics(), "acme", "cloudwatch/successful_events"), (1.0, 10.0));
+    let lab = Lab::new().set("REQUEST_TIMEOUT", 300);
+    lab.scene.add_cloudwatch_tenant("acme");
+    lab.aws.fault(Rule::new(What::Hang).operation("PutMetricData"));
+    lab.announced("acme", "1", &records("acme", 10));
+    let process = lab.sqs();
+    process.empties_the_queue();
+    // It ends long before a request of 300 s does.
+    process.terminate();
+}

@@ -384,3 +384,25 @@ fn an_object_s_dead_letters_name_the_component() {
     assert_eq!(outcome(&process, &key("acme", "1")), "cloudwatch=partial(guest-rejected)");
     process.terminate();
 }
+
+/// What a component says of its settings may quote them.
+#[test]
+fn words_about_settings_are_heard_where_the_item_says_so() {
+    let lab = lab();
+    let [heard, silent] = ["heard", "silent"].map(|name| lab.scene.add_cloudwatch_tenant(name));
+    let settings = json!({"M": {"mode": {"S": "check:refuse"}}});
+    let fields = json!({"settings": settings, "log": {"S": "operator"}});
+    name(&lab, &heard, &plugin(&lab, "h.wasm", &fixture("hostile"), &fields));
+    name(&lab, &silent, &plugin(&lab, "h.wasm", &fixture("hostile"), &json!({"settings": settings})));
+    let process = lab.sqs();
+    const WORDS: &str = "mode is not to my liking";
+    for (tenant, words) in [("silent", false), ("heard", true)] {
+        lab.announced(tenant, "1", &records(tenant, 1));
+        let line = process.line("its line", |line| line["message"] == "object" && line["tenant"] == tenant);
+        assert_eq!(line["deliveries"], "cloudwatch=failed(component-settings)");
+        assert_eq!(process.output().0.contains(WORDS), words, "{line}");
+    }
+    let (_, ready) = process.get("/readyz");
+    assert!(!ready.contains(WORDS) && !process.get("/metrics").1.contains(WORDS), "{ready}");
+    process.kill();
+}

@@ -19,6 +19,7 @@ mod aws;
 
 mod cloudwatch;
 mod content;
+mod environment;
 mod guests;
 mod keeping;
 mod lost;

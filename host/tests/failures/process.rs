@@ -199,7 +199,9 @@ fn a_queue_that_can_not_be_read_is_told_by_readyz_and_mends_itself() {
     let process = lab.sqs();
     process.says("no messages can be received");
     let (status, text) = process.get("/readyz");
-    assert!(status == 503 && text.contains("queue:") && text.contains("ReceiveMessage"), "{text}");
+    assert!(status == 503 && text.starts_with("queue:") && !text.contains("ReceiveMessage"), "{text}");
+    let line = process.says("it can't be reached");
+    assert!(line["part"] == "queue" && line["error"].as_str().unwrap().contains("ReceiveMessage"), "{line}");
     lab.aws.allow_again(PROCESSOR_ARN);
     process.empties_the_queue();
     assert_eq!(process.get("/readyz"), (200, "ok\n".to_owned()));
@@ -227,11 +229,12 @@ fn invalid_settings_are_told_all_at_once() {
         .set("SQS_QUEUE_URL", "no-url")
         .set("CENTRAL_LOG_DISTRIBUTION_ROLE_ARN", "no-arn")
         .set("DEAD_LETTER", "s3://");
-    let names = ["MAX_LINE_BYTES", "REQUEST_TIMEOUT", "VISIBILITY_TIMEOUT", "SQS_QUEUE_URL"];
     for mode in ["sqs", "scan", "manual", "lambda"] {
-        refuses(&lab, mode, 3, &names);
+        refuses(&lab, mode, 3, &["MAX_LINE_BYTES", "REQUEST_TIMEOUT"]);
         refuses(&lab, mode, 3, &["CENTRAL_LOG_DISTRIBUTION_ROLE_ARN", "DEAD_LETTER"]);
     }
+    refuses(&lab, "sqs", 3, &["VISIBILITY_TIMEOUT", "SQS_QUEUE_URL"]);
+    refuses(&lab, "lambda", 3, &["SQS_QUEUE_URL"]);
 }
 
 #[test]

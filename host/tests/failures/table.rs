@@ -47,13 +47,17 @@ fn an_error_of_aws_is_retried() {
     is_retried(status(500, "InternalServerError"));
 }
 
-/// The table is named by /readyz, and the message ends in the dead-letter queue.
+/// /readyz says that it is the table, and the log why; the message ends in the
+/// dead-letter queue.
 fn is_told(lab: &Lab, process: &Process, says: &[&str]) {
     process.done(1);
     let (status, text) = process.get("/readyz");
-    assert_eq!(status, 503, "{text}");
+    assert!(status == 503 && text.starts_with("tenant table:"), "{text}");
+    let line = process.says("it can't be reached");
+    assert_eq!(line["part"], "tenant table");
     for part in says {
-        assert!(text.contains(part), "no {part:?} in {text}");
+        assert!(line["error"].as_str().unwrap().contains(part), "no {part:?} in {line}");
+        assert!(!text.contains(part), "{part:?} in {text}");
     }
     process.redrives(1);
     assert_eq!(lab.count(Service::S3, "GetObject"), 0);

@@ -59,8 +59,12 @@ impl S3 {
             return Ok(Whole::TooLarge(stored.size));
         }
         let mut bytes = Vec::with_capacity(usize::try_from(stored.size).unwrap_or_default());
-        // No more than the announced bytes ever come.
         while let Some(more) = body.next().await? {
+            // Whatever was announced.
+            let length = bytes.len().saturating_add(more.len());
+            if u64::try_from(length).is_ok_and(|length| length > most) {
+                return Ok(Whole::TooLarge(u64::try_from(length).unwrap_or(u64::MAX)));
+            }
             bytes.extend_from_slice(&more);
         }
         Ok(Whole::Bytes(bytes))

@@ -43,7 +43,7 @@ async fn watched(
     };
     let origin = match run.plans.parse_key(&id, fingerprint_time(fingerprint)).await {
         Ok(origin) => Arc::new(origin),
-        Err(KeyError::Rejected(text)) => return vec![invalid_key(run, &id, text)],
+        Err(KeyError::Rejected { text, .. }) => return vec![invalid_key(run, &id, text)],
         Err(KeyError::Failed(PlanError { name, text, .. })) => {
             return vec![without(None, Outcome::Failed).because(name, text)];
         }

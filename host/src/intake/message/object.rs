@@ -123,7 +123,11 @@ impl Processor {
         let now = work.announced.event_time.unwrap_or_default();
         let origin = match self.plans.parse_key(&work.id, now).await {
             Ok(origin) => Arc::new(origin),
-            Err(KeyError::Rejected(text)) => return self.invalid_key(work, text),
+            Err(KeyError::Rejected { text, for_the_log }) => {
+                let words =
+                    if for_the_log { text.clone() } else { "KEY_PARSER says why in the dead letter".to_owned() };
+                return self.invalid_key(work, text, &words);
+            }
             Err(KeyError::Failed(error)) => {
                 let failed = entry(Outcome::Failed).because(error.name, error.text.as_str());
                 let (waited, wait, suspended) = (error.is_suspended(), error.wait, !error.wait.is_zero());
@@ -135,12 +139,10 @@ impl Processor {
         let found = match self.directory.lookup(&origin.tenant_id).await {
             Ok(found) => found,
             Err(error) => {
-                self.health.set("tenant table", Err(error.to_string()));
                 let failed = entry(Outcome::Failed).because("tenant-table", error.to_string());
                 return self.without_delivery(failed, Some(work.left(None, error.to_string())));
             }
         };
-        self.health.set("tenant table", Ok(()));
         self.deliveries(work, &origin, &found).await
     }
 

@@ -110,10 +110,10 @@ impl Processor {
         self.metrics.delivery(&DeliveryDone { entry: &entry, latency: None, guest_time: Duration::ZERO });
     }
 
-    /// Rejects an announced object whose key names no tenant.
-    pub(super) fn invalid_key(&self, work: &Work<'_>, detail: String) -> Worked {
+    /// Rejects an announced object whose key names no tenant; `words` are for the log.
+    pub(super) fn invalid_key(&self, work: &Work<'_>, detail: String, words: &str) -> Worked {
         let reason = Reason::InvalidKey;
-        let rejected = Entry::new(&work.id, None, None, Outcome::Rejected).because(reason.name(), detail.as_str());
+        let rejected = Entry::new(&work.id, None, None, Outcome::Rejected).because(reason.name(), words);
         let data = work.announced.record.to_string().into_bytes();
         work.of_message.reject(DeadLetter::whole(&work.id, reason, detail).with(data));
         self.without_delivery(rejected, None)

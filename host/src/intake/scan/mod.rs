@@ -13,9 +13,10 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::message::{Control, Message, Processor, Verdict};
-use super::service::{flush_each_minute, wind_down};
+use super::service::{Flushing, wind_down};
 use crate::aws::{AwsError, Listed, MetricsClient, S3};
 use crate::notification::{form_encode, rfc3339};
+use crate::telemetry::Part;
 use seen::Seen;
 
 /// Objects that are worked on, or wait for their tenant's turn, at most.
@@ -41,7 +42,7 @@ pub async fn run(
     options: Options,
     terminate: impl Future<Output = ()>,
 ) {
-    let flushing = tokio::spawn(flush_each_minute(Arc::clone(&processor), metrics.clone()));
+    let flushing = Flushing::start(&processor, metrics);
     let (sender, receiver) = mpsc::unbounded_channel();
     let control = Control::default();
     let grace = options.grace;
@@ -65,8 +66,7 @@ pub async fn run(
     processor.begin_no_more();
     // What doesn't end is listed again by the next process.
     wind_down(scan.tasks, grace, || control.stop.now(), || control.stop.abandon()).await;
-    flushing.abort();
-    processor.metrics().flush(&metrics).await;
+    flushing.end().await;
 }
 
 /// What became of an object.
@@ -90,12 +90,9 @@ impl Scan {
     /// For ever: a listing, a pause.
     async fn passes(&mut self) {
         loop {
-            match self.pass().await {
-                Ok(()) => self.processor.health().set("bucket", Ok(())),
-                Err(error) => {
-                    tracing::error!(error = %error, bucket = self.options.bucket, "the bucket can't be listed; it is tried again");
-                    self.processor.health().set("bucket", Err(error.to_string()));
-                }
+            if let Err(error) = self.pass().await {
+                tracing::error!(error = %error, bucket = self.options.bucket, "the bucket can't be listed; it is tried again");
+                self.processor.health().fails(Part::Bucket, &error);
             }
             let pause = tokio::time::sleep(self.options.interval);
             tokio::pin!(pause);
@@ -114,8 +111,9 @@ impl Scan {
     async fn pass(&mut self) -> Result<(), AwsError> {
         let mut next = None;
         loop {
-            let page = self.s3.list(&self.options.bucket, next).await?;
-            self.processor.health().alive();
+            let page = self.processor.health().alive_during(self.s3.list(&self.options.bucket, next)).await?;
+            // Not at the end of the pass alone, which may take hours.
+            self.processor.health().works(Part::Bucket);
             for listed in page.objects {
                 let wanted = self.options.suffixes.iter().any(|suffix| listed.key.ends_with(suffix.as_str()));
                 if wanted && let Some(object) = self.seen.begin(&listed, Instant::now()) {

@@ -16,8 +16,9 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::message::{Control, Message, Processor, Verdict};
-use super::service::{flush_each_minute, wind_down};
+use super::service::{Flushing, wind_down};
 use crate::aws::{AwsError, MetricsClient, Queue, Received};
+use crate::telemetry::Part;
 use acknowledge::Acknowledger;
 use lease::Leases;
 
@@ -65,13 +66,12 @@ pub async fn run(
         options,
     };
     let keeping = tokio::spawn(leases.keep());
-    let flushing = tokio::spawn(flush_each_minute(Arc::clone(&processor), metrics.clone()));
+    let flushing = Flushing::start(&processor, metrics);
     worker.work(terminate).await;
     keeping.abort();
-    flushing.abort();
     // What is done is deleted before the process ends.
     let _ = acknowledged.await;
-    processor.metrics().flush(&metrics).await;
+    flushing.end().await;
 }
 
 struct Worker {
@@ -110,14 +110,14 @@ impl Worker {
             self.processor.health().alive();
             self.room(tasks).await;
             let seconds = whole_seconds(self.options.visibility_timeout);
-            match self.queue.receive(WAIT_SECONDS, seconds).await {
+            match self.processor.health().alive_during(self.queue.receive(WAIT_SECONDS, seconds)).await {
                 Ok(messages) if self.ending.load(Ordering::Relaxed) => {
                     let handles: Vec<String> = messages.into_iter().map(|message| message.receipt_handle).collect();
                     return give_back(&self.queue, &handles).await;
                 }
                 Ok(messages) => {
                     pause = PAUSES.0;
-                    self.processor.health().set("queue", Ok(()));
+                    self.processor.health().works(Part::Queue);
                     let at = Instant::now();
                     messages.into_iter().for_each(|message| self.begin(message, at, tasks));
                 }
@@ -132,7 +132,7 @@ impl Worker {
 
     fn receive_failed(&self, error: &AwsError) {
         tracing::error!(error = %error, "no messages can be received; it is tried again");
-        self.processor.health().set("queue", Err(error.to_string()));
+        self.processor.health().fails(Part::Queue, error);
     }
 
     /// Waits until another receive makes sense: there is work to begin at once, and

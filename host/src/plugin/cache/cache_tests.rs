@@ -36,7 +36,7 @@ impl Scene {
     }
 
     fn has(&self, cache: &Cache) -> bool {
-        cache.compiled(&engine(), self.sha256).is_some()
+        cache.compiled(&engine(), self.sha256, u64::MAX).is_some()
     }
 
     fn entry(&self) -> PathBuf {
@@ -64,7 +64,7 @@ fn both_forms_are_kept_for_this_user_alone() {
         assert!(scene.keep(&cache));
         cache.keep_component(scene.sha256, &scene.bytes);
         let again = scene.cache(key);
-        let (loaded, bytes) = again.compiled(&engine(), scene.sha256).unwrap();
+        let (loaded, bytes) = again.compiled(&engine(), scene.sha256, u64::MAX).unwrap();
         assert_eq!((loaded.digest(), bytes), (scene.sha256.to_string().as_str(), scene.bytes.len() as u64));
         assert_eq!(again.component(scene.sha256, 1 << 20), Some(scene.bytes.clone()));
         assert_eq!(again.component(scene.sha256, 10), None);
@@ -296,7 +296,7 @@ fn a_fingerprint_is_the_same_in_another_process() {
 fn finds() {
     let folder = folder_of_parent();
     let cache = Cache::new(CacheOptions { folder: Some(folder), bytes: 1 << 30, key: None });
-    assert!(cache.compiled(&engine(), Digest::of(&component(1))).is_some());
+    assert!(cache.compiled(&engine(), Digest::of(&component(1)), u64::MAX).is_some());
 }
 
 #[test]
@@ -318,4 +318,17 @@ fn the_default_folder() {
 fn a_key_is_never_shown() {
     let shown = format!("{:?}", CacheOptions { folder: None, bytes: 1, key: Some(KEY.to_vec()) });
     assert!(shown.contains('…') && !shown.contains("48, 49"), "{shown}");
+}
+
+/// Whatever vouches for it: that is known only once it was read.
+#[test]
+fn what_is_larger_than_a_compiled_form_can_be_is_not_read() {
+    let scene = Scene::new();
+    let cache = scene.cache(None);
+    assert!(scene.keep(&cache));
+    let bytes = std::fs::metadata(scene.entry()).unwrap().len();
+    assert!(cache.compiled(&engine(), scene.sha256, bytes - 1).is_none());
+    assert!(cache.compiled(&engine(), scene.sha256, bytes).is_some(), "it is still there");
+    assert_eq!(most_compiled(1024), 16 * 1024 + (4 << 20));
+    assert_eq!(most_compiled(u64::MAX), 1 << 30);
 }

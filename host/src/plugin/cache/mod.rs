@@ -14,9 +14,21 @@ use self::folder::Folder;
 use crate::guest::{Component, Engine, LoadError, Seal};
 use crate::model::Digest;
 
-/// Largest compiled form that is looked at, in bytes: several times a component
-/// of the largest size.
-pub(super) const MAX_COMPILED_BYTES: u64 = 1 << 30;
+/// Largest compiled form of any component, in bytes.
+const MAX_COMPILED_BYTES: u64 = 1 << 30;
+
+/// Bytes of a compiled form for each byte of its component, at most: three to six are
+/// usual, fuel and explicit bounds checks included.
+const COMPILED_RATIO: u64 = 16;
+
+/// What a compiled form has beside that, at most.
+const COMPILED_BESIDE: u64 = 4 << 20;
+
+/// Bytes of the compiled form of a component of at most so many: what has more is not
+/// read, whatever it is.
+pub(super) fn most_compiled(component_bytes: u64) -> u64 {
+    component_bytes.saturating_mul(COMPILED_RATIO).saturating_add(COMPILED_BESIDE).min(MAX_COMPILED_BYTES)
+}
 
 /// Where compiled components are kept, and how much of them.
 #[derive(Clone)]
@@ -88,11 +100,12 @@ impl Cache {
         self.keep(&component_name(sha256), bytes);
     }
 
-    /// A component from its compiled form, and the length of its bytes.
-    pub(super) fn compiled(&self, engine: &Engine, sha256: Digest) -> Option<(Component, u64)> {
+    /// A component from its compiled form, which may have `most` bytes, and the length of
+    /// the component's own.
+    pub(super) fn compiled(&self, engine: &Engine, sha256: Digest, most: u64) -> Option<(Component, u64)> {
         let (folder, name) = (self.folder()?, compiled_name(sha256, engine.fingerprint()));
         let seal = self.seal(&folder)?;
-        let found = self.read(&folder, &name, self.most())?;
+        let found = self.read(&folder, &name, self.most().min(most))?;
         let loaded = match (seal, found.own) {
             (Seal::OwnFolder, false) => Err("others may have written it".to_owned()),
             _ => engine.unseal("", &found.bytes, sha256, seal).map_err(|error| error.to_string()),

@@ -1,0 +1,245 @@
+//! Variables that AWS's SDK and the TLS library read by themselves. They come from files
+//! and secrets, whose last character is a newline as often as not; the SDK doesn't
+//! expect that, and fails at the first call in words that say nothing, or panics. So
+//! the keys are read here, without white space at their ends, and the others must be
+//! as the SDK will use them. No value is ever shown: each may hold a secret.
+
+use std::io::Read;
+
+use super::reader::Reader;
+use crate::model::AwsKeys;
+
+const KEY_ID: &str = "AWS_ACCESS_KEY_ID";
+const SECRET: &str = "AWS_SECRET_ACCESS_KEY";
+const TOKEN: &str = "AWS_SESSION_TOKEN";
+
+/// What a variable must be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// Anything in one line: a name, a path, a word.
+    Line,
+    /// What a header can hold: printable US-ASCII.
+    Header,
+    /// Without any white space, as an address is.
+    Word,
+    /// Begins with `http://` or `https://`.
+    Url,
+    /// Begins with `/`.
+    UrlPath,
+}
+
+/// All of them but the keys, with what each must be.
+const VARIABLES: [(&str, Form); 44] = [
+    ("AWS_PROFILE", Form::Line),
+    ("AWS_CONFIG_FILE", Form::Line),
+    ("AWS_SHARED_CREDENTIALS_FILE", Form::Line),
+    ("AWS_ROLE_ARN", Form::Word),
+    ("AWS_ROLE_SESSION_NAME", Form::Word),
+    ("AWS_WEB_IDENTITY_TOKEN_FILE", Form::Line),
+    ("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", Form::UrlPath),
+    ("AWS_CONTAINER_CREDENTIALS_FULL_URI", Form::Url),
+    ("AWS_CONTAINER_AUTHORIZATION_TOKEN", Form::Header),
+    ("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", Form::Line),
+    ("AWS_EC2_METADATA_DISABLED", Form::Word),
+    ("AWS_EC2_METADATA_SERVICE_ENDPOINT", Form::Url),
+    ("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE", Form::Word),
+    ("AWS_ENDPOINT_URL", Form::Url),
+    ("AWS_ENDPOINT_URL_S3", Form::Url),
+    ("AWS_ENDPOINT_URL_SQS", Form::Url),
+    ("AWS_ENDPOINT_URL_STS", Form::Url),
+    ("AWS_ENDPOINT_URL_DYNAMODB", Form::Url),
+    ("AWS_ENDPOINT_URL_CLOUDWATCH", Form::Url),
+    ("AWS_ENDPOINT_URL_CLOUDWATCH_LOGS", Form::Url),
+    ("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", Form::Word),
+    ("AWS_USE_FIPS_ENDPOINT", Form::Word),
+    ("AWS_USE_DUALSTACK_ENDPOINT", Form::Word),
+    ("AWS_ACCOUNT_ID", Form::Word),
+    ("AWS_ACCOUNT_ID_ENDPOINT_MODE", Form::Word),
+    ("AWS_AUTH_SCHEME_PREFERENCE", Form::Line),
+    ("AWS_SIGV4A_SIGNING_REGION_SET", Form::Line),
+    ("AWS_DISABLE_REQUEST_COMPRESSION", Form::Word),
+    ("AWS_REQUEST_MIN_COMPRESSION_SIZE_BYTES", Form::Word),
+    ("AWS_MAX_ATTEMPTS", Form::Word),
+    ("AWS_RETRY_MODE", Form::Word),
+    ("AWS_SDK_UA_APP_ID", Form::Header),
+    ("AWS_EXECUTION_ENV", Form::Header),
+    ("HTTP_PROXY", Form::Word),
+    ("http_proxy", Form::Word),
+    ("HTTPS_PROXY", Form::Word),
+    ("https_proxy", Form::Word),
+    ("ALL_PROXY", Form::Word),
+    ("all_proxy", Form::Word),
+    ("NO_PROXY", Form::Line),
+    ("no_proxy", Form::Line),
+    ("SSL_CERT_FILE", Form::Line),
+    ("SSL_CERT_DIR", Form::Line),
+    ("AWS_CA_BUNDLE", Form::Line),
+];
+
+/// Files that hold a token and nothing else; the SDK sends all that they hold.
+const TOKEN_FILES: [&str; 2] = ["AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"];
+
+/// Bytes of such a file that are looked at: no token is as long.
+const MOST_TOKEN: u64 = 64 * 1024;
+
+/// Looks at all of them; the keys, where both are set.
+pub(super) fn read(reader: &mut Reader<'_>) -> Option<AwsKeys> {
+    for (name, form) in VARIABLES {
+        let Some(value) = reader.raw(name).filter(|value| !value.is_empty()) else { continue };
+        if let Some(problem) = form.problem(&value) {
+            reader.note_named(name, format!(" {problem} (it is not shown); correct it, or unset it"));
+        }
+    }
+    for name in TOKEN_FILES {
+        if reader.raw(name).is_some_and(|path| has_odd_ends(&path)) {
+            let what = "names a file whose token begins or ends with white space, such as a newline, with which it may \
+                        be refused; remove it";
+            reader.warn(format!("{name} {what}"));
+        }
+    }
+    let (id, secret, token) = (key(reader, KEY_ID), key(reader, SECRET), key(reader, TOKEN));
+    Some(AwsKeys { id: id?, secret: secret?, token })
+}
+
+/// Whether a file begins or ends with white space. One that can't be read is the SDK's to
+/// complain about, if it needs it.
+fn has_odd_ends(path: &str) -> bool {
+    // A pipe in its place would wait for a writer.
+    if !std::fs::metadata(path).is_ok_and(|file| file.is_file()) {
+        return false;
+    }
+    let mut bytes = Vec::new();
+    let file = std::fs::File::open(path).ok();
+    let read = file.is_some_and(|file| file.take(MOST_TOKEN).read_to_end(&mut bytes).is_ok());
+    read && bytes.trim_ascii().len() < bytes.len()
+}
+
+/// A part of the keys, without white space at its ends. Nothing but that is unset.
+fn key(reader: &mut Reader<'_>, name: &'static str) -> Option<String> {
+    let value = reader.raw(name)?.trim().to_owned();
+    if let Some(problem) = Form::Word.problem(&value) {
+        reader.note_named(name, format!(" {problem} (it is not shown); set it as AWS gave it"));
+    }
+    Some(value).filter(|value| !value.is_empty())
+}
+
+impl Form {
+    /// What is wrong with a value, as it follows the variable's name.
+    fn problem(self, value: &str) -> Option<&'static str> {
+        if value.contains(char::REPLACEMENT_CHARACTER) {
+            return Some("is not UTF-8");
+        }
+        if value.trim() != value {
+            return Some("begins or ends with white space, such as a newline");
+        }
+        if value.contains(char::is_control) {
+            return Some("holds a control character, such as a newline");
+        }
+        let is_ascii = |from: u8| value.bytes().all(|byte| (from..=b'~').contains(&byte));
+        let http = || value.starts_with("http://") || value.starts_with("https://");
+        match self {
+            Self::Line => None,
+            Self::Header => (!is_ascii(b' ')).then_some("holds a character that is not US-ASCII"),
+            Self::Word | Self::Url | Self::UrlPath if !is_ascii(b'!') => {
+                Some("holds white space, or a character that is not US-ASCII")
+            }
+            Self::Url => (!http()).then_some("is no address that begins with http:// or https://"),
+            Self::UrlPath => (!value.starts_with('/')).then_some("is no path that begins with a slash"),
+            Self::Word => None,
+        }
+    }
+}
+
+#[cfg(test)]
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    VARIABLES.into_iter().map(|(name, _)| name).chain([KEY_ID, SECRET, TOKEN])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::{Purpose, SettingsError};
+
+    fn keys_of(pairs: &[(&str, &str)]) -> Result<Option<AwsKeys>, SettingsError> {
+        let lookup = |name: &str| pairs.iter().find(|(n, _)| *n == name).map(|(_, value)| (*value).to_owned());
+        let mut reader = Reader::new(&lookup);
+        let keys = read(&mut reader);
+        reader.finish(Purpose::AnyMode).map(|_| keys)
+    }
+
+    #[test]
+    fn keys_lose_the_white_space_at_their_ends() {
+        let expected =
+            AwsKeys { id: "AKIA1".to_owned(), secret: "se/cr+et=".to_owned(), token: Some("tok".to_owned()) };
+        for end in ["", "\n", " ", "\r\n", "\t \n"] {
+            let [id, secret, token] =
+                ["AKIA1", "se/cr+et=", "tok"].map(|part| format!("{}{part}{end}", end.replace('\n', "")));
+            assert_eq!(keys_of(&[(KEY_ID, &id), (SECRET, &secret), (TOKEN, &token)]), Ok(Some(expected.clone())));
+        }
+        let without = AwsKeys { token: None, ..expected };
+        for none in ["", "\n"] {
+            assert_eq!(keys_of(&[(KEY_ID, "AKIA1"), (SECRET, "se/cr+et="), (TOKEN, none)]), Ok(Some(without.clone())));
+            assert_eq!(keys_of(&[(KEY_ID, "AKIA1"), (SECRET, none)]), Ok(None));
+        }
+        assert_eq!(keys_of(&[]), Ok(None));
+        assert!(!format!("{without:?}").contains("AKIA1"));
+    }
+
+    #[test]
+    fn a_token_s_file_with_a_newline_is_warned_about_by_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("token");
+        for name in TOKEN_FILES {
+            let warnings = |text: &str| {
+                std::fs::write(&path, text).unwrap();
+                let lookup = |asked: &str| (asked == name).then(|| path.display().to_string());
+                let mut reader = Reader::new(&lookup);
+                assert_eq!(read(&mut reader), None);
+                reader.finish(Purpose::AnyMode).unwrap()
+            };
+            assert_eq!(warnings("hunter2"), [""; 0]);
+            let [warning] = warnings("hunter2\n").try_into().unwrap();
+            assert!(warning.contains(name) && !warning.contains("hunter2"), "{warning}");
+            std::fs::remove_file(&path).unwrap();
+            let lookup = |asked: &str| (asked == name).then(|| path.display().to_string());
+            let mut reader = Reader::new(&lookup);
+            assert!(read(&mut reader).is_none() && reader.finish(Purpose::AnyMode).unwrap().is_empty());
+        }
+    }
+
+    /// Each variable, with each kind of slip that a file or a secret brings: refused by
+    /// its name, and its value never shown.
+    #[test]
+    fn what_the_sdk_could_not_use_is_refused_by_name_and_not_shown() {
+        let good = |form| match form {
+            Form::Url => "https://hunter2",
+            Form::UrlPath => "/hunter2",
+            _ => "hunter2",
+        };
+        for (name, form) in VARIABLES {
+            let good = good(form);
+            assert_eq!(keys_of(&[(name, good)]), Ok(None), "{name}");
+            assert_eq!(keys_of(&[(name, "")]), Ok(None), "{name}");
+            let slips = [format!("{good}\n"), format!(" {good}"), format!("{good}\nx"), format!("{good}\u{fffd}")];
+            for slip in slips.iter().map(String::as_str).chain(["\n", "\u{0}"]) {
+                let error = keys_of(&[(name, slip)]).unwrap_err();
+                assert_eq!(error.problems.len(), 1, "{name} {slip:?}: {error}");
+                let text = format!("{error} {error:?}");
+                assert!(text.contains(name) && !text.contains("hunter2"), "{text}");
+            }
+        }
+        for (name, value) in [
+            (KEY_ID, "AK IA"),
+            (SECRET, "hunter2\nhunter2"),
+            (TOKEN, "h\u{fffd}unter2"),
+            (SECRET, "hünter2"),
+            ("AWS_ENDPOINT_URL", "localhost:4566"),
+            ("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "http://host/x"),
+            ("AWS_SDK_UA_APP_ID", "ä"),
+            ("AWS_ROLE_ARN", "arn:aws:iam::1 2"),
+        ] {
+            let error = keys_of(&[(name, value)]).unwrap_err().to_string();
+            assert!(error.contains(name) && !error.contains(value), "{error}");
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! Where messages come from, and which variables that leaves unused.
+
+use super::table;
+use super::variable::Variable;
+
+/// Where messages come from: `--mode`, else EXECUTION_MODE, else lambda.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// AWS Lambda's runtime API.
+    Lambda,
+    /// A queue, by long polling.
+    Sqs,
+    /// One message on standard input.
+    Manual,
+    /// The objects of a bucket, by listing it.
+    Scan,
+}
+
+impl Mode {
+    /// All of them, in the order of `--help`.
+    pub const ALL: [Self; 4] = [Self::Lambda, Self::Sqs, Self::Manual, Self::Scan];
+
+    /// The mode of this name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|mode| mode.name() == name)
+    }
+
+    /// As `--mode` takes it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Lambda => "lambda",
+            Self::Sqs => "sqs",
+            Self::Manual => "manual",
+            Self::Scan => "scan",
+        }
+    }
+}
+
+/// What the settings are read for. A variable that this doesn't use can't keep it from
+/// its work: what is wrong with it is a warning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// A mode.
+    Mode(Mode),
+    /// `check`, without a mode: every variable counts.
+    AnyMode,
+    /// A command that works in no mode.
+    NoMode,
+}
+
+impl Purpose {
+    /// Why a variable isn't used, as the end of a sentence about it; none: it is used.
+    pub(super) fn unused(self, variable: &str) -> Option<String> {
+        let only = ONLY.iter().find(|(only, _)| only.name == variable).map(|(_, modes)| *modes)?;
+        match self {
+            Self::AnyMode => None,
+            Self::Mode(mode) if only.contains(&mode) => None,
+            Self::Mode(mode) => Some(format!("{} mode doesn't use it", mode.name())),
+            Self::NoMode => Some("this command doesn't use it".to_owned()),
+        }
+    }
+}
+
+/// The variables that not all modes use. What is sent back goes to the queue that it
+/// came from, so that manual mode and scan mode know none.
+pub(super) const ONLY: [(&Variable, &[Mode]); 7] = [
+    (&table::SQS_QUEUE_URL, &[Mode::Lambda, Mode::Sqs]),
+    (&table::SOURCE_BUCKET, &[Mode::Scan]),
+    (&table::SCAN_INTERVAL, &[Mode::Scan]),
+    (&table::SCAN_SUFFIXES, &[Mode::Scan]),
+    (&table::VISIBILITY_TIMEOUT, &[Mode::Sqs]),
+    (&table::SHUTDOWN_GRACE_SECONDS, &[Mode::Sqs, Mode::Scan]),
+    (&table::HTTP_ADDR, &[Mode::Sqs, Mode::Scan]),
+];
