@@ -180,7 +180,7 @@ pub const LOCAL_VARIABLES: [&Variable; 27] = [
 ];
 
 /// All variables that the AWS modes read, in the order of `--help`.
-pub const VARIABLES: [&Variable; 46] = [
+pub const VARIABLES: [&Variable; 47] = [
     &EXECUTION_MODE,
     &AWS_REGION,
     &AWS_DEFAULT_REGION,
