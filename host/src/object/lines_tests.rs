@@ -233,7 +233,9 @@ fn what_follows_the_last_member_is_told_after_whole_lines() {
 fn no_more_is_held_than_a_line_may_have() {
     let limits = ReadLimits { chunk_bytes: 8192, max_line_bytes: 3 << 20, max_object_bytes: 0 };
     let mut most = 0;
-    let mut reader = LineReader::new(Decompressor::new(Endless(b'x', 0).take(20 << 20)), limits);
+    // In reads that are seen in between.
+    let slow = Slow { bytes: &vec![b'x'; 20 << 20], parts: std::iter::repeat(100_000) };
+    let mut reader = LineReader::new(Decompressor::new(slow), limits);
     while !reader.ended {
         reader.read_more().unwrap();
         most = most.max(reader.buffer.capacity());

@@ -128,9 +128,13 @@ pub(in crate::pipeline) fn job() -> Job {
 
 /// A batch of two events, of two lines, with these numbers.
 fn batch(first: u64) -> Work {
+    batch_of(first, "message")
+}
+
+fn batch_of(first: u64, message: &str) -> Work {
     let entry = |index| Entry {
         index,
-        event: Event { line: index, timestamp: 0, message: "message".to_owned() },
+        event: Event { line: index, timestamp: 0, message: message.to_owned() },
         continues: false,
     };
     Work::Batch(Batch { entries: vec![entry(first), entry(first + 1)], bytes: 0, settles_to: None })
@@ -233,6 +237,34 @@ fn letters_are_written_before_the_checkpoint_passes_them() {
     assert!(at("letters [102]") < at("checkpoint 5"));
     assert_eq!((came.lines.delivered, came.lines.dead_lettered.get(&Reason::TooOld)), (3, Some(&1)));
     assert_eq!(came.counts.events, 3);
+}
+
+/// Of what can't have letters of its own any more, one speaks before a checkpoint passes
+/// it, or at the end.
+#[test]
+fn no_checkpoint_passes_what_no_letter_speaks_of() {
+    let fake = Fake::new(2, (0..6).map(|number| (number * 2, Answer::Rejects(vec![0, 1]))));
+    let large = "x".repeat(250 << 10);
+    let work = (0..6).flat_map(|number| [batch_of(number * 2, &large), Work::Checkpoint(number * 2 + 2)]);
+    let came = run(&fake, work.take(11).collect(), 12, async {});
+    assert_eq!(came.result, Ok(()));
+    let log = fake.log();
+    let told: Vec<_> = log.iter().filter(|what| !what.starts_with("put") && !what.starts_with("done")).collect();
+    let expected = [
+        "letters [0, 1]",
+        "checkpoint 2",
+        "letters [2, 3]",
+        "checkpoint 4",
+        "letters [4]",
+        "checkpoint 6",
+        "letters [6]",
+        "checkpoint 8",
+        "letters [8]",
+        "checkpoint 10",
+        "letters [10]",
+    ];
+    assert_eq!(told, expected);
+    assert_eq!(came.lines.dead_lettered.get(&Reason::TooOld), Some(&12));
 }
 
 #[test]

@@ -29,9 +29,9 @@ fn a_large_object_streams() {
     let process = lab.sqs();
     process.empties_the_queue();
     let peak = peak_mib(&process);
-    println!("peak {peak} MiB");
     assert_eq!(lab.aws.puts().iter().map(|put| put.stored).sum::<usize>(), count * members);
-    assert!(peak < 64, "{peak} MiB");
+    // Promised are 64 MiB, of which some 16 are a release build's own pages; 23 to 30 were measured.
+    assert!(peak < 40, "{peak} MiB");
     assert_eq!(lab.count(Service::S3, "GetObject"), 1);
     process.terminate();
 }

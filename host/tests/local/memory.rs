@@ -1,9 +1,9 @@
-//! Memory stays flat, whatever an object holds. Its peak is what the kernel
-//! saw of the whole process (VmHWM).
+//! Memory stays flat, whatever an object holds. Its peak is what the kernel saw of the
+//! whole process (VmHWM) less the pages of the program's own file (RssFile): how many of
+//! these are mapped depends on the build and the machine, and on no object.
 
 use std::io::{BufWriter, Write};
 use std::path::Path;
-use std::process::Child;
 use std::time::Duration;
 
 use flate2::Compression;
@@ -12,27 +12,30 @@ use serde_json::json;
 
 use crate::common::{GROUP, Lab, NOW, Run, modified, record};
 
-const MOST_MIB: u64 = 64;
+/// Promised are 64 MiB for the process, of which a release build's own pages take about
+/// 16. Less is asked, and measured were at most 24.
+const MOST_MIB: u64 = 36;
 
 /// A finished run and its peak, in MiB.
 fn measured(lab: &Lab) -> (Run, u64) {
     let mut child = lab.start();
-    let mut peak = 0;
+    let (mut peak, mut file, mut own) = (0, 0, 0);
     while child.try_wait().unwrap().is_none() {
-        peak = peak.max(high_water(&child));
+        // Empty: it ended.
+        let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
+        peak = peak.max(kib(&status, "VmHWM:"));
+        file = file.max(kib(&status, "RssFile:"));
+        own = own.max(kib(&status, "RssAnon:"));
         std::thread::sleep(Duration::from_millis(2));
     }
     let run = lab.wait(child);
-    println!("peak {peak} MiB");
-    assert!(peak > 4, "nothing was measured");
-    (run, peak)
+    assert!(peak > 4096 && file > 1024 && own > 1024, "nothing was measured: {peak}, {file}, {own} KiB");
+    (run, own.max(peak.saturating_sub(file)) / 1024)
 }
 
-/// 0: it ended.
-fn high_water(child: &Child) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    line.map_or(0, |line| line.split_whitespace().next().unwrap().parse::<u64>().unwrap() / 1024)
+fn kib(status: &str, name: &str) -> u64 {
+    let line = status.lines().find_map(|line| line.strip_prefix(name));
+    line.map_or(0, |line| line.split_whitespace().next().unwrap().parse().unwrap())
 }
 
 /// Writes one gzip member of so many copies of `block`, and more members of the same.
