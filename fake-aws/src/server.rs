@@ -42,6 +42,8 @@ pub(crate) struct Shared {
     pub(crate) changed: Notify,
     /// Whether messages of log events are kept, or only their lengths.
     pub(crate) keep_events: AtomicBool,
+    /// Whether a long poll goes on without its client.
+    pub(crate) polls_outlive_clients: AtomicBool,
     address: SocketAddr,
 }
 
@@ -93,6 +95,7 @@ impl FakeAws {
             state: Mutex::new(State::new()),
             changed: Notify::new(),
             keep_events: AtomicBool::new(true),
+            polls_outlive_clients: AtomicBool::new(false),
             address,
         });
         let own = Credentials { access_key_id: String::new(), secret_access_key: String::new(), session_token: None };
@@ -206,7 +209,7 @@ async fn connection(stream: TcpStream, shared: Arc<Shared>) {
 }
 
 /// An error closes the connection.
-async fn answer(shared: &Shared, request: Request<Incoming>, reset: &AtomicBool) -> io::Result<Response<Answer>> {
+async fn answer(shared: &Arc<Shared>, request: Request<Incoming>, reset: &AtomicBool) -> io::Result<Response<Answer>> {
     let (parts, body) = request.into_parts();
     let body = read(body).await?;
     let mut call = Call::read(parts, body, shared.keep_events.load(Ordering::Relaxed));
@@ -232,7 +235,15 @@ async fn answer(shared: &Shared, request: Request<Incoming>, reset: &AtomicBool)
     if let Some(reply) = fault.as_ref().and_then(|what| fault::answer(what, &call)) {
         return Ok(response(reply, None));
     }
-    let reply = perform(shared, &mut call, who.as_ref()).await;
+    let outlives = call.operation == "ReceiveMessage" && shared.polls_outlive_clients.load(Ordering::Relaxed);
+    let reply = if outlives {
+        let shared = Arc::clone(shared);
+        // A task that nobody waits for goes on.
+        let poll = tokio::spawn(async move { perform(&shared, &mut call, who.as_ref()).await });
+        return Ok(response(poll.await.map_err(io::Error::other)?, fault.as_ref()));
+    } else {
+        perform(shared, &mut call, who.as_ref()).await
+    };
     if matches!(fault, Some(What::ResetAfter)) {
         return Err(broken());
     }

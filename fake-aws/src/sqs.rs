@@ -83,6 +83,7 @@ pub(crate) fn run(state: &mut State, call: &Call, who: &Session) -> Result<Step,
         "SendMessage" => send(queue, request)?,
         "DeleteMessage" => delete(queue, request)?,
         "ChangeMessageVisibility" => change_visibility(queue, request)?,
+        "GetQueueAttributes" => attributes_of(queue, request),
         "SendMessageBatch" => batch(queue, request, send)?,
         "DeleteMessageBatch" => batch(queue, request, delete)?,
         "ChangeMessageVisibilityBatch" => batch(queue, request, change_visibility)?,
@@ -119,6 +120,20 @@ fn receive(queues: &mut Queues, call: &Call) -> Result<Step, Refusal> {
     }
     let messages: Vec<_> = received.iter().map(|message| as_received(message, request)).collect();
     Ok(Step::Done(Reply::json(&json!({"Messages": messages}))))
+}
+
+/// Of its attributes only the redrive policy is played.
+fn attributes_of(queue: &Queue, request: &Value) -> Value {
+    let wanted = request["AttributeNames"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    let wanted = wanted.into_iter().any(|name| name == "RedrivePolicy" || name == "All");
+    match queue.redrive.as_ref().filter(|_| wanted) {
+        None => json!({}),
+        Some((most, to)) => {
+            let target = format!("arn:aws:sqs:{}:{}:{to}", crate::REGION, crate::PROCESSOR_ACCOUNT);
+            let policy = json!({"deadLetterTargetArn": target, "maxReceiveCount": most});
+            json!({"Attributes": {"RedrivePolicy": policy.to_string()}})
+        }
+    }
 }
 
 /// Attributes come only where they were asked for.
@@ -296,6 +311,12 @@ impl FakeAws {
         let redrive = redrive.map(|(receives, queue)| (receives, queue.to_owned()));
         self.state().queues.0.insert(name.to_owned(), Queue::new(url.clone(), visibility, redrive));
         url
+    }
+
+    /// From now on a long poll goes on when its client is gone, and takes the messages
+    /// that come until its time is up, as SQS is known to do (aws-sdk-js#2350).
+    pub fn polls_outlive_clients(&self) {
+        self.shared().polls_outlive_clients.store(true, std::sync::atomic::Ordering::Relaxed);
     }
 
     /// Sends a message; its ID.

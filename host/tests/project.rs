@@ -75,7 +75,7 @@ fn large_crates_are_used_in_one_room_each() {
         ("use aws_sdk_", "host/src/aws"),
         ("aws_config::", "host/src/aws"),
         ("use aws_smithy_", "host/src/aws"),
-        ("lambda_runtime::", "host/src/intake/lambda.rs"),
+        ("lambda_runtime::", "host/src/intake/lambda/mod.rs"),
         ("oci_client::", "host/src/plugin/fetch"),
         ("env::var_os", "host/src/cli/mod.rs"),
         ("env::var(name)", "host/src/aws/config.rs"),

@@ -210,3 +210,35 @@ async fn a_poller_that_is_gone_receives_nothing() {
     tokio::time::sleep(Duration::from_millis(50)).await;
     assert_eq!(fake.queue_counts("q"), QueueCounts { visible: 1, in_flight: 0, delayed: 0 });
 }
+
+/// As aws-sdk-js#2350 has it: only where it is asked for.
+#[tokio::test]
+async fn a_long_poll_may_outlive_its_client() {
+    for outlives in [false, true] {
+        let (fake, client, url) = queue(MINUTE).await;
+        if outlives {
+            fake.polls_outlive_clients();
+        }
+        let poll = client.receive_message().queue_url(&url).wait_time_seconds(20).send();
+        let poll = tokio::spawn(poll);
+        let asked = fake.until(MINUTE, |fake| (fake.count(Service::Sqs, "ReceiveMessage") > 0).then_some(()));
+        asked.await.unwrap();
+        poll.abort();
+        let _ = poll.await;
+        // Its connection is closed by now, or about to be.
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        fake.send_message("q", "late");
+        let taken = fake.until(Duration::from_secs(if outlives { 60 } else { 1 }), |fake| {
+            (fake.queue_counts("q").in_flight == 1).then_some(())
+        });
+        assert_eq!(taken.await.is_some(), outlives);
+    }
+}
+
+#[tokio::test]
+async fn the_redrive_policy_is_told_to_who_asks() {
+    let (_fake, client, url) = queue(MINUTE).await;
+    let name = aws_sdk_sqs::types::QueueAttributeName::RedrivePolicy;
+    let answer = client.get_queue_attributes().queue_url(&url).attribute_names(name.clone()).send().await.unwrap();
+    assert!(answer.attributes().unwrap()[&name].contains("\"maxReceiveCount\":2"));
+}

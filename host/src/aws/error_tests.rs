@@ -22,7 +22,7 @@ async fn errors_of_sts() {
     ] {
         let server = Server::start(move |_| query_error(403, code, "words")).await;
         let bucket = one_attempt(&server).await.destination("t", "eu-west-1");
-        let error = bucket.list("b", None).await.unwrap_err();
+        let error = bucket.list("b", None, None).await.unwrap_err();
         assert_eq!((error.operation, error.kind), ("AssumeRole", kind), "{error}");
     }
 }

@@ -7,7 +7,7 @@ use aws_sdk_sqs::Client;
 use aws_sdk_sqs::error::{BuildError, ProvideErrorMetadata, SdkError};
 use aws_sdk_sqs::types::{
     BatchResultErrorEntry, ChangeMessageVisibilityBatchRequestEntry, DeleteMessageBatchRequestEntry,
-    DeleteMessageBatchResultEntry, Message, MessageAttributeValue, MessageSystemAttributeName,
+    DeleteMessageBatchResultEntry, Message, MessageAttributeValue, MessageSystemAttributeName, QueueAttributeName,
     SendMessageBatchRequestEntry, SendMessageBatchResultEntry,
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
@@ -70,6 +70,31 @@ pub(super) fn client(access: Access) -> Service<Client> {
 impl Queue {
     pub(super) fn new(sqs: Service<Client>, url: &str) -> Self {
         Self { sqs, url: url.into() }
+    }
+
+    /// Whether it is a FIFO queue, as its name says: no message of it can be held back.
+    pub fn is_fifo(&self) -> bool {
+        self.url.ends_with(".fifo")
+    }
+
+    /// How often a message is received before the queue's redrive policy takes it away;
+    /// none: it has no such policy.
+    ///
+    /// # Errors
+    /// `Denied` where the role may not ask: no mode needs it.
+    pub async fn max_receive_count(&self) -> Result<Option<u32>, AwsError> {
+        let request = self.sqs.client().await?.get_queue_attributes().queue_url(&*self.url);
+        let answer = request
+            .attribute_names(QueueAttributeName::RedrivePolicy)
+            .send()
+            .await
+            .map_err(|error| self.failed("GetQueueAttributes", error))?;
+        let policy = answer.attributes().and_then(|all| all.get(&QueueAttributeName::RedrivePolicy));
+        let policy = policy.and_then(|json| serde_json::from_str::<serde_json::Value>(json).ok());
+        let count = policy.as_ref().and_then(|policy| policy.get("maxReceiveCount"));
+        // A number, or one in quotes, as it was given.
+        let number = count.and_then(|count| count.as_u64().or_else(|| count.as_str()?.parse().ok()));
+        Ok(number.map(|number| u32::try_from(number).unwrap_or(u32::MAX)))
     }
 
     /// Receives at most 10 messages; waits up to `wait_seconds` for the first.

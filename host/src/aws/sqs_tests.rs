@@ -81,6 +81,19 @@ async fn results_come_in_the_order_of_the_input() {
 }
 
 #[tokio::test]
+async fn max_receive_count() {
+    for (attributes, expected) in [
+        (r#"{"RedrivePolicy":"{\"maxReceiveCount\":3,\"deadLetterTargetArn\":\"arn\"}"}"#, Some(3)),
+        (r#"{"RedrivePolicy":"{\"maxReceiveCount\":\"10\"}"}"#, Some(10)),
+        (r#"{"RedrivePolicy":"odd"}"#, None),
+        ("{}", None),
+    ] {
+        let server = Server::start(move |_| answer(200, format!(r#"{{"Attributes":{attributes}}}"#))).await;
+        assert_eq!(queue(&server.aws().await).max_receive_count().await.unwrap(), expected, "{attributes}");
+    }
+}
+
+#[tokio::test]
 async fn nothing_is_sent_for_nothing() {
     let server = Server::start(|_| answer(200, "{}")).await;
     let queue = queue(&server.aws().await);

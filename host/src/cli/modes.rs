@@ -170,6 +170,7 @@ async fn work(
                 visibility_timeout: aws_settings.visibility_timeout,
                 grace: aws_settings.shutdown_grace,
                 places: settings.max_concurrent_objects,
+                per_tenant: aws_settings.max_concurrent_per_tenant,
             };
             sqs::run(processor, queue, aws.metrics(), options, terminated()).await;
             Ok(())
@@ -180,6 +181,7 @@ async fn work(
                 interval: aws_settings.scan_interval,
                 suffixes: aws_settings.scan_suffixes,
                 grace: aws_settings.shutdown_grace,
+                per_tenant: aws_settings.max_concurrent_per_tenant,
             };
             scan::run(processor, aws.source(), aws.metrics(), options, terminated()).await;
             Ok(())

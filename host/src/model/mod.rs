@@ -297,6 +297,11 @@ impl Stop {
         self.abandoned.is_cancelled()
     }
 
+    /// Returns when either was asked, which may be never.
+    pub async fn asked(&self) {
+        self.asked.cancelled().await;
+    }
+
     /// Returns when it must end at once, which may be never.
     pub async fn abandoned(&self) {
         self.abandoned.cancelled().await;

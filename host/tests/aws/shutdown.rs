@@ -35,7 +35,10 @@ fn what_is_at_work_ends_and_what_waits_is_given_back() {
     assert_eq!(messages.len(), 5);
     assert!(messages.iter().all(|message| message.invisible_for.is_none()), "they can be received at once");
     assert!(messages.iter().all(|message| metadata(message).is_null()), "and are the same as before");
-    assert!(messages.iter().all(|m| m.receives == u32::from(announced(m) != [later.clone()])), "{messages:?}");
+    // The open receive may have brought the later one.
+    let (late, others): (Vec<_>, Vec<_>) = messages.iter().partition(|m| announced(m) == [later.clone()]);
+    assert!(late.len() == 1 && late[0].receives <= 1, "{messages:?}");
+    assert!(others.iter().all(|message| message.receives == 1), "{messages:?}");
 }
 
 #[test]
@@ -100,4 +103,18 @@ fn of_a_message_that_is_done_in_part_the_rest_is_sent_back() {
     let [message] = lab.aws.messages(QUEUE).try_into().unwrap();
     assert_eq!((announced(&message), message.invisible_for), (vec![keys[1].clone()], None));
     assert_eq!(lab.messages(&tenants[0]), texts(2));
+}
+
+/// Nothing of what hangs here listens to its being stopped.
+#[test]
+fn a_message_whose_work_hangs_for_good_goes_back_as_it_came() {
+    let lab = Lab::new().may_extend().set("SHUTDOWN_GRACE_SECONDS", GRACE).set("REQUEST_TIMEOUT", NEVER);
+    lab.scene.add_cloudwatch_tenant("acme");
+    lab.aws.fault(Rule::new(What::Hang).operation("Query"));
+    let key = lab.announced("acme", "1", &records("acme", 2));
+    let process = lab.sqs();
+    process.wait("a lookup", || lab.count(Service::DynamoDb, "Query") > 0);
+    process.terminate();
+    let [message] = lab.aws.messages(QUEUE).try_into().unwrap();
+    assert_eq!((announced(&message), message.invisible_for), (vec![key], None));
 }

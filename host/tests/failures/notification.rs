@@ -29,6 +29,24 @@ fn other_events_are_acknowledged_and_nothing_else() {
     process.terminate();
 }
 
+/// What S3's console makes of "create folder"; an empty object is one.
+#[test]
+fn a_folder_marker_is_acknowledged_and_counted() {
+    let lab = Lab::new().dead_letters();
+    let tenant = lab.scene.add_s3_tenant("acme");
+    for key in ["prod-1/acme/app/pod-0/", "prod-1/acme/app/", "prod-1/acme/app/pod-0/empty.json.gz"] {
+        lab.scene.put_object(key, Vec::new());
+        lab.scene.send(&lab.scene.notify(key));
+    }
+    let process = lab.sqs();
+    process.empties_the_queue();
+    assert_eq!(process.done(1), ["s3=delivered"]);
+    assert_eq!(lab.aws.keys(&tenant.bucket).len(), 1);
+    assert_eq!(process.metric("log_processor_other_events_total", &["folder-marker"]), 2.0);
+    assert!(lab.letters().is_empty());
+    process.terminate();
+}
+
 #[test]
 fn a_body_that_is_no_notification_is_dead_lettered() {
     let lab = Lab::new().dead_letters();

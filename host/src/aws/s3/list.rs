@@ -8,15 +8,17 @@ use super::{Listed, Page, S3, Stored, unquoted};
 use crate::aws::AwsError;
 
 impl S3 {
-    /// A page of the objects of a bucket; `next` from the page before.
+    /// A page of the objects of a bucket, those after the key `after`; `next` from the
+    /// page before, which knows better.
     ///
     /// # Errors
     /// `NoBucket`, `Denied`, ….
-    pub async fn list(&self, bucket: &str, next: Option<String>) -> Result<Page, AwsError> {
+    pub async fn list(&self, bucket: &str, after: Option<&str>, next: Option<String>) -> Result<Page, AwsError> {
         let request = self.s3.client().await?.list_objects_v2().bucket(bucket);
         let answer = request
             // XML can't hold every character that a key may have.
             .encoding_type(EncodingType::Url)
+            .set_start_after(after.filter(|_| next.is_none()).map(str::to_owned))
             .set_continuation_token(next)
             .send()
             .await

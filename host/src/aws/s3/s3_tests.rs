@@ -273,11 +273,14 @@ async fn pages_of_a_listing_with_encoded_keys() {
     })
     .await;
     let s3 = server.aws().await.source();
-    let page = s3.list("b", None).await.unwrap();
+    let page = s3.list("b", None, None).await.unwrap();
     assert_eq!((page.objects[0].key.as_str(), page.objects[0].stored.etag.as_str()), ("a b+ü", "e"));
     assert_eq!((page.objects[0].stored.size, page.objects[0].stored.last_modified), (3, 1_445_412_480_000));
-    let page = s3.list("b", page.next).await.unwrap();
+    let page = s3.list("b", Some("unused"), page.next).await.unwrap();
     assert_eq!((page.objects[0].key.as_str(), page.next), ("z", None));
+    assert!(server.requests().iter().all(|request| !request.target.contains("start-after")));
+    s3.list("b", Some("a b+"), None).await.unwrap();
+    assert!(server.requests().last().unwrap().target.contains("start-after=a%20b%2B"));
 }
 
 #[tokio::test]

@@ -22,6 +22,10 @@ use crate::plugin::Planned;
 use crate::report::{Entry, Outcome};
 use crate::telemetry::DeliveryDone;
 
+/// What ends when it is told to, has ended after this time: less than what a Lambda keeps
+/// for sending back what is left.
+const LISTENS: Duration = Duration::from_millis(100);
+
 /// Now, in milliseconds since the Unix epoch.
 pub(super) fn now() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -149,7 +153,7 @@ impl One<'_> {
             return entry;
         }
         let activity = self.activity.clone();
-        let mut entry = permit.watch(&activity, self.attempt()).await;
+        let mut entry = permit.watch(&activity, self.attempt_in_time()).await;
         if entry.reason == Some(Kind::Expired.name()) {
             // A session ended before its time (a clock that is off, a role that was
             // changed): once more with a new one, from where it stands.
@@ -157,7 +161,7 @@ impl One<'_> {
             // What was refused is noted beside it.
             let refused = self.before.refused.take();
             self.before = Resume { refused, ..self.reached() };
-            entry = permit.watch(&activity, self.attempt()).await;
+            entry = permit.watch(&activity, self.attempt_in_time()).await;
         }
         let breakers = &self.processor.breakers;
         match entry.outcome {
@@ -202,6 +206,21 @@ impl One<'_> {
             return self.entry(Outcome::Ignored).because(error.kind.name(), error.to_string());
         }
         self.entry(Outcome::Failed).because("source", error.to_string())
+    }
+
+    /// An attempt that ends where it is told to, also where it hangs in a call that
+    /// doesn't listen: a role that is assumed, an object's first byte.
+    async fn attempt_in_time(&mut self) -> Entry {
+        let stop = (*self.stop).clone();
+        let hangs = async {
+            stop.abandoned().await;
+            tokio::time::sleep(LISTENS).await;
+        };
+        tokio::select! {
+            entry = self.attempt() => return entry,
+            () = hangs => {}
+        }
+        self.entry(Outcome::Interrupted).because("interrupted", "stopped while a call was not answered")
     }
 
     async fn attempt(&mut self) -> Entry {

@@ -32,7 +32,7 @@ use futures_util::future::join_all;
 
 use crate::aws::{Aws, Queue, S3};
 use crate::delivery::dead_letter::DeadLetterStore;
-use crate::model::TimestampNumbers;
+use crate::model::{ObjectId, Origin, TimestampNumbers};
 use crate::notification;
 use crate::object::ReadLimits;
 use crate::pipeline::Stop;
@@ -67,6 +67,30 @@ pub struct Message {
     pub receipt_handle: String,
     /// How often it was received.
     pub attempt: u32,
+    /// Whose its first object is, where that was asked before.
+    pub whose: Option<Whose>,
+}
+
+/// Whose an object is, by its key.
+#[derive(Debug, Clone)]
+pub struct Whose {
+    object: ObjectId,
+    origin: Origin,
+}
+
+impl Whose {
+    /// The tenant.
+    pub fn tenant(&self) -> &str {
+        &self.origin.tenant_id
+    }
+}
+
+impl Message {
+    /// Whether it came from a queue, and may be sent back to one. What came otherwise
+    /// fails where something is left, so that whoever sent it sends it again.
+    fn is_queued(&self) -> bool {
+        !self.receipt_handle.is_empty()
+    }
 }
 
 /// What is to be done with a message.
@@ -205,6 +229,20 @@ impl Processor {
     /// those that wait for their own tenant are not counted.
     pub fn busy(&self) -> usize {
         self.permits.busy()
+    }
+
+    /// Whose the first object is that a message's body announces; none: nobody's, or it
+    /// can't be said, which [`Processor::process`] finds out by itself.
+    pub async fn whose(&self, body: &str) -> Option<Whose> {
+        let notification = notification::parse(body).ok()?;
+        let first = notification.records.into_iter().find_map(Result::ok)?;
+        self.whose_object(&first.object, first.event_time.unwrap_or_default()).await
+    }
+
+    /// Whose an object is; `now`: the guests' clock. None: as for [`Processor::whose`].
+    pub async fn whose_object(&self, object: &ObjectId, now: i64) -> Option<Whose> {
+        let origin = self.plans.parse_key(object, now).await.ok()?;
+        Some(Whose { object: object.clone(), origin })
     }
 
     /// Processes a message to the end of all its deliveries.

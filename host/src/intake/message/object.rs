@@ -121,7 +121,12 @@ impl Processor {
         }
         // The guests' clock; a key needs none but for what a guest may do with it.
         let now = work.announced.event_time.unwrap_or_default();
-        let origin = match self.plans.parse_key(&work.id, now).await {
+        let known = work.message.whose.as_ref().filter(|whose| whose.object == *work.id);
+        let origin = match known {
+            Some(whose) => Ok(whose.origin.clone()),
+            None => self.plans.parse_key(&work.id, now).await,
+        };
+        let origin = match origin {
             Ok(origin) => Arc::new(origin),
             Err(KeyError::Rejected { text, for_the_log }) => {
                 let words =

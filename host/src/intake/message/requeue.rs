@@ -40,7 +40,7 @@ impl Processor {
         if fails {
             return Verdict::Failed(errors);
         }
-        let Some(queue) = &self.requeue_to else {
+        let Some(queue) = self.requeue_to.as_ref().filter(|_| message.is_queued()) else {
             return if untouched { Verdict::Untouched } else { Verdict::Failed(errors) };
         };
         if untouched && !left.iter().any(|left| left.progress) && self.permits.is_closed() {

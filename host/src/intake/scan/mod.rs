@@ -1,7 +1,12 @@
 //! Objects of a bucket, by listing it again and again.
 //!
-//! - `seen`: which of them are done, in bounded memory.
+//! - `listing`: goes through the bucket, and begins what is new.
+//! - `seen`: what is known of its objects; `known`: which were listed before;
+//!   `failed`: which are tried again, and when.
 
+mod failed;
+mod known;
+mod listing;
 mod seen;
 
 use std::future::Future;
@@ -12,15 +17,23 @@ use serde_json::json;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use super::message::{Control, Message, Processor, Verdict};
+use super::message::{Control, Message, Processor, Verdict, Whose};
 use super::service::{Flushing, wind_down};
-use crate::aws::{AwsError, Listed, MetricsClient, S3};
+use super::share::{Amount, Held, Shares};
+use crate::aws::{Listed, MetricsClient, S3};
 use crate::notification::{form_encode, rfc3339};
-use crate::telemetry::Part;
-use seen::Seen;
+use known::Fingerprint;
+use seen::Objects;
 
 /// Objects that are worked on, or wait for their tenant's turn, at most.
-const MOST_HELD: usize = 1000;
+const MOST_HELD: Amount = Amount { count: 30_000, bytes: 32 * 1024 * 1024 };
+
+/// Beside its key, what an object takes that is held.
+const OVERHEAD: usize = 1024;
+
+/// Of one tenant, the objects that are processed at once, at least; twice as many as its
+/// deliveries at work where that is more.
+const LEAST_AT_ONCE: usize = 32;
 
 /// How a bucket is worked on.
 pub struct Options {
@@ -32,6 +45,8 @@ pub struct Options {
     pub suffixes: Vec<String>,
     /// SHUTDOWN_GRACE_SECONDS.
     pub grace: Duration,
+    /// MAX_CONCURRENT_PER_TENANT.
+    pub per_tenant: usize,
 }
 
 /// Lists and works until `terminate` comes, then ends what it can.
@@ -46,12 +61,15 @@ pub async fn run(
     let (sender, receiver) = mpsc::unbounded_channel();
     let control = Control::default();
     let grace = options.grace;
+    let at_once = LEAST_AT_ONCE.max(options.per_tenant.saturating_mul(2));
     let mut scan = Scan {
         processor: Arc::clone(&processor),
         s3,
         options,
         control: control.clone(),
-        seen: Seen::default(),
+        objects: Objects::default(),
+        shares: Shares::new(MOST_HELD, at_once),
+        full: false,
         tasks: JoinSet::new(),
         sender,
         receiver,
@@ -64,6 +82,7 @@ pub async fn run(
         }
     }
     processor.begin_no_more();
+    scan.shares.close();
     // What doesn't end is listed again by the next process.
     wind_down(scan.tasks, grace, || control.stop.now(), || control.stop.abandon()).await;
     flushing.end().await;
@@ -71,7 +90,8 @@ pub async fn run(
 
 /// What became of an object.
 struct Done {
-    object: seen::Fingerprint,
+    object: Fingerprint,
+    tenant: String,
     good: bool,
 }
 
@@ -80,88 +100,86 @@ struct Scan {
     s3: S3,
     options: Options,
     control: Control,
-    seen: Seen,
+    objects: Objects,
+    shares: Shares,
+    /// The last listing showed more than can be known.
+    full: bool,
     tasks: JoinSet<()>,
+    /// Holds no more than is held.
     sender: mpsc::UnboundedSender<Done>,
     receiver: mpsc::UnboundedReceiver<Done>,
 }
 
 impl Scan {
-    /// For ever: a listing, a pause.
-    async fn passes(&mut self) {
-        loop {
-            if let Err(error) = self.pass().await {
-                tracing::error!(error = %error, bucket = self.options.bucket, "the bucket can't be listed; it is tried again");
-                self.processor.health().fails(Part::Bucket, &error);
-            }
-            let pause = tokio::time::sleep(self.options.interval);
-            tokio::pin!(pause);
-            loop {
-                self.processor.health().alive();
-                tokio::select! {
-                    () = &mut pause => break,
-                    done = self.receiver.recv() => self.take(done),
-                    () = tokio::time::sleep(Duration::from_secs(30)) => {}
-                }
-            }
-        }
+    fn is_wanted(&self, listed: &Listed) -> bool {
+        // What the console makes of "create folder" is no object.
+        let folder = listed.key.ends_with('/') && listed.stored.size == 0;
+        !folder && self.options.suffixes.iter().any(|suffix| listed.key.ends_with(suffix.as_str()))
     }
 
-    /// Lists all pages and begins what is new.
-    async fn pass(&mut self) -> Result<(), AwsError> {
-        let mut next = None;
-        loop {
-            let page = self.processor.health().alive_during(self.s3.list(&self.options.bucket, next)).await?;
-            // Not at the end of the pass alone, which may take hours.
-            self.processor.health().works(Part::Bucket);
-            for listed in page.objects {
-                let wanted = self.options.suffixes.iter().any(|suffix| listed.key.ends_with(suffix.as_str()));
-                if wanted && let Some(object) = self.seen.begin(&listed, Instant::now()) {
-                    self.room().await;
-                    self.begin(object, &listed);
-                }
-            }
-            while let Ok(done) = self.receiver.try_recv() {
-                self.take(Some(done));
-            }
-            next = match page.next {
-                Some(next) => Some(next),
-                None => return Ok(()),
-            };
-        }
+    /// Waits a little, or until something ends.
+    async fn a_moment(&mut self) {
+        self.processor.health().alive();
+        let _ = tokio::time::timeout(Duration::from_millis(100), self.tasks.join_next()).await;
+        self.take_all();
     }
 
-    async fn room(&mut self) {
+    /// Takes in what has ended.
+    fn take_all(&mut self) {
         while self.tasks.try_join_next().is_some() {}
-        while self.tasks.len() >= MOST_HELD {
-            self.processor.health().alive();
-            let _ = tokio::time::timeout(Duration::from_secs(1), self.tasks.join_next()).await;
+        while let Ok(done) = self.receiver.try_recv() {
+            self.take(&done);
         }
     }
 
-    fn take(&mut self, done: Option<Done>) {
-        let Some(done) = done else { return };
+    fn take(&mut self, done: &Done) {
         match done.good {
-            true => self.seen.done(done.object),
-            false => self.seen.failed(done.object, Instant::now()),
+            true => self.objects.done(done.object),
+            false => self.objects.failed(done.object, &done.tenant, Instant::now()),
         }
     }
 
-    fn begin(&mut self, object: seen::Fingerprint, listed: &Listed) {
-        let message = Message {
-            id: format!("scan {}", listed.stored.etag),
-            body: announcement(&self.options.bucket, listed),
-            receipt_handle: String::new(),
-            attempt: 1,
-        };
+    /// Begins an object that its tenant may hold.
+    fn begin(&mut self, object: Fingerprint, listed: &Listed, whose: Option<Whose>, held: Held) {
+        self.objects.begun(object);
+        let bucket = self.options.bucket.clone();
+        let listed = listed.clone();
         let (processor, control, sender) = (Arc::clone(&self.processor), self.control.clone(), self.sender.clone());
         self.processor.metrics().in_flight(1);
         self.tasks.spawn(async move {
-            let verdict = processor.process(&message, &control).await;
+            let tenant = tenant_of(whose.as_ref());
+            let turn = tokio::select! {
+                turn = held.turn() => turn,
+                () = control.stop.asked() => None,
+            };
+            let good = match turn {
+                // Only now it takes more than its key.
+                Some(_turn) => {
+                    let message = message(&bucket, &listed, whose);
+                    Box::pin(processor.process(&message, &control)).await == Verdict::Done
+                }
+                None => false,
+            };
             processor.metrics().in_flight(-1);
+            drop(held);
             // What failed is tried again at a later listing; why is in the object's line.
-            let _ = sender.send(Done { object, good: verdict == Verdict::Done });
+            let _ = sender.send(Done { object, tenant, good });
         });
+    }
+}
+
+/// The name under which a tenant holds objects; those of nobody hold them together.
+fn tenant_of(whose: Option<&Whose>) -> String {
+    whose.map(|whose| whose.tenant().to_owned()).unwrap_or_default()
+}
+
+fn message(bucket: &str, listed: &Listed, whose: Option<Whose>) -> Message {
+    Message {
+        id: format!("scan {}", listed.stored.etag),
+        body: announcement(bucket, listed),
+        receipt_handle: String::new(),
+        attempt: 1,
+        whose,
     }
 }
 

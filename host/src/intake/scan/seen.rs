@@ -1,132 +1,92 @@
-//! Which objects are done, in bounded memory.
-//!
-//! An object is remembered by 16 bytes of a hash of key and ETag. When there are
-//! too many, the older half is forgotten, and whatever was last modified before the
-//! newest of those counts as done: S3 lists an object as soon as it is there, so
-//! all of that age have been seen, but for a multipart upload that was begun before
-//! and completed later.
+//! Which objects of the bucket are done, in bounded memory.
 
-use std::collections::HashMap;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use sha2::{Digest, Sha256};
-
+use super::failed::Failed;
+use super::known::{Fingerprint, Known};
 use crate::aws::Listed;
 
-/// Objects that are remembered: about 50 bytes each.
-const MOST: usize = 500_000;
+/// Objects that are known at once: 8 bytes each, and half of that again while the new
+/// ones of a listing are merged.
+const MOST: usize = 16_000_000;
 
-/// Objects that failed and wait for another try; while there are as many, nothing
-/// new is begun.
-const MOST_FAILED: usize = 10_000;
-
-/// Until an object that failed is tried again: doubling from the first to the longest.
-const PAUSES: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(3600));
-
-/// What an object is remembered by.
-pub(super) type Fingerprint = [u8; 16];
-
-#[derive(Debug, Clone, Copy)]
-enum State {
-    /// At work, or done; last modified then.
-    Begun(i64),
-    Failed {
-        modified: i64,
-        times: u32,
-        again: Instant,
-    },
+/// What is to be done about an object that is listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Seen {
+    /// It is done, at work, or waits after a failure.
+    Before,
+    /// It is to be worked on.
+    Now(Fingerprint),
+    /// There is no room to know it by: it has to wait until other objects are gone.
+    NoRoom,
 }
 
-/// The objects that were listed.
-#[derive(Default)]
-pub(super) struct Seen {
-    known: HashMap<Fingerprint, State>,
-    /// How often those failed that are at work again.
-    retried: HashMap<Fingerprint, u32>,
-    failed: usize,
-    /// Older objects are done.
-    done_before: Option<i64>,
+/// What is known of the bucket's objects.
+pub(super) struct Objects {
+    known: Known,
+    failed: Failed,
 }
 
-impl Seen {
-    /// Whether a listed object is to be worked on now.
-    pub(super) fn begin(&mut self, listed: &Listed, now: Instant) -> Option<Fingerprint> {
-        let fingerprint = fingerprint(&listed.key, &listed.stored.etag);
-        let modified = listed.stored.last_modified;
-        match self.known.get(&fingerprint) {
-            Some(State::Failed { times, again, .. }) if *again <= now => {
-                self.retried.insert(fingerprint, *times);
-                self.failed = self.failed.saturating_sub(1);
-            }
-            Some(_) => return None,
-            None if self.done_before.is_some_and(|before| modified < before) => return None,
-            None if self.failed >= MOST_FAILED => return None,
-            None => {}
+impl Default for Objects {
+    fn default() -> Self {
+        Self::new(MOST)
+    }
+}
+
+impl Objects {
+    fn new(most: usize) -> Self {
+        Self { known: Known::new(most), failed: Failed::default() }
+    }
+
+    /// Looks at an object that is listed. What is to be worked on now is either begun
+    /// or put off.
+    pub(super) fn look(&mut self, listed: &Listed, now: Instant) -> Seen {
+        let object = self.known.fingerprint(&listed.key, &listed.stored.etag);
+        if self.known.meet(object) {
+            return if self.failed.retry(object, now) { Seen::Now(object) } else { Seen::Before };
         }
-        self.known.insert(fingerprint, State::Begun(modified));
-        self.forget(MOST);
-        Some(fingerprint)
+        if self.known.has_room() { Seen::Now(object) } else { Seen::NoRoom }
+    }
+
+    /// It is at work.
+    pub(super) fn begun(&mut self, object: Fingerprint) {
+        self.known.insert(object);
+    }
+
+    /// It is not begun: the next listing shows it again.
+    pub(super) fn put_off(&mut self, object: Fingerprint, now: Instant) {
+        self.failed.not_tried(object, now);
     }
 
     /// It is done.
     pub(super) fn done(&mut self, object: Fingerprint) {
-        self.retried.remove(&object);
+        self.failed.done(object);
     }
 
-    /// It is tried again later.
-    pub(super) fn failed(&mut self, object: Fingerprint, now: Instant) {
-        let times = self.retried.remove(&object).unwrap_or(0);
-        let pause = (0..times).fold(PAUSES.0, |pause, _| (pause * 2).min(PAUSES.1));
-        if let Some(state) = self.known.get_mut(&object)
-            && let State::Begun(modified) = *state
-        {
-            *state = State::Failed { modified, times: times.saturating_add(1), again: now + pause };
-            self.failed += 1;
+    /// It is tried again later; where that can't be remembered, as soon as it is listed.
+    pub(super) fn failed(&mut self, object: Fingerprint, tenant: &str, now: Instant) {
+        if !self.failed.failed(object, tenant, now) {
+            self.known.remove(object);
         }
     }
 
-    /// Forgets the older half when there are more than `most`; what failed stays.
-    fn forget(&mut self, most: usize) {
-        if self.known.len() <= most {
-            return;
-        }
-        let mut ages: Vec<i64> = self
-            .known
-            .values()
-            .map(|state| match state {
-                State::Begun(modified) | State::Failed { modified, .. } => *modified,
-            })
-            .collect();
-        let middle = ages.len() / 2;
-        let (_, before, _) = ages.select_nth_unstable(middle);
-        let before = *before;
-        let retried = &self.retried;
-        self.known.retain(|object, state| match state {
-            State::Begun(modified) => *modified >= before || retried.contains_key(object),
-            State::Failed { .. } => true,
-        });
-        self.done_before = self.done_before.max(Some(before));
-        tracing::warn!(
-            objects = self.known.len(),
-            "the bucket holds more objects than are remembered: older ones count as done; let a lifecycle rule remove them"
-        );
+    /// A listing came to its end.
+    pub(super) fn end_listing(&mut self) {
+        self.known.end_listing();
+        let known = &self.known;
+        self.failed.keep(|object| known.contains(object));
     }
-}
 
-fn fingerprint(key: &str, etag: &str) -> Fingerprint {
-    let mut hash = Sha256::new();
-    hash.update(key);
-    hash.update([0]);
-    hash.update(etag);
-    let mut fingerprint = [0; 16];
-    for (to, from) in fingerprint.iter_mut().zip(hash.finalize()) {
-        *to = from;
+    /// How many are known.
+    pub(super) fn len(&self) -> usize {
+        self.known.len()
     }
-    fingerprint
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::aws::Stored;
 
@@ -135,53 +95,95 @@ mod tests {
         Listed { key: key.to_owned(), stored }
     }
 
+    /// A listing of these: which of them are begun, in its order.
+    fn pass(objects: &mut Objects, keys: &[String], now: Instant) -> Vec<String> {
+        let mut begun = Vec::new();
+        for key in keys {
+            // A time that says nothing: the later in the listing, the older.
+            if let Seen::Now(object) = objects.look(&listed(key, "e", -i64::try_from(begun.len()).unwrap()), now) {
+                objects.begun(object);
+                begun.push(key.clone());
+            }
+        }
+        objects.end_listing();
+        begun
+    }
+
     #[test]
     fn each_state_of_an_object_is_begun_once() {
-        let (mut seen, now) = (Seen::default(), Instant::now());
-        let first = seen.begin(&listed("a", "1", 0), now).unwrap();
-        assert_eq!(seen.begin(&listed("a", "1", 0), now), None);
-        seen.done(first);
-        assert_eq!(seen.begin(&listed("a", "1", 0), now), None);
-        assert!(seen.begin(&listed("a", "2", 0), now).is_some());
-        assert!(seen.begin(&listed("b", "1", 0), now).is_some());
+        let (mut objects, now) = (Objects::default(), Instant::now());
+        let Seen::Now(first) = objects.look(&listed("a", "1", 0), now) else { panic!("it is new") };
+        assert_eq!(objects.look(&listed("a", "1", 0), now), Seen::Now(first), "until it is begun");
+        objects.begun(first);
+        assert_eq!(objects.look(&listed("a", "1", 0), now), Seen::Before);
+        objects.done(first);
+        assert_eq!(objects.look(&listed("a", "1", 99), now), Seen::Before, "whatever its time");
+        assert!(matches!(objects.look(&listed("a", "2", 0), now), Seen::Now(_)));
+        assert!(matches!(objects.look(&listed("b", "1", 0), now), Seen::Now(_)));
+    }
+
+    /// More than any number that was remembered before; in any order, old and new.
+    #[test]
+    fn of_many_objects_none_is_skipped_and_none_begun_twice() {
+        let (mut objects, now) = (Objects::default(), Instant::now());
+        let mut keys: Vec<String> = (0..600_000).map(|n: u32| format!("m/{}", n.reverse_bits())).collect();
+        assert_eq!(pass(&mut objects, &keys, now).len(), 600_000);
+        assert!(pass(&mut objects, &keys, now).is_empty());
+        // New ones at the beginning, in the middle and at the end of the listing.
+        for (place, name) in [(0, "first"), (300_000, "middle"), (600_002, "last")] {
+            keys.insert(place, name.to_owned());
+        }
+        assert_eq!(pass(&mut objects, &keys, now), ["first", "middle", "last"]);
+        keys.reverse();
+        assert!(pass(&mut objects, &keys, now).is_empty());
     }
 
     #[test]
-    fn what_failed_comes_again_ever_later() {
-        let (mut seen, mut now) = (Seen::default(), Instant::now());
-        let object = listed("a", "1", 0);
-        let mut waited = Vec::new();
-        for _ in 0..12 {
-            let begun = seen.begin(&object, now).unwrap();
-            seen.failed(begun, now);
-            let failed_at = now;
-            while let Some(State::Failed { again, .. }) = seen.known.get(&begun)
-                && *again > now
-            {
-                assert_eq!(seen.begin(&object, now), None);
-                now += Duration::from_secs(5);
-            }
-            waited.push((now - failed_at).as_secs());
+    fn beyond_its_memory_it_waits_until_others_are_gone() {
+        let (mut objects, now) = (Objects::new(3), Instant::now());
+        let keys = |range: std::ops::Range<u32>| range.map(|n| n.to_string()).collect::<Vec<_>>();
+        assert_eq!(pass(&mut objects, &keys(0..5), now), keys(0..3));
+        assert_eq!(objects.look(&listed("4", "e", 0), now), Seen::NoRoom);
+        for _ in 0..3 {
+            assert!(pass(&mut objects, &keys(1..5), now).len() <= 1);
         }
-        assert_eq!(waited[..4], [10, 20, 40, 80]);
-        assert_eq!(waited.last(), Some(&3600));
-        assert!(seen.begin(&object, now).is_some());
-        assert_eq!(seen.failed, 0);
+        assert_eq!(pass(&mut objects, &keys(3..6), now), Vec::<String>::new());
+        for _ in 0..3 {
+            pass(&mut objects, &keys(3..6), now);
+        }
+        assert!(pass(&mut objects, &keys(3..6), now).is_empty(), "all three were begun");
+        assert_eq!(objects.len(), 3);
     }
 
     #[test]
-    fn memory_is_bounded_and_what_is_forgotten_counts_as_done() {
-        let (mut seen, now) = (Seen::default(), Instant::now());
-        let failing = seen.begin(&listed("failing", "1", 0), now).unwrap();
-        seen.failed(failing, now);
-        let objects: Vec<_> = (0..100).map(|n| listed(&n.to_string(), "1", n)).collect();
-        for object in &objects {
-            assert!(seen.begin(object, now).is_some());
-            seen.forget(50);
-            assert!(seen.known.len() <= 51);
+    fn what_failed_comes_again_and_what_is_put_off_at_once() {
+        let (mut objects, now) = (Objects::default(), Instant::now());
+        let key = ["a".to_owned()];
+        let fingerprint = objects.known.fingerprint("a", "e");
+        assert_eq!(pass(&mut objects, &key, now), key);
+        objects.failed(fingerprint, "acme", now);
+        assert!(pass(&mut objects, &key, now).is_empty());
+        let later = now + Duration::from_secs(10);
+        assert_eq!(objects.look(&listed("a", "e", 0), later), Seen::Now(fingerprint));
+        objects.put_off(fingerprint, later);
+        assert_eq!(pass(&mut objects, &key, later), key);
+        objects.done(fingerprint);
+        assert!(pass(&mut objects, &key, later + Duration::from_secs(9999)).is_empty());
+    }
+
+    /// One tenant's: each is found again, and a new one is begun at once.
+    #[test]
+    fn however_many_fail_nothing_new_is_held_back() {
+        let (mut objects, now) = (Objects::default(), Instant::now());
+        let mut keys: Vec<String> = (0..50_000).map(|n| n.to_string()).collect();
+        assert_eq!(pass(&mut objects, &keys, now).len(), keys.len());
+        for key in &keys {
+            let fingerprint = objects.known.fingerprint(key, "e");
+            objects.failed(fingerprint, "broken", now);
         }
-        assert!(objects.iter().all(|object| seen.begin(object, now).is_none()));
-        assert!(seen.begin(&listed("new", "1", 200), now).is_some());
-        assert!(seen.begin(&listed("failing", "1", 0), now + PAUSES.0).is_some(), "what failed is not forgotten");
+        keys.push("new".to_owned());
+        let begun = pass(&mut objects, &keys, now);
+        assert_eq!(begun.last().map(String::as_str), Some("new"));
+        assert!(begun.len() < 30_000, "those that there is room for wait: {}", begun.len());
     }
 }

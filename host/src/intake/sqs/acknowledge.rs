@@ -1,17 +1,10 @@
 //! Deletes what is done, several at once.
 
-use std::time::Duration;
-
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+use super::batch::{LONGEST, MOST_WAITING, in_batches};
 use crate::aws::Queue;
-
-/// Messages of one DeleteMessageBatch.
-const MOST: usize = 10;
-
-/// How long the first of a batch waits for others.
-const GATHER: Duration = Duration::from_millis(50);
 
 /// Times that a deletion is tried, beyond the SDK's own attempts.
 const TRIES: u32 = 3;
@@ -23,36 +16,24 @@ pub(super) struct Acknowledger(mpsc::Sender<String>);
 impl Acknowledger {
     /// Starts the deleting; it ends with the last [`Acknowledger`].
     pub(super) fn start(queue: Queue) -> (Self, JoinHandle<()>) {
-        let (sender, receiver) = mpsc::channel(MOST * 10);
-        (Self(sender), tokio::spawn(delete_all(queue, receiver)))
+        let (sender, receiver) = mpsc::channel(MOST_WAITING);
+        let delete = move |handles| {
+            let queue = queue.clone();
+            async move { delete(&queue, handles).await }
+        };
+        (Self(sender), tokio::spawn(in_batches(receiver, LONGEST, delete)))
     }
 
-    /// Has a message deleted.
+    /// Has a message deleted; waits where too many deletions are under way.
     pub(super) async fn delete(&self, receipt_handle: String) {
         // Gone only when the process ends.
         let _ = self.0.send(receipt_handle).await;
     }
 }
 
-async fn delete_all(queue: Queue, mut receiver: mpsc::Receiver<String>) {
-    let mut batches = tokio::task::JoinSet::new();
-    while let Some(first) = receiver.recv().await {
-        let mut handles = vec![first];
-        let deadline = tokio::time::Instant::now() + GATHER;
-        while handles.len() < MOST {
-            match tokio::time::timeout_at(deadline, receiver.recv()).await {
-                Ok(Some(handle)) => handles.push(handle),
-                Ok(None) | Err(_) => break,
-            }
-        }
-        while batches.try_join_next().is_some() {}
-        batches.spawn(delete(queue.clone(), handles));
-    }
-    while batches.join_next().await.is_some() {}
-}
-
-/// What can't be deleted comes again, and is known to be done (`message::memory`).
-async fn delete(queue: Queue, mut handles: Vec<String>) {
+/// Deletes at most 10 messages. What can't be deleted comes again; what is done is
+/// known to be (`message::memory`).
+pub(super) async fn delete(queue: &Queue, mut handles: Vec<String>) {
     let mut error = String::new();
     for _ in 0..TRIES {
         match queue.delete(&handles).await {

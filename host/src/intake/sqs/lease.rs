@@ -1,131 +1,219 @@
 //! Keeps messages invisible while they are worked on: each is extended at half of
-//! its visibility timeout. Where that isn't allowed, or fails to the end, the work
-//! stops in time.
+//! its visibility timeout, beside the others and within a time limit, so that a call
+//! that hangs ends no other lease. Where that isn't allowed, or fails to the end, the
+//! work stops in time; whether it is allowed by now is asked again and again.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
-use crate::aws::{Extended, Kind, Queue};
+use super::batch::{MOST, MOST_AT_ONCE};
+use crate::aws::{AwsError, Extended, Kind, Queue};
 use crate::intake::message::Control;
 use crate::telemetry::Metrics;
-
-/// Messages of one ChangeMessageVisibilityBatch.
-const MOST: usize = 10;
 
 /// Of the timeout, what is kept for sending back what is left, where a lease
 /// can't be extended: a fifth, but at most this.
 const RESERVE: Duration = Duration::from_secs(10);
 
+/// The longest that is waited for an extension: a quarter of the timeout, so that there
+/// is a second try, but at most this.
+const LONGEST: Duration = Duration::from_secs(10);
+
+/// Until it is asked again whether extending is allowed: an eighth of the timeout,
+/// within these.
+const ASK_AGAIN: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+
+/// Between two looks at what is due: a twentieth of the timeout, within these.
+const TICK: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
+
 /// The messages that are held. `Clone` is cheap.
 #[derive(Clone)]
-pub(super) struct Leases(Arc<Inner>);
+pub(super) struct Leases(Arc<(Queue, Mutex<Table>)>);
 
-struct Inner {
-    queue: Queue,
-    timeout: Duration,
-    metrics: Metrics,
-    held: Mutex<HashMap<String, Held>>,
-    /// The role may not extend.
-    denied: AtomicBool,
+impl Leases {
+    pub(super) fn new(queue: Queue, timeout: Duration, metrics: Metrics) -> Self {
+        Self(Arc::new((queue, Mutex::new(Table::new(timeout, metrics)))))
+    }
+
+    fn table(&self) -> MutexGuard<'_, Table> {
+        self.0.1.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A message was received at `at`.
+    pub(super) fn begin(&self, receipt_handle: &str, at: Instant, control: &Control) {
+        self.table().begin(receipt_handle, at, control);
+    }
+
+    /// It is no longer worked on.
+    pub(super) fn end(&self, receipt_handle: &str) {
+        self.table().held.remove(receipt_handle);
+    }
+
+    /// Does something to each that is held.
+    pub(super) fn each(&self, to: impl Fn(&Control)) {
+        self.table().held.values().for_each(|held| to(&held.control));
+    }
+
+    /// Extends for ever.
+    pub(super) async fn keep(self) {
+        let tick = (self.table().timeout / 20).clamp(TICK.0, TICK.1);
+        loop {
+            tokio::time::sleep(tick).await;
+            let now = Instant::now();
+            let calls = self.table().calls(now);
+            for handles in calls {
+                tokio::spawn(self.clone().extend(handles, now));
+            }
+            self.table().end_in_time(now);
+        }
+    }
+
+    async fn extend(self, handles: Vec<String>, at: Instant) {
+        let (seconds, longest) = {
+            let table = self.table();
+            (super::whole_seconds(table.timeout), table.longest())
+        };
+        let answer = timeout(longest, self.0.0.set_visibility(&handles, seconds)).await.ok();
+        self.table().answered(&handles, at, answer);
+    }
+}
+
+/// Whether the role may extend.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Permission {
+    /// As far as is known.
+    Granted,
+    /// It may not; asked again then.
+    Denied(Instant),
 }
 
 struct Held {
     control: Control,
     extend_at: Instant,
     ends: Instant,
+    /// A call for it is under way.
+    extending: bool,
 }
 
-impl Leases {
-    pub(super) fn new(queue: Queue, timeout: Duration, metrics: Metrics) -> Self {
-        Self(Arc::new(Inner { queue, timeout, metrics, held: Mutex::default(), denied: AtomicBool::new(false) }))
+/// All leases and what is known of extending them; asks no clock.
+struct Table {
+    timeout: Duration,
+    metrics: Metrics,
+    held: HashMap<String, Held>,
+    permission: Permission,
+    /// Calls that are under way.
+    calls: usize,
+}
+
+impl Table {
+    fn new(timeout: Duration, metrics: Metrics) -> Self {
+        Self { timeout, metrics, held: HashMap::new(), permission: Permission::Granted, calls: 0 }
     }
 
-    fn held(&self) -> MutexGuard<'_, HashMap<String, Held>> {
-        self.0.held.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The longest that an answer is waited for.
+    fn longest(&self) -> Duration {
+        (self.timeout / 4).min(LONGEST)
     }
 
-    /// A message was received at `at`.
-    pub(super) fn begin(&self, receipt_handle: &str, at: Instant, control: &Control) {
-        let timeout = self.0.timeout;
-        let held = Held { control: control.clone(), extend_at: at + timeout / 2, ends: at + timeout };
-        self.held().insert(receipt_handle.to_owned(), held);
+    fn begin(&mut self, receipt_handle: &str, at: Instant, control: &Control) {
+        let (extend_at, ends) = (at + self.timeout / 2, at + self.timeout);
+        let held = Held { control: control.clone(), extend_at, ends, extending: false };
+        self.held.insert(receipt_handle.to_owned(), held);
     }
 
-    /// It is no longer worked on.
-    pub(super) fn end(&self, receipt_handle: &str) {
-        self.held().remove(receipt_handle);
-    }
-
-    /// Does something to each that is held.
-    pub(super) fn each(&self, to: impl Fn(&Control)) {
-        self.held().values().for_each(|held| to(&held.control));
-    }
-
-    /// Extends for ever.
-    pub(super) async fn keep(self) {
-        let tick = (self.0.timeout / 20).clamp(Duration::from_millis(20), Duration::from_secs(1));
-        loop {
-            tokio::time::sleep(tick).await;
-            let due = self.due();
-            for together in due.chunks(MOST) {
-                if !self.0.denied.load(Ordering::Relaxed) {
-                    self.extend(together).await;
-                }
-            }
-            self.end_in_time();
-        }
-    }
-
-    fn due(&self) -> Vec<String> {
-        let now = Instant::now();
-        self.held().iter().filter(|(_, held)| held.extend_at <= now).map(|(handle, _)| handle.clone()).collect()
-    }
-
-    async fn extend(&self, handles: &[String]) {
-        let at = Instant::now();
-        let metrics = &self.0.metrics;
-        let results = match self.0.queue.set_visibility(handles, super::whole_seconds(self.0.timeout)).await {
-            Ok(results) => results,
-            Err(error) if error.kind == Kind::Denied => {
-                self.0.denied.store(true, Ordering::Relaxed);
-                tracing::warn!(
-                    error = %error,
-                    "messages can't be kept invisible: allow sqs:ChangeMessageVisibility; work stops before VISIBILITY_TIMEOUT"
-                );
-                return;
-            }
-            Err(error) => {
-                metrics.lease("failed", handles.len() as u64);
-                tracing::warn!(error = %error, messages = handles.len(), "leases can't be extended; it is tried again");
-                return;
-            }
+    /// The calls to begin now, by the messages of each; the soonest to end come first.
+    /// Each must be answered.
+    fn calls(&mut self, now: Instant) -> Vec<Vec<String>> {
+        let most = match self.permission {
+            Permission::Granted => MOST_AT_ONCE.saturating_sub(self.calls),
+            Permission::Denied(again) if now < again => 0,
+            // One asks for all.
+            Permission::Denied(_) => 1,
         };
-        for (handle, result) in handles.iter().zip(results) {
-            self.extended(handle, result, at);
+        let is_due = |held: &Held| held.extend_at <= now && !held.extending;
+        let mut due: Vec<_> = self.held.iter_mut().filter(|(_, held)| is_due(held)).collect();
+        due.sort_by_key(|(_, held)| held.ends);
+        due.truncate(most * MOST);
+        let calls: Vec<Vec<String>> = due
+            .chunks_mut(MOST)
+            .map(|together| {
+                let taken = together.iter_mut().map(|(handle, held)| {
+                    held.extending = true;
+                    (*handle).clone()
+                });
+                taken.collect()
+            })
+            .collect();
+        self.calls += calls.len();
+        if !calls.is_empty() && self.permission != Permission::Granted {
+            self.permission = Permission::Denied(self.ask_again(now));
+        }
+        calls
+    }
+
+    fn ask_again(&self, now: Instant) -> Instant {
+        now + (self.timeout / 8).clamp(ASK_AGAIN.0, ASK_AGAIN.1)
+    }
+
+    /// What came of a call that was begun at `at`; none: no answer in time.
+    fn answered(&mut self, handles: &[String], at: Instant, answer: Option<Result<Vec<Extended>, AwsError>>) {
+        self.calls = self.calls.saturating_sub(1);
+        for handle in handles {
+            if let Some(held) = self.held.get_mut(handle) {
+                held.extending = false;
+            }
+        }
+        match answer {
+            Some(Ok(results)) => {
+                self.granted();
+                handles.iter().zip(results).for_each(|(handle, result)| self.extended(handle, result, at));
+            }
+            Some(Err(error)) if error.kind == Kind::Denied => self.denied(&error, at),
+            Some(Err(error)) => self.failed(&error.to_string(), handles.len()),
+            None => self.failed("ChangeMessageVisibility: no answer came in time", handles.len()),
         }
     }
 
-    fn extended(&self, handle: &str, result: Extended, at: Instant) {
-        let mut all = self.held();
-        let Some(held) = all.get_mut(handle) else { return };
+    fn failed(&self, error: &str, messages: usize) {
+        self.metrics.lease("failed", messages as u64);
+        tracing::warn!(error, messages, "leases can't be extended; it is tried again");
+    }
+
+    fn denied(&mut self, error: &AwsError, at: Instant) {
+        let denied = Permission::Denied(self.ask_again(at));
+        if std::mem::replace(&mut self.permission, denied) == Permission::Granted {
+            tracing::warn!(
+                error = %error,
+                "messages can't be kept invisible: allow sqs:ChangeMessageVisibility; work stops before VISIBILITY_TIMEOUT"
+            );
+        }
+    }
+
+    fn granted(&mut self) {
+        if std::mem::replace(&mut self.permission, Permission::Granted) != Permission::Granted {
+            tracing::info!("messages can be kept invisible again");
+        }
+    }
+
+    fn extended(&mut self, handle: &str, result: Extended, at: Instant) {
+        let Some(held) = self.held.get_mut(handle) else { return };
         match result {
             Extended::Done => {
-                held.extend_at = at + self.0.timeout / 2;
-                held.ends = at + self.0.timeout;
-                self.0.metrics.lease("extended", 1);
+                held.extend_at = at + self.timeout / 2;
+                held.ends = at + self.timeout;
+                self.metrics.lease("extended", 1);
             }
             Extended::Lost(why) => {
                 held.control.lose();
-                self.0.metrics.lease("lost", 1);
+                self.metrics.lease("lost", 1);
                 tracing::warn!(error = why, "the lease of a message is lost: its work stops");
-                all.remove(handle);
+                self.held.remove(handle);
             }
             Extended::Failed(why) => {
-                self.0.metrics.lease("failed", 1);
+                self.metrics.lease("failed", 1);
                 tracing::warn!(error = why, "the lease of a message can't be extended; it is tried again");
             }
         }
@@ -133,14 +221,13 @@ impl Leases {
 
     /// Stops what nothing could extend: first gently, so that it can be sent back
     /// with its checkpoint, and when the time is up for good.
-    fn end_in_time(&self) {
-        let now = Instant::now();
-        let reserve = (self.0.timeout / 5).min(RESERVE);
-        self.held().retain(|_, held| {
+    fn end_in_time(&mut self, now: Instant) {
+        let reserve = (self.timeout / 5).min(RESERVE);
+        self.held.retain(|_, held| {
             let left = held.ends.saturating_duration_since(now);
             if left.is_zero() {
                 held.control.lose();
-                self.0.metrics.lease("lost", 1);
+                self.metrics.lease("lost", 1);
                 return false;
             }
             if left < reserve / 2 {
@@ -152,3 +239,7 @@ impl Leases {
         });
     }
 }
+
+#[cfg(test)]
+#[path = "lease_tests.rs"]
+mod tests;

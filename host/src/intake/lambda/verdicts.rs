@@ -1,0 +1,158 @@
+//! What became of an invocation's messages when the time is up, whatever hangs.
+
+use std::future::Future;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use tokio::time::{Instant, sleep_until};
+
+use crate::pipeline::Stop;
+
+/// Of the time that an invocation has, what is kept for ending it: a fifth, within these.
+const RESERVE: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(10));
+
+/// When what is asked of an invocation's work.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Times {
+    /// To end at the next chunk, and be sent back.
+    ask: Instant,
+    /// To end at once, and be sent back.
+    insist: Instant,
+    /// It is given up, wherever it hangs.
+    give_up: Instant,
+    /// Lambda ends the process.
+    pub(super) deadline: Instant,
+}
+
+impl Times {
+    /// The times of an invocation that has so much time left `now`: a third of the reserve
+    /// between each and the next.
+    pub(super) fn new(now: Instant, left: Duration) -> Self {
+        let reserve = (left / 5).clamp(RESERVE.0, RESERVE.1);
+        let before = |part: u32| now + left.saturating_sub(reserve * part / 3);
+        Self { ask: before(3), insist: before(2), give_up: before(1), deadline: now + left }
+    }
+}
+
+/// The verdict of each work, in order; none: it didn't end in time. What ended after it
+/// was asked to has its verdict as any other: what was sent back is done. What is given
+/// up is dropped, so that it sends nothing back after it is reported as failed.
+pub(super) async fn verdicts<F: Future>(
+    works: impl Iterator<Item = F>,
+    times: Times,
+    stop: &Stop,
+) -> Vec<Option<F::Output>> {
+    let numbered = |(number, work): (usize, F)| async move { (number, work.await) };
+    let mut works: FuturesUnordered<_> = works.enumerate().map(numbered).collect();
+    let mut verdicts: Vec<Option<F::Output>> = std::iter::repeat_with(|| None).take(works.len()).collect();
+    let pressure = async {
+        sleep_until(times.ask).await;
+        stop.now();
+        sleep_until(times.insist).await;
+        stop.abandon();
+        sleep_until(times.give_up).await;
+    };
+    tokio::pin!(pressure);
+    loop {
+        let next = tokio::select! {
+            biased;
+            next = works.next() => next,
+            () = &mut pressure => return verdicts,
+        };
+        let Some((number, verdict)) = next else { return verdicts };
+        if let Some(place) = verdicts.get_mut(number) {
+            *place = Some(verdict);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use super::*;
+
+    /// How a work ends.
+    #[derive(Debug, Clone, Copy)]
+    enum End {
+        AtOnce,
+        Asked,
+        Insisted,
+        Never,
+    }
+
+    /// The verdicts of works that end so.
+    async fn answered(times: Times, ends: &[End]) -> Vec<Option<usize>> {
+        let stop = Stop::default();
+        let work = |(number, end): (usize, &End)| {
+            let (stop, end) = (stop.clone(), *end);
+            async move {
+                match end {
+                    End::AtOnce => {}
+                    End::Asked => stop.asked().await,
+                    End::Insisted => stop.abandoned().await,
+                    End::Never => std::future::pending().await,
+                }
+                number
+            }
+        };
+        verdicts(ends.iter().enumerate().map(work), times, &stop).await
+    }
+
+    /// So many seconds from now each.
+    fn times(ask: u64, insist: u64, give_up: u64) -> Times {
+        let now = Instant::now();
+        let [ask, insist, give_up] = [ask, insist, give_up].map(|seconds| now + Duration::from_secs(seconds));
+        Times { ask, insist, give_up, deadline: give_up }
+    }
+
+    #[test]
+    fn a_fifth_of_the_time_is_kept_for_the_end() {
+        let now = Instant::now();
+        let of = |left| {
+            let times = Times::new(now, Duration::from_millis(left));
+            [times.ask, times.insist, times.give_up, times.deadline].map(|time| (time - now).as_millis())
+        };
+        assert_eq!(of(15_000), [12_000, 13_000, 14_000, 15_000]);
+        assert_eq!(of(3000), [2400, 2600, 2800, 3000]);
+        assert_eq!(of(900_000), [890_000, 893_333, 896_666, 900_000]);
+        assert_eq!(of(1500), [1000, 1166, 1333, 1500]);
+        assert_eq!(of(100), [0, 0, 0, 100]);
+    }
+
+    #[tokio::test]
+    async fn it_answers_when_all_is_done() {
+        assert_eq!(answered(times(900, 900, 900), &[]).await, []);
+        assert_eq!(answered(times(900, 900, 900), &[End::AtOnce; 2]).await, [Some(0), Some(1)]);
+    }
+
+    #[tokio::test]
+    async fn what_ends_when_it_is_asked_or_insisted_upon_has_its_verdict() {
+        assert_eq!(answered(times(0, 900, 900), &[End::Asked, End::AtOnce]).await, [Some(0), Some(1)]);
+        assert_eq!(answered(times(0, 0, 900), &[End::Asked, End::Insisted]).await, [Some(0), Some(1)]);
+    }
+
+    #[tokio::test]
+    async fn whatever_hangs_it_answers_with_the_verdicts_that_are_in() {
+        let ends = [End::Never, End::AtOnce, End::Asked, End::Never];
+        assert_eq!(answered(times(0, 1, 2), &ends).await, [None, Some(1), Some(2), None]);
+        assert_eq!(answered(times(0, 0, 0), &[End::Never]).await, [None]);
+    }
+
+    /// What is reported as failed must not be sent back later.
+    #[tokio::test]
+    async fn what_is_given_up_goes_no_further() {
+        let (stop, (tell, told)) = (Stop::default(), tokio::sync::oneshot::channel());
+        let went_on = Arc::new(AtomicBool::new(false));
+        let flag = Arc::clone(&went_on);
+        let work = async move {
+            let _ = told.await;
+            flag.store(true, Ordering::Relaxed);
+        };
+        assert_eq!(verdicts(std::iter::once(work), times(0, 0, 0), &stop).await, [None]);
+        assert!(tell.send(()).is_err(), "nobody waits for it any more");
+        assert!(!went_on.load(Ordering::Relaxed));
+    }
+}

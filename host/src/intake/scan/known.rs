@@ -1,0 +1,223 @@
+//! Which objects were listed before: a set of fingerprints, of eight bytes each, that
+//! forgets what is no longer listed.
+//!
+//! It makes no use of the order of keys, nor of times: an object is known if it was put
+//! here, and only then. A fingerprint has 62 bits of a hash whose key is the process's
+//! own, so nobody can make two objects with the same: among 16 million objects there is
+//! a pair of the same by chance in one of 36,000 processes.
+
+use std::collections::HashSet;
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher;
+
+/// The low bits of a fingerprint: complete listings without the object since it was met.
+const AGE: u64 = 0b11;
+
+/// No longer known; removed at the end of the listing.
+const REMOVED: u64 = AGE;
+
+/// Complete listings that may miss an object before it is forgotten: stores that only
+/// stand in for S3 may be behind.
+const MISSED: u64 = 1;
+
+/// What an object is known by. The low bits are zero.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct Fingerprint(u64);
+
+/// The objects that are known.
+pub(super) struct Known {
+    key: RandomState,
+    /// Ascending; each with its age.
+    sorted: Vec<u64>,
+    /// Put here since they were last merged, all of this listing.
+    fresh: HashSet<u64>,
+    most: usize,
+}
+
+impl Known {
+    /// None yet; at most so many.
+    pub(super) fn new(most: usize) -> Self {
+        Self { key: RandomState::new(), sorted: Vec::new(), fresh: HashSet::new(), most }
+    }
+
+    /// Of a state of an object.
+    pub(super) fn fingerprint(&self, key: &str, etag: &str) -> Fingerprint {
+        Fingerprint(self.key.hash_one((key, etag)) & !AGE)
+    }
+
+    /// How many are known.
+    pub(super) fn len(&self) -> usize {
+        self.sorted.len() + self.fresh.len()
+    }
+
+    /// Whether another may be put here.
+    pub(super) fn has_room(&self) -> bool {
+        self.len() < self.most
+    }
+
+    fn place(&self, object: Fingerprint) -> Result<usize, usize> {
+        self.sorted.binary_search_by_key(&object.0, |known| known & !AGE)
+    }
+
+    fn known(&mut self, object: Fingerprint) -> Option<&mut u64> {
+        let place = self.place(object).ok()?;
+        self.sorted.get_mut(place).filter(|known| **known & AGE != REMOVED)
+    }
+
+    /// It is listed: whether it is known.
+    pub(super) fn meet(&mut self, object: Fingerprint) -> bool {
+        if let Some(known) = self.known(object) {
+            *known &= !AGE;
+            return true;
+        }
+        self.fresh.contains(&object.0)
+    }
+
+    /// It is known from now on.
+    pub(super) fn insert(&mut self, object: Fingerprint) {
+        if let Some(known) = self.place(object).ok().and_then(|place| self.sorted.get_mut(place)) {
+            *known &= !AGE;
+            return;
+        }
+        self.fresh.insert(object.0);
+        if self.fresh.len() > 1024 + self.sorted.len() / 8 {
+            self.merge();
+        }
+    }
+
+    /// It is known no longer.
+    pub(super) fn remove(&mut self, object: Fingerprint) {
+        self.fresh.remove(&object.0);
+        if let Some(known) = self.known(object) {
+            *known |= REMOVED;
+        }
+    }
+
+    /// A listing came to its end: what was not in it, nor in the one before, is gone.
+    pub(super) fn end_listing(&mut self) {
+        self.merge();
+        self.sorted.retain(|known| known & AGE <= MISSED);
+        self.sorted.iter_mut().for_each(|known| *known += 1);
+        if self.sorted.len() < self.sorted.capacity() / 4 {
+            self.sorted.shrink_to_fit();
+        }
+    }
+
+    /// Whether it is known, met or not.
+    pub(super) fn contains(&self, object: Fingerprint) -> bool {
+        let known = self.place(object).ok().and_then(|place| self.sorted.get(place));
+        known.is_some_and(|known| known & AGE != REMOVED) || self.fresh.contains(&object.0)
+    }
+
+    /// Two ascending runs, which sorting finds.
+    fn merge(&mut self) {
+        let mut fresh: Vec<u64> = std::mem::take(&mut self.fresh).into_iter().collect();
+        fresh.sort_unstable();
+        // No more than is needed: doubling would take twice the memory.
+        self.sorted.reserve_exact(fresh.len());
+        self.sorted.append(&mut fresh);
+        self.sorted.sort();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_million_take_eight_bytes_each_and_each_is_known() {
+        let mut known = Known::new(usize::MAX);
+        let object = |known: &Known, n: u32| known.fingerprint(&format!("prod-1/acme/app/{}", n.rotate_left(16)), "e");
+        for n in 0..1_000_000 {
+            let object = object(&known, n);
+            assert!(!known.meet(object));
+            known.insert(object);
+        }
+        known.end_listing();
+        assert!((0..1_000_000).all(|n| known.meet(object(&known, n))));
+        assert!(!known.meet(object(&known, 1_000_000)));
+        assert_eq!((known.len(), known.fresh.len()), (1_000_000, 0));
+        assert!(known.sorted.capacity() <= 1_001_100, "{}", known.sorted.capacity());
+    }
+
+    #[test]
+    fn what_two_listings_miss_is_forgotten() {
+        let mut known = Known::new(2);
+        let (a, b) = (known.fingerprint("a", "1"), known.fingerprint("b", "1"));
+        assert_ne!(a, known.fingerprint("a", "2"));
+        known.insert(a);
+        known.insert(b);
+        assert!(!known.has_room());
+        known.end_listing();
+        for _ in 0..5 {
+            assert!(known.meet(a));
+            known.end_listing();
+        }
+        assert!(known.contains(a) && !known.contains(b) && known.has_room());
+        // Missed once, it stays.
+        known.end_listing();
+        assert!(known.meet(a));
+        (0..3).for_each(|_| known.end_listing());
+        assert!(!known.meet(a), "its own, and two without it");
+    }
+
+    /// What is done with an object.
+    #[derive(Debug, Clone, Copy)]
+    enum Do {
+        Insert(u8),
+        Remove(u8),
+        Meet(u8),
+        End,
+    }
+
+    fn anything() -> impl Strategy<Value = Do> {
+        prop_oneof![
+            4 => any::<u8>().prop_map(Do::Insert),
+            1 => any::<u8>().prop_map(Do::Remove),
+            4 => any::<u8>().prop_map(Do::Meet),
+            1 => Just(Do::End),
+        ]
+    }
+
+    proptest! {
+        /// As a map of ages does it.
+        #[test]
+        fn it_knows_what_was_put_there_and_nothing_else(all in proptest::collection::vec(anything(), 0..400)) {
+            let mut known = Known::new(usize::MAX);
+            let mut expected: BTreeMap<u8, u64> = BTreeMap::new();
+            for (number, one) in all.into_iter().enumerate() {
+                let fingerprint = |n: u8| known.fingerprint(&n.to_string(), "");
+                match one {
+                    Do::Insert(n) => {
+                        known.insert(fingerprint(n));
+                        expected.insert(n, 0);
+                    }
+                    Do::Remove(n) => {
+                        known.remove(fingerprint(n));
+                        expected.remove(&n);
+                    }
+                    Do::Meet(n) => {
+                        let fingerprint = fingerprint(n);
+                        prop_assert_eq!(known.meet(fingerprint), expected.contains_key(&n));
+                        expected.entry(n).and_modify(|age| *age = 0);
+                    }
+                    Do::End => {
+                        known.end_listing();
+                        expected.retain(|_, age| *age <= MISSED);
+                        expected.values_mut().for_each(|age| *age += 1);
+                    }
+                }
+                if number % 7 == 0 {
+                    known.merge();
+                }
+            }
+            for n in 0..=u8::MAX {
+                prop_assert_eq!(known.contains(known.fingerprint(&n.to_string(), "")), expected.contains_key(&n));
+            }
+        }
+    }
+}

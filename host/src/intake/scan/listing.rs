@@ -1,0 +1,197 @@
+//! Goes through the bucket. A listing begins what is new, and puts off what its tenant
+//! holds too much of: so a new object is begun by the first listing that shows it,
+//! whatever else there is. What was put off is worked on before the next listing,
+//! for as long as the last one took.
+
+use std::time::{Duration, Instant};
+
+use super::known::Fingerprint;
+use super::seen::Seen;
+use super::{OVERHEAD, Scan, tenant_of};
+use crate::aws::{AwsError, Listed};
+use crate::intake::message::Whose;
+use crate::intake::share::Admission;
+use crate::model::ObjectId;
+use crate::telemetry::Part;
+
+/// Where in the listing something was put off: after this key, or at its beginning.
+struct PutOff {
+    after: Option<String>,
+}
+
+/// Whose objects were put off last: those beside it in the listing are most likely the
+/// same tenant's, and are put off without asking.
+#[derive(Default)]
+struct Beyond {
+    folder: String,
+    tenant: String,
+}
+
+impl Beyond {
+    fn covers(&self, key: &str) -> bool {
+        !self.folder.is_empty() && folder(key) == self.folder
+    }
+}
+
+fn folder(key: &str) -> &str {
+    key.rfind('/').and_then(|end| key.get(..=end)).unwrap_or_default()
+}
+
+impl Scan {
+    /// For ever: a listing, and a pause or what was put off.
+    pub(super) async fn passes(&mut self) {
+        loop {
+            let began = Instant::now();
+            let put_off = match self.listing().await {
+                Ok(put_off) => put_off,
+                Err(error) => {
+                    self.cannot_list(&error);
+                    None
+                }
+            };
+            let pause_ends = Instant::now() + self.options.interval;
+            if let Some(PutOff { after }) = put_off {
+                let until = pause_ends.max(Instant::now() + began.elapsed());
+                if let Err(error) = self.catch_up(after, until).await {
+                    self.cannot_list(&error);
+                }
+            }
+            self.pause(pause_ends).await;
+        }
+    }
+
+    fn cannot_list(&self, error: &AwsError) {
+        tracing::error!(error = %error, bucket = self.options.bucket, "the bucket can't be listed; it is tried again");
+        self.processor.health().fails(Part::Bucket, error);
+    }
+
+    async fn pause(&mut self, until: Instant) {
+        let pause = tokio::time::sleep_until(until.into());
+        tokio::pin!(pause);
+        loop {
+            self.processor.health().alive();
+            tokio::select! {
+                () = &mut pause => return,
+                done = self.receiver.recv() => done.iter().for_each(|done| self.take(done)),
+                () = tokio::time::sleep(Duration::from_secs(30)) => {}
+            }
+        }
+    }
+
+    /// Lists all pages and begins what is new; where something was put off first.
+    async fn listing(&mut self) -> Result<Option<PutOff>, AwsError> {
+        let (mut next, mut before, mut put_off, mut no_room) = (None, None, None, 0_u64);
+        let mut beyond = Beyond::default();
+        loop {
+            let health = self.processor.health();
+            let page = health.alive_during(self.s3.list(&self.options.bucket, None, next)).await?;
+            // Not at the end of the listing alone, which may take hours.
+            if !self.full {
+                health.works(Part::Bucket);
+            }
+            for listed in page.objects {
+                if self.is_wanted(&listed) {
+                    match self.objects.look(&listed, Instant::now()) {
+                        Seen::Before => {}
+                        Seen::NoRoom => no_room += 1,
+                        Seen::Now(object) => {
+                            if !self.offer(object, &listed, &mut beyond).await {
+                                self.objects.put_off(object, Instant::now());
+                                put_off.get_or_insert_with(|| PutOff { after: before.clone() });
+                            }
+                        }
+                    }
+                }
+                before = Some(listed.key);
+            }
+            self.take_all();
+            next = match page.next {
+                Some(next) => Some(next),
+                None => break,
+            };
+        }
+        self.objects.end_listing();
+        self.told(no_room);
+        Ok(put_off)
+    }
+
+    /// Says how many objects a listing showed for which there is no room.
+    fn told(&mut self, no_room: u64) {
+        self.full = no_room > 0;
+        if !self.full {
+            return self.processor.health().works(Part::Bucket);
+        }
+        let known = self.objects.len();
+        let problem = format!(
+            "the bucket holds more than {known} objects, which is all that can be remembered: {no_room} wait until \
+             others are gone; let a lifecycle rule remove what is delivered"
+        );
+        tracing::error!(error = problem, bucket = self.options.bucket, "not all objects can be begun");
+        self.processor.health().fails(Part::Bucket, &problem);
+    }
+
+    /// Begins an object, if its tenant may hold it now.
+    async fn offer(&mut self, object: Fingerprint, listed: &Listed, beyond: &mut Beyond) -> bool {
+        let bytes = listed.key.len() + OVERHEAD;
+        if beyond.covers(&listed.key) && !self.shares.admits(&beyond.tenant, bytes) {
+            return false;
+        }
+        while !self.shares.has_room(1) {
+            self.a_moment().await;
+        }
+        let whose = self.whose(listed).await;
+        let tenant = tenant_of(whose.as_ref());
+        let mut held = self.shares.hold(bytes);
+        if held.belongs_to(&tenant) != Admission::Within {
+            *beyond = Beyond { folder: folder(&listed.key).to_owned(), tenant };
+            return false;
+        }
+        self.begin(object, listed, whose, held);
+        true
+    }
+
+    async fn whose(&self, listed: &Listed) -> Option<Whose> {
+        let object = ObjectId { bucket: self.options.bucket.clone(), key: listed.key.clone() };
+        self.processor.whose_object(&object, listed.stored.last_modified).await
+    }
+
+    /// Works on what was put off, in the order of the listing from there on, until then.
+    async fn catch_up(&mut self, after: Option<String>, until: Instant) -> Result<(), AwsError> {
+        let (mut next, mut beyond) = (None, Beyond::default());
+        loop {
+            let listing = self.s3.list(&self.options.bucket, after.as_deref(), next);
+            let page = self.processor.health().alive_during(listing).await?;
+            for listed in page.objects {
+                if !self.is_wanted(&listed) {
+                    continue;
+                }
+                let Seen::Now(object) = self.objects.look(&listed, Instant::now()) else { continue };
+                while !self.offer(object, &listed, &mut beyond).await {
+                    if Instant::now() >= until {
+                        self.objects.put_off(object, Instant::now());
+                        return Ok(());
+                    }
+                    self.a_moment().await;
+                }
+            }
+            self.take_all();
+            next = match page.next {
+                Some(next) if Instant::now() < until => Some(next),
+                _ => return Ok(()),
+            };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_lies_in_the_same_folder_is_most_likely_the_same_tenants() {
+        let beyond = Beyond { folder: folder("c/acme/app/pod/1.gz").to_owned(), tenant: "acme".to_owned() };
+        assert!(beyond.covers("c/acme/app/pod/2.gz"));
+        assert!(!beyond.covers("c/acme/app/pod-2/2.gz") && !beyond.covers("c/acme/app/pod/x/2.gz"));
+        assert!(!Beyond::default().covers("1.gz"), "at the top there may be anybody's");
+    }
+}

@@ -1,0 +1,124 @@
+//! Gathers what SQS takes in batches. Batches go out beside each other, so that one
+//! that hangs holds up no other; how many, is bounded, and then whoever brings more waits.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout, timeout_at};
+
+/// Messages of one call.
+pub(super) const MOST: usize = 10;
+
+/// Batches that are under way at once.
+pub(super) const MOST_AT_ONCE: usize = 32;
+
+/// What waits for its batch.
+pub(super) const MOST_WAITING: usize = 10 * MOST;
+
+/// How long the first of a batch waits for others.
+const GATHER: Duration = Duration::from_millis(50);
+
+/// The longest that a batch may take, all its attempts included.
+pub(super) const LONGEST: Duration = Duration::from_secs(60);
+
+/// Hands what comes to `act`, in batches, until the last sender is gone and every
+/// batch is done. A batch that takes longer than `longest` is given up.
+pub(super) async fn in_batches<T, F>(mut receiver: mpsc::Receiver<T>, longest: Duration, act: impl Fn(Vec<T>) -> F)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let places = Arc::new(Semaphore::new(MOST_AT_ONCE));
+    let mut batches = JoinSet::new();
+    while let Some(first) = receiver.recv().await {
+        let mut together = vec![first];
+        let deadline = Instant::now() + GATHER;
+        while together.len() < MOST {
+            match timeout_at(deadline, receiver.recv()).await {
+                Ok(Some(one)) => together.push(one),
+                Ok(None) | Err(_) => break,
+            }
+        }
+        while batches.try_join_next().is_some() {}
+        // Never closed.
+        let place = Arc::clone(&places).acquire_owned().await.ok();
+        let batch = act(together);
+        batches.spawn(async move {
+            if timeout(longest, batch).await.is_err() {
+                tracing::warn!("messages can't be deleted or given back: SQS doesn't answer; they come again");
+            }
+            drop(place);
+        });
+    }
+    while batches.join_next().await.is_some() {}
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn one_that_hangs_holds_up_no_other() {
+        let (sender, receiver) = mpsc::channel(MOST_WAITING);
+        let (tell, mut told) = mpsc::unbounded_channel();
+        let act = move |batch: Vec<usize>| {
+            let tell = tell.clone();
+            async move {
+                if batch.contains(&0) {
+                    std::future::pending::<()>().await;
+                }
+                for one in batch {
+                    let _ = tell.send(one);
+                }
+            }
+        };
+        let all = tokio::spawn(in_batches(receiver, LONGEST, act));
+        for n in 0..5 * MOST {
+            sender.send(n).await.unwrap();
+        }
+        // Whichever of them are in the first batch.
+        for _ in 0..4 * MOST {
+            assert_ne!(told.recv().await, Some(0));
+        }
+        all.abort();
+    }
+
+    #[tokio::test]
+    async fn one_that_hangs_is_given_up_in_the_end() {
+        let (sender, receiver) = mpsc::channel(MOST_WAITING);
+        let act = |_: Vec<usize>| std::future::pending();
+        let all = tokio::spawn(in_batches(receiver, Duration::from_millis(50), act));
+        sender.send(1).await.unwrap();
+        drop(sender);
+        all.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_is_under_way_is_bounded_and_whoever_brings_more_waits() {
+        let (sender, receiver) = mpsc::channel(MOST_WAITING);
+        let begun = Arc::new(Mutex::new(0));
+        let count = Arc::clone(&begun);
+        let act = move |batch: Vec<usize>| {
+            *count.lock().unwrap() += batch.len();
+            std::future::pending()
+        };
+        let all = tokio::spawn(in_batches(receiver, LONGEST, act));
+        // What is gathered, and the batch that waits for its place, are in nobody's channel.
+        let most = (MOST_AT_ONCE + 1) * MOST + MOST_WAITING;
+        for n in 0..most {
+            sender.send(n).await.unwrap();
+        }
+        assert!(*begun.lock().unwrap() <= MOST_AT_ONCE * MOST);
+        let more = async {
+            for n in 0..most {
+                sender.send(n).await.unwrap();
+            }
+        };
+        assert!(timeout(GATHER * 4, more).await.is_err());
+        all.abort();
+    }
+}

@@ -1,0 +1,204 @@
+//! Gives messages back of which nothing was begun: at once, or later.
+//!
+//! Each receive counts towards the queue's maxReceiveCount, also that of a message
+//! which is given back. So where the count comes near it, and where visibility may not
+//! be changed, a fresh message with the same body is sent and the received one deleted;
+//! if it can't be sent, the received one becomes visible. Of a FIFO queue nothing can be
+//! sent without the group that it belongs to: it becomes visible.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+use super::acknowledge::delete;
+use super::batch::{LONGEST, MOST_WAITING, in_batches};
+use crate::aws::{Extended, Outgoing, Queue, Received};
+
+/// The maxReceiveCount where the role may not read it: the reference's queue's.
+const ASSUMED: u32 = 3;
+
+/// Bytes of one SendMessageBatch.
+const MOST_BYTES: usize = 1_048_576;
+
+/// A message that is given back.
+struct Return {
+    message: Received,
+    /// Not before that; where it can't be sent, it isn't given back.
+    delay: Option<Duration>,
+    /// Told whether it is somebody else's by now.
+    told: oneshot::Sender<bool>,
+}
+
+/// Takes messages. `Clone` is cheap; with the last one it ends.
+#[derive(Clone)]
+pub(super) struct Returner {
+    sender: mpsc::Sender<Return>,
+    fifo: bool,
+}
+
+impl Returner {
+    /// Starts the giving back; it ends with the last [`Returner`].
+    pub(super) fn start(queue: Queue) -> (Self, JoinHandle<()>) {
+        let (sender, receiver) = mpsc::channel(MOST_WAITING);
+        let fifo = queue.is_fifo();
+        let most_receives = Arc::new(OnceLock::new());
+        tokio::spawn(ask(queue.clone(), Arc::clone(&most_receives)));
+        let act = move |batch: Vec<Return>| {
+            let (queue, most_receives) = (queue.clone(), Arc::clone(&most_receives));
+            async move {
+                let most = most_receives.get().copied().unwrap_or(Some(ASSUMED));
+                GivingBack { queue, most_receives: most }.all(batch).await;
+            }
+        };
+        (Self { sender, fifo }, tokio::spawn(in_batches(receiver, LONGEST, act)))
+    }
+
+    /// Gives a message back, to be received at once.
+    pub(super) async fn now(&self, message: Received) {
+        let (told, _) = oneshot::channel();
+        let _ = self.sender.send(Return { message, delay: None, told }).await;
+    }
+
+    /// Gives a message back, to be received later; false: it can't be, and is still ours.
+    pub(super) async fn later(&self, message: &Received, delay: Duration) -> bool {
+        if self.fifo {
+            return false;
+        }
+        let (told, answer) = oneshot::channel();
+        let _ = self.sender.send(Return { message: message.clone(), delay: Some(delay), told }).await;
+        answer.await.unwrap_or(false)
+    }
+}
+
+/// Asks once how often a message may be received.
+async fn ask(queue: Queue, most_receives: Arc<OnceLock<Option<u32>>>) {
+    match queue.max_receive_count().await {
+        Ok(most) => {
+            let _ = most_receives.set(most);
+        }
+        Err(error) => tracing::info!(
+            error = %error,
+            assumed = ASSUMED,
+            "the queue's maxReceiveCount can't be read, which sqs:GetQueueAttributes would allow; it is assumed"
+        ),
+    }
+}
+
+/// Whether a message that is received once more may be moved to the dead-letter queue
+/// before anything of it was begun: one receive is kept for a process that dies.
+fn is_near(receives: u32, most_receives: Option<u32>) -> bool {
+    most_receives.is_some_and(|most| receives.saturating_add(1) >= most)
+}
+
+struct GivingBack {
+    queue: Queue,
+    /// None: as often as anyone likes.
+    most_receives: Option<u32>,
+}
+
+impl GivingBack {
+    async fn all(&self, batch: Vec<Return>) {
+        let fifo = self.queue.is_fifo();
+        let fresh =
+            |one: &Return| !fifo && (one.delay.is_some() || is_near(one.message.receive_count, self.most_receives));
+        let (fresh, visible): (Vec<_>, Vec<_>) = batch.into_iter().partition(fresh);
+        let unsent = self.send(fresh).await;
+        let (later, now): (Vec<_>, Vec<_>) = unsent.into_iter().partition(|one| one.delay.is_some());
+        for one in later {
+            let _ = one.told.send(false);
+        }
+        let mut left = self.make_visible(now).await;
+        let invisible = self.make_visible(visible).await;
+        left.extend(if fifo { invisible } else { self.send(invisible).await });
+        if !left.is_empty() {
+            tracing::warn!(
+                messages = left.len(),
+                "messages can't be given back; they come again by their visibility timeout"
+            );
+        }
+    }
+
+    /// Sends fresh ones and deletes those that were received; which can't be sent.
+    async fn send(&self, messages: Vec<Return>) -> Vec<Return> {
+        let (mut left, mut rest) = (Vec::new(), messages.into_iter().peekable());
+        while rest.peek().is_some() {
+            let (mut together, mut bytes) = (Vec::new(), 0);
+            while let Some(one) =
+                rest.next_if(|one| together.is_empty() || bytes + one.message.body.len() <= MOST_BYTES)
+            {
+                bytes += one.message.body.len();
+                together.push(one);
+            }
+            let outgoing: Vec<Outgoing> = together.iter().map(outgoing).collect();
+            let results = match self.queue.send(&outgoing).await {
+                Ok(results) => results,
+                Err(error) => {
+                    tracing::warn!(error = %error, messages = together.len(), "messages can't be sent back as fresh ones");
+                    left.extend(together);
+                    continue;
+                }
+            };
+            let mut sent = Vec::new();
+            for (one, result) in together.into_iter().zip(results) {
+                match result {
+                    Ok(()) => {
+                        sent.push(one.message.receipt_handle);
+                        let _ = one.told.send(true);
+                    }
+                    Err(_) => left.push(one),
+                }
+            }
+            if !sent.is_empty() {
+                delete(&self.queue, sent).await;
+            }
+        }
+        left
+    }
+
+    /// Makes messages visible; which still aren't, as far as anyone knows.
+    async fn make_visible(&self, messages: Vec<Return>) -> Vec<Return> {
+        if messages.is_empty() {
+            return messages;
+        }
+        let handles: Vec<String> = messages.iter().map(|one| one.message.receipt_handle.clone()).collect();
+        match self.queue.set_visibility(&handles, 0).await {
+            Ok(results) => {
+                let failed = messages.into_iter().zip(results).filter_map(|(one, result)| match result {
+                    Extended::Done | Extended::Lost(_) => None,
+                    Extended::Failed(_) => Some(one),
+                });
+                failed.collect()
+            }
+            // They may be visible, and somebody else's.
+            Err(error) if error.effect_unknown => {
+                tracing::warn!(error = %error, messages = handles.len(), "whether messages were given back is unknown");
+                Vec::new()
+            }
+            Err(error) => {
+                tracing::warn!(error = %error, messages = handles.len(), "messages can't be made visible");
+                messages
+            }
+        }
+    }
+}
+
+/// The same message once more: all that is known of it is in its body.
+fn outgoing(one: &Return) -> Outgoing {
+    let delay_seconds = one.delay.map_or(0, |delay| u32::try_from(delay.as_secs()).unwrap_or(u32::MAX));
+    Outgoing { body: one.message.body.clone(), delay_seconds, numbers: Vec::new() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_receive_is_kept_for_a_process_that_dies() {
+        let near = |receives, most| is_near(receives, Some(most));
+        assert_eq!([1, 2, 3, 4].map(|receives| near(receives, 3)), [false, true, true, true]);
+        assert!(near(1, 1) && near(1, 2) && !near(8, 10) && near(9, 10));
+        assert!(!is_near(u32::MAX, None), "without a redrive policy");
+    }
+}

@@ -1,0 +1,147 @@
+//! One message from its receipt to its end: whose it is, whether its tenant holds too
+//! much, its turn, its deliveries, and what becomes of it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use super::acknowledge::Acknowledger;
+use super::give_back::Returner;
+use super::lease::Leases;
+use crate::aws::Received;
+use crate::intake::message::{Control, Message, Processor, Verdict, Whose};
+use crate::intake::share::{Admission, Held, Shares};
+
+/// Beside its body, what a message takes that is held: its receipt handle (about 400
+/// bytes) twice, its lease, its task.
+const OVERHEAD: usize = 2048;
+
+/// Until a message comes again whose tenant holds too much: doubling with each
+/// [`DEFERRALS`] of them from the first to the longest, which is SQS's.
+const DELAYS: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(900));
+const DEFERRALS: u32 = 1000;
+
+/// What messages are worked on with. `Clone` is cheap.
+#[derive(Clone)]
+pub(super) struct Hands {
+    pub(super) processor: Arc<Processor>,
+    pub(super) leases: Leases,
+    pub(super) shares: Shares,
+    pub(super) acknowledger: Acknowledger,
+    pub(super) returner: Returner,
+    /// How long work that was asked to end at once is waited for.
+    pub(super) patience: Duration,
+}
+
+impl Hands {
+    /// Begins with a message that was received at `at`.
+    pub(super) fn begin(&self, received: Received, at: Instant, tasks: &mut JoinSet<()>) {
+        let control = Control::default();
+        self.leases.begin(&received.receipt_handle, at, &control);
+        let held = self.shares.hold(received.body.len() + OVERHEAD);
+        self.processor.metrics().in_flight(1);
+        let hands = self.clone();
+        tasks.spawn(async move {
+            hands.work(received, held, &control).await;
+            hands.processor.metrics().in_flight(-1);
+        });
+    }
+
+    async fn work(&self, received: Received, mut held: Held, control: &Control) {
+        // For as long as it may not be the message's turn, its deliveries take no memory.
+        let whose = Box::pin(self.whose(&received, control)).await;
+        let tenant = whose.as_ref().map(|whose| whose.tenant().to_owned()).unwrap_or_default();
+        if let Admission::Beyond(before) = held.belongs_to(&tenant) {
+            if self.defer(&received, before).await {
+                return;
+            }
+            held.regardless(&tenant);
+        }
+        let turn = tokio::select! {
+            turn = held.turn() => turn,
+            () = control.stop.asked() => None,
+        };
+        let verdict = match turn {
+            Some(_turn) => tokio::select! {
+                verdict = Box::pin(self.process(&received, whose, control)) => verdict,
+                () = self.given_up(&received, control) => Self::unknown(control),
+            },
+            None => Self::unknown(control),
+        };
+        self.settle(received, verdict).await;
+    }
+
+    /// Whose it is; none: nobody's, or that isn't known.
+    async fn whose(&self, received: &Received, control: &Control) -> Option<Whose> {
+        tokio::select! {
+            whose = self.processor.whose(&received.body) => whose,
+            () = control.stop.asked() => None,
+        }
+    }
+
+    /// Sends a message back whose tenant holds too much; false: it can't be.
+    async fn defer(&self, received: &Received, before: u32) -> bool {
+        let delay = (0..before / DEFERRALS).fold(DELAYS.0, |delay, _| (delay * 2).min(DELAYS.1));
+        let deferred = self.returner.later(received, delay).await;
+        if deferred {
+            self.leases.end(&received.receipt_handle);
+            self.processor.metrics().message("deferred");
+        }
+        deferred
+    }
+
+    async fn process(&self, received: &Received, whose: Option<Whose>, control: &Control) -> Verdict {
+        let message = Message {
+            id: received.message_id.clone(),
+            body: received.body.clone(),
+            receipt_handle: received.receipt_handle.clone(),
+            attempt: received.receive_count,
+            whose,
+        };
+        self.processor.process(&message, control).await
+    }
+
+    /// Returns when work that must end at once doesn't, wherever it hangs: so the message
+    /// still goes back in time.
+    async fn given_up(&self, received: &Received, control: &Control) {
+        control.stop.abandoned().await;
+        tokio::time::sleep(self.patience).await;
+        if !control.is_lost() {
+            tracing::warn!(message_id = %received.message_id, "its work hangs and is given up; it goes back as it came");
+        }
+    }
+
+    /// What becomes of a message of whose work nothing is known.
+    fn unknown(control: &Control) -> Verdict {
+        if control.is_lost() { Verdict::Lost } else { Verdict::Untouched }
+    }
+
+    async fn settle(&self, received: Received, verdict: Verdict) {
+        self.leases.end(&received.receipt_handle);
+        self.processor.metrics().message(outcome(&verdict));
+        match verdict {
+            Verdict::Done => self.acknowledger.delete(received.receipt_handle).await,
+            Verdict::Untouched => self.returner.now(received).await,
+            // It comes again when its visibility timeout has passed.
+            Verdict::Failed(error) => {
+                let (id, attempt) = (received.message_id, received.receive_count);
+                tracing::error!(message_id = %id, attempt, error, "the message failed");
+            }
+            Verdict::Lost => {
+                let id = received.message_id;
+                tracing::warn!(message_id = %id, "the message was lost to another worker: its visibility ended");
+            }
+        }
+    }
+}
+
+fn outcome(verdict: &Verdict) -> &'static str {
+    match verdict {
+        Verdict::Done => "acknowledged",
+        Verdict::Failed(_) => "failed",
+        Verdict::Untouched => "returned",
+        Verdict::Lost => "lost",
+    }
+}

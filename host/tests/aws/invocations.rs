@@ -1,0 +1,109 @@
+//! A Lambda answers before its deadline whatever hangs, and takes what others than SQS send.
+
+use std::time::{Duration, Instant};
+
+use fake_aws::scene::QUEUE;
+use fake_aws::{Outcome, Rule, Service, What};
+use serde_json::{Value, json};
+
+use crate::aws::{Lab, Process, key, records, texts};
+use crate::support::denied;
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// What the function answers to an event: or its error's words.
+fn invoke(lab: &Lab, process: &Process, event: &Value) -> Result<Value, String> {
+    let id = lab.aws.invoke(event.to_string(), MINUTE);
+    process.until("an answer", || match lab.aws.outcome(&id) {
+        Outcome::Response(bytes) => Some(Ok(serde_json::from_slice(&bytes).unwrap())),
+        Outcome::Error(bytes) => Some(Err(String::from_utf8(bytes.to_vec()).unwrap())),
+        Outcome::Waiting | Outcome::Running => None,
+    })
+}
+
+/// Each of these hangs, while another tenant's message is done: the answer comes in time,
+/// and what hangs is either reported or sent back.
+fn in_time_while(hang: &[Rule]) -> Vec<String> {
+    let lab = Lab::new().set("REQUEST_TIMEOUT", 300).dead_letters();
+    let good = lab.scene.add_cloudwatch_tenant("good");
+    lab.scene.add_cloudwatch_tenant("hung");
+    let done = lab.scene.notify(&lab.object("good", "0", &records("good", 2)));
+    let hung = lab.scene.notify(&lab.object("hung", "0", &records("hung", 2)));
+    let process = lab.lambda();
+    // Sessions and the table are known by now, for the healthy one.
+    assert_eq!(lab.invoke(&process, &[("first", &done)], MINUTE), [""; 0]);
+    hang.iter().for_each(|rule| lab.aws.fault(rule.clone()));
+    let other = lab.scene.notify(&lab.object("good", "1", &records("good", 2)));
+    let deadline = Duration::from_secs(6);
+    let begun = Instant::now();
+    let failures = lab.invoke(&process, &[("good", &other), ("hung", &hung)], deadline);
+    assert!(begun.elapsed() < deadline, "{hang:?}: {:?}", begun.elapsed());
+    assert_eq!(lab.messages(&good).len(), 4, "{hang:?}");
+    let sent_back = lab.aws.messages(QUEUE).len();
+    assert_eq!(failures.len() + sent_back, 1, "reported or sent back, and never both: {failures:?}");
+    process.kill();
+    failures
+}
+
+fn hang(operation: &str) -> Rule {
+    Rule::new(What::Hang).operation(operation)
+}
+
+#[test]
+fn whatever_hangs_the_answer_comes_before_the_deadline() {
+    assert_eq!(in_time_while(&[hang("AssumeRole")]), [""; 0], "it is sent back");
+    assert_eq!(in_time_while(&[hang("Query")]), ["hung"], "nothing is known of it to send back");
+    assert_eq!(in_time_while(&[hang("GetObject").resource("hung"), hang("PutMetricData")]), [""; 0]);
+    assert_eq!(in_time_while(&[hang("GetObject").resource("hung"), hang("SendMessageBatch")]), ["hung"]);
+}
+
+#[test]
+fn what_others_than_sqs_send_is_delivered_and_fails_as_an_invocation() {
+    let lab = Lab::new();
+    let tenant = lab.scene.add_cloudwatch_tenant("acme");
+    let record = lab.scene.record(&lab.object("acme", "0", &records("acme", 2)));
+    let s3 = json!({"Records": [record]});
+    let sns = |message: &Value, id: &str| {
+        let sns = json!({"Type": "Notification", "MessageId": id, "Message": message.to_string()});
+        json!({"Records": [{"EventSource": "aws:sns", "EventVersion": "1.0", "Sns": sns}]})
+    };
+    let object = &record["s3"]["object"];
+    let detail =
+        json!({"bucket": {"name": "source-logs"}, "object": {"key": key("acme", "0"), "size": object["size"]}});
+    let bridge = json!({"version": "0", "source": "aws.s3", "detail-type": "Object Created", "detail": detail});
+    let process = lab.lambda();
+    for (times, event) in [s3.clone(), sns(&s3, "a"), bridge].into_iter().enumerate() {
+        let answer = invoke(&lab, &process, &event).unwrap();
+        assert_eq!(answer, json!({"batchItemFailures": []}), "{event}");
+        assert_eq!(lab.messages(&tenant).len(), 2 * (times + 1), "{event}");
+    }
+    let error = invoke(&lab, &process, &json!({"key1": "value1"})).unwrap_err();
+    assert!(error.contains("a batch of SQS records") && !error.contains("value1"), "{error}");
+
+    // What fails is repeated by whoever sent it; the queue knows nothing of it.
+    lab.aws.fault(denied("PutLogEvents").times(1));
+    let other = json!({"Records": [lab.scene.record(&lab.object("acme", "1", &records("acme", 2)))]});
+    let error = invoke(&lab, &process, &sns(&other, "b")).unwrap_err();
+    assert!(error.contains("PutLogEvents"), "{error}");
+    assert_eq!(lab.count(Service::Sqs, "SendMessageBatch"), 0);
+    invoke(&lab, &process, &sns(&other, "b")).unwrap();
+    assert_eq!(lab.messages(&tenant)[6..], texts(2));
+    process.kill();
+}
+
+/// What null fields and numbers there are depends on who plays SQS.
+#[test]
+fn records_of_sqs_are_taken_whatever_is_missing() {
+    let lab = Lab::new();
+    let tenant = lab.scene.add_cloudwatch_tenant("acme");
+    let body = lab.scene.notify(&lab.object("acme", "0", &records("acme", 2)));
+    let process = lab.lambda();
+    let event = json!({"Records": [
+        {"messageId": "a", "receiptHandle": "h", "attributes": {"ApproximateReceiveCount": "1"}},
+        {"messageId": "b", "receiptHandle": "h", "body": body, "attributes": null},
+        {"messageId": "c", "receiptHandle": "h", "body": body, "attributes": {"ApproximateReceiveCount": 1}},
+    ]});
+    assert_eq!(invoke(&lab, &process, &event).unwrap(), json!({"batchItemFailures": []}));
+    assert!(lab.messages(&tenant).len() >= 2);
+    process.kill();
+}

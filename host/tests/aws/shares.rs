@@ -1,0 +1,51 @@
+//! What one tenant has too much of waits by itself.
+
+use std::time::Duration;
+
+use fake_aws::scene::QUEUE;
+use fake_aws::{Rule, Service, What};
+
+use crate::aws::{Lab, records, texts};
+
+/// More than one process holds of one tenant.
+const FLOOD: usize = 1600;
+
+#[test]
+fn however_many_slow_messages_are_ahead_another_tenants_arrives() {
+    let lab = Lab::new().may_extend().set("REQUEST_TIMEOUT", 300).set("VISIBILITY_TIMEOUT", 600);
+    let lab = lab.set("SHUTDOWN_GRACE_SECONDS", 1);
+    let slow = lab.scene.add_cloudwatch_tenant("slow");
+    let good = lab.scene.add_cloudwatch_tenant("good");
+    lab.aws.fault(Rule::new(What::Hang).operation("PutLogEvents").account(&slow.account));
+    let body = lab.scene.notify(&lab.object("slow", "0", &records("slow", 1)));
+    (0..FLOOD).for_each(|_| drop(lab.scene.send(&body)));
+    lab.announced("good", "0", &records("good", 3));
+    let process = lab.sqs();
+    process.wait("the other tenant's", || lab.messages(&good) == texts(3));
+    process.wait("what is deferred", || lab.aws.queue_counts(QUEUE).delayed > 0);
+    let counts = || lab.aws.queue_counts(QUEUE);
+    process.wait("all of them", || counts().visible == 0 && counts().in_flight + counts().delayed == FLOOD);
+    assert!((1000..1200).contains(&counts().in_flight), "a ninth is held: {:?}", counts());
+    let messages = lab.aws.messages(QUEUE);
+    let delays = messages.iter().filter(|m| m.receives == 0).filter_map(|m| m.invisible_for);
+    assert!(delays.into_iter().all(|delay| delay <= Duration::from_secs(30)));
+    assert!(messages.iter().all(|message| *message.body == *body), "each is the same");
+    assert!(process.metric("log_processor_messages_total", &["deferred"]) >= 400.0);
+    process.kill();
+}
+
+/// Nothing can be sent: then more is held than the tenant's share.
+#[test]
+fn where_nothing_can_be_sent_back_it_is_held() {
+    let lab = Lab::new().may_extend().set("REQUEST_TIMEOUT", 300).set("VISIBILITY_TIMEOUT", 600);
+    let slow = lab.scene.add_cloudwatch_tenant("slow");
+    lab.aws.fault(Rule::new(What::Hang).operation("PutLogEvents").account(&slow.account));
+    lab.aws.fault(crate::support::denied("SendMessageBatch"));
+    let body = lab.scene.notify(&lab.object("slow", "0", &records("slow", 1)));
+    (0..FLOOD).for_each(|_| drop(lab.scene.send(&body)));
+    let process = lab.sqs();
+    process.wait("all to be held", || lab.aws.queue_counts(QUEUE).in_flight == FLOOD);
+    process.wait("the count", || process.metric("log_processor_messages_in_flight", &[]) as usize == FLOOD);
+    assert!(lab.count(Service::Sqs, "SendMessageBatch") > 0);
+    process.kill();
+}
