@@ -71,7 +71,7 @@ impl OfMessage {
         if more_records > 0 {
             let detail = format!("{more_records} more records of the message, a line each, that announce nothing");
             let whole = DeadLetter::whole(about, Reason::InvalidNotification, detail).with(more);
-            letters.push(DeadLetter { length: Some(more_bytes), ..whole });
+            letters.push(DeadLetter { length: Some(more_bytes), count: Some(more_records), ..whole });
         }
         letters
     }
@@ -174,7 +174,7 @@ mod tests {
         assert_eq!(letters.len() as u64, MOST_NAMED + 1);
         let rest = letters.last().unwrap();
         assert_eq!((rest.data.as_slice(), rest.length), (b"record 10\nrecord 11\n".as_slice(), Some(20)));
-        assert!(rest.detail.starts_with("2 more records"), "{}", rest.detail);
+        assert!(rest.detail.starts_with("2 more records") && rest.count == Some(2), "{}", rest.detail);
         assert!(of_message.take(&about).is_empty());
     }
 
