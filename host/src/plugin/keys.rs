@@ -130,3 +130,23 @@ fn checked(origin: Origin) -> Result<Origin, GuestError> {
     })?;
     Ok(origin)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// They may quote what they were given: the log has them where the operator asks.
+    #[test]
+    fn words_of_who_reads_the_keys_are_for_the_dead_letter() {
+        let words = || "hunter2".to_owned();
+        for heard in [false, true] {
+            let rejected = GuestError::Rejected { function: "parse-key", text: words() };
+            let expected = KeyError::Rejected { text: words(), for_the_log: heard };
+            assert_eq!(KeyError::of(rejected, "KEY_PARSER: ", heard), expected);
+            let failed =
+                KeyError::of(GuestError::Internal { function: "parse-key", text: words() }, "KEY_PARSER: ", heard);
+            let text = failed.to_string();
+            assert!(text.starts_with("KEY_PARSER: ") && text.contains("hunter2") == heard, "{text}");
+        }
+    }
+}

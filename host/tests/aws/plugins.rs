@@ -406,3 +406,16 @@ fn words_about_settings_are_heard_where_the_item_says_so() {
     assert!(!ready.contains(WORDS) && !process.get("/metrics").1.contains(WORDS), "{ready}");
     process.kill();
 }
+
+#[test]
+fn words_about_settings_of_the_command_line_are_not_logged() {
+    let lab = lab();
+    let path = lab.path("hostile.wasm");
+    std::fs::write(&path, fixture("hostile")).unwrap();
+    let path = path.to_str().unwrap();
+    let ended = lab.start(&["--mode", "sqs", "--plugin", path, "--plugin-setting", "mode=check:refuse"], None).ended();
+    assert!(ended.code == 3 && ended.stderr.contains("--plugin-setting: the component refuses"), "{ended:?}");
+    for said in [&ended.stdout, &ended.stderr] {
+        assert!(!said.contains("not to my liking"), "{said}");
+    }
+}

@@ -8,11 +8,12 @@ mod folder;
 use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use self::folder::Folder;
 use crate::guest::{Component, Engine, LoadError, Seal};
 use crate::model::Digest;
+use crate::telemetry::Throttle;
 
 /// Largest compiled form of any component, in bytes.
 const MAX_COMPILED_BYTES: u64 = 1 << 30;
@@ -20,6 +21,9 @@ const MAX_COMPILED_BYTES: u64 = 1 << 30;
 /// Bytes of a compiled form for each byte of its component, at most: three to six are
 /// usual, fuel and explicit bounds checks included.
 const COMPILED_RATIO: u64 = 16;
+
+/// Between two warnings about the folder.
+const TELL_EVERY: Duration = Duration::from_secs(60 * 60);
 
 /// What a compiled form has beside that, at most.
 const COMPILED_BESIDE: u64 = 4 << 20;
@@ -69,13 +73,13 @@ pub fn default_folder(lookup: impl Fn(&str) -> Option<OsString>) -> PathBuf {
 /// work goes on without.
 pub(super) struct Cache {
     options: CacheOptions,
-    /// What is wrong with the folder was told.
-    told: AtomicBool,
+    /// What is wrong with the folder is told so often.
+    told: Throttle,
 }
 
 impl Cache {
     pub(super) fn new(options: CacheOptions) -> Self {
-        Self { options, told: AtomicBool::new(false) }
+        Self { options, told: Throttle::new(1, TELL_EVERY) }
     }
 
     /// The operator's key.
@@ -191,9 +195,9 @@ impl Cache {
         self.options.bytes.min(MAX_COMPILED_BYTES)
     }
 
-    /// Warns, once in the life of the process.
+    /// Warns, once an hour: it may be mended, and break again.
     fn tell(&self, what: &str) {
-        if !self.told.swap(true, Ordering::Relaxed) {
+        if self.told.take("", Instant::now()).is_some() {
             let folder = self.options.folder.as_deref().unwrap_or_else(|| Path::new("")).display();
             tracing::warn!(%folder, "{what}");
         }
