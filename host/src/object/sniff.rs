@@ -44,7 +44,10 @@ pub(super) fn looks_like(head: &[u8]) -> Option<&'static str> {
     let first = head.get(..FIRST_BYTES).unwrap_or(head);
     let within = || WITHIN.iter().find(|(part, _)| memchr::memmem::find(first, part).is_some());
     let named = begins.or_else(within).map(|(_, what)| *what);
-    named.or_else(|| is_tar(head).then_some("a tar archive"))
+    named.or_else(|| is_tar(head).then_some("a tar archive")).or_else(|| {
+        let padding = head.iter().take_while(|byte| matches!(byte, 0 | b' ' | b'\t'..=b'\r')).count();
+        head.get(padding..)?.starts_with(b"\x1f\x8b").then_some("gzip that doesn't begin with its first byte")
+    })
 }
 
 /// A name, filled up with zeros to 100 bytes, and a mode in octal digits; POSIX's has a
@@ -73,6 +76,7 @@ mod tests {
             (b"40;chunk-signature=aa\r\n", "a signed upload in chunks (aws-chunked)"),
             (b"2024-07-02T12:40:06Z stdout F x", "a container's log as the kubelet keeps it (CRI)"),
             (&tar, "a tar archive"),
+            (b"\n\0\x1f\x8b\x08", "gzip that doesn't begin with its first byte"),
         ] {
             assert_eq!(looks_like(head), Some(expected), "{head:?}");
         }
