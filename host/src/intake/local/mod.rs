@@ -11,7 +11,7 @@ mod order;
 mod progress;
 mod sink;
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -23,7 +23,7 @@ use crate::model::{ObjectId, TimestampNumbers};
 use crate::object::{LocalObject, ReadLimits};
 use crate::pipeline::Stop;
 use crate::plugin::Plans;
-use crate::report::Entry;
+use crate::report::{Entry, Outcome};
 use crate::tenant::FileDirectory;
 
 /// Bytes of whole lines that a guest is given at once. 64 to 256 KiB are
@@ -118,6 +118,7 @@ impl Run {
     pub async fn deliver(self, objects: Vec<LocalObject>) -> Vec<Entry> {
         let workers = self.max_concurrent_objects;
         let run = Arc::new(self);
+        let ids: Vec<ObjectId> = objects.iter().map(|object| object.id.clone()).collect();
         let queue = Arc::new(Mutex::new(order::pods(objects)));
         let mut tasks = JoinSet::new();
         for _ in 0..workers {
@@ -127,8 +128,21 @@ impl Run {
         while let Some(done) = tasks.join_next().await {
             entries.extend(done.unwrap_or_default());
         }
+        let lost = unaccounted(&ids, &entries);
+        entries.extend(lost);
         entries
     }
+}
+
+/// Entries of objects that have none, because whoever worked on them is gone: a run never
+/// ends well without them.
+fn unaccounted(ids: &[ObjectId], entries: &[Entry]) -> Vec<Entry> {
+    let known: HashSet<(&str, &str)> =
+        entries.iter().map(|entry| (entry.bucket.as_str(), entry.key.as_str())).collect();
+    let lost = ids.iter().filter(|id| !known.contains(&(id.bucket.as_str(), id.key.as_str())));
+    let failed = |id| Entry::new(id, None, None, Outcome::Failed);
+    lost.map(|id| failed(id).because("internal", format!("a bug: the work on {id} was given up; please report it")))
+        .collect()
 }
 
 /// Takes pods until none is left. Objects of one pod follow each other: they
@@ -143,5 +157,20 @@ async fn worker(run: Arc<Run>, queue: Arc<Mutex<VecDeque<Vec<LocalObject>>>>) ->
             run.watch.object_done(&object, &of_object);
             entries.extend(of_object);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_object_without_an_entry_is_one_that_failed() {
+        let id = |key: &str| ObjectId { bucket: "b".to_owned(), key: key.to_owned() };
+        let done = [Entry::new(&id("a"), None, Some("s3"), Outcome::Delivered)];
+        assert!(unaccounted(&[id("a")], &done).is_empty());
+        let lost = unaccounted(&[id("a"), id("c")], &done);
+        assert_eq!((lost.len(), lost[0].key.as_str(), lost[0].outcome), (1, "c", Outcome::Failed));
+        assert!(lost[0].error.as_deref().unwrap().contains("s3://b/c"), "{:?}", lost[0].error);
     }
 }
