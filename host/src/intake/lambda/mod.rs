@@ -9,7 +9,7 @@ mod verdicts;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use lambda_runtime::{Error, LambdaEvent, service_fn};
+use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use serde::Serialize;
 use serde_json::Value;
 use tokio::time::{Instant, timeout};
@@ -19,7 +19,7 @@ use crate::aws::MetricsClient;
 use event::Event;
 use verdicts::{Times, verdicts};
 
-/// The longest that metrics may hold an answer up, and at most half of what is left.
+/// The longest that metrics may hold an answer up, and at most a third of what is left.
 const FLUSH: Duration = Duration::from_secs(1);
 
 /// Why a message failed that wasn't done when the answer had to be given.
@@ -46,9 +46,14 @@ struct ItemFailure {
 pub async fn run(processor: Arc<Processor>, metrics: MetricsClient) -> Result<(), String> {
     let handler = service_fn(|event: LambdaEvent<Value>| {
         let (processor, metrics) = (Arc::clone(&processor), metrics.clone());
-        async move { invoked(&processor, &metrics, event).await.map_err(Error::from) }
+        async move { invoked(&processor, &metrics, event).await.map_err(failure) }
     });
     lambda_runtime::run(handler).await.map_err(|error| format!("Lambda's runtime API failed: {error}"))
+}
+
+/// What Lambda shows of an invocation that failed.
+fn failure(error_message: String) -> Diagnostic {
+    Diagnostic { error_type: "LogProcessor.Failed".to_owned(), error_message }
 }
 
 async fn invoked(processor: &Processor, metrics: &MetricsClient, event: LambdaEvent<Value>) -> Result<Answer, String> {
@@ -63,7 +68,7 @@ async fn invoked(processor: &Processor, metrics: &MetricsClient, event: LambdaEv
         Event::Direct(messages) => direct(processor, messages, times).await,
     };
     // Frozen with the answer, the process would send them late or never.
-    let patience = FLUSH.min(times.deadline.saturating_duration_since(Instant::now()) / 2);
+    let patience = FLUSH.min(times.deadline.saturating_duration_since(Instant::now()) / 3);
     if timeout(patience, processor.metrics().flush(metrics)).await.is_err() {
         tracing::warn!("metrics took too long and wait for the next invocation");
     }
