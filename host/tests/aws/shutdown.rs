@@ -118,3 +118,22 @@ fn a_message_whose_work_hangs_for_good_goes_back_as_it_came() {
     let [message] = lab.aws.messages(QUEUE).try_into().unwrap();
     assert_eq!((announced(&message), message.invisible_for), (vec![key], None));
 }
+
+/// What is being sent back when its time is up isn't given back as well.
+#[test]
+fn what_is_being_sent_back_is_not_given_back_too() {
+    let lab = Lab::new().may_extend().set("SHUTDOWN_GRACE_SECONDS", GRACE).set("REQUEST_TIMEOUT", NEVER);
+    let lab = lab.set("MAX_BATCH_SIZE", 10);
+    let tenant = lab.scene.add_cloudwatch_tenant("acme");
+    lab.aws.fault(Rule::new(What::Hang).operation("PutLogEvents").after(2));
+    // More than the process waits for what hangs, which is a tenth of its grace.
+    let late = std::time::Duration::from_millis(1500);
+    lab.aws.fault(Rule::new(What::Delay(late)).operation("SendMessageBatch"));
+    lab.announced("acme", "1", &records("acme", 50));
+    let process = lab.sqs();
+    process.wait("a first put", || lab.messages(&tenant).len() == 10);
+    process.wait("one to hang", || puts_of(&lab, &tenant) >= 3);
+    process.terminate();
+    assert_eq!(lab.aws.messages(QUEUE).len(), 1);
+    assert_eq!(sent_back(&lab.aws).len(), 1);
+}

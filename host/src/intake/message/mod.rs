@@ -112,6 +112,7 @@ pub struct Control {
     /// Asks its deliveries to end.
     pub stop: Stop,
     lost: Arc<AtomicBool>,
+    settling: Arc<AtomicBool>,
 }
 
 impl Control {
@@ -119,6 +120,17 @@ impl Control {
     pub fn lose(&self) {
         self.lost.store(true, Ordering::Relaxed);
         self.stop.abandon();
+    }
+
+    /// What is left is sent back from now on.
+    fn settle(&self) {
+        self.settling.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether what is left is being sent back: whoever gives the work up now would
+    /// send it back once more.
+    pub fn is_settling(&self) -> bool {
+        self.settling.load(Ordering::Relaxed)
     }
 
     /// Whether the lease is lost.

@@ -27,6 +27,7 @@ const SENDS: u32 = 3;
 impl Processor {
     /// Decides about a message.
     pub(super) async fn settle(&self, message: &Message, worked: Vec<Worked>, control: &Control) -> Verdict {
+        control.settle();
         let untouched = !worked.is_empty() && worked.iter().flat_map(|one| &one.entries).all(is_untouched);
         let left: Vec<Left> = worked.into_iter().flat_map(|one| one.left).collect();
         if control.is_lost() && !left.is_empty() {

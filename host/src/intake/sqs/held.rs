@@ -108,6 +108,10 @@ impl Hands {
     async fn given_up(&self, received: &Received, control: &Control) {
         control.stop.abandoned().await;
         tokio::time::sleep(self.patience).await;
+        if control.is_settling() {
+            // It is on its way back already: never both.
+            return std::future::pending().await;
+        }
         if !control.is_lost() {
             tracing::warn!(message_id = %received.message_id, "its work hangs and is given up; it goes back as it came");
         }
