@@ -103,6 +103,8 @@ pub(crate) struct Call {
     pub(crate) bytes: usize,
     pub(crate) input: Result<Input, Refusal>,
     pub(crate) arrived: Instant,
+    /// Of a batch, how many entries are done, where a fault says so.
+    pub(crate) taken_of_batch: Option<usize>,
 }
 
 /// Who signed, for where.
@@ -130,6 +132,7 @@ impl Call {
             body: Bytes::new(),
             input: Ok(Input::None),
             arrived: Instant::now(),
+            taken_of_batch: None,
         };
         match decode(&call.headers, body) {
             Ok(body) => call.body = body,

@@ -73,6 +73,8 @@ pub enum What {
     /// A status of 200 with this error code in the body; not done. S3 does that
     /// for CopyObject, CompleteMultipartUpload, UploadPartCopy.
     ErrorIn200(String),
+    /// Of a batch of SQS, these many are done, and the rest is refused.
+    RefuseAfter(usize),
 }
 
 /// Which calls meet with it. Of several rules that fit, the oldest counts.

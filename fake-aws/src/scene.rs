@@ -190,6 +190,7 @@ impl Scene {
         let encoded = utf8_percent_encode(key, ENCODED).to_string().replace(' ', "+");
         let mut object = json!({"key": encoded, "sequencer": "0055AED6DCD90281E5"});
         if let Some(stored) = self.aws.object(SOURCE, key) {
+            object["sequencer"] = format!("{:018X}", stored.last_modified).into();
             object["size"] = stored.size.into();
             object["eTag"] = stored.etag.clone().into();
             if let Some(version) = &stored.version_id {

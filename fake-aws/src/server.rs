@@ -230,6 +230,7 @@ async fn answer(shared: &Arc<Shared>, request: Request<Incoming>, reset: &Atomic
         Some(What::Delay(delay)) => sleep(*delay).await,
         Some(What::Hold(gate)) => gate.pass().await,
         Some(What::ResetBefore) => return Err(broken()),
+        Some(What::RefuseAfter(entries)) => call.taken_of_batch = Some(*entries),
         _ => {}
     }
     if let Some(reply) = fault.as_ref().and_then(|what| fault::answer(what, &call)) {

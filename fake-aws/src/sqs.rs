@@ -84,9 +84,9 @@ pub(crate) fn run(state: &mut State, call: &Call, who: &Session) -> Result<Step,
         "DeleteMessage" => delete(queue, request)?,
         "ChangeMessageVisibility" => change_visibility(queue, request)?,
         "GetQueueAttributes" => attributes_of(queue, request),
-        "SendMessageBatch" => batch(queue, request, send)?,
-        "DeleteMessageBatch" => batch(queue, request, delete)?,
-        "ChangeMessageVisibilityBatch" => batch(queue, request, change_visibility)?,
+        "SendMessageBatch" => batch(queue, call, send)?,
+        "DeleteMessageBatch" => batch(queue, call, delete)?,
+        "ChangeMessageVisibilityBatch" => batch(queue, call, change_visibility)?,
         other => return Err(Refusal::bad("UnsupportedOperation", format!("{other} isn't played"))),
     };
     Ok(Step::Done(Reply::json(&answer)))
@@ -174,6 +174,9 @@ fn send(queue: &mut Queue, entry: &Value) -> Result<Value, Refusal> {
         return Err(Refusal::bad("InvalidMessageContents", "Invalid characters found."));
     }
     let delay = number(entry, "DelaySeconds", 0..=MAX_DELAY)?.unwrap_or(0);
+    if queue.url.ends_with(".fifo") {
+        in_a_group(entry)?;
+    }
     let attributes = attributes(entry)?;
     if bytes(entry) > MAX_BYTES {
         return Err(invalid("MessageBody", "Message must be shorter than 1048576 bytes."));
@@ -186,6 +189,18 @@ fn send(queue: &mut Queue, entry: &Value) -> Result<Value, Refusal> {
     }
     queue.push(message);
     Ok(answer)
+}
+
+/// Source: API_SendMessage, DelaySeconds and MessageGroupId.
+fn in_a_group(entry: &Value) -> Result<(), Refusal> {
+    if entry["MessageGroupId"].as_str().unwrap_or("").is_empty() {
+        let message = "The request must contain the parameter MessageGroupId.";
+        return Err(Refusal::bad("MissingParameter", message));
+    }
+    if !entry["DelaySeconds"].is_null() {
+        return Err(invalid("DelaySeconds", "The request include parameter that is not valid for this queue type."));
+    }
+    Ok(())
 }
 
 fn delete(queue: &mut Queue, entry: &Value) -> Result<Value, Refusal> {
@@ -204,10 +219,10 @@ fn change_visibility(queue: &mut Queue, entry: &Value) -> Result<Value, Refusal>
 /// Each entry by itself; what is wrong with the batch refuses all of it.
 fn batch(
     queue: &mut Queue,
-    request: &Value,
+    call: &Call,
     one: impl Fn(&mut Queue, &Value) -> Result<Value, Refusal>,
 ) -> Result<Value, Refusal> {
-    let entries = request["Entries"].as_array().map_or(&[][..], Vec::as_slice);
+    let entries = call.json()["Entries"].as_array().map_or(&[][..], Vec::as_slice);
     if entries.is_empty() {
         return Err(Refusal::bad("EmptyBatchRequest", "There should be at least one entry in the request."));
     }
@@ -230,7 +245,14 @@ fn batch(
         return Err(Refusal::bad("BatchRequestTooLong", "Batch requests cannot be longer than 1048576 bytes."));
     }
     let (mut successful, mut failed) = (Vec::new(), Vec::new());
-    for entry in entries {
+    let taken = call.taken_of_batch.unwrap_or(usize::MAX);
+    for (place, entry) in entries.iter().enumerate() {
+        if place >= taken {
+            failed.push(json!({
+                "Id": entry["Id"], "SenderFault": false, "Code": "InternalError", "Message": "Try again later.",
+            }));
+            continue;
+        }
         match one(queue, entry) {
             Ok(mut answer) => {
                 answer["Id"] = entry["Id"].clone();

@@ -72,7 +72,8 @@ impl Queue {
         Self { sqs, url: url.into() }
     }
 
-    /// Whether it is a FIFO queue, as its name says: no message of it can be held back.
+    /// Whether it is a FIFO queue: it takes no message without a group, nor one with a
+    /// delay of its own. Source: API_SendMessage.
     pub fn is_fifo(&self) -> bool {
         self.url.ends_with(".fifo")
     }

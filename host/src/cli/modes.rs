@@ -207,6 +207,7 @@ fn bounds(settings: &Settings, aws: &AwsSettings) -> Bounds {
         timestamp_numbers: settings.timestamp_numbers,
         max_batch_events: settings.max_batch_size,
         attempts: aws.attempts,
+        retry_window: aws.retry_window,
         max_concurrent_objects: settings.max_concurrent_objects,
         max_concurrent_per_tenant: aws.max_concurrent_per_tenant,
         shadow_contents: settings.plugin.shadow_contents,

@@ -1,14 +1,14 @@
 //! The words that every stage shares: what an object is, where it comes from,
 //! what is delivered, and what became of each line. No stage lives here.
 //!
+//! - `circuit_breaker`: what keeps failing is not tried for a while.
 //! - `keys`: AWS credentials that were given as texts.
 //! - `plugin`: what is said about a component.
-//! - `rest`: who keeps failing is left alone for a while.
 //! - `timestamps`: how numbers are read as times.
 
+mod circuit_breaker;
 mod keys;
 mod plugin;
-mod rest;
 mod timestamps;
 
 use std::collections::BTreeSet;
@@ -19,9 +19,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio_util::sync::CancellationToken;
 
+pub use circuit_breaker::{Admission, Change, CircuitBreaker, CircuitBreakers, Refused, State};
 pub use keys::AwsKeys;
 pub use plugin::{AllowedSource, ComponentRef, Digest, Limits, NoDigest, OnError, Plugin, Plugins};
-pub use rest::Rest;
 pub use timestamps::TimestampNumbers;
 
 /// One object of the source: `s3://bucket/key`, or `DIR/bucket/key` of a folder.

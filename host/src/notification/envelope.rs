@@ -20,6 +20,8 @@ pub struct Notification {
     pub ignored: BTreeMap<&'static str, u64>,
     /// How far an earlier attempt came.
     pub resume: Option<Resume>,
+    /// Why it can't be told what an earlier attempt left to do, if so.
+    pub unclear: Option<String>,
 }
 
 /// The body is no notification.
@@ -59,7 +61,12 @@ impl Notification {
             return Err(format!("it is wrapped more than {MOST_WRAPPED} times"));
         }
         // The outermost holds: what was sent back is wrapped by whoever did.
-        self.resume = self.resume.take().or_else(|| resume(&event));
+        if self.resume.is_none() && self.unclear.is_none() {
+            match resume(&event) {
+                Ok(resume) => self.resume = resume,
+                Err(why) => self.unclear = Some(why),
+            }
+        }
         if let Some(Value::Array(records)) = event.get_mut("Records").map(Value::take) {
             return self.records(records, wrapped);
         }
@@ -138,6 +145,7 @@ impl Notification {
             *self.ignored.entry(kind).or_default() += count;
         }
         self.resume = self.resume.take().or(inner.resume.filter(|_| alone));
+        self.unclear = self.unclear.take().or(inner.unclear);
         Ok(())
     }
 
@@ -146,8 +154,12 @@ impl Notification {
     }
 }
 
-fn resume(message: &Value) -> Option<Resume> {
-    Some(Resume::read(message.get("processing_metadata")?.as_object()?))
+fn resume(message: &Value) -> Result<Option<Resume>, String> {
+    match message.get("processing_metadata") {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::Object(metadata)) => Resume::read(metadata).map(Some),
+        Some(_) => Err("its processing_metadata is no JSON object".to_owned()),
+    }
 }
 
 /// The body of a message that a record wraps, as SQS and SNS hand them to a Lambda.

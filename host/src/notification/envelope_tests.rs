@@ -133,10 +133,16 @@ fn metadata_is_read_beside_the_message_and_in_a_direct_event() {
     let mut both = sns(&direct);
     both["processing_metadata"] = json!({ "offset": 10 });
     assert_eq!(parse(&both.to_string()).unwrap().resume.unwrap().offset, 10);
-    for odd in [json!(null), json!("x"), json!([1])] {
+    for (odd, is_clear) in [(json!(null), true), (json!("x"), false), (json!([1]), false)] {
         let mut body = sns(DIRECT);
         body["processing_metadata"] = odd;
-        assert_eq!(parse(&body.to_string()).unwrap().resume, None);
+        let found = parse(&body.to_string()).unwrap();
+        assert_eq!((found.resume, found.unclear.is_none()), (None, is_clear), "not all because it can't be read");
+    }
+    let mut inner: Value = serde_json::from_str(DIRECT).unwrap();
+    inner["processing_metadata"] = json!({ "delivery": "S3" });
+    for body in [inner.to_string(), sns(&inner.to_string()).to_string(), by_sqs(&[&inner.to_string(), DIRECT])] {
+        assert!(parse(&body).unwrap().unclear.is_some(), "{body}");
     }
 }
 

@@ -7,6 +7,12 @@ use serde_json::{Map, Value, json};
 
 use super::time;
 
+/// Bytes that are kept of `last_error`.
+const MOST_ERROR: usize = 512;
+
+/// Characters that are kept of an item's type.
+const MOST_ITEM: usize = 64;
+
 /// How far an earlier attempt came.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Resume {
@@ -14,11 +20,15 @@ pub struct Resume {
     pub offset: u64,
     /// `retry_count`: attempts that made no progress.
     pub retry_count: u32,
-    /// `delivery`: the only one that is left, `cloudwatch` or `s3`; none: all
-    /// (the reference's own messages).
-    pub delivery: Option<String>,
+    /// `delivery`, `item`: what is left.
+    pub only: Only,
     /// `checkpoint`: what `offset` belongs to; none: the reference's own.
     pub checkpoint: Option<Checkpoint>,
+    /// `first_failed_at`: since when it fails, or waits, without having come further; in
+    /// milliseconds since the Unix epoch (RFC 3339 in the message).
+    pub first_failed_at: Option<i64>,
+    /// `last_error`: why the last attempt failed; at most 512 bytes.
+    pub last_error: Option<String>,
     /// `refused`: what was refused for good by the attempts before.
     pub refused: Option<Refused>,
 }
@@ -36,6 +46,79 @@ pub struct Refused {
     pub settled: bool,
 }
 
+/// Which of a tenant's deliveries a message is about.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Only {
+    /// All: S3's own messages, and the reference's.
+    #[default]
+    All,
+    /// `delivery`: this one, `cloudwatch` or `s3`.
+    Delivery(&'static str),
+    /// `item`: the one that an item of this `type`, which no delivery has, is meant to
+    /// become.
+    Item(String),
+}
+
+impl Only {
+    const KNOWN: [&'static str; 2] = ["cloudwatch", "s3"];
+
+    /// The delivery of an item of this `type`.
+    pub fn of_item(kind: &str) -> Self {
+        match Self::KNOWN.into_iter().find(|known| *known == kind) {
+            Some(known) => Self::Delivery(known),
+            None => Self::Item(kind.chars().take(MOST_ITEM).collect()),
+        }
+    }
+
+    /// Whether it is about this delivery. An item whose type was mended is: `S3` is meant
+    /// to be `s3`, `Cloud-Watch` `cloudwatch`.
+    pub fn has_delivery(&self, id: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::Delivery(only) => *only == id,
+            Self::Item(kind) => {
+                kind.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).eq(id.chars())
+            }
+        }
+    }
+
+    /// Whether it is about the item of this `type`.
+    pub fn has_item(&self, kind: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::Delivery(only) => *only == kind,
+            Self::Item(only) => only == kind,
+        }
+    }
+
+    /// As logs name it; none: all.
+    pub fn name(&self) -> Option<&str> {
+        match self {
+            Self::All => None,
+            Self::Delivery(only) => Some(only),
+            Self::Item(kind) => Some(kind),
+        }
+    }
+
+    /// What a message is about that was sent back: never more than it says.
+    fn read(metadata: &Map<String, Value>) -> Result<Self, String> {
+        let said = |field| metadata.get(field).filter(|value| !value.is_null());
+        match (said("delivery"), said("item")) {
+            (None, None) => Ok(Self::All),
+            (None, Some(Value::String(kind))) => Ok(Self::of_item(kind)),
+            (Some(Value::String(kind)), None) if Self::KNOWN.contains(&kind.as_str()) => Ok(Self::of_item(kind)),
+            (Some(other), None) => Err(format!(
+                "its processing_metadata names the delivery {}, and there are cloudwatch and s3; \
+                 send the message without processing_metadata where all of the tenant's deliveries are meant",
+                super::shown(&other.to_string())
+            )),
+            (_, Some(_)) => {
+                Err("its processing_metadata has an item that is no text, or a delivery beside it".to_owned())
+            }
+        }
+    }
+}
+
 /// What an offset belongs to; where it differs, the offset means nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Checkpoint {
@@ -46,19 +129,37 @@ pub struct Checkpoint {
 }
 
 impl Resume {
-    /// Reads the metadata of a message. A field that is not as it should be counts as
-    /// missing: what is delivered twice is better than what is never delivered.
-    pub(super) fn read(metadata: &Map<String, Value>) -> Self {
+    /// Reads the metadata of a message. A number or a time that is not as it should be
+    /// counts as missing, and so does an offset whose checkpoint can't be read: what is
+    /// delivered twice is better than what is never delivered.
+    ///
+    /// # Errors
+    /// What it is about can't be told.
+    pub(super) fn read(metadata: &Map<String, Value>) -> Result<Self, String> {
         let number = |field| metadata.get(field).and_then(Value::as_u64);
-        let delivery = metadata.get("delivery").and_then(Value::as_str);
-        Self {
-            offset: number("offset").unwrap_or_default(),
+        let text = |field| metadata.get(field).and_then(Value::as_str);
+        let only = Only::read(metadata)?;
+        let checkpoint = metadata.get("checkpoint").filter(|value| !value.is_null());
+        let (offset, checkpoint) = match checkpoint.map(Checkpoint::read) {
+            None => (number("offset").unwrap_or_default(), None),
+            Some(Some(checkpoint)) => (number("offset").unwrap_or_default(), Some(checkpoint)),
+            Some(None) => (0, None),
+        };
+        Ok(Self {
+            offset,
             retry_count: number("retry_count").and_then(|n| n.try_into().ok()).unwrap_or_default(),
-            delivery: delivery.filter(|kind| matches!(*kind, "cloudwatch" | "s3")).map(str::to_owned),
-            checkpoint: metadata.get("checkpoint").and_then(Checkpoint::read),
+            only,
+            checkpoint,
+            first_failed_at: text("first_failed_at").and_then(time::parse),
+            last_error: text("last_error").map(bounded),
             refused: metadata.get("refused").and_then(Refused::read),
-        }
+        })
     }
+}
+
+/// An error's text as a message may carry it.
+pub(crate) fn bounded(error: &str) -> String {
+    error.get(..error.floor_char_boundary(MOST_ERROR)).unwrap_or_default().to_owned()
 }
 
 impl Checkpoint {
@@ -100,13 +201,28 @@ pub fn requeue(record: &Value, resume: &Resume, receipt_handle: &str, now: i64) 
         "requeued_at": time::format(now),
     });
     if let Some(metadata) = metadata.as_object_mut() {
-        let checkpoint = |it: &Checkpoint| json!({ "etag": it.etag, "guests": it.guests });
-        metadata.extend(resume.delivery.as_ref().map(|kind| ("delivery".to_owned(), json!(kind))));
-        metadata.extend(resume.refused.as_ref().map(|it| ("refused".to_owned(), it.write())));
-        metadata.extend(resume.checkpoint.as_ref().map(|it| ("checkpoint".to_owned(), checkpoint(it))));
+        let only = match &resume.only {
+            Only::All => None,
+            Only::Delivery(kind) => Some(("delivery", json!(kind))),
+            Only::Item(kind) => Some(("item", json!(kind))),
+        };
+        let checkpoint = resume.checkpoint.as_ref().map(|it| json!({ "etag": it.etag, "guests": it.guests }));
+        let more = only
+            .into_iter()
+            .chain(checkpoint.map(|it| ("checkpoint", it)))
+            .chain(resume.refused.as_ref().map(|it| ("refused", it.write())))
+            .chain(resume.first_failed_at.map(|at| ("first_failed_at", json!(time::format(at)))))
+            .chain(resume.last_error.as_deref().map(|error| ("last_error", json!(bounded(error)))));
+        metadata.extend(more.map(|(field, value)| (field.to_owned(), value)));
     }
     let event = json!({ "Records": [record] });
-    json!({ "Message": event.to_string(), "processing_metadata": metadata }).to_string()
+    sendable(&json!({ "Message": event.to_string(), "processing_metadata": metadata }).to_string())
+}
+
+/// JSON without the two characters that SQS refuses in a message and JSON doesn't:
+/// escaped. Source: API_SendMessage, MessageBody.
+fn sendable(json: &str) -> String {
+    json.replace('\u{fffe}', "\\ufffe").replace('\u{ffff}', "\\uffff")
 }
 
 #[cfg(test)]

@@ -3,7 +3,11 @@ use super::*;
 use proptest::prelude::*;
 
 fn read(metadata: Value) -> Resume {
-    Resume::read(metadata.as_object().unwrap())
+    Resume::read(metadata.as_object().unwrap()).unwrap()
+}
+
+fn refused(metadata: Value) -> String {
+    Resume::read(metadata.as_object().unwrap()).unwrap_err()
 }
 
 #[test]
@@ -18,14 +22,54 @@ fn the_references_metadata_is_read() {
 fn odd_fields_count_as_missing() {
     let checkpoints = [json!(null), json!({}), json!({ "etag": "e" }), json!({ "etag": "e", "guests": 1 }), json!([])];
     for odd in [json!(-1), json!(1.0), json!("1"), json!(null), json!([]), json!({}), json!(true)] {
-        let metadata = json!({ "offset": odd, "retry_count": odd, "delivery": odd, "checkpoint": odd });
+        let metadata = json!({ "offset": odd, "retry_count": odd, "first_failed_at": odd, "last_error": 7 });
         assert_eq!(read(metadata), Resume::default());
+        // An offset means nothing without what it belongs to.
+        let without = json!({ "offset": 7, "checkpoint": odd });
+        assert_eq!(read(without).offset, if odd.is_null() { 7 } else { 0 }, "{odd}");
     }
     for checkpoint in checkpoints {
         assert_eq!(read(json!({ "checkpoint": checkpoint })), Resume::default());
     }
     assert_eq!(read(json!({ "retry_count": 4_294_967_296_u64 })).retry_count, 0);
-    assert_eq!(read(json!({ "delivery": "kinesis" })).delivery, None);
+    assert_eq!(read(json!({ "last_error": "ä".repeat(1000) })).last_error.unwrap().len(), MOST_ERROR);
+}
+
+#[test]
+fn a_message_is_never_about_more_than_it_says() {
+    assert_eq!(read(json!({ "delivery": null, "item": null })).only, Only::All);
+    assert_eq!(read(json!({ "delivery": "s3" })).only, Only::Delivery("s3"));
+    assert_eq!(read(json!({ "item": "S3" })).only, Only::Item("S3".to_owned()));
+    assert!(
+        refused(json!({ "delivery": "kinesis" }))
+            .contains(r#"names the delivery "\"kinesis\"", and there are cloudwatch"#)
+    );
+    for odd in [json!("S3"), json!(""), json!(1), json!(true), json!([]), json!({})] {
+        refused(json!({ "delivery": odd }));
+    }
+    for odd in [json!(1), json!([]), json!({}), json!(false)] {
+        refused(json!({ "item": odd }));
+    }
+    refused(json!({ "delivery": "s3", "item": "S3" }));
+    for metadata in ["1", "\"s3\"", "[]", "true"] {
+        let body = format!(r#"{{"Event": "s3:TestEvent", "processing_metadata": {metadata}}}"#);
+        assert!(parse(&body).unwrap().unclear.is_some(), "{metadata}");
+    }
+}
+
+#[test]
+fn an_item_is_found_as_it_is_and_as_it_is_meant() {
+    for (item, delivery) in [("S3", "s3"), (" s3", "s3"), ("CloudWatch", "cloudwatch"), ("cloud-watch", "cloudwatch")] {
+        let only = Only::of_item(item);
+        assert!(only.has_item(item) && only.has_delivery(delivery), "{item}");
+        let other = if delivery == "s3" { "cloudwatch" } else { "s3" };
+        assert!(!only.has_item(delivery) && !only.has_item(other) && !only.has_delivery(other), "{item}");
+    }
+    let kinesis = Only::of_item("kinesis");
+    assert!(kinesis.has_item("kinesis") && !kinesis.has_delivery("s3") && !kinesis.has_delivery("cloudwatch"));
+    assert!(Only::of_item("").has_item("") && !Only::of_item("").has_delivery("s3"));
+    assert_eq!(Only::of_item("s3"), Only::Delivery("s3"));
+    assert!(Only::All.has_item("anything") && Only::All.has_delivery("s3"));
 }
 
 #[test]
@@ -33,14 +77,18 @@ fn a_requeue_is_in_snss_form_with_the_references_fields() {
     let record =
         json!({ "s3": { "bucket": { "name": "b" }, "object": { "key": "k" } }, "more": [1, { "kept": null }] });
     let checkpoint = Some(Checkpoint { etag: "e".to_owned(), guests: "ab".to_owned() });
+    let first_failed_at = Some(1_748_771_999_000);
+    let last_error = Some("denied".to_owned());
+    let only = Only::Delivery("s3");
     let refused = Some(Refused { from: Some(5), counts: [("too-old".to_owned(), 2)].into(), settled: true });
-    let resume = Resume { offset: 7, retry_count: 1, delivery: Some("s3".to_owned()), checkpoint, refused };
+    let resume = Resume { offset: 7, retry_count: 1, only, checkpoint, first_failed_at, last_error, refused };
     let body: Value = serde_json::from_str(&requeue(&record, &resume, "AQEB\"", 1_748_772_000_123)).unwrap();
     let message: Value = serde_json::from_str(body["Message"].as_str().unwrap()).unwrap();
     assert_eq!(message, json!({ "Records": [record] }));
     let metadata = json!({
         "offset": 7, "retry_count": 1, "original_receipt_handle": "AQEB\"", "requeued_at": "2025-06-01T10:00:00.123Z",
         "delivery": "s3", "checkpoint": { "etag": "e", "guests": "ab" },
+        "first_failed_at": "2025-06-01T09:59:59.000Z", "last_error": "denied",
         "refused": { "from": 5, "counts": { "too-old": 2 }, "settled": true },
     });
     assert_eq!(body, json!({ "Message": body["Message"], "processing_metadata": metadata }));
@@ -67,20 +115,41 @@ fn what_was_refused_is_read_as_far_as_it_is_ours() {
 }
 
 fn resumes() -> impl Strategy<Value = Resume> {
-    let delivery = proptest::option::of(prop_oneof![Just("cloudwatch".to_owned()), Just("s3".to_owned())]);
+    let only = prop_oneof![
+        Just(Only::All),
+        Just(Only::Delivery("cloudwatch")),
+        Just(Only::Delivery("s3")),
+        ".{0,64}".prop_map(|kind| Only::of_item(&kind)),
+    ];
     let checkpoint = ("\\PC{0,20}", "[0-9a-f]{64}").prop_map(|(etag, guests)| Checkpoint { etag, guests });
+    let failed = proptest::option::of(0_i64..4_000_000_000_000);
+    let error = proptest::option::of(".{0,100}".prop_map(|text| bounded(&text)));
     let counts = proptest::collection::btree_map("[a-z-]{1,32}", any::<u64>(), 0..4);
     let refused = (any::<Option<u64>>(), counts, any::<bool>());
     let refused = refused.prop_map(|(from, counts, settled)| Refused { from, counts, settled });
-    (any::<u64>(), any::<u32>(), delivery, proptest::option::of(checkpoint), proptest::option::of(refused)).prop_map(
-        |(offset, retry_count, delivery, checkpoint, refused)| Resume {
+    let (checkpoint, refused) = (proptest::option::of(checkpoint), proptest::option::of(refused));
+    (any::<u64>(), any::<u32>(), only, checkpoint, failed, error, refused).prop_map(
+        |(offset, retry_count, only, checkpoint, first_failed_at, last_error, refused)| Resume {
             offset,
             retry_count,
-            delivery,
+            only,
             checkpoint,
+            first_failed_at,
+            last_error,
             refused,
         },
     )
+}
+
+/// SQS refuses two characters that JSON takes.
+#[test]
+fn what_sqs_refuses_in_a_message_is_escaped() {
+    let record = json!({ "note": "\u{fffe}\u{ffff}\u{fffd}\u{1fffe}", "s3": {} });
+    let body = requeue(&record, &Resume::default(), "\u{fffe}", 0);
+    assert!(!body.contains(['\u{fffe}', '\u{ffff}']), "{body}");
+    let outer: Value = serde_json::from_str(&body).unwrap();
+    let inner: Value = serde_json::from_str(outer["Message"].as_str().unwrap()).unwrap();
+    assert_eq!(inner["Records"][0], record);
 }
 
 proptest! {

@@ -14,7 +14,8 @@ mod time;
 
 pub use envelope::{Notification, NotificationError, parse};
 pub use key::encode as form_encode;
-pub use metadata::{Checkpoint, Refused, Resume, requeue};
+pub(crate) use metadata::bounded;
+pub use metadata::{Checkpoint, Only, Refused, Resume, requeue};
 pub use record::{Announced, BadRecord};
 pub use time::format as rfc3339;
 

@@ -13,7 +13,7 @@ use super::outbox::{Outbox, SharedLedger, WORK_ON_ITS_WAY, Work, letter};
 use super::put::{Counts, Put};
 use super::read::{Chain, Reading, Stages};
 use super::shadow::{Becomes, Shadow, Tap};
-use super::{ComponentRun, Delivered, End, Halt, Job, ShadowRun, Stop};
+use super::{ComponentRun, Delivered, End, Halt, Job, OFFSET_BEYOND, ShadowRun, Stop};
 use crate::aws::{AwsError, Kind};
 use crate::delivery::port::{DeliveryError, EventSink};
 use crate::guest::{GuestError, GuestLog};
@@ -59,6 +59,8 @@ struct BlockingSide<W> {
     stages: Stages<W>,
     cut_short: Option<Reason>,
     read_bytes: u64,
+    /// Events of its guests, those before [`Job::resume_from`] included.
+    events: u64,
     guest_time: Duration,
     guest_log: GuestLog,
     component: Option<ComponentRun>,
@@ -165,6 +167,7 @@ fn read<R: Read, W: Write>(job: &Job, mut reading: Reading<W>, source: R) -> Blo
         stages: reading.chain.stages,
         cut_short: reading.cut_short,
         read_bytes: reading.read_bytes,
+        events: reading.chain.outbox.events(),
         guest_time: reading.chain.guests.time(),
         guest_log: reading.chain.guests.take_log(),
         component: reading.chain.guests.component(),
@@ -186,6 +189,11 @@ fn end<W>(drained: Result<(), DeliveryError>, read: &mut BlockingSide<W>, ledger
         return failed(error.name, error.text);
     }
     match std::mem::replace(&mut read.result, Ok(())) {
+        Ok(()) | Err(Halt::Guest(GuestError::Rejected { .. })) if job.resume_from > read.events => {
+            let (from, events) = (job.resume_from, read.events);
+            let error = format!("it was to begin at event {from} of {}, which has {events}", job.object);
+            return failed(OFFSET_BEYOND, error);
+        }
         Err(Halt::Guest(GuestError::Rejected { .. })) => return End::Rejected(Reason::GuestRejected),
         Err(Halt::Guest(error)) => {
             let words = if job.guest_words { error.to_string() } else { error.without_words() };

@@ -105,6 +105,10 @@ pub enum End {
     Interrupted,
 }
 
+/// The name of [`End::Failed`] where [`Job::resume_from`] lies beyond the object's last
+/// event: nothing was put, and it belongs to something else.
+pub const OFFSET_BEYOND: &str = "offset-beyond";
+
 /// What came of a delivery of an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delivered {

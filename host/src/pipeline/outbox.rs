@@ -97,6 +97,11 @@ impl Outbox {
         }
     }
 
+    /// Events so far, in guest order.
+    pub(super) fn events(&self) -> u64 {
+        self.events
+    }
+
     /// Takes an event of an open line, whose record begins at `offset`.
     pub(super) fn event(&mut self, event: Event, offset: u64, ledger: &mut Ledger) {
         if let Some(tap) = &mut self.tap {

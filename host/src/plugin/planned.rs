@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::plans::Attempts;
 use super::suspension::is_fault;
 use crate::guest::{GuestError, Used};
 use crate::model::{ObjectId, OnError, Origin};
@@ -9,10 +10,11 @@ use crate::pipeline::{ComponentRun, Plan, ShadowRun, blocking};
 use crate::report::{Entry, Outcome};
 
 /// The components of a delivery, and what is missing of those that it names.
-#[derive(Clone)]
 pub struct Planned {
     /// What runs.
     pub plan: Plan,
+    /// What it tries its components by.
+    pub(super) attempts: Attempts,
     /// Of the active component, where the default guest goes on without it.
     pub(super) replaced: Option<ComponentRun>,
     /// Of the shadow, where there is nothing to compare with.

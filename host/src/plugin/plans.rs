@@ -8,9 +8,9 @@ use futures_util::future::BoxFuture;
 use super::failed::LoadFailed;
 use super::loader::{Loader, LoaderStats};
 use super::planned::Planned;
-use super::suspension::{Place, Suspended, Suspensions, Which, is_fault};
+use super::suspension::{Attempt, Place, Suspensions, Which, is_fault};
 use crate::guest::{Component, Used};
-use crate::model::{Delivery, OnError, Plugin};
+use crate::model::{Delivery, OnError, Plugin, Refused};
 use crate::pipeline::{ComponentRun, GuestSlots, Plan, ShadowRun, TenantGuest};
 use crate::report::{Entry, Outcome};
 use crate::telemetry::{Metrics, Throttle};
@@ -114,6 +114,23 @@ pub(super) struct Inner {
     pub(super) metrics: Metrics,
 }
 
+/// A component that may be tried, and the attempt with it.
+type Tried = (TenantGuest, Attempt);
+
+/// What a delivery tries its components by, until it has ended.
+#[derive(Default)]
+pub(super) struct Attempts {
+    active: Option<Attempt>,
+    shadow: Option<Attempt>,
+}
+
+impl Attempts {
+    fn active(&mut self, (guest, attempt): Tried) -> TenantGuest {
+        self.active = Some(attempt);
+        guest
+    }
+}
+
 /// Why a component can't be had, for whoever can go on without it.
 struct Missing {
     digest: String,
@@ -153,11 +170,12 @@ impl Plans {
     /// without it.
     pub async fn plan(&self, delivery: &Delivery) -> Result<Planned, PlanError> {
         let (mut replaced, mut no_shadow, mut warnings) = (None, None, Vec::new());
+        let mut attempts = Attempts::default();
         let tenant = match self.active(delivery) {
             None => None,
-            Some(Which::CommandLine(_)) => self.command_line(delivery)?,
+            Some(Which::CommandLine(_)) => self.command_line(delivery)?.map(|guest| attempts.active(guest)),
             Some(Which::Named(plugin)) => match self.named(delivery, &plugin).await {
-                Ok(guest) => Some(guest),
+                Ok(guest) => Some(attempts.active(guest)),
                 Err(Missing { error, .. }) if plugin.on_error != OnError::Default => return Err(error),
                 Err(missing) => {
                     warnings.extend(self.0.warning(
@@ -179,7 +197,7 @@ impl Plans {
         let mut shadow = None;
         if let Some(plugin) = &delivery.plugins.shadow {
             match self.0.load(&place(delivery, true), plugin).await {
-                Ok(guest) => shadow = Some(guest),
+                Ok((guest, attempt)) => (shadow, attempts.shadow) = (Some(guest), Some(attempt)),
                 Err(missing) => {
                     warnings.extend(self.0.warning(delivery, &missing, "there is no shadow to compare with"));
                     let (failures, error) = (missing.failures().collect(), Some(missing.error.text));
@@ -188,7 +206,8 @@ impl Plans {
             }
         }
         let plan = Plan { default: self.0.default.clone(), tenant, shadow, slots: self.0.slots.clone() };
-        Ok(Planned { plan, replaced, no_shadow, unrefined: None, key: Used::default(), before: None, warnings })
+        let (unrefined, key, before) = (None, Used::default(), None);
+        Ok(Planned { plan, attempts, replaced, no_shadow, unrefined, key, before, warnings })
     }
 
     /// Whose output a delivery delivers, beside the default guest.
@@ -201,7 +220,7 @@ impl Plans {
     }
 
     /// The active component that the item names, or DEFAULT_PLUGIN.
-    async fn named(&self, delivery: &Delivery, plugin: &Arc<Plugin>) -> Result<TenantGuest, Missing> {
+    async fn named(&self, delivery: &Delivery, plugin: &Arc<Plugin>) -> Result<Tried, Missing> {
         let guest = self.0.load(&place(delivery, false), plugin).await;
         guest.map_err(|missing| match delivery.plugins.active {
             Some(_) => missing,
@@ -210,27 +229,28 @@ impl Plans {
     }
 
     /// It is loaded already, but may be left alone.
-    fn command_line(&self, delivery: &Delivery) -> Result<Option<TenantGuest>, PlanError> {
+    fn command_line(&self, delivery: &Delivery) -> Result<Option<Tried>, PlanError> {
         let Some(guest) = &self.0.command_line else { return Ok(None) };
         let which = Which::CommandLine(guest.component.digest().to_owned());
-        match self.0.check(&place(delivery, false), &which, "--plugin") {
-            Ok(()) => Ok(Some(guest.clone())),
+        match self.0.admit(&place(delivery, false), &which, "--plugin") {
+            Ok(attempt) => Ok(Some((guest.clone(), attempt))),
             Err(Missing { error, .. }) => Err(error),
         }
     }
 
     /// How a delivery with this plan ended: what keeps failing by its own fault is left
-    /// alone for a while.
-    pub fn ended(&self, delivery: &Delivery, plan: &Plan, entry: &Entry) {
+    /// alone for a while. A plan that is dropped without was not tried.
+    pub fn ended(&self, planned: &mut Planned, entry: &Entry) {
+        let (plan, attempts) = (&planned.plan, std::mem::take(&mut planned.attempts));
         let now = Instant::now();
-        if let (Some(guest), Some(which)) = (&plan.tenant, self.active(delivery)) {
-            self.0.ended(&place(delivery, false), &which, active_failed(guest.on_error, entry), entry, now);
+        if let (Some(guest), Some(attempt)) = (&plan.tenant, attempts.active) {
+            self.0.ended(attempt, active_failed(guest.on_error, entry), entry, now);
         }
-        if let (Some(_), Some(plugin)) = (&plan.shadow, &delivery.plugins.shadow) {
+        if let Some(attempt) = attempts.shadow {
             let run = entry.shadow.as_ref();
             let failed = run.filter(|run| run.failures.keys().any(|name| is_fault(name)));
             let failed = failed.map(|run| run.error.as_deref().unwrap_or("it failed"));
-            self.0.ended(&place(delivery, true), &Which::Named(Arc::clone(plugin)), failed, entry, now);
+            self.0.ended(attempt, failed, entry, now);
         }
     }
 
@@ -281,28 +301,31 @@ impl Inner {
     }
 
     /// A component, unless it is left alone.
-    async fn load(&self, place: &Place, plugin: &Arc<Plugin>) -> Result<TenantGuest, Missing> {
+    async fn load(&self, place: &Place, plugin: &Arc<Plugin>) -> Result<Tried, Missing> {
         let which = Which::Named(Arc::clone(plugin));
-        self.check(place, &which, &plugin.component.to_string())?;
+        let attempt = self.admit(place, &which, &plugin.component.to_string())?;
         match self.fetch(plugin).await {
-            Ok(component) => Ok(TenantGuest {
-                component,
-                settings: Arc::clone(&plugin.settings),
-                on_error: plugin.on_error,
-                logs_to_operator: plugin.logs_to_operator,
-            }),
+            Ok(component) => {
+                let guest = TenantGuest {
+                    component,
+                    settings: Arc::clone(&plugin.settings),
+                    on_error: plugin.on_error,
+                    logs_to_operator: plugin.logs_to_operator,
+                };
+                Ok((guest, attempt))
+            }
             Err(LoadFailed { name, text }) => {
-                let wait = self.suspensions.failed(place, &which, &text, Instant::now());
+                let wait = attempt.failed(&text, Instant::now());
                 let digest = which.digest();
                 Err(Missing { error: PlanError { name, text, wait, component: Some(digest.clone()) }, digest })
             }
         }
     }
 
-    fn check(&self, place: &Place, which: &Which, component: &str) -> Result<(), Missing> {
-        self.suspensions.check(place, which, Instant::now()).map_err(|Suspended { wait, last }| {
+    fn admit(&self, place: &Place, which: &Which, component: &str) -> Result<Attempt, Missing> {
+        self.suspensions.admit(place, which, Instant::now()).map_err(|Refused { wait, why }| {
             let text = format!(
-                "not tried: {component} has failed again and again for {}, and is left alone for {} s more; at last: {last}",
+                "not tried: {component} has failed again and again for {}, and is left alone for {} s more; at last: {why}",
                 place.tenant,
                 wait.as_secs().max(1)
             );
@@ -314,26 +337,27 @@ impl Inner {
     /// Who reads the keys, unless it is left alone. Only what can't be loaded is: the
     /// keys that it fails on may be one tenant's.
     pub(super) async fn key_parser(&self, plugin: &Arc<Plugin>) -> Result<TenantGuest, PlanError> {
-        let place = Place::keys();
-        let mut guest = self.load(&place, plugin).await;
-        if guest.as_ref().is_ok_and(|guest| guest.component.exports().key_parser.is_none()) {
-            let text = format!("{} exports no key-parser", plugin.component);
-            let error = PlanError { name: "component-refused", text, wait: Duration::ZERO, component: None };
-            guest = Err(Missing { error, digest: String::new() });
-        }
-        if guest.is_ok() {
-            self.suspensions.succeeded(&place, &Which::Named(Arc::clone(plugin)));
-        }
-        guest.map_err(|missing| missing.error.named_by("KEY_PARSER"))
+        let loaded = match self.load(&Place::keys(), plugin).await {
+            Ok((guest, attempt)) if guest.component.exports().key_parser.is_some() => {
+                attempt.succeeded(Instant::now());
+                Ok(guest)
+            }
+            Ok(_) => {
+                let text = format!("{} exports no key-parser", plugin.component);
+                Err(PlanError { name: "component-refused", text, wait: Duration::ZERO, component: None })
+            }
+            Err(missing) => Err(missing.error),
+        };
+        loaded.map_err(|error| error.named_by("KEY_PARSER"))
     }
 
-    fn ended(&self, place: &Place, which: &Which, failed: Option<&str>, entry: &Entry, now: Instant) {
+    fn ended(&self, attempt: Attempt, failed: Option<&str>, entry: &Entry, now: Instant) {
         match failed {
             Some(why) if self.suspends => {
-                self.suspensions.failed(place, which, why, now);
+                attempt.failed(why, now);
             }
-            None if !entry.outcome.is_open() => self.suspensions.succeeded(place, which),
-            _ => self.suspensions.undecided(place),
+            None if !entry.outcome.is_open() => attempt.succeeded(now),
+            _ => attempt.not_tried(),
         }
     }
 

@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::*;
 use crate::guest::{Engine, assemble};
-use crate::model::{ComponentRef, Destination, Digest, Limits, ObjectId, Origin, Plugins, Rest};
+use crate::model::{CircuitBreaker, ComponentRef, Destination, Digest, Limits, ObjectId, Origin, Plugins};
 use crate::plugin::KeyError;
 
 /// The origin of each key, by the default guest here.
@@ -138,7 +138,7 @@ async fn the_item_comes_before_the_command_line_and_that_before_the_operators_de
         lab.inner.default_plugin = default_plugin.map(plugin);
         if command_line {
             let guest = lab.inner.load(&Place::keys(), &plugin("refines")).await;
-            lab.inner.command_line = guest.ok();
+            lab.inner.command_line = guest.ok().map(|(guest, _)| guest);
         }
         let shadowed = delivery(item.map(plugin), Some(plugin("blank")));
         let plan = lab.plans().plan(&shadowed).await.unwrap().plan;
@@ -155,10 +155,10 @@ async fn what_cannot_be_had_waits_and_is_left_alone_after_three_failures() {
     let (asked, metrics) = (Arc::clone(&lab.asked), lab.metrics.clone());
     let plans = lab.plans();
     let missing = delivery(Some(plugin("gone")), None);
-    for failure in 1..=Rest::FAILURES {
+    for failure in 1..=CircuitBreaker::FAILURES {
         let error = plans.plan(&missing).await.err().unwrap();
         assert_eq!((error.name, error.is_suspended()), ("component-missing", false));
-        assert_eq!(error.wait, if failure < Rest::FAILURES { Duration::ZERO } else { Rest::FIRST });
+        assert_eq!(error.wait, if failure < CircuitBreaker::FAILURES { Duration::ZERO } else { CircuitBreaker::FIRST });
         let entry = error.of(entry(Outcome::Failed));
         assert_eq!(entry.component.unwrap().failures, [("component-missing", 1)].into());
     }
@@ -166,7 +166,7 @@ async fn what_cannot_be_had_waits_and_is_left_alone_after_three_failures() {
     assert!(error.is_suspended() && error.wait > Duration::ZERO, "{error}");
     assert!(error.text.contains("file:gone is missing"), "{error}");
     assert_eq!(error.of(entry(Outcome::Failed)).component, None, "nothing was tried");
-    assert_eq!(asked.load(Ordering::Relaxed), Rest::FAILURES);
+    assert_eq!(asked.load(Ordering::Relaxed), CircuitBreaker::FAILURES);
     let loads = r#"log_processor_plugin_loads_total{result="component-missing"} 3"#;
     assert!(metrics.text().contains(loads), "{}", metrics.text());
     let loads = r#"log_processor_plugin_loads_total{result="memory"} 3"#;
@@ -200,11 +200,11 @@ async fn a_shadow_that_cannot_be_had_harms_nothing() {
     let plans = Lab::new().plans();
     let delivery = delivery(Some(plugin("one")), Some(plugin("gone")));
     for attempt in 0..5 {
-        let planned = plans.plan(&delivery).await.unwrap();
+        let mut planned = plans.plan(&delivery).await.unwrap();
         assert_eq!((name(planned.plan.tenant.as_ref()), name(planned.plan.shadow.as_ref())), ("one", "none"));
         let mut entry = entry(Outcome::Delivered);
         planned.complete(&mut entry);
-        plans.ended(&delivery, &planned.plan, &entry);
+        plans.ended(&mut planned, &entry);
         let shadow = entry.shadow.unwrap();
         assert_eq!(shadow.failures.len(), usize::from(attempt < 3));
         assert!(shadow.error.unwrap().contains("gone"));
@@ -213,9 +213,9 @@ async fn a_shadow_that_cannot_be_had_harms_nothing() {
 
 /// Ends so often as it takes to be left alone.
 async fn end(plans: &Plans, delivery: &Delivery, entry: &Entry) {
-    for _ in 0..Rest::FAILURES {
-        let planned = plans.plan(delivery).await.unwrap();
-        plans.ended(delivery, &planned.plan, entry);
+    for _ in 0..CircuitBreaker::FAILURES {
+        let mut planned = plans.plan(delivery).await.unwrap();
+        plans.ended(&mut planned, entry);
     }
 }
 
@@ -240,8 +240,8 @@ async fn only_the_components_own_faults_count_against_it() {
     // A success between them: the count begins anew.
     let plans = Lab::new().plans();
     for outcome in [failed("guest-trap"), failed("guest-trap"), entry(Outcome::Delivered), failed("guest-trap")] {
-        let planned = plans.plan(&delivery).await.unwrap();
-        plans.ended(&delivery, &planned.plan, &outcome);
+        let mut planned = plans.plan(&delivery).await.unwrap();
+        plans.ended(&mut planned, &outcome);
     }
     assert!(plans.plan(&delivery).await.is_ok());
     // Where there is no later attempt to spare, nothing is left alone for it.

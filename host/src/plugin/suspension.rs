@@ -1,11 +1,11 @@
 //! Components that keep failing are left alone for a while, so that they cost the
-//! others nothing. Another component, or other settings for it, begins anew.
+//! others nothing: a circuit breaker for each. Another component, or other settings for
+//! it, begins anew.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Instant;
 
-use crate::model::{Plugin, Rest};
+use crate::model::{Admission, Change, CircuitBreakers, Plugin, Refused};
 use crate::telemetry::Metrics;
 
 /// Components that are remembered; only those that fail are.
@@ -61,84 +61,32 @@ impl Which {
     }
 }
 
-/// A component is left alone.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Suspended {
-    /// Not to be tried before that.
-    pub(super) wait: Duration,
-    /// What it did last, in words.
-    pub(super) last: String,
-}
+/// An attempt with a component, which is to say how it ended.
+pub(super) type Attempt = Admission<Place, Which>;
 
-struct Failing {
-    which: Which,
-    rest: Rest,
-    last: String,
-}
-
-/// All components that failed of late.
-pub(super) struct Suspensions {
-    failing: Mutex<HashMap<Place, Failing>>,
-    metrics: Metrics,
-}
+/// The circuit breakers of all components.
+pub(super) struct Suspensions(CircuitBreakers<Place, Which>);
 
 impl Suspensions {
     pub(super) fn new(metrics: Metrics) -> Self {
-        Self { failing: Mutex::default(), metrics }
+        Self(CircuitBreakers::new(MOST, move |place, which, change| tell(&metrics, place, which, change)))
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Place, Failing>> {
-        self.failing.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Lets an attempt with a component through, unless it is left alone.
+    ///
+    /// # Errors
+    /// It is, or one attempt finds out whether it works again.
+    pub(super) fn admit(&self, place: &Place, which: &Which, now: Instant) -> Result<Attempt, Refused> {
+        self.0.admit(place.clone(), which.clone(), now)
     }
+}
 
-    /// Whether a component may be tried; after its rest, one at a time.
-    pub(super) fn check(&self, place: &Place, which: &Which, now: Instant) -> Result<(), Suspended> {
-        let mut failing = self.lock();
-        match failing.get_mut(place) {
-            None => Ok(()),
-            Some(state) if state.which == *which => {
-                state.rest.check(now).map_err(|wait| Suspended { wait, last: state.last.clone() })
-            }
-            Some(_) => {
-                let before = failing.remove(place);
-                self.gone(place, before);
-                Ok(())
-            }
-        }
-    }
-
-    /// It did its work.
-    pub(super) fn succeeded(&self, place: &Place, which: &Which) {
-        let mut failing = self.lock();
-        if failing.get(place).is_some_and(|state| state.which == *which) {
-            let before = failing.remove(place);
-            self.gone(place, before);
-        }
-    }
-
-    /// It failed by its own fault, which `why` says; how long it is left alone now.
-    pub(super) fn failed(&self, place: &Place, which: &Which, why: &str, now: Instant) -> Duration {
-        let mut failing = self.lock();
-        if failing.get(place).is_some_and(|state| state.which != *which) {
-            let before = failing.remove(place);
-            self.gone(place, before);
-        }
-        if failing.len() >= MOST && !failing.contains_key(place) {
-            for (place, state) in failing.extract_if(|_, state| state.rest.is_stale(now)) {
-                self.gone(&place, Some(state));
-            }
-            if failing.len() >= MOST {
-                return Duration::ZERO;
-            }
-        }
-        let new = || Failing { which: which.clone(), rest: Rest::default(), last: String::new() };
-        let state = failing.entry(place.clone()).or_insert_with(new);
-        why.clone_into(&mut state.last);
-        let given = state.rest.is_given();
-        let wait = state.rest.failed(now);
-        if state.rest.is_given() && !given {
-            let (tenant, digest, seconds) = (&place.tenant, which.short(), wait.as_secs());
-            let Place { delivery, shadow, .. } = place;
+fn tell(metrics: &Metrics, place: &Place, which: &Which, change: &Change<'_>) {
+    let Place { tenant, delivery, shadow } = place;
+    let digest = which.short();
+    match change {
+        Change::Opened { wait, why } => {
+            let seconds = wait.as_secs();
             tracing::warn!(
                 tenant,
                 delivery,
@@ -148,23 +96,12 @@ impl Suspensions {
                 why,
                 "the component keeps failing: it is left alone"
             );
-            self.metrics.component_suspended(tenant, &digest, 1);
+            metrics.component_suspended(tenant, &digest, 1);
         }
-        wait
-    }
-
-    /// It was not tried after all, or nothing is known of it.
-    pub(super) fn undecided(&self, place: &Place) {
-        if let Some(state) = self.lock().get_mut(place) {
-            state.rest.undecided();
+        Change::Closed | Change::Forgotten => {
+            tracing::info!(tenant, delivery, digest, "the component is no longer left alone");
+            metrics.component_suspended(tenant, &digest, -1);
         }
-    }
-
-    fn gone(&self, place: &Place, before: Option<Failing>) {
-        let Some(before) = before.filter(|before| before.rest.is_given()) else { return };
-        let (tenant, digest) = (&place.tenant, before.which.short());
-        tracing::info!(tenant, delivery = place.delivery, digest, "the component is no longer left alone");
-        self.metrics.component_suspended(tenant, &digest, -1);
     }
 }
 

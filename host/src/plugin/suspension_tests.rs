@@ -1,6 +1,8 @@
+use std::time::Duration;
+
 use super::*;
 use crate::guest::GuestError;
-use crate::model::{ComponentRef, Digest, Limits, OnError};
+use crate::model::{CircuitBreaker, ComponentRef, Digest, Limits, OnError};
 
 fn place(tenant: &str) -> Place {
     Place { tenant: tenant.to_owned(), delivery: "cloudwatch", shadow: false }
@@ -27,41 +29,30 @@ fn gauge(metrics: &Metrics, tenant: &str) -> Option<String> {
 
 /// Fails often enough to be left alone.
 fn suspend(all: &Suspensions, place: &Place, which: &Which, now: Instant) {
-    for _ in 0..Rest::FAILURES {
-        all.failed(place, which, "why", now);
+    for _ in 0..CircuitBreaker::FAILURES {
+        all.admit(place, which, now).unwrap().failed("why", now);
     }
 }
 
 #[test]
-fn three_failures_in_a_row_suspend_and_a_success_clears() {
+fn three_failures_in_a_row_suspend_there_only_and_a_success_clears() {
     let metrics = Metrics::new();
     let all = Suspensions::new(metrics.clone());
     let (a, one, start) = (place("a"), which("one"), Instant::now());
-    for _ in 0..2 {
-        assert_eq!(all.failed(&a, &one, "first", start), Duration::ZERO);
-        all.failed(&a, &one, "first", start);
-        all.succeeded(&a, &one);
-    }
     assert_eq!(gauge(&metrics, "a"), None);
-    all.failed(&a, &one, "first", start);
-    all.failed(&a, &one, "second", start);
-    assert_eq!(all.check(&a, &one, start), Ok(()));
-    assert_eq!(all.failed(&a, &one, "third", start), Rest::FIRST);
-    let suspended = Suspended { wait: Rest::FIRST, last: "third".to_owned() };
-    assert_eq!(all.check(&a, &one, start), Err(suspended));
+    suspend(&all, &a, &one, start);
+    let refused = all.admit(&a, &one, start).err();
+    assert_eq!(refused, Some(Refused { wait: CircuitBreaker::FIRST, why: "why".to_owned() }));
     assert_eq!(gauge(&metrics, "a").as_deref(), Some("1"));
-    // Only there.
-    assert_eq!(all.check(&place("b"), &one, start), Ok(()));
-    assert_eq!(all.check(&Place { delivery: "s3", ..place("a") }, &one, start), Ok(()));
-    assert_eq!(all.check(&Place { shadow: true, ..place("a") }, &one, start), Ok(()));
-    let over = start + Rest::FIRST;
-    assert_eq!(all.check(&a, &one, over), Ok(()), "one tries");
-    assert_eq!(all.check(&a, &one, over).map_err(|suspended| suspended.wait), Err(Rest::TRIAL));
-    all.undecided(&a);
-    assert_eq!(all.check(&a, &one, over), Ok(()), "nothing came of it: the next tries");
-    all.succeeded(&a, &one);
+    for other in [place("b"), Place { delivery: "s3", ..place("a") }, Place { shadow: true, ..place("a") }] {
+        assert!(all.admit(&other, &one, start).is_ok());
+    }
+    let over = start + CircuitBreaker::FIRST;
+    let probe = all.admit(&a, &one, over).unwrap();
+    assert_eq!(all.admit(&a, &one, over).err().map(|refused| refused.wait), Some(CircuitBreaker::PROBE));
+    drop(probe);
+    all.admit(&a, &one, over).unwrap().succeeded(over);
     assert_eq!(gauge(&metrics, "a").as_deref(), Some("0"));
-    assert_eq!(all.failed(&a, &one, "anew", over), Duration::ZERO);
 }
 
 #[test]
@@ -70,31 +61,24 @@ fn another_component_begins_anew() {
     let all = Suspensions::new(metrics.clone());
     let (a, one, two, now) = (place("a"), which("one"), which("two"), Instant::now());
     suspend(&all, &a, &one, now);
-    all.succeeded(&a, &two);
-    assert!(all.check(&a, &one, now).is_err(), "what another did says nothing of it");
-    assert_eq!(all.check(&a, &two, now), Ok(()));
+    assert!(all.admit(&a, &two, now).is_ok());
     assert_eq!(gauge(&metrics, "a").as_deref(), Some("0"));
     suspend(&all, &a, &one, now);
-    assert_eq!(all.failed(&a, &two, "first", now), Duration::ZERO, "its own failures count, no others");
-    assert_eq!(gauge(&metrics, "a").as_deref(), Some("0"));
+    assert!(all.admit(&a, &one, now).is_err());
 }
 
 #[test]
-fn what_is_remembered_is_bounded_and_makes_room() {
+fn nobody_is_left_alone_whom_nobody_remembers() {
     let metrics = Metrics::new();
     let all = Suspensions::new(metrics.clone());
     let (one, start) = (which("one"), Instant::now());
-    for number in 0..MOST {
-        suspend(&all, &place(&number.to_string()), &one, start);
+    for number in 0..=MOST {
+        let now = start + Duration::from_millis(number as u64);
+        suspend(&all, &place(&number.to_string()), &one, now);
     }
-    suspend(&all, &place("more"), &one, start);
-    assert_eq!(all.lock().len(), MOST);
-    assert_eq!(all.check(&place("more"), &one, start), Ok(()));
-    let later = start + Rest::LONGEST * 3;
-    suspend(&all, &place("later"), &one, later);
-    assert_eq!(all.lock().len(), 1);
-    assert_eq!(gauge(&metrics, "0").as_deref(), Some("0"), "nobody is left alone whom nobody remembers");
-    assert!(all.check(&place("later"), &one, later).is_err());
+    assert_eq!(gauge(&metrics, "0").as_deref(), Some("0"));
+    assert!(all.admit(&place("0"), &one, start).is_ok());
+    assert!(all.admit(&place(&MOST.to_string()), &one, start + Duration::from_secs(11)).is_err());
 }
 
 #[test]

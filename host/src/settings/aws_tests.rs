@@ -40,6 +40,7 @@ fn nothing_set_means_the_defaults() {
         queue_url: None,
         central_role: None,
         attempts: 3,
+        retry_window: Duration::from_secs(21_600),
         request_timeout: Duration::from_secs(10),
         source_bucket: None,
         scan_interval: Duration::from_secs(10),
@@ -87,6 +88,7 @@ fn an_empty_variable_counts_as_unset() {
 fn the_ends_of_each_range_are_allowed_and_what_lies_beyond_is_not() {
     let ends = [
         ("RETRY_ATTEMPTS", "1", "10", "0", "11"),
+        ("RETRY_WINDOW", "1m", "336h", "59", "1209601"),
         ("REQUEST_TIMEOUT", "1", "300", "0", "301"),
         ("SCAN_INTERVAL", "1", "24h", "0", "86401"),
         ("MAX_CONCURRENT_PER_TENANT", "1", "1024", "0", "1025"),

@@ -70,6 +70,8 @@ pub struct AwsSettings {
     pub central_role: Option<String>,
     /// RETRY_ATTEMPTS: attempts of a call, the first included.
     pub attempts: u32,
+    /// RETRY_WINDOW: from a delivery's first failure to its last.
+    pub retry_window: Duration,
     /// REQUEST_TIMEOUT: of each attempt of a call.
     pub request_timeout: Duration,
     /// SOURCE_BUCKET: what scan mode lists.
@@ -172,6 +174,7 @@ impl AwsSettings {
             queue_url: reader.text(&table::SQS_QUEUE_URL, value::queue_url),
             central_role: reader.text(&table::CENTRAL_ROLE, value::role),
             attempts: u32::try_from(reader.number(&table::RETRY_ATTEMPTS)).unwrap_or(u32::MAX),
+            retry_window: reader.seconds(&table::RETRY_WINDOW),
             request_timeout: reader.seconds(&table::REQUEST_TIMEOUT),
             source_bucket: reader.text(&table::SOURCE_BUCKET, value::bucket),
             scan_interval: reader.seconds(&table::SCAN_INTERVAL),

@@ -100,6 +100,14 @@ pub(super) const PATH_STYLE: Variable = Variable {
 };
 pub(super) const RETRY_ATTEMPTS: Variable =
     Variable::number("RETRY_ATTEMPTS", Is(3), (1, 10), Unit::Count, "attempts of a call to AWS, the first included");
+pub(super) const RETRY_WINDOW: Variable = Variable::number(
+    "RETRY_WINDOW",
+    Is(6 * 60 * 60),
+    // As long as SQS keeps a message at most.
+    (60, 14 * DAY),
+    Unit::Seconds,
+    "from the first failure; what has failed or waited for that long fails for good",
+);
 pub(super) const REQUEST_TIMEOUT: Variable =
     Variable::number("REQUEST_TIMEOUT", Is(10), (1, 300), Unit::Seconds, "for each attempt of a call to AWS");
 pub(super) const MAX_CONCURRENT_PER_TENANT: Variable = Variable::number(
@@ -180,7 +188,7 @@ pub const LOCAL_VARIABLES: [&Variable; 27] = [
 ];
 
 /// All variables that the AWS modes read, in the order of `--help`.
-pub const VARIABLES: [&Variable; 47] = [
+pub const VARIABLES: [&Variable; 48] = [
     &EXECUTION_MODE,
     &AWS_REGION,
     &AWS_DEFAULT_REGION,
@@ -193,6 +201,7 @@ pub const VARIABLES: [&Variable; 47] = [
     &SCAN_SUFFIXES,
     &PATH_STYLE,
     &RETRY_ATTEMPTS,
+    &RETRY_WINDOW,
     &REQUEST_TIMEOUT,
     &MAX_CONCURRENT_OBJECTS,
     &MAX_CONCURRENT_PER_TENANT,

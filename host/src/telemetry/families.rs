@@ -36,6 +36,8 @@ pub(super) struct Families {
     pub(super) requeues: Family<IntCounterVec>,
     pub(super) checkpoints_refused: Family<IntCounterVec>,
     pub(super) breakers: Family<IntGaugeVec>,
+    pub(super) oldest_waiting: Family<IntGaugeVec>,
+    pub(super) unaccounted: Family<IntCounterVec>,
     pub(super) flushes: Family<IntCounterVec>,
     pub(super) dropped: Family<IntCounterVec>,
     pub(super) plugins: Plugins,
@@ -86,6 +88,17 @@ impl Families {
                 "Checkpoints that belonged to another object or guest",
             ),
             breakers: gauge(r, "breakers_open", "Tenants whose destination is given a rest"),
+            oldest_waiting: gauge(
+                r,
+                "oldest_waiting_seconds",
+                "Since the first failure of the oldest delivery that is left to do, as far as this process knows",
+            ),
+            unaccounted: counter(
+                r,
+                "objects_unaccounted_total",
+                &[],
+                "Objects of a message that are neither done, sent back, nor failed: a bug",
+            ),
             flushes: counter(r, "cloudwatch_flushes_total", &["result"], "Flushes of the tenants' CloudWatch metrics"),
             dropped: counter(
                 r,
@@ -102,13 +115,13 @@ impl Families {
 
     /// What never changes; and zero where there are no labels, so that a rate has a beginning.
     fn set_constants(&self) {
-        for family in [&self.read_bytes, &self.checkpoints_refused] {
+        for family in [&self.read_bytes, &self.checkpoints_refused, &self.unaccounted] {
             at(family, &[]);
         }
         for reason in ["no-room", "no-number", "refused"] {
             at(&self.dropped, &[reason]);
         }
-        for family in [&self.in_flight, &self.breakers] {
+        for family in [&self.in_flight, &self.breakers, &self.oldest_waiting] {
             at(family, &[]);
         }
         at(&self.guest_seconds, &[]);

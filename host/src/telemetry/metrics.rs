@@ -2,10 +2,11 @@
 //! error's text, and a tenant only where it has a component of its own, up to a number.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::cloudwatch::{Dropped, Flush, TenantMetrics};
 use super::families::{Families, add, at};
+use super::waiting::Waiting;
 use crate::pipeline::ComponentRun;
 use crate::report::{Entry, Outcome};
 
@@ -25,6 +26,7 @@ pub struct DeliveryDone<'a> {
 pub struct Metrics {
     families: Arc<Families>,
     tenants: Arc<TenantMetrics>,
+    waiting: Waiting,
 }
 
 impl Default for Metrics {
@@ -36,7 +38,7 @@ impl Default for Metrics {
 impl Metrics {
     /// All at zero.
     pub fn new() -> Self {
-        Self { families: Arc::new(Families::new()), tenants: Arc::default() }
+        Self { families: Arc::new(Families::new()), tenants: Arc::default(), waiting: Waiting::default() }
     }
 
     /// A delivery of an object ended; counts it, and keeps the reference's
@@ -114,7 +116,18 @@ impl Metrics {
         add(&self.families.lookups, &[result], 1);
     }
 
-    /// A delivery was sent back to the queue: `failed`, `interrupted`, `breaker`, `suspended`.
+    /// Deliveries that wait.
+    pub fn waiting(&self) -> &Waiting {
+        &self.waiting
+    }
+
+    /// Objects of a message that are neither done, sent back, nor failed.
+    pub fn unaccounted(&self, objects: u64) {
+        add(&self.families.unaccounted, &[], objects);
+    }
+
+    /// A delivery was sent back to the queue: `failed`, `interrupted`, `breaker`,
+    /// `suspended`, `item`.
     pub fn requeued(&self, why: &'static str) {
         add(&self.families.requeues, &[why], 1);
     }
@@ -154,6 +167,11 @@ impl Metrics {
             add(&self.families.dropped, &[reason], values);
         }
         self.families.plugins.show_suspended(Instant::now());
+        if let Some(gauge) = at(&self.families.oldest_waiting, &[]) {
+            let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+            let oldest = self.waiting.oldest(i64::try_from(since.as_millis()).unwrap_or(i64::MAX));
+            gauge.set(i64::try_from(oldest.as_secs()).unwrap_or(i64::MAX));
+        }
         self.families.text()
     }
 

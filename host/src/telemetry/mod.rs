@@ -7,6 +7,7 @@
 //! - `health`: whether the process goes round, and what it can reach.
 //! - `http`: /metrics, /healthz, /readyz; `connections`: who may be connected.
 //! - `throttle`: what may be said often is said only so often.
+//! - `waiting`: the deliveries that wait.
 
 mod cloudwatch;
 mod connections;
@@ -18,6 +19,7 @@ mod log;
 mod metrics;
 mod plugins;
 mod throttle;
+mod waiting;
 
 pub use cloudwatch::TenantMetrics;
 pub use health::{Health, Part};
@@ -25,3 +27,4 @@ pub use http::serve;
 pub use log::init;
 pub use metrics::{DeliveryDone, Metrics};
 pub use throttle::Throttle;
+pub use waiting::Waiting;

@@ -22,6 +22,7 @@ mod aws;
 mod support;
 
 mod acknowledge;
+mod breaker;
 mod checkpoint;
 mod copies;
 mod credentials;
@@ -39,4 +40,5 @@ mod shares;
 mod shutdown;
 mod streams;
 mod tenants;
+mod twice;
 mod weather;

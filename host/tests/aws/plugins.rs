@@ -234,7 +234,7 @@ fn the_rest_of_a_component_that_cannot_be_had_is_no_destinations() {
     let line = process.line("the third", |line| {
         line["message"] == "sent back to the queue" && line["delay_seconds"].as_u64() > Some(20)
     });
-    assert_eq!(line["why"], "suspended", "{line}");
+    assert_eq!(line["why"], "failed", "it was tried: {line}");
     assert_eq!(process.metric("log_processor_requeues_total", &["breaker"]), 0.0);
     process.kill();
 }

@@ -558,6 +558,14 @@ pub fn retried(record: &Value, retry_count: u32) -> String {
     json!({"Message": event.to_string(), "processing_metadata": {"offset": 0, "retry_count": retry_count}}).to_string()
 }
 
+/// As [`retried`], of a delivery that failed first seven hours ago, and has waited since.
+pub fn waited_long(record: &Value) -> String {
+    let event = json!({"Records": [record]});
+    let first = log_processor::notification::rfc3339(now() - 7 * 3_600_000);
+    let metadata = json!({"offset": 0, "retry_count": 1, "first_failed_at": first, "last_error": "the last reason"});
+    json!({"Message": event.to_string(), "processing_metadata": metadata}).to_string()
+}
+
 /// The tenant's pod, the same always.
 pub fn pod(tenant: &str) -> Pod {
     Pod::new("prod-1", tenant, "app", &mut Random::new(7))

@@ -67,7 +67,7 @@ async fn watched(
                 let mut one = One { run, planned, object, id: &id, origin, delivery, fingerprint, progress };
                 let mut entry = one.deliver().await;
                 one.planned.complete(&mut entry);
-                run.plans.ended(delivery, &one.planned.plan, &entry);
+                run.plans.ended(&mut one.planned, &entry);
                 entry
             }
             Err(error) => error.of(Entry::new(&id, Some(&delivery.tenant_id), Some(delivery.id()), Outcome::Failed)),

@@ -1,112 +1,148 @@
-//! Tenants whose destinations keep failing are left alone for a while, so that
-//! they cost the others nothing, and their own messages are not received again and
-//! again for nothing.
+//! Tenants whose destinations keep failing are left alone for a while, so that they cost
+//! the others nothing, and their own messages are not received again and again for
+//! nothing: a circuit breaker for each tenant and kind of destination.
 
-use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
-
-use crate::model::Rest;
+use crate::aws::Kind;
+use crate::model::{Change, CircuitBreakers, Delivery, Destination};
+use crate::report::{Entry, Outcome};
 use crate::telemetry::Metrics;
 
 /// Destinations that are remembered; only those that fail are.
 const MOST: usize = 10_000;
 
 /// Tenant, and kind of destination.
-type Destination = (String, &'static str);
+pub(super) type Which = (String, &'static str);
 
-/// The breakers of all destinations.
-pub(super) struct Breakers {
-    failing: Mutex<HashMap<Destination, Rest>>,
-    metrics: Metrics,
+/// What its item says of it: where that changes, it begins anew.
+pub(super) type Item = (Destination, String);
+
+/// The circuit breakers of all destinations.
+pub(super) type Breakers = CircuitBreakers<Which, Item>;
+
+/// All closed. Opening and closing is logged and counted.
+pub(super) fn breakers(metrics: Metrics) -> Breakers {
+    CircuitBreakers::new(MOST, move |(tenant, destination), _, change| match change {
+        Change::Opened { wait, why } => {
+            let seconds = wait.as_secs();
+            tracing::warn!(tenant, destination, seconds, why, "the destination keeps failing: it is left alone");
+            metrics.breaker(1);
+        }
+        Change::Closed => {
+            tracing::info!(tenant, destination, "the destination works again");
+            metrics.breaker(-1);
+        }
+        Change::Forgotten => {
+            tracing::info!(tenant, destination, "the destination is no longer left alone");
+            metrics.breaker(-1);
+        }
+    })
 }
 
-impl Breakers {
-    pub(super) fn new(metrics: Metrics) -> Self {
-        Self { failing: Mutex::default(), metrics }
-    }
+/// What a delivery's destination is known by.
+pub(super) fn destination(delivery: &Delivery) -> (Which, Item) {
+    let which = (delivery.tenant_id.clone(), delivery.id());
+    (which, (delivery.destination.clone(), delivery.target_region.clone()))
+}
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Destination, Rest>> {
-        self.failing.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Whether a destination may be tried; else how long it is still left alone.
-    pub(super) fn check(&self, tenant: &str, kind: &'static str, now: Instant) -> Result<(), Duration> {
-        self.lock().get_mut(&(tenant.to_owned(), kind)).map_or(Ok(()), |rest| rest.check(now))
-    }
-
+/// What a delivery that ended says of its destination.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Showed {
     /// It took something.
-    pub(super) fn succeeded(&self, tenant: &str, kind: &'static str) {
-        let rest = self.lock().remove(&(tenant.to_owned(), kind));
-        if rest.is_some_and(|rest| rest.is_given()) {
-            tracing::info!(tenant, destination = kind, "the destination works again");
-            self.metrics.breaker(-1);
-        }
-    }
+    Works,
+    /// It failed.
+    Fails,
+    /// Nothing: it was not asked.
+    Nothing,
+}
 
-    /// It failed; how long it is left alone now.
-    pub(super) fn failed(&self, tenant: &str, kind: &'static str, now: Instant) -> Duration {
-        let mut failing = self.lock();
-        if failing.len() >= MOST && !failing.contains_key(&(tenant.to_owned(), kind)) {
-            return Duration::ZERO;
-        }
-        let state = failing.entry((tenant.to_owned(), kind)).or_default();
-        let given = state.is_given();
-        let rest = state.failed(now);
-        if state.is_given() && !given {
-            let seconds = rest.as_secs();
-            tracing::warn!(tenant, destination = kind, seconds, "the destination keeps failing: it is left alone");
-            self.metrics.breaker(1);
-        }
-        rest
-    }
-
-    /// It was not tried after all, or nothing is known of it.
-    pub(super) fn undecided(&self, tenant: &str, kind: &'static str) {
-        if let Some(state) = self.lock().get_mut(&(tenant.to_owned(), kind)) {
-            state.undecided();
+impl Showed {
+    /// By its entry. What the filter doesn't want, a guest that failed before something
+    /// was put, an object that can't be read, an object without events: none of that is
+    /// about the destination.
+    pub(super) fn by(entry: &Entry) -> Self {
+        let copied = entry.delivery == Some("s3") && matches!(entry.outcome, Outcome::Delivered | Outcome::Partial);
+        match entry.outcome {
+            Outcome::Failed if entry.reason.is_some_and(Kind::is_name) => Self::Fails,
+            _ if entry.numbers.batches > 0 || copied => Self::Works,
+            _ => Self::Nothing,
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::time::{Duration, Instant};
 
-    #[test]
-    fn it_opens_after_failures_in_a_row_and_lets_one_try() {
-        let breakers = Breakers::new(Metrics::new());
-        let start = Instant::now();
-        let check = |kind, after| breakers.check("a", kind, start + after);
-        let none = Duration::ZERO;
-        for _ in 1..Rest::FAILURES {
-            assert_eq!(breakers.failed("a", "s3", start), none);
-            assert_eq!(check("s3", none), Ok(()));
+    use super::*;
+    use crate::model::{CircuitBreaker, ObjectId, Plugins};
+
+    fn delivery(bucket: &str) -> Delivery {
+        Delivery {
+            tenant_id: "acme".to_owned(),
+            desired_logs: Vec::new(),
+            groups: Vec::new(),
+            target_region: "eu-west-1".to_owned(),
+            destination: Destination::S3 { bucket: bucket.to_owned(), prefix: String::new() },
+            plugins: Plugins::default(),
         }
-        assert_eq!(breakers.failed("a", "s3", start), Rest::FIRST);
-        assert_eq!(check("s3", none), Err(Rest::FIRST));
-        // Nobody else's.
-        assert_eq!(check("cloudwatch", none), Ok(()));
-        assert_eq!(breakers.check("b", "s3", start), Ok(()));
-        assert_eq!(check("s3", Rest::FIRST), Ok(()), "one may try");
-        assert_eq!(check("s3", Rest::FIRST), Err(Rest::TRIAL), "and only one");
-        assert_eq!(breakers.failed("a", "s3", start + Rest::FIRST), Rest::FIRST * 2);
-        assert_eq!(check("s3", Rest::FIRST * 2), Err(Rest::FIRST));
-        assert_eq!(check("s3", Rest::FIRST * 3), Ok(()));
-        breakers.undecided("a", "s3");
-        assert_eq!(check("s3", Rest::FIRST * 3), Ok(()), "the next may try");
-        breakers.succeeded("a", "s3");
-        assert_eq!(breakers.failed("a", "s3", start), none, "the count begins anew");
+    }
+
+    fn open(breakers: &Breakers, delivery: &Delivery, now: Instant) {
+        for _ in 0..CircuitBreaker::FAILURES {
+            let (which, item) = destination(delivery);
+            breakers.admit(which, item, now).unwrap().failed("no such bucket", now);
+        }
+    }
+
+    fn gauge(metrics: &Metrics) -> String {
+        let text = metrics.text();
+        let line = text.lines().find(|line| line.starts_with("log_processor_breakers_open")).unwrap();
+        line.rsplit_once(' ').unwrap().1.to_owned()
     }
 
     #[test]
-    fn rests_are_bounded() {
-        let breakers = Breakers::new(Metrics::new());
-        let (mut now, mut longest) = (Instant::now(), Duration::ZERO);
-        for _ in 0..100 {
-            longest = breakers.failed("a", "s3", now);
-            now += longest;
+    fn the_gauge_rises_and_falls_and_another_item_begins_anew() {
+        let metrics = Metrics::new();
+        let (breakers, start) = (breakers(metrics.clone()), Instant::now());
+        open(&breakers, &delivery("gone"), start);
+        assert_eq!(gauge(&metrics), "1");
+        let (which, item) = destination(&delivery("gone"));
+        assert_eq!(breakers.refusal(&which, &item, start).unwrap().why, "no such bucket");
+        // The tenant's operator mends the item: that is tried at once.
+        let (_, other) = destination(&delivery("there"));
+        breakers.admit(which.clone(), other, start).unwrap().not_tried();
+        assert_eq!(gauge(&metrics), "0");
+        open(&breakers, &delivery("gone"), start);
+        let over = start + CircuitBreaker::FIRST;
+        breakers.admit(which, item, over).unwrap().succeeded(over + Duration::from_secs(1));
+        assert_eq!(gauge(&metrics), "0");
+    }
+
+    #[test]
+    fn only_what_asked_the_destination_says_something_of_it() {
+        let object = ObjectId { bucket: "logs".to_owned(), key: "k".to_owned() };
+        let entry = |kind, outcome, reason: Option<&'static str>, batches| {
+            let mut entry = Entry::new(&object, Some("acme"), Some(kind), outcome);
+            (entry.reason, entry.numbers.batches) = (reason, batches);
+            Showed::by(&entry)
+        };
+        for (kind, outcome, reason, batches, shows) in [
+            ("cloudwatch", Outcome::Delivered, None, 1, Showed::Works),
+            ("cloudwatch", Outcome::Delivered, None, 0, Showed::Nothing),
+            ("cloudwatch", Outcome::Interrupted, None, 2, Showed::Works),
+            ("cloudwatch", Outcome::Failed, Some("guest-trap"), 2, Showed::Works),
+            ("cloudwatch", Outcome::Failed, Some("guest-trap"), 0, Showed::Nothing),
+            ("cloudwatch", Outcome::Failed, Some("denied"), 2, Showed::Fails),
+            ("cloudwatch", Outcome::Failed, Some("source"), 0, Showed::Nothing),
+            ("cloudwatch", Outcome::Filtered, None, 0, Showed::Nothing),
+            ("cloudwatch", Outcome::Rejected, Some("malformed"), 0, Showed::Nothing),
+            ("s3", Outcome::Delivered, None, 0, Showed::Works),
+            ("s3", Outcome::Partial, Some("damaged"), 0, Showed::Works),
+            ("s3", Outcome::Rejected, Some("malformed"), 0, Showed::Nothing),
+            ("s3", Outcome::Failed, Some("no-bucket"), 0, Showed::Fails),
+            ("s3", Outcome::Ignored, Some("changed"), 0, Showed::Nothing),
+        ] {
+            assert_eq!(entry(kind, outcome, reason, batches), shows, "{kind} {outcome:?} {reason:?}");
         }
-        assert_eq!(longest, Rest::LONGEST);
     }
 }

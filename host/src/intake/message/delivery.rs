@@ -4,8 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use super::memory::{self, Remembered};
-use super::object::{Left, Work};
+use super::breaker::{self, Showed};
+use super::copies;
+use super::left::{Cause, Left, Waits};
+use super::memory::{self, AtWork, Key};
+use super::object::Work;
 use super::permits::Use;
 use super::refused;
 use super::{Bounds, Processor, WINDOW_BYTES};
@@ -14,10 +17,10 @@ use crate::delivery::cloudwatch::CloudWatchSink;
 use crate::delivery::dead_letter::{Letters, Refusals};
 use crate::delivery::port::Activity;
 use crate::delivery::s3::Target;
-use crate::model::{Delivery, Destination, Origin};
+use crate::model::{Delivery, Destination, Origin, Refused};
 use crate::notification::{Checkpoint, Resume};
 use crate::object::RemoteReader;
-use crate::pipeline::{Delivered, End, Guests, Job, StopScope, deliver_events};
+use crate::pipeline::{Delivered, End, Guests, Job, OFFSET_BEYOND, StopScope, deliver_events};
 use crate::plugin::Planned;
 use crate::report::{Entry, Outcome};
 use crate::telemetry::DeliveryDone;
@@ -41,21 +44,16 @@ impl Processor {
         delivery: &Arc<Delivery>,
     ) -> (Entry, Option<Left>) {
         let started = Instant::now();
-        let remembered = memory::key(work, delivery.id());
-        let resume = match self.memory.get(&remembered) {
-            Some(Remembered::Settled) => {
-                let entry =
-                    Entry::new(&work.id, Some(&origin.tenant_id), Some(delivery.id()), Outcome::AlreadyDelivered);
-                return (entry, None);
-            }
-            Some(Remembered::At(resume)) => resume,
-            None => work.resume.cloned().unwrap_or_default(),
+        let key = memory::key(work, &origin.tenant_id, delivery.id());
+        let (at_work, reached) = match self.begin(work, &key).await {
+            Ok(begun) => begun,
+            Err(entry) => return entry.of(work, origin, delivery, key),
         };
-        let resume = refused::begins(resume, self.refused_fails());
+        let resume = refused::begins(copies::resume(work.resume, reached), self.refused_fails());
         if self.refused_fails() && refused::is_settled(Some(&resume)) {
             let entry = Entry::new(&work.id, Some(&origin.tenant_id), Some(delivery.id()), Outcome::Failed);
             let (entry, left) = self.only_fails(work, entry, &resume);
-            return (entry, Some(Left { remembered: Some(remembered), ..left }));
+            return (entry, Some(Left { key: Some(key), ..left }));
         }
         let settled = Arc::<AtomicU64>::default();
         let mut one = One {
@@ -74,32 +72,38 @@ impl Processor {
             guest_time: Duration::ZERO,
             filter_log_lines: 0,
             wait: Duration::ZERO,
-            waited: false,
-            suspended: false,
+            waits: None,
         };
         let mut entry = one.permitted().await;
         entry.guest_log_lines += one.filter_log_lines;
-        if let Some(planned) = &one.planned {
+        if let Some(planned) = &mut one.planned {
             planned.complete(&mut entry);
-            self.plans.ended(delivery, &planned.plan, &entry);
+            self.plans.ended(planned, &entry);
         }
         entry.milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         let mut left = entry.outcome.is_open().then(|| one.left(&entry));
         if left.is_none() {
             (entry, left) = one.concluded(entry);
         }
-        match &mut left {
-            None => self.memory.settled(remembered),
-            Some(left) => {
-                self.memory.at(remembered.clone(), left.resume.clone());
-                left.remembered = Some(remembered);
-            }
+        let left = left.map(|left| Left { key: Some(key.clone()), ..left });
+        match &left {
+            Some(left) => at_work.left(left.next(now())),
+            None => self.done(work, &key, &entry, at_work),
         }
         // A copy asks nothing about the source: its event's time is its LastModified.
         let modified = one.stored.as_ref().map(|stored| stored.last_modified).or(work.announced.event_time);
         let latency = modified.map(|modified| now().saturating_sub(modified).max(0));
         self.metrics.delivery(&DeliveryDone { entry: &entry, latency, guest_time: one.guest_time });
         (entry, left)
+    }
+
+    /// A delivery has its outcome.
+    fn done(&self, work: &Work<'_>, key: &Key, entry: &Entry, at_work: AtWork) {
+        self.metrics.waiting().end(key.name());
+        self.memory.settled(key, &work.message.id);
+        if matches!(entry.outcome, Outcome::Delivered | Outcome::Partial) {
+            at_work.delivered();
+        }
     }
 }
 
@@ -130,28 +134,27 @@ pub(super) struct One<'a> {
     pub(super) filter_log_lines: u64,
     /// Not to be tried before that.
     pub(super) wait: Duration,
-    /// That is for its component's sake, not the destination's.
-    pub(super) suspended: bool,
-    /// Its turn never came, or its component is left alone.
-    pub(super) waited: bool,
+    /// What it waited for, where it was not tried.
+    pub(super) waits: Option<Waits>,
 }
 
 impl One<'_> {
     /// Waits for its turn, and delivers.
     async fn permitted(&mut self) -> Entry {
-        let delivery = self.delivery;
-        let (tenant, kind) = (delivery.tenant_id.as_str(), delivery.id());
-        // Asked before it waits for a turn, and after it.
-        if let Some(entry) = self.at_rest() {
-            return entry;
+        let (which, item) = breaker::destination(self.delivery);
+        let breakers = &self.processor.breakers;
+        if let Some(refused) = breakers.refusal(&which, &item, Instant::now()) {
+            return self.breaker_open(&refused);
         }
+        let tenant = self.delivery.tenant_id.as_str();
         let Some(permit) = self.processor.permits.acquire(tenant, &self.work.control.stop).await else {
-            self.waited = true;
+            self.waits = Some(Waits::Turn);
             return self.entry(Outcome::Interrupted).because("interrupted", "stopped before its turn came");
         };
-        if let Some(entry) = self.at_rest() {
-            return entry;
-        }
+        let admission = match breakers.admit(which, item, Instant::now()) {
+            Ok(admission) => admission,
+            Err(refused) => return self.breaker_open(&refused),
+        };
         let activity = self.activity.clone();
         let mut entry = permit.watch(&activity, self.attempt_in_time()).await;
         if entry.reason == Some(Kind::Expired.name()) {
@@ -163,36 +166,33 @@ impl One<'_> {
             self.before = Resume { refused, ..self.reached() };
             entry = permit.watch(&activity, self.attempt_in_time()).await;
         }
-        let breakers = &self.processor.breakers;
-        match entry.outcome {
-            Outcome::Delivered | Outcome::Partial | Outcome::Rejected => {
-                breakers.succeeded(tenant, kind);
+        match Showed::by(&entry) {
+            Showed::Works => {
+                admission.succeeded(Instant::now());
                 permit.release(Use::Good);
             }
-            Outcome::Failed if entry.reason.is_some_and(Kind::is_name) => {
-                self.wait = breakers.failed(tenant, kind, Instant::now());
+            Showed::Fails => {
+                self.wait = admission.failed(entry.error.as_deref().unwrap_or_default(), Instant::now());
                 permit.release(Use::Bad);
             }
-            _ => {
-                breakers.undecided(tenant, kind);
+            Showed::Nothing => {
+                admission.not_tried();
                 permit.release(Use::Neutral);
             }
         }
         entry
     }
 
-    /// What came of it, if the destination is given a rest.
-    fn at_rest(&mut self) -> Option<Entry> {
-        let rest = self.processor.breakers.check(&self.origin.tenant_id, self.delivery.id(), Instant::now());
-        rest.err().map(|wait| {
-            self.wait = wait;
-            let error = format!(
-                "not tried: this destination of {} has failed again and again, and is left alone for {} s more",
-                self.origin.tenant_id,
-                wait.as_secs().max(1)
-            );
-            self.entry(Outcome::Failed).because("breaker-open", error)
-        })
+    /// What came of it where the destination is left alone.
+    fn breaker_open(&mut self, refused: &Refused) -> Entry {
+        (self.wait, self.waits) = (refused.wait, Some(Waits::Breaker));
+        let error = format!(
+            "not tried: this destination of {} has failed again and again, and is left alone for {} s more; at last: {}",
+            self.delivery.tenant_id,
+            refused.wait.as_secs().max(1),
+            refused.why
+        );
+        self.entry(Outcome::Failed).because("breaker-open", error)
     }
 
     pub(super) fn entry(&self, outcome: Outcome) -> Entry {
@@ -224,6 +224,18 @@ impl One<'_> {
     }
 
     async fn attempt(&mut self) -> Entry {
+        let entry = self.attempt_from_there().await;
+        if entry.reason != Some(OFFSET_BEYOND) {
+            return entry;
+        }
+        // Nothing was put: what is delivered twice is better than what is never delivered.
+        self.processor.metrics.checkpoint_refused();
+        (self.before.offset, self.before.checkpoint, self.began_at) = (0, None, 0);
+        self.settled.store(0, Ordering::Relaxed);
+        self.attempt_from_there().await
+    }
+
+    async fn attempt_from_there(&mut self) -> Entry {
         let announced = self.work.announced;
         if announced.event_time.is_none() {
             // The guests' clock is the object's.
@@ -370,10 +382,13 @@ impl One<'_> {
     fn left(&self, entry: &Entry) -> Left {
         let reached = self.reached();
         let progress = reached.offset > self.began_at;
-        let mut left = self.work.left(Some(self.delivery.id()), entry.error.clone().unwrap_or_default());
-        left.resume = Resume { delivery: left.resume.delivery, ..reached };
-        let interrupted = entry.outcome == Outcome::Interrupted;
-        let (waited, wait, suspended) = (self.waited, self.wait, self.suspended);
-        Left { progress, waited, interrupted, wait, suspended, ..left }
+        let left = self.work.left(Some(self.delivery.id()), entry.error.clone().unwrap_or_default());
+        let resume = Resume { only: left.resume.only.clone(), ..reached };
+        let cause = match (self.waits, entry.outcome) {
+            (Some(what), _) => Cause::Waits(what),
+            (None, Outcome::Interrupted) => Cause::Stopped,
+            (None, _) => Cause::Failed,
+        };
+        Left { resume, cause, progress, wait: self.wait, ..left }
     }
 }

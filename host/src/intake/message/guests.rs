@@ -2,6 +2,7 @@
 //! they want the object, what they say.
 
 use super::delivery::One;
+use super::left::Waits;
 use crate::guest::{GuestError, GuestLog};
 use crate::model::{DeadLetter, Reason};
 use crate::pipeline::{Asked, Guests, Job, Plan, blocking};
@@ -16,7 +17,8 @@ impl One<'_> {
         let mut planned = match self.processor.plans.plan(self.delivery).await {
             Ok(planned) => planned,
             Err(error) => {
-                (self.wait, self.waited, self.suspended) = (error.wait, error.is_suspended(), !error.wait.is_zero());
+                self.wait = error.wait;
+                self.waits = error.is_suspended().then_some(Waits::Suspension);
                 return Err(error.of(self.entry(Outcome::Failed)));
             }
         };

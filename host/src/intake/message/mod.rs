@@ -5,16 +5,21 @@
 //!   goes to a bucket.
 //! - `refused`: what of an object is refused for good, across attempts.
 //! - `rejected`: what of a message can never be delivered, or nobody wants.
-//! - `requeue`: what becomes of a message whose deliveries are not all done.
+//! - `left`: what is left to do, and when; `requeue`: what becomes of its message.
+//! - `ledger`: a message's accounts: whatever it announces is somewhere in the end.
 //! - `permits`: how many deliveries are at work, fairly between tenants.
 //! - `breaker`: tenants whose destinations keep failing.
-//! - `memory`: what this process has done of messages that may come again.
+//! - `memory`: what this process has done, and does, of what may be announced again;
+//!   `copies`: several messages about the same.
 //! - `tell`: the log line of an object; `guest_logs`: what guests say.
 
 mod breaker;
+mod copies;
 mod delivery;
 mod guest_logs;
 mod guests;
+mod ledger;
+mod left;
 mod memory;
 mod object;
 mod permits;
@@ -24,6 +29,7 @@ mod requeue;
 mod tell;
 mod to_s3;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -42,6 +48,7 @@ use crate::tenant::TableDirectory;
 
 use breaker::Breakers;
 use guest_logs::GuestLogs;
+use ledger::Ledger;
 use memory::Memory;
 use permits::Permits;
 use rejected::OfMessage;
@@ -152,6 +159,8 @@ pub struct Bounds {
     pub max_batch_events: usize,
     /// RETRY_ATTEMPTS.
     pub attempts: u32,
+    /// RETRY_WINDOW.
+    pub retry_window: Duration,
     /// MAX_CONCURRENT_OBJECTS.
     pub max_concurrent_objects: usize,
     /// MAX_CONCURRENT_PER_TENANT.
@@ -207,7 +216,7 @@ impl Processor {
         Self {
             source: aws.source(),
             permits: Permits::new(bounds.max_concurrent_objects, bounds.max_concurrent_per_tenant),
-            breakers: Breakers::new(metrics.clone()),
+            breakers: breaker::breakers(metrics.clone()),
             memory: Memory::default(),
             guest_logs: GuestLogs::default(),
             unwanted: Throttle::new(1, UNWANTED),
@@ -263,17 +272,32 @@ impl Processor {
             Ok(notification) => notification,
             Err(error) => return self.no_notification(message, &error.to_string()).await,
         };
+        if let Some(unclear) = notification.unclear {
+            // Not all deliveries, because one of them can't be told.
+            return Verdict::Failed(unclear);
+        }
         let resume = notification.resume.as_ref();
-        let (good, bad): (Vec<_>, Vec<_>) = notification.records.into_iter().partition(Result::is_ok);
-        let good: Vec<_> = good.into_iter().flatten().collect();
         notification.ignored.iter().for_each(|(event, count)| self.metrics.other_events(event, *count));
-        let of_message = OfMessage::default();
-        bad.into_iter().filter_map(Result::err).for_each(|record| self.bad_record(message, &of_message, record));
-        let objects = good.iter().map(|announced| self.object(message, announced, resume, control, &of_message));
+        let (mut ledger, of_message) = (Ledger::open(notification.records.len()), OfMessage::default());
+        let (mut good, mut states) = (Vec::new(), HashSet::new());
+        for (number, record) in notification.records.into_iter().enumerate() {
+            match record {
+                Ok(announced) if states.insert(memory::state(&message.id, &announced)) => {
+                    good.push((number, announced))
+                }
+                // Once is enough.
+                Ok(_) => ledger.done(number),
+                Err(record) => {
+                    self.bad_record(message, &of_message, record);
+                    ledger.done(number);
+                }
+            }
+        }
+        let objects = good.iter().map(|(number, it)| self.object(message, (*number, it), resume, control, &of_message));
         let worked: Vec<object::Worked> = join_all(objects).await;
         // Before anything is sent back: what fails as a whole is not.
         match self.keep_rejected(message, &of_message).await {
-            Ok(()) => self.settle(message, worked, control).await,
+            Ok(()) => self.settle(message, worked, ledger, control).await,
             Err(_) if control.is_lost() => Verdict::Lost,
             Err(error) => Verdict::Failed(error),
         }

@@ -4,14 +4,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
-use serde_json::Value;
 
+use super::left::{Left, Waits};
 use super::refused;
 use super::rejected::OfMessage;
 use super::{Control, Message, Processor};
 use crate::delivery::dead_letter::{Letters, Provenance};
 use crate::model::{Delivery, ObjectId, Origin, Reason};
-use crate::notification::{Announced, Resume};
+use crate::notification::{Announced, Only, Resume};
 use crate::plugin::KeyError;
 use crate::report::{Entry, Outcome};
 use crate::telemetry::DeliveryDone;
@@ -20,35 +20,11 @@ use crate::tenant::{Found, InvalidDelivery, Lookup};
 /// How long a delivery waits whose item somebody must mend, before it is looked at again.
 const UNTIL_MENDED: Duration = Duration::from_secs(300);
 
-/// A delivery that is left to do, and all that its next attempt needs.
-#[derive(Debug, Clone)]
-pub(super) struct Left {
-    /// The S3 record that announced the object.
-    pub(super) record: Value,
-    /// How far it came. `retry_count` is that of the attempt which ended.
-    pub(super) resume: Resume,
-    /// It came further than the attempt before: that is no retry.
-    pub(super) progress: bool,
-    /// It was stopped before its turn came, or its component is left alone: that is
-    /// none, either.
-    pub(super) waited: bool,
-    /// It was stopped, and did not fail.
-    pub(super) interrupted: bool,
-    /// Not before that.
-    pub(super) wait: Duration,
-    /// That is for its component's sake, not the destination's.
-    pub(super) suspended: bool,
-    /// Why.
-    pub(super) error: String,
-    /// Nothing is left to do but to fail, as a whole and for good.
-    pub(super) fails: bool,
-    /// What it is remembered by.
-    pub(super) remembered: Option<String>,
-}
-
 /// What came of an object's deliveries.
 #[derive(Debug, Default)]
 pub(super) struct Worked {
+    /// The number of its account.
+    pub(super) number: usize,
     /// An entry a delivery, or one for the object.
     pub(super) entries: Vec<Entry>,
     /// What is left of them.
@@ -66,28 +42,9 @@ pub(super) struct Work<'a> {
 }
 
 impl Work<'_> {
-    /// What is left when nothing new was settled.
-    pub(super) fn left(&self, delivery: Option<&str>, error: String) -> Left {
-        let mut resume = self.resume.cloned().unwrap_or_default();
-        resume.delivery = delivery.map(str::to_owned).or(resume.delivery);
-        Left {
-            record: self.announced.record.clone(),
-            resume,
-            progress: false,
-            waited: false,
-            interrupted: false,
-            wait: Duration::ZERO,
-            suspended: false,
-            error,
-            fails: false,
-            remembered: None,
-        }
-    }
-
-    /// Whether the message is about this delivery.
-    fn is_about(&self, kind: &str) -> bool {
-        let only = self.resume.and_then(|resume| resume.delivery.as_deref());
-        only.is_none_or(|only| only == kind)
+    /// Which of the tenant's deliveries the message is about.
+    fn only(&self) -> Only {
+        self.resume.map_or(Only::All, |resume| resume.only.clone())
     }
 }
 
@@ -96,7 +53,7 @@ impl Processor {
     pub(super) async fn object(
         &self,
         message: &Message,
-        announced: &Announced,
+        (number, announced): (usize, &Announced),
         resume: Option<&Resume>,
         control: &Control,
         of_message: &OfMessage,
@@ -104,7 +61,7 @@ impl Processor {
         let started = Instant::now();
         let id = Arc::new(announced.object.clone());
         let work = Work { message, announced, id, resume, control, of_message };
-        let worked = self.worked(&work).await;
+        let worked = Worked { number, ..self.worked(&work).await };
         // What a delivery was tried for took its time; of the others a message may hold very many.
         let tried = |entry: &Entry| entry.delivery.is_some() && entry.outcome != Outcome::Filtered;
         if worked.entries.iter().any(tried) || of_message.may_name() {
@@ -115,6 +72,10 @@ impl Processor {
 
     async fn worked(&self, work: &Work<'_>) -> Worked {
         let entry = |outcome| Entry::new(&work.id, None, None, outcome);
+        let key = super::memory::key(work, "*", work.only().name().unwrap_or("*"));
+        if self.memory.is_settled(&key, &work.message.id) {
+            return self.without_delivery(entry(Outcome::AlreadyDelivered), None);
+        }
         if let Some(resume) = work.resume.filter(|_| self.refused_fails() && refused::is_settled(work.resume)) {
             let (failed, left) = self.only_fails(work, entry(Outcome::Failed), resume);
             return self.without_delivery(failed, Some(left));
@@ -135,8 +96,10 @@ impl Processor {
             }
             Err(KeyError::Failed(error)) => {
                 let failed = entry(Outcome::Failed).because(error.name, error.text.as_str());
-                let (waited, wait, suspended) = (error.is_suspended(), error.wait, !error.wait.is_zero());
-                let left = Left { waited, wait, suspended, ..work.left(None, error.text) };
+                let left = match error.is_suspended() {
+                    true => work.left(None, error.text).waits(Waits::Suspension, error.wait),
+                    false => Left { wait: error.wait, ..work.left(None, error.text) },
+                };
                 return self.without_delivery(failed, Some(left));
             }
         };
@@ -156,8 +119,8 @@ impl Processor {
             0 => self.unwanted(work, &origin.tenant_id, reason, why),
             _ => self.unwanted(work, &origin.tenant_id, "expired", "what the tenant table has of it has expired (ttl)"),
         };
-        let mut all = Worked::default();
-        for invalid in found.invalid.iter().filter(|invalid| work.is_about(&invalid.kind)) {
+        let (mut all, only) = (Worked::default(), work.only());
+        for invalid in found.invalid.iter().filter(|invalid| only.has_item(&invalid.kind)) {
             let worked = self.invalid(work, origin, invalid);
             all.entries.extend(worked.entries);
             all.left.extend(worked.left);
@@ -172,7 +135,7 @@ impl Processor {
             }
             Lookup::NoneEnabled => &[],
         };
-        let wanted = deliveries.iter().filter(|delivery| work.is_about(delivery.id()));
+        let wanted = deliveries.iter().filter(|delivery| only.has_delivery(delivery.id()));
         for (entry, left) in join_all(wanted.map(|delivery| self.deliver(work, origin, delivery))).await {
             all.entries.push(entry);
             all.left.extend(left);
@@ -186,15 +149,15 @@ impl Processor {
     /// An outcome that no delivery came to: counted here, since nothing else does.
     pub(super) fn without_delivery(&self, entry: Entry, left: Option<Left>) -> Worked {
         self.metrics.delivery(&DeliveryDone { entry: &entry, latency: None, guest_time: Duration::ZERO });
-        Worked { entries: vec![entry], left: left.into_iter().collect() }
+        Worked { entries: vec![entry], left: left.into_iter().collect(), ..Worked::default() }
     }
 
     /// A delivery whose item can't be used waits for whoever can mend it.
     fn invalid(&self, work: &Work<'_>, origin: &Origin, invalid: &InvalidDelivery) -> Worked {
         let entry = Entry::new(&work.id, Some(&origin.tenant_id), invalid.delivery(), Outcome::Failed);
         let failed = entry.because(Reason::InvalidDelivery.name(), invalid.problem.as_str());
-        let left = work.left(Some(&invalid.kind), invalid.problem.clone());
-        self.without_delivery(failed, Some(Left { waited: true, wait: UNTIL_MENDED, ..left }))
+        let left = work.left(Some(&invalid.kind), invalid.problem.clone()).waits(Waits::Item, UNTIL_MENDED);
+        self.without_delivery(failed, Some(left))
     }
 
     /// The dead letters of a delivery of an object.

@@ -7,7 +7,8 @@
 
 use super::Processor;
 use super::delivery::One;
-use super::object::{Left, Work};
+use super::left::{Cause, Left};
+use super::object::Work;
 use crate::delivery::dead_letter::{DeadLetterStore, SoFar};
 use crate::model::Reason;
 use crate::notification::{Refused, Resume};
@@ -25,8 +26,8 @@ impl Processor {
         let error = format!("{words}; the rest is done (DEAD_LETTER=fail)");
         let left = work.left(entry.delivery, error.clone());
         let entry = Entry { outcome: Outcome::Failed, ..entry }.because("refused", error);
-        let resume = Resume { delivery: left.resume.delivery.clone(), ..resume.clone() };
-        (entry, Left { resume, fails: true, ..left })
+        let resume = Resume { only: left.resume.only.clone(), ..resume.clone() };
+        (entry, Left { resume, cause: Cause::Refused, fails: true, ..left })
     }
 }
 
@@ -92,9 +93,9 @@ impl One<'_> {
         let Some(from) = refused.from.filter(|_| self.processor.refused_fails()) else { return (entry, None) };
         let left = self.work.left(Some(self.delivery.id()), in_words(refused));
         let refused = Some(Refused { settled: true, ..refused.clone() });
-        let resume = Resume { delivery: left.resume.delivery.clone(), offset: from, refused, ..reached };
+        let resume = Resume { only: left.resume.only.clone(), offset: from, refused, ..reached };
         // It is no retry: what was to be done is done.
-        (entry, Some(Left { resume, progress: true, ..left }))
+        (entry, Some(Left { resume, cause: Cause::Refused, ..left }))
     }
 }
 
