@@ -22,13 +22,16 @@ impl<K: Eq + Hash + Clone, V: Clone> Cache<K, V> {
 
     /// The value of a key, made where there is none. `make` must be quick: others wait for it.
     pub(super) fn get_or_insert(&self, key: K, make: impl FnOnce(&K) -> V) -> V {
-        let now = Instant::now();
+        self.get_or_insert_at(key, make, Instant::now())
+    }
+
+    fn get_or_insert_at(&self, key: K, make: impl FnOnce(&K) -> V, now: Instant) -> V {
         let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((value, used)) = entries.get_mut(&key) {
             *used = now;
             return value.clone();
         }
-        entries.retain(|_, (_, used)| now.duration_since(*used) < IDLE);
+        entries.retain(|_, (_, used)| now.saturating_duration_since(*used) < IDLE);
         if entries.len() >= self.limit {
             let oldest = entries.iter().min_by_key(|(_, (_, used))| *used).map(|(key, _)| key.clone());
             oldest.and_then(|key| entries.remove(&key));
@@ -57,5 +60,21 @@ mod tests {
         assert_eq!(number("a", 10), 1);
         number("c", 3);
         assert_eq!((number("a", 10), number("b", 20)), (1, 20));
+    }
+
+    #[test]
+    fn what_is_idle_goes_when_something_new_comes_and_what_is_used_stays() {
+        let (cache, start, moment) = (Cache::new(100), Instant::now(), Duration::from_secs(1));
+        let number = |key: &'static str, value, at| cache.get_or_insert_at(key, |_| value, start + at);
+        number("idle", 1, Duration::ZERO);
+        number("used", 1, Duration::ZERO);
+        assert_eq!(number("used", 2, IDLE - moment), 1);
+        assert_eq!(number("new", 1, IDLE), 1);
+        assert_eq!((cache.len(), number("used", 2, IDLE)), (2, 1));
+        assert_eq!(number("idle", 2, IDLE), 2, "it is made anew");
+        // All are idle, and what is asked for is there all the same.
+        assert_eq!(number("used", 2, IDLE * 3), 1);
+        assert_eq!(number("newer", 1, IDLE * 3), 1);
+        assert_eq!(cache.len(), 2);
     }
 }

@@ -212,3 +212,46 @@ async fn what_is_published_is_bounded_before_it_is_read() {
     let says = ["may have 1048576", "PLUGIN_LOADED_BYTES"];
     fails(Loader::new(engine(), options).load(&plugin).await, &plugin, "component-source", &says);
 }
+
+/// By the same loader: a failure is told to those who waited for it, and is not
+/// remembered.
+#[tokio::test]
+async fn what_could_not_be_had_is_had_as_soon_as_it_can_be() {
+    let bucket = Bucket::new().await;
+    let loader = bucket.loader();
+    let right = plugin(reference("it.wasm"), &component(1));
+    fails(loader.load(&right).await, &right, "component-missing", &["NoSuchKey"]);
+    bucket.plugin("it.wasm", b"other bytes");
+    fails(loader.load(&right).await, &right, "component-digest", &[]);
+    bucket.plugin("it.wasm", &component(1));
+    bucket.fake.deny(PROCESSOR_ARN, "s3:GetObject");
+    fails(loader.load(&right).await, &right, "component-source", &["AccessDenied"]);
+    bucket.fake.allow_again(PROCESSOR_ARN);
+    bucket.fault(unavailable(), "b/it.wasm");
+    fails(loader.load(&right).await, &right, "component-source", &["ServiceUnavailable"]);
+    bucket.fake.clear_faults();
+    loader.load(&right).await.unwrap();
+    assert_eq!(did(&loader), [0, 0, 0, 1, 4]);
+    loader.load(&right).await.unwrap();
+    assert_eq!(did(&loader), [1, 0, 0, 1, 4]);
+}
+
+#[tokio::test]
+async fn what_was_not_published_is_used_as_soon_as_it_is() {
+    let (files, bucket) = (Files::new(), Bucket::new().await);
+    let bytes = component(1);
+    let right = plugin(reference("it.wasm"), &bytes);
+    let lambda = bucket.lambda(Some(KEY));
+    fails(lambda.load(&right).await, &right, "component-not-compiled", &["isn't there"]);
+    let own = Loader::new(engine(), files.with_cache(Some(KEY)));
+    let key = own.publish(&files.plugin(&bytes), &bucket.place()).await.unwrap();
+    let whole = bucket.fake.object("b", &key).unwrap().bytes.clone().unwrap();
+    bucket.fault(unavailable(), "b/compiled/");
+    fails(lambda.load(&right).await, &right, "component-source", &["ServiceUnavailable"]);
+    bucket.fake.clear_faults();
+    bucket.fake.put_object("b", &key, whole.slice(..whole.len() / 2));
+    fails(lambda.load(&right).await, &right, "component-not-compiled", &["isn't used"]);
+    bucket.fake.put_object("b", &key, whole);
+    lambda.load(&right).await.unwrap();
+    assert_eq!(did(&lambda), [0, 0, 1, 0, 3]);
+}

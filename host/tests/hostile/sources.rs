@@ -115,3 +115,32 @@ fn registries_that_hang_never_end_send_elsewhere_or_are_down() {
     };
     assert!(first("down") < first("hangs") && first("elsewhere") < first("hangs"));
 }
+
+/// Nobody has to do more than mend it: what waited is tried again, and delivered.
+#[test]
+fn what_was_missing_or_denied_is_delivered_once_it_can_be_had() {
+    let beside = bucket();
+    let folder = beside.lab.path("plugins");
+    let sources = format!("s3://components/tenants/,file:{}", folder.display());
+    let beside = beside.set("PLUGIN_SOURCES", sources);
+    let (file, denied) = (folder.join("late.wasm"), "s3://components/tenants/denied.wasm");
+    let digest = |name: &str| Digest::of(&fixture(name)).to_string();
+    beside.lab.aws.put_object("components", "tenants/denied.wasm", fixture(RIGHT));
+    let missing = Guest::named(&format!("file:{}", file.display()), &digest(OTHER)).setting("mode", "records");
+    let denies = Guest::named(denied, &digest(RIGHT)).setting("mode", "passthrough");
+    let seen = beside
+        .fails("missing", missing, "component-missing", &["late.wasm"])
+        .fails("denied", denies, "component-source", &["AccessDenied"])
+        .run();
+    std::fs::write(&file, fixture(OTHER)).unwrap();
+    let all = Permissions::none()
+        .allow("sts:AssumeRole", "*")
+        .allow("s3:GetObject", &format!("{SOURCE}/*"))
+        .allow("s3:GetObject", "components/tenants/*");
+    seen.beside.lab.aws.set_permissions(CENTRAL_ROLE, all);
+    seen.process.empties_the_queue();
+    for tenant in ["missing", "denied"] {
+        assert_eq!(seen.messages(tenant).len(), THEIRS, "{tenant}");
+        assert!(seen.metric("suspended", tenant, &[]) < 0.5, "{tenant}");
+    }
+}
