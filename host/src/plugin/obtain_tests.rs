@@ -240,7 +240,7 @@ async fn what_could_not_be_had_is_had_as_soon_as_it_can_be() {
 async fn what_was_not_published_is_used_as_soon_as_it_is() {
     let (files, bucket) = (Files::new(), Bucket::new().await);
     let bytes = component(1);
-    let right = plugin(reference("it.wasm"), &bytes);
+    let right = bucket.plugin("it.wasm", &bytes);
     let lambda = bucket.lambda(Some(KEY));
     fails(lambda.load(&right).await, &right, "component-not-compiled", &["isn't there"]);
     let own = Loader::new(engine(), files.with_cache(Some(KEY)));

@@ -76,7 +76,14 @@ fn unreachable_and_panics() {
     let seen = beside
         .fails("start", start, "component-refused", &["trapped in start", "unreachable"])
         .fails("check", Guest::hostile("check:unreachable"), "component-settings", &["unreachable", "in check"])
-        .fails("refuses", Guest::hostile("check:refuse"), "component-settings", &["mode is not to my liking"])
+        // Its words are shown where the item says so.
+        .fails("refuses", Guest::hostile("check:refuse"), "component-settings", &["`log-processor check` shows why"])
+        .fails(
+            "heard",
+            Guest::hostile("check:refuse").says("log", "operator"),
+            "component-settings",
+            &["mode is not to my liking"],
+        )
         .fails("internal", Guest::hostile("transform:internal"), "guest-internal", &["in transform"])
         .add("end", Guest::hostile("end:panic"))
         .run();
