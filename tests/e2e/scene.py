@@ -176,8 +176,8 @@ class Scene:
             "SCAN_INTERVAL": "1",
             # Moto is one busy process.
             "REQUEST_TIMEOUT": "60",
-            # It ends when its work does.
-            "SHUTDOWN_GRACE_SECONDS": "120",
+            # An open poll is awaited for most of it.
+            "SHUTDOWN_GRACE_SECONDS": "5",
             **changes,
         }
         return {name: value for name, value in environment.items() if value is not None}

@@ -104,7 +104,8 @@ def test_a_stop_in_the_middle_loses_and_repeats_nothing(scene):
     objects = [log(tenant.pod(f"pod-{number}")) for number in range(20) for tenant in tenants]
     with ThreadPoolExecutor(6) as pool:
         list(pool.map(scene.put, objects))
-    few = {"MAX_CONCURRENT_OBJECTS": "2", "VISIBILITY_TIMEOUT": "20"}
+    # It ends when its work does.
+    few = {"MAX_CONCURRENT_OBJECTS": "2", "VISIBILITY_TIMEOUT": "20", "SHUTDOWN_GRACE_SECONDS": "120"}
     run = scene.start("--mode", "sqs", **few)
     run.awaits("object")
     assert run.stop() == 0
