@@ -20,6 +20,19 @@ pub(crate) fn iso(milliseconds: i64) -> String {
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{:03}Z", rest % 1000)
 }
 
+/// From `20261123T233208Z`, as requests are signed; milliseconds since the Unix epoch.
+pub(crate) fn signed(text: &str) -> Option<i64> {
+    let (date, time) = text.strip_suffix('Z')?.split_once('T')?;
+    let part = |text: &str, at: usize, count: usize| text.get(at..at + count)?.parse::<i64>().ok();
+    let (year, month, day) = (part(date, 0, 4)?, part(date, 4, 2)?, part(date, 6, 2)?);
+    let shifted = if month <= 2 { year - 1 } else { year };
+    let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    let of_era = shifted.rem_euclid(400) * 365 + shifted.rem_euclid(400) / 4 - shifted.rem_euclid(400) / 100 + of_year;
+    let days = shifted.div_euclid(400) * 146_097 + of_era - 719_468;
+    let seconds = part(time, 0, 2)? * 3600 + part(time, 2, 2)? * 60 + part(time, 4, 2)?;
+    Some((days * 86_400 + seconds) * 1000)
+}
+
 /// Year, month and day from days since the Unix epoch, by counting in eras of 400 years from March.
 fn date(days: i64) -> (i64, i64, i64) {
     let shifted = days + 719_468;
@@ -41,5 +54,8 @@ mod tests {
         assert_eq!(iso(0), "1970-01-01T00:00:00.000Z");
         assert_eq!(iso(1_709_210_096_789), "2024-02-29T12:34:56.789Z");
         assert_eq!(http_date(1_709_210_096_789), "Thu, 29 Feb 2024 12:34:56 GMT");
+        assert_eq!(signed("20240229T123456Z"), Some(1_709_210_096_000));
+        assert_eq!((signed("19700101T000000Z"), signed("20240301T000000Z")), (Some(0), Some(1_709_251_200_000)));
+        assert_eq!((signed("yesterday"), signed("2024-02-29T12:34:56Z")), (None, None));
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::sync::watch;
 
 use crate::FakeAws;
@@ -70,6 +71,8 @@ pub enum What {
         /// Between chunks.
         every: Duration,
     },
+    /// A status of 200 with these bytes in place of an answer; not done. A proxy may do that.
+    Empty200(&'static str),
     /// A status of 200 with this error code in the body; not done. S3 does that
     /// for CopyObject, CompleteMultipartUpload, UploadPartCopy.
     ErrorIn200(String),
@@ -169,6 +172,11 @@ pub(crate) fn answer(what: &What, call: &Call) -> Option<Reply> {
             Some(Refusal::new(*status, code.clone(), message.as_str()).reply(call))
         }
         What::Throttle => Some(throttle(call.service).reply(call)),
+        What::Empty200(body) => {
+            let mut reply = Reply::empty(200).header("content-type", "application/xml");
+            reply.body = Bytes::from_static(body.as_bytes());
+            Some(reply)
+        }
         What::ErrorIn200(code) => {
             Some(Refusal::new(200, code.clone(), "We encountered an internal error. Please try again.").reply(call))
         }

@@ -100,11 +100,13 @@ pub(crate) struct Identities {
     denied: Vec<(String, String)>,
     /// What AssumeRole gives in place of what it is asked for.
     lifetime: Option<Duration>,
+    /// Milliseconds that AWS's clock is ahead of the machine's.
+    pub(crate) ahead: i64,
 }
 
 impl Identities {
     pub(crate) fn new() -> Self {
-        Self { principals: HashMap::new(), sessions: HashMap::new(), denied: Vec::new(), lifetime: None }
+        Self { principals: HashMap::new(), sessions: HashMap::new(), denied: Vec::new(), lifetime: None, ahead: 0 }
     }
 
     fn set(&mut self, arn: &str, trust: Trust, permissions: Permissions) {
@@ -131,7 +133,7 @@ impl Identities {
                 secret_access_key: format!("secret-{id}"),
                 session_token: name.map(|_| format!("token-{id}")),
             },
-            expires: name.map(|_| clock::now() + lifetime),
+            expires: name.map(|_| self.now() + lifetime),
         });
         self.sessions.insert(session.credentials.access_key_id.clone(), Arc::clone(&session));
         session
@@ -150,10 +152,21 @@ impl Identities {
         if session.credentials.session_token.as_deref() != call.header("x-amz-security-token") {
             return Err(unknown(call.service));
         }
-        if session.expires.is_some_and(|expires| expires <= clock::now()) {
+        let tolerated = if call.service == Service::S3 { S3_TOLERATES } else { TOLERATED };
+        if let Some(signed) = call.header("x-amz-date").and_then(clock::signed)
+            && (signed - self.now()).abs() > tolerated
+        {
+            return Err(skewed(call.service, signed < self.now()));
+        }
+        if session.expires.is_some_and(|expires| expires <= self.now()) {
             return Err(expired(call.service));
         }
         Ok(Arc::clone(session))
+    }
+
+    /// AWS's time, in milliseconds since the Unix epoch.
+    pub(crate) fn now(&self) -> i64 {
+        clock::now() + self.ahead
     }
 
     pub(crate) fn may(&self, session: &Session, action: &str, resource: &str) -> bool {
@@ -172,6 +185,27 @@ impl Identities {
         let root = format!("arn:aws:iam::{}:root", caller.account);
         let trusted = trust.principals.iter().any(|trusted| *trusted == *caller.principal || *trusted == root);
         trusted && (trust.external_id.is_none() || trust.external_id.as_deref() == external_id)
+    }
+}
+
+/// Milliseconds that a signature's time may be off.
+const TOLERATED: i64 = 5 * 60 * 1000;
+/// S3 is more patient.
+const S3_TOLERATES: i64 = 15 * 60 * 1000;
+
+fn skewed(service: Service, behind: bool) -> Refusal {
+    let signature = if behind {
+        "Signature expired: 20261126T170000Z is now earlier than 20261126T174500Z (20261126T180000Z - 5 min.)"
+    } else {
+        "Signature not yet current: 20261126T190000Z is still later than 20261126T181500Z (20261126T180000Z + 5 min.)"
+    };
+    match service {
+        Service::S3 => {
+            let message = "The difference between the request time and the current time is too large.";
+            Refusal::new(403, "RequestTimeTooSkewed", message)
+        }
+        Service::Sts | Service::CloudWatch => Refusal::new(403, "SignatureDoesNotMatch", signature),
+        _ => Refusal::bad("InvalidSignatureException", signature),
     }
 }
 
@@ -228,6 +262,21 @@ impl State {
     }
 }
 
+impl State {
+    /// Whether a caller may use a KMS key; if not, as S3 says it.
+    pub(crate) fn demand_kms(&self, who: &Session, action: &str, key: &str) -> Result<(), Refusal> {
+        if self.identities.may(who, action, key) {
+            return Ok(());
+        }
+        let message = format!(
+            "User: {} is not authorized to perform: {action} on resource: {key} because no identity-based policy \
+             allows the {action} action",
+            who.arn
+        );
+        Err(Refusal::new(403, "AccessDenied", message))
+    }
+}
+
 impl FakeAws {
     /// A user with credentials that don't expire. Once more: other permissions, and more credentials.
     pub fn add_user(&self, arn: &str, permissions: Permissions) -> Credentials {
@@ -262,14 +311,24 @@ impl FakeAws {
         self.state().identities.lifetime = lifetime;
     }
 
+    /// From now on AWS's clock is so many seconds ahead of this machine's; negative: behind.
+    pub fn set_ahead(&self, seconds: i64) {
+        self.state().identities.ahead = seconds * 1000;
+    }
+
     /// All sessions that AssumeRole gave expire now.
     pub fn expire_sessions(&self) {
         for session in self.state().identities.sessions.values_mut() {
             if session.expires.is_some() {
-                let now = clock::now();
+                let now = clock::now() - 24 * 60 * 60 * 1000;
                 *session = Arc::new(Session { expires: Some(now), ..Session::clone(session) });
             }
         }
+    }
+
+    /// AWS knows no session any more that AssumeRole gave: their roles were made anew.
+    pub fn forget_sessions(&self) {
+        self.state().identities.sessions.retain(|_, session| session.expires.is_none());
     }
 
     /// All sessions that AssumeRole gave, in no order.

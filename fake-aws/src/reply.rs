@@ -49,11 +49,13 @@ pub(crate) struct Refusal {
     pub(crate) status: u16,
     pub(crate) code: Cow<'static, str>,
     pub(crate) message: String,
+    /// Where the bucket is, if not where it was asked for.
+    pub(crate) bucket_region: Option<String>,
 }
 
 impl Refusal {
     pub(crate) fn new(status: u16, code: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
-        Self { status, code: code.into(), message: message.into() }
+        Self { status, code: code.into(), message: message.into(), bucket_region: None }
     }
 
     /// By the name that AWS's documentation has for the operation's error.
@@ -79,6 +81,9 @@ impl Refusal {
         xml::element(&mut inner, "Resource", &format!("/{}", call.resource));
         let mut reply = Reply::xml(format!("<Error>{inner}<RequestId>FAKE</RequestId></Error>"));
         reply.status = self.status;
+        if let Some(region) = &self.bucket_region {
+            reply = reply.header("x-amz-bucket-region", region.as_str());
+        }
         if call.operation.starts_with("Head") {
             reply.length = Some(reply.body.len() as u64);
             reply.body = Bytes::new();

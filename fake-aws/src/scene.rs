@@ -65,7 +65,7 @@ pub struct Scene {
 impl Scene {
     /// Sets the scene, without tenants. The processor may do what the
     /// reference's IAM roles allow, and no more: no GetObjectVersion, no
-    /// ChangeMessageVisibility, no AbortMultipartUpload.
+    /// ChangeMessageVisibility, no AbortMultipartUpload, no PutObjectAcl.
     pub fn new(aws: FakeAws) -> Self {
         aws.add_bucket(PROCESSOR_ACCOUNT, SOURCE);
         aws.add_table(TABLE, "tenant_id", Some("type"));
@@ -77,8 +77,7 @@ impl Scene {
             .allow("sts:AssumeRole", "*")
             .allow("s3:GetObject", &format!("{SOURCE}/*"))
             .allow("s3:ListBucket", SOURCE)
-            .allow("s3:PutObject", "tenant-*")
-            .allow("s3:PutObjectAcl", "tenant-*");
+            .allow("s3:PutObject", "tenant-*");
         aws.add_role(CENTRAL_ROLE, Trust::of(PROCESSOR_ARN), central);
         Self { aws, queue_url }
     }

@@ -26,7 +26,7 @@ use crate::fault::{self, What};
 use crate::identity::{Credentials, Permissions, Session};
 use crate::reply::{Refusal, Reply};
 use crate::state::{State, Step};
-use crate::{PROCESSOR_ARN, REGION};
+use crate::{PROCESSOR_ARN, REGION, clock};
 
 /// AWS. `Clone` is cheap; it stops when the last clone is dropped.
 #[derive(Clone)]
@@ -208,8 +208,15 @@ async fn connection(stream: TcpStream, shared: Arc<Shared>) {
     }
 }
 
-/// An error closes the connection.
+/// An answer, given at AWS's time. An error closes the connection.
 async fn answer(shared: &Arc<Shared>, request: Request<Incoming>, reset: &AtomicBool) -> io::Result<Response<Answer>> {
+    let mut answer = answered(shared, request, reset).await?;
+    let date = clock::http_date(shared.state().identities.now());
+    answer.headers_mut().insert("date", date.parse().expect("a date is a header"));
+    Ok(answer)
+}
+
+async fn answered(shared: &Arc<Shared>, request: Request<Incoming>, reset: &AtomicBool) -> io::Result<Response<Answer>> {
     let (parts, body) = request.into_parts();
     let body = read(body).await?;
     let mut call = Call::read(parts, body, shared.keep_events.load(Ordering::Relaxed));

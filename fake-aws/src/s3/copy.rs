@@ -5,7 +5,7 @@ use std::sync::Arc;
 use percent_encoding::percent_decode_str;
 
 use super::meta::written;
-use super::{At, Object, precondition, readable};
+use super::{At, Object, decrypted, owned, precondition, readable};
 use crate::clock;
 use crate::reply::{Refusal, Reply};
 use crate::state::State;
@@ -29,6 +29,7 @@ pub(super) fn copy(state: &mut State, at: &At<'_>) -> Result<Reply, Refusal> {
             object.metadata.clone_from(&source.metadata);
             object.content_type.clone_from(&source.content_type);
             object.content_encoding.clone_from(&source.content_encoding);
+            object.more_headers.clone_from(&source.more_headers);
         }
         _ => return Err(Refusal::bad("InvalidArgument", "Unknown metadata directive.")),
     }
@@ -58,7 +59,9 @@ pub(super) fn source(state: &State, at: &At<'_>) -> Result<(String, Arc<Object>)
     let path = path.strip_prefix('/').unwrap_or(path).replace('+', " ");
     let path = percent_decode_str(&path).decode_utf8().map_err(|_| invalid())?;
     let (bucket, key) = path.split_once('/').filter(|(_, key)| !key.is_empty()).ok_or_else(invalid)?;
+    owned("x-amz-source-expected-bucket-owner", at.call, &state.buckets.bucket(bucket)?.account)?;
     let object = readable(state, at, bucket, key, version)?;
+    decrypted(state, at, &object)?;
     precondition(at.call.header("x-amz-copy-source-if-match"), &object.etag)?;
     Ok((path.into_owned(), object))
 }

@@ -14,7 +14,7 @@ impl FakeAws {
     /// An empty bucket in [`crate::REGION`], without versions.
     pub fn add_bucket(&self, account: &str, name: &str) {
         let (account, region) = (account.to_owned(), crate::REGION.to_owned());
-        let bucket = Bucket { account, region, versioned: false, objects: BTreeMap::new() };
+        let bucket = Bucket { account, region, versioned: false, kms_key: None, objects: BTreeMap::new() };
         self.state().buckets.buckets.insert(name.to_owned(), bucket);
     }
 
@@ -61,6 +61,9 @@ impl FakeAws {
             acl: None,
             content_type: None,
             content_encoding: None,
+            more_headers: BTreeMap::new(),
+            archived: false,
+            kms_key: None,
             who: None,
         };
         self.state().buckets.store(bucket, key, object);
@@ -69,12 +72,26 @@ impl FakeAws {
 
     /// Sets when an object was last modified, in milliseconds since the Unix epoch; S3 knows seconds only.
     pub fn set_last_modified(&self, bucket: &str, key: &str, milliseconds: i64) {
-        let current = |bucket: &mut Bucket| {
+        self.change(bucket, key, |object| object.last_modified = milliseconds.div_euclid(1000) * 1000);
+    }
+
+    /// Changes an object as it is now, such as its headers.
+    pub fn change(&self, bucket: &str, key: &str, change: impl FnOnce(&mut Object)) {
+        self.with_bucket(bucket, |bucket| {
             let versions = bucket.objects.get_mut(key).expect("an object that is there");
-            let object = Arc::make_mut(versions.last_mut().expect("a version"));
-            object.last_modified = milliseconds.div_euclid(1000) * 1000;
-        };
-        self.with_bucket(bucket, current);
+            change(Arc::make_mut(versions.last_mut().expect("a version")));
+        });
+    }
+
+    /// What is written to a bucket from now on is encrypted with this KMS key.
+    pub fn set_bucket_key(&self, bucket: &str, kms_key: &str) {
+        self.with_bucket(bucket, |bucket| bucket.kms_key = Some(kms_key.to_owned()));
+    }
+
+    /// Deletes a bucket, and makes an empty one of the same name in another account.
+    pub fn take_over(&self, bucket: &str, account: &str) {
+        self.remove_bucket(bucket);
+        self.add_bucket(account, bucket);
     }
 
     /// Deletes an object with all its versions.

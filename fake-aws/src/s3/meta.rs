@@ -15,9 +15,14 @@ const PREFIX: &str = "x-amz-meta-";
 /// bytes yet; and whether the caller may write it.
 pub(super) fn written(state: &State, at: &At<'_>) -> Result<Object, Refusal> {
     at.demand(state, "s3:PutObject")?;
+    // Buckets have no ACLs, as new ones have none: the owner has full control anyway.
     let acl = at.call.header("x-amz-acl").map(str::to_owned);
-    if acl.is_some() {
-        at.demand(state, "s3:PutObjectAcl")?;
+    if acl.as_deref().is_some_and(|acl| acl != "bucket-owner-full-control") {
+        return Err(Refusal::bad("AccessControlListNotSupported", "The bucket does not allow ACLs"));
+    }
+    let kms_key = state.buckets.bucket(at.bucket)?.kms_key.clone();
+    if let Some(key) = &kms_key {
+        state.demand_kms(at.who, "kms:GenerateDataKey", key)?;
     }
     let encoding = at.call.header("content-encoding").map(|encoding| {
         let stored = encoding.split(',').map(str::trim).filter(|part| *part != "aws-chunked" && !part.is_empty());
@@ -33,8 +38,19 @@ pub(super) fn written(state: &State, at: &At<'_>) -> Result<Object, Refusal> {
         acl,
         content_type: at.call.header("content-type").map(str::to_owned),
         content_encoding: encoding.filter(|encoding| !encoding.is_empty()),
+        more_headers: more_headers(at),
+        archived: false,
+        kms_key,
         who: Some(at.who.clone()),
     })
+}
+
+/// What else describes the content.
+const MORE: [&str; 4] = ["content-language", "content-disposition", "cache-control", "expires"];
+
+fn more_headers(at: &At<'_>) -> BTreeMap<String, String> {
+    let sent = |name: &str| Some((name.to_owned(), at.call.header(name)?.to_owned()));
+    MORE.into_iter().filter_map(sent).collect()
 }
 
 fn metadata(at: &At<'_>) -> Result<BTreeMap<String, String>, Refusal> {

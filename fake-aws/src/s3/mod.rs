@@ -52,6 +52,13 @@ pub struct Object {
     pub content_type: Option<String>,
     /// Content-Encoding as it was sent.
     pub content_encoding: Option<String>,
+    /// Content-Language, Content-Disposition, Cache-Control and Expires as they were sent,
+    /// by their names.
+    pub more_headers: BTreeMap<String, String>,
+    /// It is in a storage class that can't be read.
+    pub archived: bool,
+    /// The KMS key that it is encrypted with.
+    pub kms_key: Option<String>,
     /// Who wrote it; none: the test.
     pub who: Option<Arc<Session>>,
 }
@@ -60,6 +67,8 @@ struct Bucket {
     account: String,
     region: String,
     versioned: bool,
+    /// The KMS key that what is written is encrypted with.
+    kms_key: Option<String>,
     /// Versions of each key, the current one last.
     objects: BTreeMap<String, Vec<Arc<Object>>>,
 }
@@ -141,14 +150,11 @@ pub(crate) fn input(call: &mut Call) -> Result<Input, Refusal> {
 
 pub(crate) fn run(state: &mut State, call: &Call, who: &Arc<Session>) -> Result<Reply, Refusal> {
     let (bucket, key) = call.resource.split_once('/').unwrap_or((&call.resource, ""));
-    let region = &state.buckets.bucket(bucket)?.region;
+    let Bucket { region, account, .. } = state.buckets.bucket(bucket)?;
     if region != call.region() {
-        let message = format!(
-            "The authorization header is malformed; the region '{}' is wrong; expecting '{region}'",
-            call.region()
-        );
-        return Err(Refusal::bad("AuthorizationHeaderMalformed", message));
+        return Err(elsewhere(call.region(), region));
     }
+    owned("x-amz-expected-bucket-owner", call, account)?;
     if let Some(header) = UNPLAYED.into_iter().find(|header| call.headers.contains_key(*header)) {
         return Err(Refusal::new(501, "NotImplemented", format!("{header} isn't played.")));
     }
@@ -171,6 +177,31 @@ pub(crate) fn run(state: &mut State, call: &Call, who: &Arc<Session>) -> Result<
     }
 }
 
+/// The oldest region knows where other buckets are, and says it another way than the rest.
+fn elsewhere(asked: &str, region: &str) -> Refusal {
+    let refusal = if asked == crate::REGION {
+        let message =
+            format!("The authorization header is malformed; the region '{asked}' is wrong; expecting '{region}'");
+        Refusal::bad("AuthorizationHeaderMalformed", message)
+    } else {
+        let message = "The bucket you are attempting to access must be addressed using the specified endpoint. Please \
+                       send all future requests to this endpoint.";
+        Refusal::new(301, "PermanentRedirect", message)
+    };
+    Refusal { bucket_region: Some(region.to_owned()), ..refusal }
+}
+
+/// Whether a bucket is of the account that a header names.
+fn owned(header: &str, call: &Call, account: &str) -> Result<(), Refusal> {
+    match call.header(header) {
+        Some(expected) if expected.len() != 12 || !expected.bytes().all(|byte| byte.is_ascii_digit()) => {
+            Err(Refusal::bad("InvalidBucketOwnerAWSAccountID", "The value of the expected bucket owner parameter must be an AWS account ID"))
+        }
+        Some(expected) if expected != account => Err(Refusal::new(403, "AccessDenied", "Access Denied")),
+        _ => Ok(()),
+    }
+}
+
 /// A call, and what it is about.
 struct At<'a> {
     call: &'a Call,
@@ -183,6 +214,25 @@ impl At<'_> {
     /// Whether the caller may do `action` to the object.
     fn demand(&self, state: &State, action: &str) -> Result<(), Refusal> {
         state.demand(self.call, self.who, action, &self.call.resource)
+    }
+}
+
+/// What may be copied or read: not archived, and with its key.
+fn decrypted(state: &State, at: &At<'_>, object: &Object) -> Result<(), Refusal> {
+    if object.archived {
+        let copies = at.call.headers.contains_key("x-amz-copy-source");
+        return Err(if copies {
+            let message = "The source object of the COPY action is not in the active tier and is only stored in Amazon \
+                           S3 Glacier.";
+            Refusal::new(403, "ObjectNotInActiveTierError", message)
+        } else {
+            let message = "The operation is not valid for the object's storage class";
+            Refusal::new(403, "InvalidObjectState", message)
+        });
+    }
+    match &object.kms_key {
+        Some(key) => state.demand_kms(at.who, "kms:Decrypt", key),
+        None => Ok(()),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::meta::written;
-use super::{At, Object, precondition, readable};
+use super::{At, Object, decrypted, precondition, readable};
 use crate::call::md5_hex;
 use crate::clock;
 use crate::reply::{Refusal, Reply};
@@ -19,7 +19,9 @@ pub(super) fn get(state: &State, at: &At<'_>) -> Result<Reply, Refusal> {
         reply = reply.header("content-range", content);
     }
     let range = range.unwrap_or(0..object.size);
-    if at.call.operation == "HeadObject" {
+    if at.call.operation == "GetObject" {
+        decrypted(state, at, &object)?;
+    } else {
         reply.length = Some(range.end - range.start);
         return Ok(reply);
     }
@@ -37,6 +39,12 @@ fn headers(mut reply: Reply, object: &Object) -> Reply {
         .header("content-type", object.content_type.as_deref().unwrap_or("binary/octet-stream"));
     if let Some(encoding) = &object.content_encoding {
         reply = reply.header("content-encoding", encoding.as_str());
+    }
+    for (name, value) in &object.more_headers {
+        reply = reply.header(name.clone(), value.as_str());
+    }
+    if let Some(key) = &object.kms_key {
+        reply = reply.header("x-amz-server-side-encryption-aws-kms-key-id", key.as_str());
     }
     if let Some(version) = &object.version_id {
         reply = reply.header("x-amz-version-id", version.as_str());

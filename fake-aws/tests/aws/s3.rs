@@ -136,8 +136,82 @@ async fn a_copy_is_made_of_the_decoded_source() {
     assert_eq!(code(copy("none/k").send().await), "NoSuchBucket");
     let itself = client.copy_object().bucket("b").key("a b+ü").copy_source(source);
     assert_eq!(code(itself.send().await), "InvalidRequest");
-    fake.deny(PROCESSOR_ARN, "s3:PutObjectAcl");
+    let public = copy(source).acl(ObjectCannedAcl::PublicRead);
+    assert_eq!(code(public.send().await), "AccessControlListNotSupported");
+    fake.deny(PROCESSOR_ARN, "s3:PutObject");
     assert_eq!(code(copy(source).send().await), "AccessDenied");
+}
+
+#[tokio::test]
+async fn a_bucket_that_is_not_the_expected_accounts_is_denied() {
+    let (fake, client) = bucket().await;
+    fake.put_object("b", "k", "copied");
+    fake.add_bucket("222222222222", "tenant");
+    let get = |owner: &str| client.get_object().bucket("b").key("k").expected_bucket_owner(owner).send();
+    get(PROCESSOR_ACCOUNT).await.unwrap();
+    assert_eq!(code(get("222222222222").await), "AccessDenied");
+    assert_eq!(code(get("2").await), "InvalidBucketOwnerAWSAccountID");
+    let copy = |from: &str, to: &str| {
+        let call = client.copy_object().bucket("tenant").key("k").copy_source("b/k");
+        call.expected_source_bucket_owner(from).expected_bucket_owner(to).send()
+    };
+    copy(PROCESSOR_ACCOUNT, "222222222222").await.unwrap();
+    assert_eq!(code(copy("222222222222", "222222222222").await), "AccessDenied");
+    assert_eq!(code(copy(PROCESSOR_ACCOUNT, PROCESSOR_ACCOUNT).await), "AccessDenied");
+}
+
+#[tokio::test]
+async fn what_is_archived_or_encrypted_is_found_and_not_read() {
+    let (fake, client) = bucket().await;
+    fake.put_object("b", "cold", "x");
+    fake.change("b", "cold", |object| object.archived = true);
+    client.head_object().bucket("b").key("cold").send().await.unwrap();
+    assert_eq!(code(client.get_object().bucket("b").key("cold").send().await), "InvalidObjectState");
+    let copy = |from: &str| client.copy_object().bucket("b").key("copy").copy_source(from).send();
+    assert_eq!(code(copy("b/cold").await), "ObjectNotInActiveTierError");
+    let key = "arn:aws:kms:us-east-1:000000000001:key/k";
+    fake.put_object("b", "secret", "x");
+    fake.change("b", "secret", |object| object.kms_key = Some(key.to_owned()));
+    let head = client.head_object().bucket("b").key("secret").send().await.unwrap();
+    assert_eq!(head.ssekms_key_id(), Some(key));
+    copy("b/secret").await.unwrap();
+    fake.deny(PROCESSOR_ARN, "kms:Decrypt");
+    assert_eq!(code(copy("b/secret").await), "AccessDenied");
+    fake.set_bucket_key("b", key);
+    fake.deny(PROCESSOR_ARN, "kms:GenerateDataKey");
+    assert_eq!(code(client.put_object().bucket("b").key("new").send().await), "AccessDenied");
+}
+
+#[tokio::test]
+async fn what_an_object_says_of_its_content_goes_when_its_metadata_is_replaced() {
+    let (fake, client) = bucket().await;
+    let put = client.put_object().bucket("b").key("k").content_encoding("gzip").cache_control("no-cache");
+    put.expires(aws_sdk_s3::primitives::DateTime::from_secs(0)).content_type("text/plain").send().await.unwrap();
+    let head = client.head_object().bucket("b").key("k").send().await.unwrap();
+    assert_eq!((head.content_encoding(), head.cache_control()), (Some("gzip"), Some("no-cache")));
+    assert_eq!(head.expires_string(), Some("Thu, 01 Jan 1970 00:00:00 GMT"));
+    for (directive, encoding) in [(MetadataDirective::Replace, None), (MetadataDirective::Copy, Some("gzip"))] {
+        let copy = client.copy_object().bucket("b").key("copy").copy_source("b/k").metadata_directive(directive);
+        copy.send().await.unwrap();
+        let copy = fake.object("b", "copy").unwrap();
+        assert_eq!(copy.content_encoding.as_deref(), encoding);
+        assert_eq!(copy.more_headers.is_empty(), encoding.is_none());
+    }
+}
+
+#[tokio::test]
+async fn a_clock_that_is_off_is_refused_and_told_the_right_time() {
+    let (fake, client) = bucket().await;
+    fake.put_object("b", "k", "x");
+    let get = || client.get_object().bucket("b").key("k").send();
+    for (ahead, refused) in [(14 * 60, false), (60 * 60, true), (-60 * 60, true)] {
+        fake.set_ahead(ahead);
+        if refused {
+            assert_eq!(code(get().await), "RequestTimeTooSkewed");
+        }
+        // The SDK has learned it from the answer's Date.
+        get().await.unwrap();
+    }
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use super::config;
 use super::service::{Access, Service};
 use super::sessions::{Session, Sessions, with_session};
 use super::{AwsError, Logs, MetricsClient, Queue, S3, Table};
-use crate::model::AwsKeys;
+use crate::model::{AwsKeys, Charged};
 
 /// Clients of tenants that are kept, of each service.
 const MAX_CLIENTS: usize = 500;
@@ -30,6 +30,19 @@ pub struct Options {
     pub central_role: Option<String>,
     /// The processor's own, where the environment has them; else the SDK looks for them.
     pub keys: Option<AwsKeys>,
+    /// Whose buckets are written to and read from, where the operator says it.
+    pub owners: Owners,
+}
+
+/// Accounts that must own the buckets; none: anybody's will do.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Owners {
+    /// SOURCE_BUCKET_OWNER.
+    pub source: Option<String>,
+    /// DEAD_LETTER_OWNER.
+    pub dead_letters: Option<String>,
+    /// PLUGIN_BUCKET_OWNER: of components, and of their compiled forms.
+    pub components: Option<String>,
 }
 
 /// No AWS credentials were found, with the remedy.
@@ -46,6 +59,7 @@ struct Inner {
     config: SdkConfig,
     sessions: Sessions,
     source: S3,
+    dead_letters: S3,
     components: S3,
     sqs: Service<aws_sdk_sqs::Client>,
     dynamodb: Service<aws_sdk_dynamodb::Client>,
@@ -71,14 +85,16 @@ impl Aws {
     /// With the processor's own region and credentials in `config`.
     pub(super) fn new(options: Options, config: SdkConfig) -> Self {
         let sessions = Sessions::new(&config, options.central_role.as_deref());
-        let own = |service| access(&options, &config, sessions.own(), &options.region, service);
+        let own = |service, charged| access(&options, &config, sessions.own(), &options.region, service, charged);
         let reader = if options.central_role.is_some() { sessions.destination() } else { sessions.own() };
+        let components = access(&options, &config, reader, &options.region, "s3-components", Charged::Component);
         let inner = Inner {
-            source: S3::new(own("s3")),
-            components: S3::new(access(&options, &config, reader, &options.region, "s3-components")),
-            sqs: super::sqs::client(own("sqs")),
-            dynamodb: super::dynamodb::client(own("dynamodb")),
-            metrics: MetricsClient::new(own("cloudwatch")),
+            source: S3::new(own("s3", Charged::Source)).of(options.owners.source.as_deref()),
+            dead_letters: S3::new(own("s3-dead-letters", Charged::Host)).of(options.owners.dead_letters.as_deref()),
+            components: S3::new(components).of(options.owners.components.as_deref()),
+            sqs: super::sqs::client(own("sqs", Charged::Host)),
+            dynamodb: super::dynamodb::client(own("dynamodb", Charged::Host)),
+            metrics: MetricsClient::new(own("cloudwatch", Charged::Host)),
             logs: Cache::new(MAX_CLIENTS),
             destinations: Cache::new(MAX_CLIENTS),
             sessions,
@@ -88,9 +104,14 @@ impl Aws {
         Self(Arc::new(inner))
     }
 
-    /// S3 with the processor's own credentials, in its region: the source, and dead letters.
+    /// S3 with the processor's own credentials, in its region, for the source.
     pub fn source(&self) -> S3 {
         self.0.source.clone()
+    }
+
+    /// The same for dead letters.
+    pub fn dead_letters(&self) -> S3 {
+        self.0.dead_letters.clone()
     }
 
     /// S3 for components and their compiled forms, in the processor's region: with the
@@ -132,11 +153,14 @@ impl Aws {
         self.0.sessions.tenant(role_arn, region).credentials().await.map(drop)
     }
 
-    /// S3 with the central role alone, in `region`: where a tenant's bucket is. Cached.
-    pub fn destination(&self, tenant: &str, region: &str) -> S3 {
-        self.0.destinations.get_or_insert((tenant.to_owned(), region.to_owned()), |_| {
-            S3::new(self.access(self.0.sessions.destination(), region, format!("s3-{tenant}")))
-        })
+    /// S3 with the central role alone, in `region`: where a tenant's bucket is, of
+    /// `account` where it is known whose. What is copied there is from the source's. Cached.
+    pub fn destination(&self, tenant: &str, region: &str, account: Option<&str>) -> S3 {
+        let s3 = self.0.destinations.get_or_insert((tenant.to_owned(), region.to_owned()), |_| {
+            let s3 = S3::new(self.access(self.0.sessions.destination(), region, format!("s3-{tenant}")));
+            s3.copying_from(self.0.options.owners.source.as_deref())
+        });
+        s3.of(account)
     }
 
     /// Forgets all sessions, since AWS called one expired: the next calls get new ones.
@@ -145,7 +169,7 @@ impl Aws {
     }
 
     fn access(&self, session: &Arc<Session>, region: &str, partition: String) -> Access {
-        access(&self.0.options, &self.0.config, session, region, partition)
+        access(&self.0.options, &self.0.config, session, region, partition, Charged::Destination)
     }
 }
 
@@ -155,6 +179,7 @@ fn access(
     session: &Arc<Session>,
     region: &str,
     partition: impl Into<String>,
+    charged: Charged,
 ) -> Access {
     Access {
         config: with_session(config, session, region),
@@ -164,6 +189,7 @@ fn access(
         request_timeout: options.request_timeout,
         path_style: options.path_style,
         home: options.region.clone(),
+        charged,
     }
 }
 

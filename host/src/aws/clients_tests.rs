@@ -35,7 +35,9 @@ async fn a_client_is_cached_by_all_that_it_depends_on() {
 
 #[tokio::test]
 async fn components_are_read_with_the_central_role_or_without_one_with_own_credentials() {
-    let server = Server::start(with_sts(|_| answer(200, "wasm"))).await;
+    let date = "Wed, 21 Oct 2015 07:28:00 GMT";
+    let server =
+        Server::start(with_sts(move |_| answer(200, "wasm").header("etag", "\"e\"").header("last-modified", date))).await;
     let object = crate::model::ObjectId { bucket: "b".into(), key: "k".into() };
     for (central_role, signer) in [(options().central_role, "CENTRAL"), (None, "OWN")] {
         let aws = server.aws_with(Options { central_role, ..options() }).await;
@@ -78,7 +80,7 @@ async fn connects() {
 #[tokio::test]
 async fn endpoints_and_credentials_of_the_environment() {
     let all = Server::start(with_sts(|_| answer(200, "{}"))).await;
-    let table = Server::start(|_| answer(200, "{}")).await;
+    let table = Server::start(|_| answer(200, r#"{"Items":[]}"#)).await;
     let output = connect_with(vec![
         ("AWS_ENDPOINT_URL", all.url.clone()),
         ("AWS_ENDPOINT_URL_DYNAMODB", table.url.clone()),
@@ -98,7 +100,7 @@ async fn credentials_of_the_default_chain() {
     let pod = r#"{"AccessKeyId":"POD","SecretAccessKey":"s","Token":"t","Expiration":"2099-01-01T00:00:00Z"}"#;
     let server = Server::start(with_sts(move |request| match request.target.as_str() {
         "/role" => answer(200, pod),
-        _ => answer(200, "{}"),
+        _ => answer(200, r#"{"Items":[]}"#),
     }))
     .await;
     let output = connect_with(vec![

@@ -1,6 +1,6 @@
 //! DynamoDB.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use aws_sdk_dynamodb::Client;
@@ -73,7 +73,7 @@ impl Table {
                 .send()
                 .await
                 .map_err(|error| self.dynamodb.call("Query").failed(format!("table {}", self.name), error))?;
-            items.extend(page.items.unwrap_or_default().into_iter().map(item));
+            items.extend(self.proven("Query", page.items)?);
             from = page.last_evaluated_key.filter(|key| !key.is_empty());
             if from.is_none() {
                 return Ok(items);
@@ -95,12 +95,25 @@ impl Table {
                 .send()
                 .await
                 .map_err(|error| self.dynamodb.call("Scan").failed(format!("table {}", self.name), error))?;
-            items.extend(page.items.unwrap_or_default().into_iter().map(item));
+            items.extend(self.proven("Scan", page.items)?);
             from = page.last_evaluated_key.filter(|key| !key.is_empty());
             if from.is_none() {
                 return Ok(items);
             }
         }
+    }
+}
+
+impl Table {
+    /// The items of an answer. DynamoDB always has them, if only an empty list: an
+    /// answer without is none, and would make a tenant unknown, whose logs are ignored.
+    fn proven(
+        &self,
+        operation: &'static str,
+        items: Option<Vec<HashMap<String, AttributeValue>>>,
+    ) -> Result<impl Iterator<Item = Item>, AwsError> {
+        let unproven = || self.dynamodb.call(operation).unproven(format!("table {}", self.name), "list of items");
+        Ok(items.ok_or_else(unproven)?.into_iter().map(item))
     }
 }
 

@@ -52,6 +52,18 @@ async fn a_scan_has_all_pages_and_says_what_it_needs() {
     assert!(error.contains("dynamodb:Scan") && error.contains("--tenant"), "{error}");
 }
 
+/// A tenant would be unknown, and its logs ignored.
+#[tokio::test]
+async fn an_answer_without_items_is_no_empty_table() {
+    for body in ["", "{}", r#"{"Count":0}"#] {
+        let server = Server::start(move |_| answer(200, body)).await;
+        let table = server.aws().await.table("tenants");
+        for error in [table.query("tenant_id", "t").await.unwrap_err(), table.scan().await.unwrap_err()] {
+            assert_eq!(error.kind, Kind::NoProof, "{body:?}: {error}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn errors_of_dynamodb() {
     for (status, code, kind) in [

@@ -1,6 +1,8 @@
 //! What a failed call means.
 
 use std::error::Error;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
@@ -8,6 +10,7 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use super::http::NoAnswer;
 use super::remedy::remedy;
+use crate::model::Charged;
 
 /// AWS's words are cut to this many bytes.
 const MAX_MESSAGE: usize = 512;
@@ -35,6 +38,16 @@ pub enum Kind {
     TooLarge,
     /// It exists already.
     Exists,
+    /// Something else is being done to it at this moment, its creation for one.
+    Conflict,
+    /// The object is in a storage class that can't be read before it is restored.
+    Archived,
+    /// The bucket is in another region than the one that was asked.
+    OtherRegion,
+    /// This machine's clock is too far off for what it signs.
+    ClockSkew,
+    /// A success without what proves it, such as an ETag.
+    NoProof,
     /// Anything else.
     Other,
 }
@@ -53,26 +66,13 @@ impl Kind {
             Self::Precondition => "changed",
             Self::TooLarge => "too-large",
             Self::Exists => "exists",
+            Self::Conflict => "conflict",
+            Self::Archived => "archived",
+            Self::OtherRegion => "other-region",
+            Self::ClockSkew => "clock-skew",
+            Self::NoProof => "no-proof",
             Self::Other => "aws",
         }
-    }
-
-    /// Whether `name` is a class's: something that AWS, or the way to it, failed with.
-    pub fn is_name(name: &str) -> bool {
-        const ALL: [Kind; 11] = [
-            Kind::NotFound,
-            Kind::NoBucket,
-            Kind::Denied,
-            Kind::Expired,
-            Kind::Throttled,
-            Kind::Unavailable,
-            Kind::Unreachable,
-            Kind::Precondition,
-            Kind::TooLarge,
-            Kind::Exists,
-            Kind::Other,
-        ];
-        ALL.iter().any(|kind| kind.name() == name)
     }
 
     /// The class of an AWS error code, where it says enough.
@@ -113,6 +113,14 @@ impl Kind {
             "PreconditionFailed" => Self::Precondition,
             "EntityTooLarge" => Self::TooLarge,
             "ResourceAlreadyExistsException" => Self::Exists,
+            "OperationAborted" | "OperationAbortedException" | "ConditionalRequestConflict" => Self::Conflict,
+            "InvalidObjectState" | "ObjectNotInActiveTierError" => Self::Archived,
+            "PermanentRedirect"
+            | "TemporaryRedirect"
+            | "AuthorizationHeaderMalformed"
+            | "IllegalLocationConstraintException"
+            | "IllegalLocationConstraint" => Self::OtherRegion,
+            "RequestTimeTooSkewed" => Self::ClockSkew,
             _ if code.contains("Throttl") => Self::Throttled,
             _ if code.starts_with("KMS") => Self::Denied,
             _ => return None,
@@ -123,6 +131,7 @@ impl Kind {
     /// The class of an HTTP status, where there is no code that says more (HEAD has none).
     fn of_status(status: u16) -> Self {
         match status {
+            301 | 307 => Self::OtherRegion,
             401 | 403 => Self::Denied,
             404 => Self::NotFound,
             412 => Self::Precondition,
@@ -144,12 +153,48 @@ pub struct AwsError {
     pub about: String,
     /// Class.
     pub kind: Kind,
+    /// Whose failure it is.
+    pub charged: Charged,
     /// AWS's error code, where it gave one.
     pub code: Option<String>,
     /// AWS's own words, or the transport's, bounded; never a request's content.
     pub message: String,
-    /// No answer came: the call may have taken effect.
+    /// No answer came, or none that says what was done: the call may have taken effect.
     pub effect_unknown: bool,
+    /// The account that had to own the bucket. Where another does, S3 says no more than
+    /// that access is denied.
+    pub owner: Option<Arc<str>>,
+    /// Where the bucket is, as S3 said, if not where it was asked for.
+    pub region: Option<Arc<str>>,
+}
+
+impl AwsError {
+    /// A failure of a destination's, without more than its class and words.
+    pub fn new(operation: &'static str, about: impl Into<String>, kind: Kind, message: impl Into<String>) -> Self {
+        Self {
+            operation,
+            about: about.into(),
+            kind,
+            charged: Charged::Destination,
+            code: None,
+            message: bounded(message.into()),
+            effect_unknown: false,
+            owner: None,
+            region: None,
+        }
+    }
+
+    /// The same, somebody else's.
+    #[must_use]
+    pub(crate) fn charged_to(self, charged: Charged) -> Self {
+        Self { charged, ..self }
+    }
+
+    /// The same, of a call that wanted this owner of the bucket.
+    #[must_use]
+    pub(super) fn of_owner(self, owner: Option<&Arc<str>>) -> Self {
+        Self { owner: owner.cloned(), ..self }
+    }
 }
 
 /// A call that is made, for what is said when it fails.
@@ -158,6 +203,17 @@ pub(super) struct Call<'a> {
     pub(super) operation: &'static str,
     /// Region that was asked.
     pub(super) region: &'a str,
+    /// Who is charged where nothing says otherwise.
+    pub(super) charged: Charged,
+    /// That region is the processor's own: what can't be reached there can't be by anyone.
+    pub(super) at_home: bool,
+}
+
+impl<'a> Call<'a> {
+    /// A call in the processor's own affairs.
+    pub(super) fn own(operation: &'static str, region: &'a str) -> Self {
+        Self { operation, region, charged: Charged::Host, at_home: true }
+    }
 }
 
 impl Call<'_> {
@@ -170,17 +226,21 @@ impl Call<'_> {
         if let Some(inner) = chain(&error).find_map(|error| error.downcast_ref::<AwsError>()) {
             return inner.clone();
         }
-        let status = error.raw_response().map(|response| response.status().as_u16());
+        let raw = error.raw_response();
+        let status = raw.map(|response| response.status().as_u16());
+        let region = raw.and_then(|raw| raw.headers().get("x-amz-bucket-region")).map(Arc::<str>::from);
+        let skew = raw.and_then(clock_skew);
         let (kind, code, message, effect_unknown) = match &error {
             // The SDK's name for a success that it can't read.
             SdkError::ServiceError(context)
                 if context.err().code().is_none() && context.raw().status().is_success() =>
             {
-                (Kind::Unreachable, None, format!("the answer can't be read: {}", words(context.err())), true)
+                (Kind::NoProof, None, format!("the answer can't be read: {}", words(context.err())), true)
             }
             SdkError::ServiceError(context) => {
                 let code = context.err().code().map(str::to_owned);
-                let (kind, message) = self.answer(context.err(), status.unwrap_or_default());
+                let answer = Answer { status: status.unwrap_or_default(), region: region.as_deref(), skew };
+                let (kind, message) = self.answer(context.err(), &answer);
                 let unknown = code.is_none() && status.is_some_and(|status| status >= 500);
                 (kind, code, message, unknown)
             }
@@ -193,7 +253,8 @@ impl Call<'_> {
             SdkError::DispatchFailure(_) => (Kind::Unreachable, None, self.silence(&error), !never_sent(&error)),
             _ => (Kind::Other, None, words(&error), false),
         };
-        self.error(about, kind, code, message, effect_unknown)
+        let elsewhere = region.filter(|region| **region != *self.region);
+        AwsError { region: elsewhere, ..self.error(about, kind, code, message, effect_unknown) }
     }
 
     /// A failure that this program found itself.
@@ -205,12 +266,26 @@ impl Call<'_> {
         message: impl Into<String>,
         effect_unknown: bool,
     ) -> AwsError {
-        let message = bounded(message.into());
-        AwsError { operation: self.operation, about: about.into(), kind, code, message, effect_unknown }
+        let charged = match kind {
+            // Without a connection nothing was asked of anyone.
+            Kind::Unreachable if self.at_home && code.is_none() && !effect_unknown => Charged::Host,
+            Kind::ClockSkew | Kind::Conflict => Charged::Host,
+            Kind::Archived => Charged::Source,
+            _ => self.charged,
+        };
+        let error = AwsError::new(self.operation, about, kind, message);
+        AwsError { charged, code, effect_unknown, ..error }
+    }
+
+    /// A success that lacks what proves it: it is not believed, and may have taken effect.
+    pub(super) fn unproven(&self, about: impl Into<String>, lacks: &str) -> AwsError {
+        let message = format!("the answer says that it is done, but has no {lacks}");
+        self.error(about, Kind::NoProof, None, message, true)
     }
 
     /// Class and words of an answer that is an error.
-    fn answer(&self, error: &dyn ProvideErrorMetadata, status: u16) -> (Kind, String) {
+    fn answer(&self, error: &dyn ProvideErrorMetadata, answer: &Answer<'_>) -> (Kind, String) {
+        let Answer { status, region, skew } = *answer;
         let code = error.code().unwrap_or_default();
         let words = without_secrets(code, error.message().unwrap_or_default().trim_end_matches('.'));
         let kind = if words.contains("larger than the maximum allowable size") {
@@ -218,21 +293,29 @@ impl Call<'_> {
         } else {
             Kind::of_code(code).unwrap_or_else(|| Kind::of_status(status))
         };
+        // Who signs for a destination is a session: its role may have been made anew since.
+        let of_session = self.charged == Charged::Destination && SESSION_CODES.contains(&code);
+        let kind = if of_session { Kind::Expired } else { kind };
+        // A refusal of HEAD has no code; one in the wrong region says which is right.
+        let right = region.filter(|region| *region != self.region);
+        let kind = if code.is_empty() && status == 400 && right.is_some() { Kind::OtherRegion } else { kind };
+        // A signature may be refused for its time, or for its key: the code doesn't say.
+        let kind = if SIGNATURE_CODES.contains(&code) && skew.is_some() { Kind::ClockSkew } else { kind };
         let message = match (code, words.as_str()) {
             ("", "") => format!("status {status}, no reason given"),
             ("", words) => format!("status {status}: {words}"),
             (code, "") => format!("{code} (status {status})"),
             (code, words) => format!("{code}: {words}"),
         };
-        let other_region = matches!(
-            code,
-            "PermanentRedirect"
-                | "AuthorizationHeaderMalformed"
-                | "IllegalLocationConstraintException"
-                | "IllegalLocationConstraint"
-                | "RegionDisabledException"
-        ) || status == 301;
-        let message = if other_region { format!("{message} (region {} was asked)", self.region) } else { message };
+        let message = match (kind, skew, right) {
+            (Kind::ClockSkew, Some(skew), _) => format!("{message} (this machine's clock is {skew})"),
+            (Kind::OtherRegion, _, Some(right)) => {
+                format!("{message} (region {} was asked, the bucket is in {right})", self.region)
+            }
+            (Kind::OtherRegion, ..) => format!("{message} (region {} was asked)", self.region),
+            _ if code == "RegionDisabledException" => format!("{message} (region {} was asked)", self.region),
+            _ => message,
+        };
         (kind, message)
     }
 
@@ -240,6 +323,67 @@ impl Call<'_> {
     fn silence(&self, error: &(dyn Error + 'static)) -> String {
         format!("{} (region {})", words(error), self.region)
     }
+}
+
+/// What is known of an answer beside its error.
+struct Answer<'a> {
+    status: u16,
+    /// x-amz-bucket-region.
+    region: Option<&'a str>,
+    /// How far this machine's clock is off, if it is.
+    skew: Option<Skew>,
+}
+
+/// How far this machine's clock is off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Skew {
+    Behind(Duration),
+    Ahead(Duration),
+}
+
+impl std::fmt::Display for Skew {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (by, how) = match self {
+            Self::Behind(by) => (by, "behind"),
+            Self::Ahead(by) => (by, "ahead of"),
+        };
+        write!(f, "{} s {how} AWS's", by.as_secs())
+    }
+}
+
+/// Codes that a signature is refused with. Source: the SDK's, without AccessDeniedException.
+const SIGNATURE_CODES: [&str; 5] =
+    ["RequestTimeTooSkewed", "RequestExpired", "InvalidSignatureException", "SignatureDoesNotMatch", "AuthFailure"];
+
+/// Codes of a session, or of a key, that AWS doesn't know.
+const SESSION_CODES: [&str; 3] = ["UnrecognizedClientException", "InvalidClientTokenId", "InvalidAccessKeyId"];
+
+/// AWS refuses what was signed more than five minutes before or after its own time
+/// (S3: 15). The SDK's own threshold.
+const TOLERATED_SKEW: Duration = Duration::from_secs(4 * 60);
+
+/// Whether an answer's Date says that this machine's clock is off. One from a cache says
+/// nothing.
+pub(super) fn clock_skew(response: &HttpResponse) -> Option<Skew> {
+    if response.headers().get("age").is_some() {
+        return None;
+    }
+    skew(server_time(response)?, SystemTime::now())
+}
+
+/// The Date of an answer.
+pub(super) fn server_time(response: &HttpResponse) -> Option<SystemTime> {
+    let date = response.headers().get("date")?;
+    let format = aws_smithy_types::date_time::Format::HttpDate;
+    aws_smithy_types::DateTime::from_str(date, format).ok()?.try_into().ok()
+}
+
+pub(super) fn skew(there: SystemTime, here: SystemTime) -> Option<Skew> {
+    let skew = match there.duration_since(here) {
+        Ok(by) => (by, Skew::Behind(by)),
+        Err(error) => (error.duration(), Skew::Ahead(error.duration())),
+    };
+    (skew.0 > TOLERATED_SKEW).then_some(skew.1)
 }
 
 /// The error and all that is behind it.

@@ -1,4 +1,6 @@
-use super::super::testing::{Answer, Server, answer, json_error, options, query_error};
+use super::super::testing::{
+    Answer, Server, TENANT, answer, json_error, options, query_error, sts, with_sts, xml_error,
+};
 use super::super::{Aws, Options};
 use super::*;
 
@@ -21,7 +23,7 @@ async fn errors_of_sts() {
         ("Throttling", Kind::Throttled),
     ] {
         let server = Server::start(move |_| query_error(403, code, "words")).await;
-        let bucket = one_attempt(&server).await.destination("t", "eu-west-1");
+        let bucket = one_attempt(&server).await.destination("t", "eu-west-1", None);
         let error = bucket.list("b", None, None).await.unwrap_err();
         assert_eq!((error.operation, error.kind), ("AssumeRole", kind), "{error}");
     }
@@ -34,7 +36,7 @@ async fn whether_a_call_may_have_taken_effect() {
         (json_error(500, "InternalServerError", "sorry"), Kind::Unavailable, false),
         (answer(429, ""), Kind::Throttled, false),
         (Answer::reset(), Kind::Unreachable, true),
-        (answer(200, "no json"), Kind::Unreachable, true),
+        (answer(200, "no json"), Kind::NoProof, true),
     ] {
         let server = Server::start(move |_| given.clone()).await;
         let error = query(&server).await;
@@ -98,10 +100,112 @@ fn messages_are_bounded_and_one_line() {
 fn every_class_but_other_has_a_remedy() {
     use Kind::*;
     for kind in
-        [NotFound, NoBucket, Denied, Expired, Throttled, Unavailable, Unreachable, Precondition, TooLarge, Exists]
+        [
+            NotFound, NoBucket, Denied, Expired, Throttled, Unavailable, Unreachable, Precondition, TooLarge, Exists,
+            Conflict, Archived, OtherRegion, ClockSkew, NoProof,
+        ]
     {
-        let error = Call { operation: "GetObject", region: "r" }.error("s3://b/k", kind, None, "words", false);
+        let error = Call::own("GetObject", "r").error("s3://b/k", kind, None, "words", false);
         let text = error.to_string();
         assert!(text.starts_with("GetObject of s3://b/k failed: words; "), "{text}");
     }
+}
+
+#[tokio::test]
+async fn who_is_charged() {
+    use crate::model::Charged::{Component, Destination, Host, Source};
+    let denied = || Server::start(with_sts(|_| xml_error(403, "AccessDenied", "Access Denied")));
+    let object = crate::model::ObjectId { bucket: "b".into(), key: "k".into() };
+    let which = crate::aws::Which::default();
+    let aws = one_attempt(&denied().await).await;
+    let head = async |s3: crate::aws::S3| s3.head(&object, &which).await.unwrap_err().charged;
+    assert_eq!(head(aws.source()).await, Source);
+    assert_eq!(head(aws.destination("t", "us-east-2", None)).await, Destination);
+    assert_eq!(head(aws.components()).await, Component);
+    assert_eq!(head(aws.dead_letters()).await, Host);
+    let destination = aws.destination("t", "us-east-2", None);
+    assert_eq!(destination.head_source(&object, &which).await.unwrap_err().charged, Source);
+    assert_eq!(aws.table("t").query("k", "v").await.unwrap_err().charged, Host);
+    // A role on the way: the central one is nobody's, a tenant's its own.
+    for (refused, logs, bucket) in [("role%2Fcentral", Host, Host), ("role%2Ftenant", Destination, Destination)] {
+        let server = Server::start(move |request| {
+            if request.text().contains(refused) {
+                return query_error(403, "AccessDenied", "no");
+            }
+            sts(request, Duration::from_secs(3600)).unwrap_or_else(|| xml_error(403, "AccessDenied", "no"))
+        })
+        .await;
+        let aws = one_attempt(&server).await;
+        let put = aws.logs("t", TENANT, "us-east-2").put("/g", bytes::Bytes::from_static(b"{}")).await;
+        assert_eq!(put.unwrap_err().charged, logs, "{refused}");
+        assert_eq!(head(aws.destination("t", "us-east-2", None)).await, bucket, "{refused}");
+    }
+    let none = Options { central_role: None, ..options() };
+    let aws = denied().await.aws_with(none).await;
+    let put = aws.logs("t", TENANT, "us-east-2").put("/g", bytes::Bytes::from_static(b"{}")).await;
+    assert_eq!(put.unwrap_err().charged, Host, "no central role");
+}
+
+#[test]
+fn what_the_class_says_about_who_is_charged() {
+    use crate::model::Charged::{Destination, Host, Source};
+    let call = |at_home| Call { operation: "PutLogEvents", region: "r", charged: Destination, at_home };
+    let charged = |at_home, kind, unknown| call(at_home).error("x", kind, None, "words", unknown).charged;
+    // Without a connection nobody was asked; in a region that only a tenant names, it may be its slip.
+    assert_eq!(charged(true, Kind::Unreachable, false), Host);
+    assert_eq!(charged(false, Kind::Unreachable, false), Destination);
+    assert_eq!(charged(true, Kind::Unreachable, true), Destination, "a destination that hangs");
+    assert_eq!(charged(false, Kind::Conflict, false), Host);
+    assert_eq!(charged(false, Kind::ClockSkew, false), Host);
+    assert_eq!(charged(false, Kind::Archived, false), Source);
+    for kind in [Kind::NoBucket, Kind::Denied, Kind::NotFound, Kind::Throttled, Kind::NoProof, Kind::OtherRegion] {
+        assert_eq!(charged(true, kind, false), Destination, "{kind:?}");
+    }
+}
+
+/// An answer of AWS's whose clock is an hour ahead.
+fn an_hour_ahead(given: Answer) -> Answer {
+    let ahead = std::time::SystemTime::now() + Duration::from_secs(3600);
+    let date = aws_sdk_sts::primitives::DateTime::from(ahead);
+    given.header("date", date.fmt(aws_sdk_sts::primitives::DateTimeFormat::HttpDate).unwrap())
+}
+
+#[tokio::test]
+async fn a_clock_that_is_off_is_told_as_such_and_no_policy_is_blamed() {
+    for code in ["InvalidSignatureException", "SignatureDoesNotMatch"] {
+        let server = Server::start(move |_| an_hour_ahead(json_error(400, code, "Signature expired: x"))).await;
+        let error = query(&server).await;
+        assert_eq!((error.kind, error.charged), (Kind::ClockSkew, crate::model::Charged::Host), "{error}");
+        let text = error.to_string();
+        assert!(text.contains("s behind AWS's") && text.contains("set this machine's clock"), "{text}");
+        // By a clock that is right, it is the key that is wrong.
+        let server = Server::start(move |_| json_error(400, code, "no")).await;
+        assert_eq!(query(&server).await.kind, Kind::Denied);
+    }
+    // A policy denies whatever the clock says.
+    let server = Server::start(|_| an_hour_ahead(json_error(400, "AccessDeniedException", "no"))).await;
+    assert_eq!(query(&server).await.kind, Kind::Denied);
+    let (here, hour) = (std::time::SystemTime::now(), Duration::from_secs(3600));
+    assert_eq!(skew(here + hour, here), Some(Skew::Behind(hour)));
+    assert_eq!(skew(here - hour, here), Some(Skew::Ahead(hour)));
+    assert_eq!(skew(here + Duration::from_secs(239), here), None);
+    assert_eq!(Skew::Ahead(hour).to_string(), "3600 s ahead of AWS's");
+}
+
+#[tokio::test]
+async fn a_head_that_is_refused_for_its_time_is_asked_again() {
+    // It has no body, and so no code that the SDK would know.
+    let calls = std::sync::atomic::AtomicUsize::new(0);
+    let server = Server::start(move |_| {
+        let refused = calls.fetch_add(1, std::sync::atomic::Ordering::SeqCst) == 0;
+        let date = "Wed, 21 Oct 2015 07:28:00 GMT";
+        let found = || answer(200, "").header("content-length", "7").header("etag", "\"e\"").header("last-modified", date);
+        an_hour_ahead(if refused { answer(403, "") } else { found() })
+    })
+    .await;
+    let object = crate::model::ObjectId { bucket: "b".into(), key: "k".into() };
+    let source = one_attempt(&server).await.source();
+    assert_eq!(source.head(&object, &crate::aws::Which::default()).await.unwrap().size, 7);
+    let signed: Vec<_> = server.requests().iter().map(|head| head.header("x-amz-date").to_owned()).collect();
+    assert!(signed.len() == 2 && signed[0] < signed[1], "by AWS's clock: {signed:?}");
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use aws_sdk_cloudwatchlogs::Client;
 use aws_sdk_cloudwatchlogs::config::interceptors::{
-    BeforeTransmitInterceptorContextMut, FinalizerInterceptorContextRef,
+    AfterDeserializationInterceptorContextRef, BeforeTransmitInterceptorContextMut, FinalizerInterceptorContextRef,
 };
 use aws_sdk_cloudwatchlogs::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_cloudwatchlogs::error::{ProvideErrorMetadata, SdkError};
@@ -53,13 +53,17 @@ impl Logs {
     /// the CPU. `group` is for errors.
     ///
     /// # Errors
-    /// After the SDK's attempts. `NotFound`: group or stream is missing.
+    /// After the SDK's attempts. `NotFound`: group or stream is missing. `NoProof`: a
+    /// success without a document.
     pub async fn put(&self, group: &str, request: Bytes) -> Result<RejectedRanges, AwsError> {
-        let lost = Arc::new(AtomicBool::new(false));
-        let given = GivenBody { request, lost: Arc::clone(&lost) };
+        let (lost, empty) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+        let given = GivenBody { request, lost: Arc::clone(&lost), empty: Arc::clone(&empty) };
         // What the SDK wants to see before it makes the request whose body is replaced.
         let call = self.logs.client().await?.put_log_events().log_group_name("-").log_stream_name("-");
         match call.set_log_events(Some(Vec::new())).customize().interceptor(given).send().await {
+            Ok(_) if empty.load(Ordering::Relaxed) => {
+                Err(self.logs.call("PutLogEvents").unproven(self.about(group), "JSON document"))
+            }
             Ok(answer) => Ok(rejected(&answer)),
             Err(error) if error.code() == Some("DataAlreadyAcceptedException") => Ok(RejectedRanges::default()),
             Err(error) => {
@@ -70,7 +74,8 @@ impl Logs {
         }
     }
 
-    /// CreateLogStream. That it exists already is no error.
+    /// CreateLogStream. That it exists already is no error. AWS's answer is empty: the put
+    /// that follows proves it.
     ///
     /// # Errors
     /// `NotFound`: the group is missing.
@@ -83,7 +88,7 @@ impl Logs {
     /// CreateLogGroup. That it exists already is no error.
     ///
     /// # Errors
-    /// As AWS says.
+    /// `Conflict`: somebody else is creating it.
     pub async fn create_group(&self, group: &str) -> Result<(), AwsError> {
         let call = self.logs.client().await?.create_log_group().log_group_name(group);
         let answer = call.send().await.map(drop).map_err(|error| self.failed("CreateLogGroup", group, error));
@@ -94,8 +99,11 @@ impl Logs {
     where
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     {
-        let about = format!("log group {group} of account {} in {}", self.account, self.logs.region);
-        self.logs.call(operation).failed(about, error)
+        self.logs.call(operation).failed(self.about(group), error)
+    }
+
+    fn about(&self, group: &str) -> String {
+        format!("log group {group} of account {} in {}", self.account, self.logs.region)
     }
 }
 
@@ -124,6 +132,9 @@ struct GivenBody {
     /// An attempt got no answer though it may have been received; a later one's
     /// failure says nothing about that.
     lost: Arc<AtomicBool>,
+    /// The answer has nothing in it. The SDK takes that for `{}`, and a success; AWS
+    /// never answers so.
+    empty: Arc<AtomicBool>,
 }
 
 impl Intercept for GivenBody {
@@ -140,6 +151,17 @@ impl Intercept for GivenBody {
         let request = context.request_mut();
         request.headers_mut().insert("content-length", self.request.len().to_string());
         *request.body_mut() = SdkBody::from(self.request.clone());
+        Ok(())
+    }
+
+    fn read_after_deserialization(
+        &self,
+        context: &AfterDeserializationInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), aws_sdk_cloudwatchlogs::error::BoxError> {
+        let body = context.response().body().bytes();
+        self.empty.store(body.is_some_and(|body| body.trim_ascii().is_empty()), Ordering::Relaxed);
         Ok(())
     }
 

@@ -73,6 +73,17 @@ fn signed_again(request: &super::super::testing::Request) -> String {
 }
 
 #[tokio::test]
+async fn a_success_without_a_document_is_not_believed() {
+    for body in ["", " \n", "<html>", "\"yes"] {
+        let server = Server::start(with_sts(move |_| answer(200, body))).await;
+        let error = put(&server).await.unwrap_err();
+        assert_eq!((error.kind, error.effect_unknown), (Kind::NoProof, true), "{body:?}: {error}");
+    }
+    let server = Server::start(with_sts(|_| answer(200, "{}"))).await;
+    assert!(put(&server).await.is_ok(), "the token is said to be out of use");
+}
+
+#[tokio::test]
 async fn rejected_ranges_and_accepted_already() {
     let info = r#"{"rejectedLogEventsInfo":{"tooOldLogEventEndIndex":2,"expiredLogEventEndIndex":1,"tooNewLogEventStartIndex":7}}"#;
     let server = Server::start(with_sts(move |_| answer(200, info))).await;

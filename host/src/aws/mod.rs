@@ -28,10 +28,10 @@ mod sts;
 #[cfg(test)]
 mod testing;
 
-pub use clients::{Aws, ConnectError, Options};
+pub use clients::{Aws, ConnectError, Options, Owners};
 pub use dynamodb::{Attribute, Item, Table};
 pub use error::{AwsError, Kind};
 pub use logs::{Logs, RejectedRanges};
 pub use metrics::{Datum, MetricsClient, refuses_data};
-pub use s3::{Body, Copy, Download, Listed, Page, PartUpload, Put, S3, Stored, Which, Whole};
+pub use s3::{Body, Copy, Download, Headers, Listed, Page, PartUpload, Put, S3, Stored, Which, Whole};
 pub use sqs::{Extended, Outgoing, Queue, Received};

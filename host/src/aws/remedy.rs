@@ -1,6 +1,7 @@
 //! What can be done about a failure: the last clause of its message.
 
 use super::error::{AwsError, Kind};
+use crate::model::Charged;
 
 /// Code of the failure that the central role isn't set.
 pub(super) const NO_CENTRAL_ROLE: &str = "NoCentralRole";
@@ -18,13 +19,24 @@ pub(super) fn remedy(error: &AwsError) -> String {
         Kind::Throttled => "try again later, or ask AWS for a higher limit",
         Kind::Unavailable => "try again later; AWS's health dashboard may know more",
         Kind::Unreachable => "check that the region exists, AWS_ENDPOINT_URL, and the network",
-        Kind::Precondition => "it has changed since; its own notification follows",
+        Kind::Precondition => "it has changed since; its own notification should follow",
         Kind::TooLarge => "it must be sent in smaller parts",
         Kind::Exists => "nothing to do",
-        Kind::Other if error.message.contains("(region ") => "check the region that is configured for it",
+        Kind::Conflict => "try again: it is being created or changed at this moment",
+        Kind::Archived => {
+            "the source's owner must restore it, or have its lifecycle rule archive objects later than they are read"
+        }
+        Kind::OtherRegion => "correct the region that is configured for it",
+        Kind::ClockSkew => "set this machine's clock (NTP)",
+        Kind::NoProof => "it is tried again; a proxy or what stands in for AWS may have answered in its place",
         Kind::Other => return String::new(),
     };
-    format!("; {clause}")
+    match &error.owner {
+        Some(owner) if error.kind == Kind::Denied => {
+            format!("; its bucket must be of account {owner}: check that it still is; if so, {clause}")
+        }
+        _ => format!("; {clause}"),
+    }
 }
 
 fn not_found(operation: &str) -> &'static str {
@@ -42,8 +54,16 @@ fn not_found(operation: &str) -> &'static str {
 }
 
 fn denied(error: &AwsError) -> &'static str {
-    error.code.as_deref().and_then(denied_by_code).unwrap_or_else(|| denied_by_policy(error.operation))
+    let by_code = error.code.as_deref().and_then(denied_by_code);
+    by_code.unwrap_or_else(|| match (error.operation, error.charged) {
+        ("CopyObject" | "UploadPartCopy", Charged::Source) => SOURCE_OF_COPY,
+        (operation, _) => denied_by_policy(operation),
+    })
 }
+
+/// Of a copy that may not read its source.
+const SOURCE_OF_COPY: &str = "allow s3:GetObject on the source to the central role, in the source bucket's policy too, \
+                              and kms:Decrypt on its key";
 
 /// Where the code says that it isn't a policy.
 fn denied_by_code(code: &str) -> Option<&'static str> {
@@ -72,14 +92,17 @@ fn denied_by_policy(operation: &str) -> &'static str {
         }
         "Query" => "allow dynamodb:Query on the table to the processor",
         "Scan" => "allow dynamodb:Scan on the table to whoever runs this, or name one tenant with --tenant",
-        "GetObject" | "HeadObject" => "allow s3:GetObject on it (s3:GetObjectVersion for a version)",
+        "GetObject" | "HeadObject" => {
+            "allow s3:GetObject on it (s3:GetObjectVersion for a version), in its bucket's policy too, and kms:Decrypt \
+             on its key"
+        }
         "ListObjectsV2" => "allow s3:ListBucket on the bucket",
         "CopyObject" | "UploadPartCopy" => {
-            "allow s3:PutObject and s3:PutObjectAcl to the central role in the target's bucket policy, and s3:GetObject \
-             on the source"
+            "allow s3:PutObject to the central role in the target's bucket policy, and kms:GenerateDataKey and \
+             kms:Decrypt on its key"
         }
         "PutObject" | "CreateMultipartUpload" | "UploadPart" | "CompleteMultipartUpload" => {
-            "allow s3:PutObject and s3:PutObjectAcl in the bucket policy"
+            "allow s3:PutObject in the bucket policy, and kms:GenerateDataKey on its key"
         }
         "AbortMultipartUpload" => "allow s3:AbortMultipartUpload, or let a lifecycle rule remove unfinished uploads",
         "PutLogEvents" | "CreateLogStream" | "CreateLogGroup" => {

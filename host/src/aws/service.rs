@@ -11,6 +11,7 @@ use super::AwsError;
 use super::error::Call;
 use super::lazy::Lazy;
 use super::sessions::Session;
+use crate::model::Charged;
 
 /// What each service's client is made from: who signs, where, and whose retries
 /// count against whose. The SDK bounds the retries of a partition together, so one
@@ -32,6 +33,8 @@ pub(super) struct Access {
     pub(super) path_style: bool,
     /// The processor's own region.
     pub(super) home: String,
+    /// Who is charged with a failure, where nothing says otherwise.
+    pub(super) charged: Charged,
 }
 
 impl Access {
@@ -63,7 +66,12 @@ impl<C: Send + Sync + 'static> Service<C> {
 
     /// A call that is made to it.
     pub(super) fn call(&self, operation: &'static str) -> Call<'_> {
-        Call { operation, region: &self.region }
+        self.call_in(operation, &self.region, self.charged)
+    }
+
+    /// A call that is made elsewhere, or charged to somebody else.
+    pub(super) fn call_in<'a>(&self, operation: &'static str, region: &'a str, charged: Charged) -> Call<'a> {
+        Call { operation, region, charged, at_home: *region == self.home }
     }
 }
 

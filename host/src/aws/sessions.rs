@@ -25,6 +25,7 @@ use super::error::{Call, Kind, words};
 use super::lazy::Lazy;
 use super::remedy::{NO_CENTRAL_ROLE, NO_CREDENTIALS};
 use super::sts::{Role, assume_role, own_account};
+use crate::model::Charged;
 
 /// Credentials are renewed this long before they expire.
 const RENEW_BEFORE: Duration = Duration::from_secs(5 * 60);
@@ -226,7 +227,7 @@ impl ProvideCredentials for Session {
 }
 
 fn no_credentials(error: &CredentialsError) -> AwsError {
-    let call = Call { operation: "credentials", region: "" };
+    let call = Call::own("credentials", "");
     call.error("the processor", Kind::Denied, Some(NO_CREDENTIALS.to_owned()), words(error), false)
 }
 
@@ -253,7 +254,7 @@ fn unpresentable() -> AwsError {
 }
 
 fn no_central_role() -> AwsError {
-    let call = Call { operation: "AssumeRole", region: "" };
+    let call = Call::own("AssumeRole", "");
     let message = "CENTRAL_LOG_DISTRIBUTION_ROLE_ARN is not set";
     call.error("the central role", Kind::Denied, Some(NO_CENTRAL_ROLE.to_owned()), message, false)
 }
@@ -280,7 +281,8 @@ impl Sessions {
         let first_sts = sts(with_session(config, &own, &region));
         let role = |session_prefix| {
             let Some(arn) = central_role else { return Session::new(Source::NoCentralRole, &epoch) };
-            let role = Role { arn: arn.to_owned(), session_prefix, region: region.clone() };
+            let role =
+                Role { arn: arn.to_owned(), session_prefix, region: region.clone(), charged: Charged::Host, at_home: true };
             Session::new(Source::Central(Hop::new(role, first_sts.clone())), &epoch)
         };
         let central = role("CentralLogDistribution");
@@ -303,7 +305,13 @@ impl Sessions {
     /// A tenant's role, by way of the central one.
     pub(super) fn tenant(&self, role_arn: &str, region: &str) -> Arc<Session> {
         self.tenants.get_or_insert((role_arn.to_owned(), region.to_owned()), |(arn, region)| {
-            let role = Role { arn: arn.clone(), session_prefix: "CloudWatchLogDelivery", region: region.clone() };
+            let role = Role {
+                arn: arn.clone(),
+                session_prefix: "CloudWatchLogDelivery",
+                region: region.clone(),
+                charged: Charged::Destination,
+                at_home: *region == self.external_id.region,
+            };
             let hop = Hop::new(role, self.second_sts.clone());
             let (central, external_id) = (Arc::clone(&self.central), Arc::clone(&self.external_id));
             Session::new(Source::Tenant { hop, central, external_id }, &self.epoch)

@@ -33,13 +33,10 @@ async fn two_hops_with_names_external_id_and_regions() {
 
 #[tokio::test]
 async fn the_hop_to_s3_is_the_central_role_alone() {
-    let server = Server::start(with_sts(|_| answer(200, ""))).await;
-    let put = super::super::Put {
-        target: crate::model::ObjectId { bucket: "b".into(), key: "k".into() },
-        metadata: Vec::new(),
-        owner_full_control: true,
-    };
-    server.aws().await.destination("t", "us-east-2").put(&put, Bytes::from_static(b"x")).await.unwrap();
+    let server = Server::start(with_sts(|_| answer(200, "").header("etag", "\"e\""))).await;
+    let target = crate::model::ObjectId { bucket: "b".into(), key: "k".into() };
+    let put = super::super::Put { target, owner_full_control: true, ..super::super::Put::default() };
+    server.aws().await.destination("t", "us-east-2", None).put(&put, Bytes::from_static(b"x")).await.unwrap();
     let roles = server.of("AssumeRole");
     assert_eq!(roles.len(), 1);
     assert!(roles[0].field("RoleSessionName").unwrap().starts_with("S3LogDelivery-"));
@@ -200,7 +197,7 @@ async fn a_provider_that_fails_within_a_call_surfaces_as_itself() {
     let sessions = Sessions::new(&server.config(&options()).await, Some(CENTRAL));
     let config = with_session(&server.config(&options()).await, sessions.destination(), "eu-west-1");
     let sdk = aws_sdk_dynamodb::Client::new(&config).list_tables().send().await.unwrap_err();
-    let error = Call { operation: "ListTables", region: "" }.failed("x", sdk);
+    let error = Call::own("ListTables", "").failed("x", sdk);
     assert_eq!((error.operation, error.about), ("AssumeRole", format!("role {CENTRAL}")));
 }
 

@@ -1,13 +1,19 @@
 //! STS: who we are, and roles.
 
+use std::sync::{Arc, OnceLock};
+use std::time::SystemTime;
+
 use aws_credential_types::Credentials;
 use aws_sdk_sts::Client;
 use aws_sdk_sts::config::retry::RetryPartition;
-use aws_sdk_sts::config::{Config, Region};
+use aws_sdk_sts::config::interceptors::AfterDeserializationInterceptorContextRef;
+use aws_sdk_sts::config::{Config, ConfigBag, Intercept, Region, RuntimeComponents};
+use aws_sdk_sts::error::BoxError;
 use uuid::Uuid;
 
 use super::AwsError;
-use super::error::{Call, Kind};
+use super::error::{Call, server_time, skew};
+use crate::model::Charged;
 
 /// Seconds that a session is asked for: the most that STS gives a role that was
 /// assumed by a role.
@@ -22,6 +28,10 @@ pub(super) struct Role {
     pub(super) session_prefix: &'static str,
     /// Region whose STS is asked.
     pub(super) region: String,
+    /// Whose failure it is where it can't be assumed.
+    pub(super) charged: Charged,
+    /// That region is the processor's own.
+    pub(super) at_home: bool,
 }
 
 /// AssumeRole.
@@ -34,7 +44,8 @@ pub(super) async fn assume_role(
     role: &Role,
     external_id: Option<&str>,
 ) -> Result<Credentials, AwsError> {
-    let call = Call { operation: "AssumeRole", region: &role.region };
+    let call = Call { operation: "AssumeRole", region: &role.region, charged: role.charged, at_home: role.at_home };
+    let told = Arc::new(OnceLock::new());
     let about = || format!("role {}", role.arn);
     let request = client.assume_role().role_arn(&role.arn).set_external_id(external_id.map(str::to_owned));
     let here = Config::builder().region(Region::new(role.region.clone())).retry_partition(partition.clone());
@@ -43,13 +54,18 @@ pub(super) async fn assume_role(
         .duration_seconds(SESSION_SECONDS)
         .customize()
         .config_override(here)
+        .interceptor(ServerTime(Arc::clone(&told)))
         .send()
         .await
         .map_err(|error| call.failed(about(), error))?;
     let given = answer.credentials();
-    let given = given.ok_or_else(|| call.error(about(), Kind::Other, None, "the answer has no credentials", false))?;
-    let expiry = (*given.expiration()).try_into().ok();
+    let given = given.ok_or_else(|| call.unproven(about(), "credentials"))?;
     let (key, secret, token) = (given.access_key_id(), given.secret_access_key(), given.session_token());
+    if key.is_empty() || secret.is_empty() || token.is_empty() {
+        return Err(call.unproven(about(), "credentials"));
+    }
+    let expiry = SystemTime::try_from(*given.expiration()).ok();
+    let expiry = expiry.map(|expiry| by_own_clock(expiry, told.get().copied(), SystemTime::now()));
     Ok(Credentials::new(key, secret, Some(token.to_owned()), expiry, "AssumeRole"))
 }
 
@@ -58,9 +74,59 @@ pub(super) async fn assume_role(
 /// # Errors
 /// After the SDK's attempts.
 pub(super) async fn own_account(client: &Client, region: &str) -> Result<String, AwsError> {
-    let call = Call { operation: "GetCallerIdentity", region };
+    let call = Call::own("GetCallerIdentity", region);
     let about = "the processor's own credentials";
     let answer = client.get_caller_identity().send().await.map_err(|error| call.failed(about, error))?;
-    let account = answer.account().map(str::to_owned);
-    account.ok_or_else(|| call.error(about, Kind::Other, None, "the answer has no account", false))
+    let account = answer.account().filter(|account| !account.is_empty()).map(str::to_owned);
+    account.ok_or_else(|| call.unproven(about, "account"))
+}
+
+/// When a session ends by this machine's clock, which may be off by hours: by AWS's it
+/// ends at `expiry`, and was given at `there`, which is known to a second.
+fn by_own_clock(expiry: SystemTime, there: Option<SystemTime>, here: SystemTime) -> SystemTime {
+    let off = there.filter(|there| skew(*there, here).is_some());
+    let lasts = off.map(|there| expiry.duration_since(there).unwrap_or_default());
+    lasts.and_then(|lasts| here.checked_add(lasts)).unwrap_or(expiry)
+}
+
+/// Notes the time that an answer was given at, by its Date.
+#[derive(Debug)]
+struct ServerTime(Arc<OnceLock<SystemTime>>);
+
+impl Intercept for ServerTime {
+    fn name(&self) -> &'static str {
+        "ServerTime"
+    }
+
+    fn read_after_deserialization(
+        &self,
+        context: &AfterDeserializationInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        // Of several attempts only the last succeeds.
+        if let (Ok(_), Some(time)) = (context.output_or_error(), server_time(context.response())) {
+            let _ = self.0.set(time);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn a_session_lasts_as_long_as_aws_says_whatever_this_clock_says() {
+        let here = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000);
+        let hour = Duration::from_secs(3600);
+        for there in [here - hour, here, here + hour] {
+            assert_eq!(by_own_clock(there + hour, Some(there), here), here + hour);
+        }
+        assert_eq!(by_own_clock(here + hour, None, here), here + hour);
+        assert_eq!(by_own_clock(here, Some(here + hour), here), here, "it is over");
+        let second = Duration::from_secs(1);
+        assert_eq!(by_own_clock(here + hour, Some(here - second), here), here + hour, "a clock that is right is kept to");
+    }
 }

@@ -153,6 +153,7 @@ pub(super) fn options() -> Options {
         request_timeout: Duration::from_secs(60),
         central_role: Some(CENTRAL.into()),
         keys: None,
+        owners: super::Owners::default(),
     }
 }
 

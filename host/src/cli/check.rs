@@ -12,7 +12,7 @@ use super::arguments::CheckArguments;
 use super::modes::{self, Fatal, NO_QUEUE, fatal};
 use super::operator::{self, Named, Tenants, Told, who};
 use crate::aws::Aws;
-use crate::model::{Destination, OnError, Plugin};
+use crate::model::{Delivery, Destination, OnError, Plugin};
 use crate::plugin::Loader;
 use crate::settings::{AwsSettings, DeadLetterPlace, Mode, Purpose, SettingsError};
 
@@ -121,6 +121,7 @@ async fn look(
         roles(aws, &tenants, findings).await;
     }
     if from_table {
+        buckets(&told.aws, &tenants, findings);
         lost(&told.aws, mode, &named, findings);
     }
     components(&told, aws.as_ref(), named, findings).await?;
@@ -161,6 +162,28 @@ async fn roles(aws: &Aws, tenants: &Tenants, findings: &mut Findings) {
         if let Err(error) = assumed {
             findings.problem(operator::shown(&by), error.to_string());
         }
+    }
+}
+
+/// Whose buckets are read and written, where nothing says it: as the reference does it.
+fn buckets(aws: &AwsSettings, tenants: &Tenants, findings: &mut Findings) {
+    if aws.source_buckets.is_none() {
+        let what = "not set: whoever can send to the queue may name any bucket that the processor can read, with the \
+                    tenant in the key; set it to the buckets that logs land in";
+        findings.warning("SOURCE_BUCKETS", what);
+    }
+    let stranger = "if its bucket is deleted, a stranger may make one of the same name";
+    if aws.owners.source.is_none() {
+        findings.warning("SOURCE_BUCKET_OWNER", format!("not set: {stranger}, and its objects are delivered"));
+    }
+    if matches!(aws.dead_letter, DeadLetterPlace::S3 { .. }) && aws.owners.dead_letters.is_none() {
+        findings.warning("DEAD_LETTER_OWNER", format!("not set: {stranger}, and get the dead letters"));
+    }
+    let anyones = |delivery: &&Arc<Delivery>| matches!(delivery.destination, Destination::S3 { account: None, .. });
+    let anyones: Vec<_> = tenants.deliveries().filter(anyones).map(|it| who(&it.tenant_id, it.id())).collect();
+    if !anyones.is_empty() {
+        let what = format!("no account_id: {stranger}, and get the tenant's logs");
+        findings.warning(operator::shown(&anyones), what);
     }
 }
 

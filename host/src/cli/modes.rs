@@ -140,7 +140,7 @@ async fn work(
         // Only what came from the queue goes back to it.
         requeue_to: queue.clone().filter(|_| matches!(mode, Mode::Lambda | Mode::Sqs)),
         dead_letters: dead_letters(&aws, &aws_settings),
-        bounds: bounds(&settings, &aws_settings),
+        bounds: bounds(mode, &settings, &aws_settings),
         aws: aws.clone(),
         directory,
         plans,
@@ -197,10 +197,11 @@ pub(super) fn options(settings: &AwsSettings) -> Options {
         request_timeout: settings.request_timeout,
         central_role: settings.central_role.clone(),
         keys: settings.keys.clone(),
+        owners: settings.owners.clone(),
     }
 }
 
-fn bounds(settings: &Settings, aws: &AwsSettings) -> Bounds {
+fn bounds(mode: Mode, settings: &Settings, aws: &AwsSettings) -> Bounds {
     Bounds {
         max_line_bytes: settings.max_line_bytes,
         max_object_bytes: settings.max_object_bytes.unwrap_or(0),
@@ -211,6 +212,8 @@ fn bounds(settings: &Settings, aws: &AwsSettings) -> Bounds {
         max_concurrent_objects: settings.max_concurrent_objects,
         max_concurrent_per_tenant: aws.max_concurrent_per_tenant,
         shadow_contents: settings.plugin.shadow_contents,
+        // What scan mode lists no message names.
+        source_buckets: aws.source_buckets.clone().filter(|_| mode != Mode::Scan),
     }
 }
 
@@ -220,7 +223,7 @@ fn dead_letters(aws: &Aws, settings: &AwsSettings) -> DeadLetterStore {
         DeadLetterPlace::Fail => DeadLetterStore::Fail,
         DeadLetterPlace::Folder(folder) => DeadLetterStore::Folder(Arc::new(folder.clone())),
         DeadLetterPlace::S3 { bucket, prefix } => {
-            DeadLetterStore::S3 { s3: aws.source(), bucket: bucket.as_str().into(), prefix: prefix.as_str().into() }
+            DeadLetterStore::S3 { s3: aws.dead_letters(), bucket: bucket.as_str().into(), prefix: prefix.as_str().into() }
         }
     }
 }

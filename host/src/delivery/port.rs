@@ -4,7 +4,7 @@ use std::future::Future;
 
 use super::batch::Batch;
 use crate::aws::AwsError;
-use crate::model::{DeadLetter, Reason};
+use crate::model::{Charged, DeadLetter, Reason};
 
 pub use crate::model::Activity;
 
@@ -18,18 +18,21 @@ pub struct DeliveryError {
     pub text: String,
     /// It may have been taken all the same.
     pub effect_unknown: bool,
+    /// Whose failure it is.
+    pub charged: Charged,
 }
 
 impl DeliveryError {
-    /// A failure of no class, which had no effect.
+    /// A failure of no class, which had no effect, and is nobody's but the processor's.
     pub fn new(text: impl Into<String>) -> Self {
-        Self { name: "destination", text: text.into(), effect_unknown: false }
+        Self { name: "destination", text: text.into(), effect_unknown: false, charged: Charged::Host }
     }
 }
 
 impl From<AwsError> for DeliveryError {
     fn from(error: AwsError) -> Self {
-        Self { name: error.kind.name(), text: error.to_string(), effect_unknown: error.effect_unknown }
+        let (name, effect_unknown, charged) = (error.kind.name(), error.effect_unknown, error.charged);
+        Self { name, text: error.to_string(), effect_unknown, charged }
     }
 }
 

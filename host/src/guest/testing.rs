@@ -29,7 +29,7 @@ pub(super) fn ask(instance: &mut Instance) -> Result<bool, GuestError> {
         desired_logs: Vec::new(),
         groups: Vec::new(),
         target_region: text(),
-        destination: Destination::S3 { bucket: text(), prefix: text() },
+        destination: Destination::S3 { bucket: text(), prefix: text(), account: None },
         plugins: Plugins::default(),
     };
     let object = ObjectId { bucket: text(), key: text() };

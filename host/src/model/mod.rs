@@ -1,31 +1,35 @@
 //! The words that every stage shares: what an object is, where it comes from,
 //! what is delivered, and what became of each line. No stage lives here.
 //!
+//! - `buckets`: which ones a message may name; `charged`: whose failure it is.
 //! - `circuit_breaker`: what keeps failing is not tried for a while.
 //! - `keys`: AWS credentials that were given as texts.
 //! - `plugin`: what is said about a component.
 //! - `timestamps`: how numbers are read as times.
 
+mod buckets;
+mod charged;
 mod circuit_breaker;
 mod keys;
 mod plugin;
 mod timestamps;
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::Deref;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
+pub use buckets::{BucketPatterns, Buckets};
+pub use charged::Charged;
 pub use circuit_breaker::{Admission, Change, CircuitBreaker, CircuitBreakers, Refused, State};
 pub use keys::AwsKeys;
 pub use plugin::{AllowedSource, ComponentRef, Digest, Limits, NoDigest, OnError, Plugin, Plugins};
 pub use timestamps::TimestampNumbers;
 
 /// One object of the source: `s3://bucket/key`, or `DIR/bucket/key` of a folder.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ObjectId {
     /// Bucket, as S3 names it.
     pub bucket: String,
@@ -98,6 +102,8 @@ pub enum Destination {
         bucket: String,
         /// Prefix that ends in exactly one `/`, or is empty.
         prefix: String,
+        /// Twelve digits, where the item says whose it is: nobody else's is written to.
+        account: Option<String>,
     },
 }
 
@@ -150,6 +156,10 @@ pub enum Reason {
     Expired,
     /// A message that announces no objects.
     InvalidNotification,
+    /// A message that names a bucket beyond SOURCE_BUCKETS.
+    ForeignBucket,
+    /// The object has changed since it was announced.
+    Changed,
     /// A delivery of the tenant's that lacks something.
     InvalidDelivery,
 }
@@ -192,6 +202,8 @@ impl Reason {
             Self::TooNew => "too-new",
             Self::Expired => "expired",
             Self::InvalidNotification => "invalid-notification",
+            Self::ForeignBucket => "foreign-bucket",
+            Self::Changed => "changed",
             Self::InvalidDelivery => "invalid-delivery",
         }
     }
@@ -349,35 +361,6 @@ impl Activity {
     }
 }
 
-/// Buckets of which something was learned that holds for the whole process.
-/// Bounded: beyond [`Buckets::MOST`] it is learned anew.
-#[derive(Debug, Default)]
-pub struct Buckets(Mutex<BTreeSet<String>>);
-
-impl Buckets {
-    /// Buckets that are remembered.
-    pub const MOST: usize = 1024;
-
-    /// None yet.
-    pub const fn new() -> Self {
-        Self(Mutex::new(BTreeSet::new()))
-    }
-
-    /// Whether it was learned of this one.
-    pub fn has(&self, bucket: &str) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(bucket)
-    }
-
-    /// It was learned of this one.
-    pub fn learn(&self, bucket: &str) {
-        let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if buckets.len() >= Self::MOST {
-            buckets.clear();
-        }
-        buckets.insert(bucket.to_owned());
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -404,12 +387,5 @@ mod tests {
         assert!(other.is_asked() && !other.is_abandoned());
         whole.abandon();
         assert!(other.is_abandoned());
-    }
-
-    #[test]
-    fn what_is_known_of_buckets_is_bounded() {
-        let buckets = Buckets::new();
-        (0..=Buckets::MOST).for_each(|number| buckets.learn(&number.to_string()));
-        assert!(!buckets.has("0") && buckets.has(&Buckets::MOST.to_string()));
     }
 }

@@ -3,6 +3,7 @@
 
 use std::future::Future;
 use std::io::{self, Read};
+use std::time::Instant;
 
 use bytes::{Buf, Bytes, BytesMut};
 use tokio::sync::mpsc;
@@ -114,7 +115,8 @@ pub async fn open(
     activity: &Activity,
     stop: &Stop,
 ) -> Result<(Stored, RemoteReader), AwsError> {
-    begin(s3, object, which, &NO_VERSIONS, Care { attempts, activity: activity.clone(), stop: stop.clone() }).await
+    let care = Care { attempts, activity: activity.clone(), stop: stop.clone(), now: Instant::now() };
+    begin(s3, object, which, &NO_VERSIONS, care).await
 }
 
 /// What goes with every reading.
@@ -122,6 +124,8 @@ struct Care {
     attempts: u32,
     activity: Activity,
     stop: Stop,
+    /// When it began.
+    now: Instant,
 }
 
 async fn begin<G: Get>(
@@ -131,7 +135,7 @@ async fn begin<G: Get>(
     no_versions: &Buckets,
     care: Care,
 ) -> Result<(Stored, RemoteReader), AwsError> {
-    let (stored, body, version_id) = first(s3, object, which, no_versions, &care.activity).await?;
+    let (stored, body, version_id) = first(s3, object, which, no_versions, &care).await?;
     let (sender, receiver) = mpsc::channel(PIECES_AHEAD);
     // What is fetched later must be of the same state.
     let which = Which { version_id, etag: Some(stored.etag.clone()) };
@@ -147,24 +151,24 @@ async fn first<G: Get>(
     object: &ObjectId,
     which: &Which,
     no_versions: &Buckets,
-    activity: &Activity,
+    care: &Care,
 ) -> Result<(Stored, G::Body, Option<String>), AwsError> {
     let get = async |which: Which| {
         let answer = s3.get(object, &which, 0).await;
-        activity.tick();
+        care.activity.tick();
         answer.map(|(stored, body)| (stored, body, which.version_id))
     };
     let with_etag = Which { version_id: None, etag: which.etag.clone() };
     // Without an ETag another version would be taken for this one.
     let replaceable = which.version_id.is_some() && which.etag.is_some();
-    if replaceable && no_versions.has(&object.bucket) {
+    if replaceable && no_versions.has(&object.bucket, care.now) {
         return get(with_etag).await;
     }
     match get(which.clone()).await {
         Err(error) if error.kind == Kind::Denied && replaceable => {
             let answer = get(with_etag).await?;
             // Only now it is known that the version was what was denied.
-            no_versions.learn(&object.bucket);
+            no_versions.learn(&object.bucket, care.now);
             Ok(answer)
         }
         answer => answer,

@@ -47,8 +47,7 @@ impl Drop for FakeBody {
 }
 
 fn error(kind: Kind) -> AwsError {
-    let (about, message) = ("s3://b/k".to_owned(), "no".to_owned());
-    AwsError { operation: "GetObject", about, kind, code: None, message, effect_unknown: false }
+    AwsError::new("GetObject", "s3://b/k", kind, "no")
 }
 
 impl Fake {
@@ -93,7 +92,7 @@ impl Get for Fake {
         assert!(from < size || size == 0, "asked from {from} of {size}");
         let left = Bytes::copy_from_slice(&self.0.content[usize::try_from(from).unwrap()..]);
         let piecewise = self.0.bodies.lock().unwrap().pop_front().unwrap_or(Piecewise::Whole);
-        let stored = Stored { size, last_modified: 1, etag, version_id: None };
+        let stored = Stored { size, last_modified: 1, etag, ..Stored::default() };
         Ok((stored, FakeBody { left, piecewise, let_go: Arc::clone(&self.0.let_go) }))
     }
 }
@@ -127,7 +126,7 @@ fn object() -> ObjectId {
 }
 
 fn care(attempts: u32, stop: &Stop) -> Care {
-    Care { attempts, activity: Activity::default(), stop: stop.clone() }
+    Care { attempts, activity: Activity::default(), stop: stop.clone(), now: Instant::now() }
 }
 
 fn block_on<T>(work: impl Future<Output = T>) -> T {
@@ -221,16 +220,25 @@ fn where_versions_are_denied_the_etag_is_relied_on_and_that_is_remembered() {
     let both = Which { version_id: Some("v".to_owned()), etag: Some("e".to_owned()) };
     let etag = Which { version_id: None, etag: Some("e".to_owned()) };
     let memory = Buckets::new();
-    let open = async |which: &Which| begin(&fake, &object(), which, &memory, care(3, &Stop::default())).await;
+    let later = Mutex::new(Duration::ZERO);
+    let open = async |which: &Which| {
+        let care = care(3, &Stop::default());
+        let care = Care { now: care.now + *later.lock().unwrap(), ..care };
+        begin(&fake, &object(), which, &memory, care).await
+    };
     let (bytes, failed) = block_on(async { read_all(open(&both).await.unwrap().1).await });
     assert!(failed.is_none() && bytes == b"0123");
     assert_eq!(fake.gets(), [(both.clone(), 0), (etag.clone(), 0), (etag.clone(), 1)]);
     block_on(async { open(&both).await.map(drop).unwrap() });
-    assert_eq!(fake.gets()[3..], [(etag, 0)]);
+    assert_eq!(fake.gets()[3..], [(etag.clone(), 0)]);
     // Without an ETag there is nothing to rely on.
-    let version = Which { etag: None, ..both };
+    let version = Which { etag: None, ..both.clone() };
     let denied = block_on(async { open(&version).await.map(drop).unwrap_err() });
     assert_eq!((denied.kind, fake.gets().len()), (Kind::Denied, 5));
+    // After a while it is asked again: the permission may have been given.
+    *later.lock().unwrap() = Buckets::BELIEVED * 2;
+    block_on(async { open(&both).await.map(drop).unwrap() });
+    assert_eq!(fake.gets()[5..], [(both, 0), (etag, 0)]);
 }
 
 #[test]

@@ -17,7 +17,7 @@ use super::{ComponentRun, Delivered, End, Halt, Job, OFFSET_BEYOND, ShadowRun, S
 use crate::aws::{AwsError, Kind};
 use crate::delivery::port::{DeliveryError, EventSink};
 use crate::guest::{GuestError, GuestLog};
-use crate::model::{DeadLetter, Reason};
+use crate::model::{Charged, DeadLetter, Reason};
 use crate::object::{Decompressor, LineReader};
 
 /// Delivers an object's lines as events; `source` is the object as it is stored.
@@ -104,7 +104,7 @@ where
     };
     let Ok(mut read) = read else {
         let error = format!("a bug: the work on {} was given up; please report it", job.object);
-        let end = End::Failed { name: "internal", error };
+        let end = End::Failed { name: "internal", error, charged: Charged::Host };
         return (delivered(put.counts, end, &ledger), None);
     };
     let end = end(drained, &mut read, &ledger, &job);
@@ -184,9 +184,9 @@ fn has_no_records(ledger: &SharedLedger) -> bool {
 
 /// Says how it ended.
 fn end<W>(drained: Result<(), DeliveryError>, read: &mut BlockingSide<W>, ledger: &SharedLedger, job: &Job) -> End {
-    let failed = |name, error| End::Failed { name, error };
+    let failed = |name, error, charged| End::Failed { name, error, charged };
     if let Err(error) = drained {
-        return failed(error.name, error.text);
+        return failed(error.name, error.text, error.charged);
     }
     match std::mem::replace(&mut read.result, Ok(())) {
         Ok(()) | Err(Halt::Guest(GuestError::Rejected { .. })) if job.resume_from > read.events => {
@@ -197,29 +197,32 @@ fn end<W>(drained: Result<(), DeliveryError>, read: &mut BlockingSide<W>, ledger
         Err(Halt::Guest(GuestError::Rejected { .. })) => return End::Rejected(Reason::GuestRejected),
         Err(Halt::Guest(error)) => {
             let words = if job.guest_words { error.to_string() } else { error.without_words() };
-            return failed(error.name(), words);
+            return failed(error.name(), words, Charged::Component);
         }
-        Err(Halt::GaveUp { name, error }) => return failed(name, error),
+        Err(Halt::GaveUp { name, error }) => return failed(name, error, Charged::Component),
         Err(Halt::Read(error)) => {
             return match inner::<AwsError>(&error) {
-                Some(error) if error.kind == Kind::Precondition => failed(error.kind.name(), error.to_string()),
-                // The source's failures are not the destination's.
-                Some(error) => failed("source", error.to_string()),
-                None => failed("read", format!("{} can't be read: {error}", job.object)),
+                Some(error) if error.kind == Kind::Precondition => {
+                    failed(Reason::Changed.name(), error.to_string(), Charged::Source)
+                }
+                Some(error) => failed("source", error.to_string(), error.charged),
+                None => failed("read", format!("{} can't be read: {error}", job.object), Charged::Source),
             };
         }
         Err(Halt::Write(error)) => {
-            let name = inner::<DeliveryError>(&error).map_or("destination", |error| error.name);
-            return failed(name, error.to_string());
+            let inner = inner::<DeliveryError>(&error);
+            let (name, charged) = inner.map_or(("destination", Charged::Host), |error| (error.name, error.charged));
+            return failed(name, error.to_string(), charged);
         }
-        Err(Halt::Closed) => return failed("internal", "the putting side ended early".to_owned()),
+        Err(Halt::Closed) => return failed("internal", "the putting side ended early".to_owned(), Charged::Host),
         Err(Halt::Stopped) => return End::Interrupted,
         Ok(()) => {}
     }
     let ledger = ledger.lock();
     let lines = ledger.lines();
     if !ledger.is_settled() || !lines.add_up() {
-        return failed("does-not-add-up", format!("a bug: the lines of {} do not add up: {lines:?}", job.object));
+        let error = format!("a bug: the lines of {} do not add up: {lines:?}", job.object);
+        return failed("does-not-add-up", error, Charged::Host);
     }
     match read.cut_short {
         Some(reason) => End::Rejected(reason),

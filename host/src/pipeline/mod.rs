@@ -39,7 +39,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::guest::{GuestError, GuestLog};
-use crate::model::{Delivery, ObjectId, Origin, Reason, TimestampNumbers};
+use crate::model::{Charged, Delivery, ObjectId, Origin, Reason, TimestampNumbers};
 use crate::object::ReadLimits;
 
 pub use account::{ComponentRun, Difference, ShadowRun};
@@ -100,6 +100,8 @@ pub enum End {
         name: &'static str,
         /// What is wrong with what, and the remedy.
         error: String,
+        /// Whose failure it is.
+        charged: Charged,
     },
     /// Stopped before its end, by request.
     Interrupted,
@@ -158,9 +160,9 @@ impl Delivered {
         }
     }
 
-    /// What failed without a line read.
+    /// What failed without a line read, for a reason of the processor's own.
     pub fn failed(name: &'static str, error: impl Into<String>) -> Self {
-        Self::unread(End::Failed { name, error: error.into() })
+        Self::unread(End::Failed { name, error: error.into(), charged: Charged::Host })
     }
 }
 

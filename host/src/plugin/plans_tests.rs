@@ -103,7 +103,7 @@ fn delivery(active: Option<Arc<Plugin>>, shadow: Option<Arc<Plugin>>) -> Deliver
         desired_logs: Vec::new(),
         groups: Vec::new(),
         target_region: "eu-west-1".to_owned(),
-        destination: Destination::S3 { bucket: "theirs".to_owned(), prefix: String::new() },
+        destination: Destination::S3 { bucket: "theirs".to_owned(), prefix: String::new(), account: None },
         plugins: Plugins { active, shadow },
     }
 }

@@ -35,7 +35,7 @@ impl CompiledPlace {
     }
 
     pub(super) async fn write(&self, object: &ObjectId, sealed: Vec<u8>) -> Result<(), AwsError> {
-        let put = Put { target: object.clone(), metadata: Vec::new(), owner_full_control: false };
+        let put = Put { target: object.clone(), ..Put::default() };
         self.s3.put(&put, sealed.into()).await
     }
 }

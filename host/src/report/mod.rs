@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use crate::model::{ObjectId, Reason};
+use crate::model::{Charged, ObjectId, Reason};
 use crate::pipeline::{ComponentRun, Delivered, End, Lines, ShadowRun};
 
 /// How an object's delivery ended, in one word.
@@ -183,6 +183,9 @@ pub struct Entry {
     pub reason: Option<&'static str>,
     /// Why, in words, with the remedy.
     pub error: Option<String>,
+    /// Whose failure it is, where that is known.
+    #[serde(skip)]
+    pub charged: Option<Charged>,
     /// Its numbers.
     #[serde(flatten)]
     pub numbers: Numbers,
@@ -216,6 +219,7 @@ impl Entry {
             outcome,
             reason: None,
             error: None,
+            charged: None,
             numbers: Numbers::default(),
             resumed_from_event: 0,
             guest_log_lines: 0,
@@ -232,6 +236,20 @@ impl Entry {
     pub fn because(mut self, reason: &'static str, error: impl Into<String>) -> Self {
         self.reason = Some(reason);
         self.error = Some(error.into());
+        self
+    }
+
+    /// A call had no answer that says what it did.
+    #[must_use]
+    pub fn with_effect_unknown(mut self) -> Self {
+        self.warnings.push(EFFECT_UNKNOWN.to_owned());
+        self
+    }
+
+    /// Whose failure it is.
+    #[must_use]
+    pub fn charged(mut self, charged: Charged) -> Self {
+        self.charged = Some(charged);
         self
     }
 
@@ -255,7 +273,7 @@ impl Entry {
         (self.component, self.shadow) = (delivered.component, delivered.shadow);
         self.warnings = delivered.warnings;
         if delivered.effect_unknown {
-            self.warnings.push(EFFECT_UNKNOWN.to_owned());
+            self = self.with_effect_unknown();
         }
         self.outcome = match delivered.end {
             End::Complete => return self.complete(),
@@ -264,8 +282,8 @@ impl Entry {
                 self = self.because(reason.name(), cut_short(reason));
                 if self.numbers.some() { Outcome::Partial } else { Outcome::Rejected }
             }
-            End::Failed { name, error } => {
-                (self.reason, self.error) = (Some(name), Some(error));
+            End::Failed { name, error, charged } => {
+                (self.reason, self.error, self.charged) = (Some(name), Some(error), Some(charged));
                 Outcome::Failed
             }
         };
@@ -346,8 +364,9 @@ impl Report {
     }
 }
 
-/// Of a put that got no answer.
-const EFFECT_UNKNOWN: &str = "a put had no answer, and its effect is unknown: its events may arrive twice";
+/// Of a put that got no answer, or none that says what was done.
+const EFFECT_UNKNOWN: &str = "a put had no answer that says what it did, and its effect is unknown: what it held may \
+                              arrive twice";
 
 /// Why an object could not be taken as a whole.
 fn cut_short(reason: Reason) -> &'static str {

@@ -43,6 +43,8 @@ fn nothing_set_means_the_defaults() {
         retry_window: Duration::from_secs(21_600),
         request_timeout: Duration::from_secs(10),
         source_bucket: None,
+        source_buckets: None,
+        owners: Owners::default(),
         scan_interval: Duration::from_secs(10),
         scan_suffixes: vec![".json.gz".to_owned()],
         path_style: false,
@@ -127,7 +129,8 @@ fn names_are_what_aws_allows() {
     }
     refused("TENANT_CONFIG_TABLE", &["ab", "my table", "a/b", "arn:aws:s3:::bucket"]);
     assert_eq!(with("SOURCE_BUCKET", "logs.in").unwrap().source_bucket.as_deref(), Some("logs.in"));
-    refused("SOURCE_BUCKET", &["s3://logs", "Logs", "x"]);
+    assert_eq!(with("SOURCE_BUCKET", "Old_Logs").unwrap().source_bucket.as_deref(), Some("Old_Logs"));
+    refused("SOURCE_BUCKET", &["s3://logs", "lo gs", "x"]);
     let role = "arn:aws:iam::123456789012:role/Central";
     assert_eq!(with("CENTRAL_LOG_DISTRIBUTION_ROLE_ARN", role).unwrap().central_role.as_deref(), Some(role));
     refused("CENTRAL_LOG_DISTRIBUTION_ROLE_ARN", &["Central", "arn:aws:iam::123456789012:user/x"]);
@@ -192,7 +195,22 @@ fn dead_letters_go_to_a_bucket_or_a_folder() {
     for (value, warned) in [("", true), ("none", false), ("fail", false), ("dead", false), ("s3://dead", false)] {
         assert_eq!(place(value).warning().is_some(), warned, "{value}");
     }
-    refused("DEAD_LETTER", &["s3://", "s3:///x", "s3://Bucket/x", "S3://bucket", "file:///x", "s3://dead/a\u{7}b"]);
+    assert_eq!(place("s3://Old_Dead/x"), s3("Old_Dead", "x/"));
+    refused("DEAD_LETTER", &["s3://", "s3:///x", "s3://a:b/x", "S3://bucket", "file:///x", "s3://dead/a\u{7}b"]);
+}
+
+#[test]
+fn what_messages_may_name_and_whose_buckets_they_are() {
+    let patterns = with("SOURCE_BUCKETS", " logs-*, old ,").unwrap().source_buckets.unwrap();
+    assert!(patterns.fit("logs-eu") && patterns.fit("old") && !patterns.fit("older"));
+    refused("SOURCE_BUCKETS", &[",", "s3://logs", "logs, a b"]);
+    let (account, owner) = ("000000000012", Some("000000000012".to_owned()));
+    assert_eq!(with("SOURCE_BUCKET_OWNER", account).unwrap().owners.source, owner);
+    assert_eq!(with("DEAD_LETTER_OWNER", account).unwrap().owners.dead_letters, owner);
+    assert_eq!(with("PLUGIN_BUCKET_OWNER", account).unwrap().owners.components, owner);
+    for name in ["SOURCE_BUCKET_OWNER", "DEAD_LETTER_OWNER", "PLUGIN_BUCKET_OWNER"] {
+        refused(name, &["12", "self", "0000000000123"]);
+    }
 }
 
 #[test]

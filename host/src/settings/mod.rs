@@ -25,7 +25,8 @@ mod variable;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::model::{AwsKeys, TimestampNumbers};
+use crate::aws::Owners;
+use crate::model::{AwsKeys, BucketPatterns, TimestampNumbers};
 use reader::Reader;
 
 pub use lambda::lambda_environment;
@@ -76,6 +77,10 @@ pub struct AwsSettings {
     pub request_timeout: Duration,
     /// SOURCE_BUCKET: what scan mode lists.
     pub source_bucket: Option<String>,
+    /// SOURCE_BUCKETS: what messages may name; none: any bucket.
+    pub source_buckets: Option<BucketPatterns>,
+    /// SOURCE_BUCKET_OWNER, DEAD_LETTER_OWNER, PLUGIN_BUCKET_OWNER.
+    pub owners: Owners,
     /// SCAN_INTERVAL: from the end of a scan to the next.
     pub scan_interval: Duration,
     /// SCAN_SUFFIXES: ends of keys that scan mode takes; at least one, none empty.
@@ -177,6 +182,12 @@ impl AwsSettings {
             retry_window: reader.seconds(&table::RETRY_WINDOW),
             request_timeout: reader.seconds(&table::REQUEST_TIMEOUT),
             source_bucket: reader.text(&table::SOURCE_BUCKET, value::bucket),
+            source_buckets: reader.text(&table::SOURCE_BUCKETS, value::bucket_patterns),
+            owners: Owners {
+                source: reader.text(&table::SOURCE_BUCKET_OWNER, value::account),
+                dead_letters: reader.text(&table::DEAD_LETTER_OWNER, value::account),
+                components: reader.text(&table::PLUGIN_BUCKET_OWNER, value::account),
+            },
             scan_interval: reader.seconds(&table::SCAN_INTERVAL),
             scan_suffixes: reader.text(&table::SCAN_SUFFIXES, value::suffixes).unwrap_or_default(),
             path_style: reader.flag(&table::PATH_STYLE),

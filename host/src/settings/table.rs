@@ -21,6 +21,9 @@ const DAY: u64 = 24 * 60 * 60;
 /// What a variable has that names something there need not be.
 pub(super) const NONE: Fallback<&str> = Found("none");
 
+/// What a variable may hold that names whose a bucket is.
+const ACCOUNT: &str = "an AWS account: twelve digits";
+
 pub(super) const MAX_BATCH_SIZE: Variable =
     Variable::number("MAX_BATCH_SIZE", Is(10_000), (1, 10_000), Unit::Count, "events a put, at most what AWS takes");
 pub(super) const MAX_LINE_BYTES: Variable =
@@ -85,6 +88,26 @@ pub(super) const CENTRAL_ROLE: Variable = Variable::text(
 );
 pub(super) const SOURCE_BUCKET: Variable =
     Variable::text("SOURCE_BUCKET", NONE, BUCKET.expected, "the bucket that scan mode lists");
+pub(super) const SOURCE_BUCKETS: Variable = Variable::text(
+    "SOURCE_BUCKETS",
+    NONE,
+    "buckets' names, separated by commas; * stands for any characters",
+    "the buckets that messages may name; others' are dead-lettered",
+);
+pub(super) const SOURCE_BUCKET_OWNER: Variable = Variable::text(
+    "SOURCE_BUCKET_OWNER",
+    NONE,
+    ACCOUNT,
+    "the account that must own the source's buckets",
+);
+pub(super) const DEAD_LETTER_OWNER: Variable =
+    Variable::text("DEAD_LETTER_OWNER", NONE, ACCOUNT, "the account that must own DEAD_LETTER's bucket");
+pub(super) const PLUGIN_BUCKET_OWNER: Variable = Variable::text(
+    "PLUGIN_BUCKET_OWNER",
+    NONE,
+    ACCOUNT,
+    "the account that must own the buckets of components, and PLUGIN_COMPILED's",
+);
 pub(super) const SCAN_INTERVAL: Variable =
     Variable::number("SCAN_INTERVAL", Is(10), (1, DAY), Unit::Seconds, "from the end of a scan to the next");
 pub(super) const SCAN_SUFFIXES: Variable = Variable::text(
@@ -188,7 +211,7 @@ pub const LOCAL_VARIABLES: [&Variable; 27] = [
 ];
 
 /// All variables that the AWS modes read, in the order of `--help`.
-pub const VARIABLES: [&Variable; 48] = [
+pub const VARIABLES: [&Variable; 52] = [
     &EXECUTION_MODE,
     &AWS_REGION,
     &AWS_DEFAULT_REGION,
@@ -196,6 +219,9 @@ pub const VARIABLES: [&Variable; 48] = [
     &SQS_QUEUE_URL,
     &CENTRAL_ROLE,
     &DEAD_LETTER,
+    &DEAD_LETTER_OWNER,
+    &SOURCE_BUCKETS,
+    &SOURCE_BUCKET_OWNER,
     &SOURCE_BUCKET,
     &SCAN_INTERVAL,
     &SCAN_SUFFIXES,
@@ -220,6 +246,7 @@ pub const VARIABLES: [&Variable; 48] = [
     &PLUGIN_CACHE_BYTES,
     &PLUGIN_CACHE_KEY,
     &PLUGIN_COMPILED,
+    &PLUGIN_BUCKET_OWNER,
     &PLUGIN_LOADED_BYTES,
     &PLUGIN_SHADOW_CONTENTS,
     &PLUGIN_MEMORY_BYTES,

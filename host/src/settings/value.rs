@@ -3,7 +3,8 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use crate::tenant::check::{BUCKET, PREFIX, REGION, ROLE, Rule};
+use crate::model::BucketPatterns;
+use crate::tenant::check::{ACCOUNT, BUCKET, PREFIX, REGION, ROLE, Rule};
 
 /// The least level that is logged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,6 +104,19 @@ pub(super) fn role(text: &str) -> Option<String> {
 
 pub(super) fn bucket(text: &str) -> Option<String> {
     following(&BUCKET, text)
+}
+
+pub(super) fn account(text: &str) -> Option<String> {
+    following(&ACCOUNT, text)
+}
+
+/// Patterns of buckets, separated by commas.
+pub(super) fn bucket_patterns(text: &str) -> Option<BucketPatterns> {
+    let patterns = text.split(',').map(str::trim).filter(|pattern| !pattern.is_empty());
+    let allowed = |c: char| c.is_ascii_alphanumeric() || ".-_*".contains(c);
+    let patterns: Vec<String> = patterns.map(str::to_owned).collect();
+    let good = |pattern: &String| pattern.len() <= 255 && pattern.chars().all(allowed);
+    (!patterns.is_empty() && patterns.iter().all(good)).then(|| BucketPatterns::new(patterns))
 }
 
 /// A table's name or ARN; DynamoDB takes either.

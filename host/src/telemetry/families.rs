@@ -35,6 +35,7 @@ pub(super) struct Families {
     pub(super) lookups: Family<IntCounterVec>,
     pub(super) requeues: Family<IntCounterVec>,
     pub(super) checkpoints_refused: Family<IntCounterVec>,
+    pub(super) targets_replaced: Family<IntCounterVec>,
     pub(super) breakers: Family<IntGaugeVec>,
     pub(super) oldest_waiting: Family<IntGaugeVec>,
     pub(super) unaccounted: Family<IntCounterVec>,
@@ -87,6 +88,12 @@ impl Families {
                 &[],
                 "Checkpoints that belonged to another object or guest",
             ),
+            targets_replaced: counter(
+                r,
+                "targets_replaced_total",
+                &[],
+                "Copies that replaced those of other objects with the same pod and file name",
+            ),
             breakers: gauge(r, "breakers_open", "Tenants whose destination is given a rest"),
             oldest_waiting: gauge(
                 r,
@@ -115,7 +122,7 @@ impl Families {
 
     /// What never changes; and zero where there are no labels, so that a rate has a beginning.
     fn set_constants(&self) {
-        for family in [&self.read_bytes, &self.checkpoints_refused, &self.unaccounted] {
+        for family in [&self.read_bytes, &self.checkpoints_refused, &self.targets_replaced, &self.unaccounted] {
             at(family, &[]);
         }
         for reason in ["no-room", "no-number", "refused"] {

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use super::cloudwatch::{Dropped, Flush, TenantMetrics};
 use super::families::{Families, add, at};
 use super::waiting::Waiting;
+use crate::model::Reason;
 use crate::pipeline::ComponentRun;
 use crate::report::{Entry, Outcome};
 
@@ -84,7 +85,9 @@ impl Metrics {
             add(family, &[reason], *lines);
         }
         let no_line = entry.numbers.malformed == 0 && entry.numbers.dead_lettered.is_empty();
-        if no_line && matches!(entry.outcome, Outcome::Rejected | Outcome::Partial) {
+        let kept = matches!(entry.outcome, Outcome::Rejected | Outcome::Partial)
+            || (entry.outcome, entry.reason) == (Outcome::Ignored, Some(Reason::Changed.name()));
+        if no_line && kept {
             add(family, &[entry.reason.unwrap_or("none")], 1);
         }
     }
@@ -135,6 +138,11 @@ impl Metrics {
     /// A checkpoint belonged to another object or guest: delivery began at 0.
     pub fn checkpoint_refused(&self) {
         add(&self.families.checkpoints_refused, &[], 1);
+    }
+
+    /// A copy replaced that of another object.
+    pub fn target_replaced(&self) {
+        add(&self.families.targets_replaced, &[], 1);
     }
 
     /// A tenant's breaker opened (1) or closed (-1).

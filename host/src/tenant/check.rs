@@ -31,12 +31,13 @@ pub(super) const LOG_GROUP: Rule = Rule {
     expected: "1 to 512 of the characters A-Z a-z 0-9 . - _ / #",
 };
 
-/// Name of a bucket.
-pub(crate) const BUCKET: Rule = Rule {
-    allows: is_bucket,
-    expected: "a bucket's name: 3 to 63 of the characters a-z 0-9 - and single dots, \
-               a letter or digit at both ends, no IP address",
-};
+/// Name of a bucket, as far as it can be one at all. What is said of new buckets doesn't
+/// hold for old ones in us-east-1 (255 characters, capitals, `_`): S3 decides.
+pub(crate) const BUCKET: Rule =
+    Rule { allows: is_bucket, expected: "a bucket's name: 3 to 255 of the characters A-Z a-z 0-9 . - _" };
+
+/// An AWS account.
+pub(crate) const ACCOUNT: Rule = Rule { allows: is_account, expected: "an AWS account: twelve digits, in quotes" };
 
 /// The part of a key that a prefix can be.
 pub(crate) const PREFIX: Rule = Rule {
@@ -62,8 +63,7 @@ pub(super) fn role_account(arn: &str) -> Option<&str> {
     let name = path.rsplit('/').next()?;
     let valid = (partition == "aws" || partition.starts_with("aws-"))
         && partition.chars().all(in_partition)
-        && account.len() == 12
-        && account.chars().all(|c| c.is_ascii_digit())
+        && is_account(account)
         && path.len() <= 576
         && path.chars().all(in_path)
         && (1..=64).contains(&name.len());
@@ -71,13 +71,13 @@ pub(super) fn role_account(arn: &str) -> Option<&str> {
 }
 
 fn is_bucket(name: &str) -> bool {
-    let end = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
-    (3..=63).contains(&name.len())
-        && name.chars().all(|c| end(c) || c == '-' || c == '.')
-        && name.starts_with(end)
-        && name.ends_with(end)
-        && !name.contains("..")
-        && name.parse::<std::net::Ipv4Addr>().is_err()
+    let allowed = |c: char| c.is_ascii_alphanumeric() || ".-_".contains(c);
+    // Dots alone are a way in a path, and no name.
+    (3..=255).contains(&name.len()) && name.chars().all(allowed) && name.contains(|c| c != '.')
+}
+
+fn is_account(text: &str) -> bool {
+    text.len() == 12 && text.chars().all(|c| c.is_ascii_digit())
 }
 
 /// The candidate that `found` is most likely a slip of, if one is near enough.
@@ -167,9 +167,14 @@ mod tests {
 
     #[test]
     fn buckets() {
-        let (most, long) = ("b".repeat(63), "b".repeat(64));
-        let bad = ["", "ab", "Logs", "a_b", "a..b", "-ab", "ab-", ".ab", "ab.", "192.168.0.1", "a/b", &long];
-        holds(&BUCKET, &["abc", "my.logs-1", "1ab", &most], &bad);
+        let (most, long) = ("b".repeat(255), "b".repeat(256));
+        let bad = ["", "ab", "a/b", "a b", "a*b", "a:b", "é12", "...", "..", &long];
+        holds(&BUCKET, &["abc", "my.logs-1", "1ab", "Logs", "My_Old.Logs", "-ab", "a..b", "192.168.0.1", &most], &bad);
+    }
+
+    #[test]
+    fn accounts() {
+        holds(&ACCOUNT, &["123456789012", "000000000000"], &["", "12345678901", "1234567890123", "12345678901x"]);
     }
 
     #[test]

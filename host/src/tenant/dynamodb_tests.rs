@@ -22,14 +22,7 @@ impl Source for Fake {
             tokio::task::yield_now().await;
         }
         if before < self.failing {
-            return Err(AwsError {
-                operation: "Query",
-                about: format!("table of {tenant_id}"),
-                kind: Kind::Unavailable,
-                code: None,
-                message: "down".to_owned(),
-                effect_unknown: false,
-            });
+            return Err(AwsError::new("Query", format!("table of {tenant_id}"), Kind::Unavailable, "down"));
         }
         Ok(self.items.clone())
     }

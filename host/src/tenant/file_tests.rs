@@ -70,7 +70,7 @@ fn every_field_is_read_and_defaults_are_the_references() {
         desired_logs: Vec::new(),
         groups: Vec::new(),
         target_region: "us-east-1".to_owned(),
-        destination: Destination::S3 { bucket: "payment-logs".to_owned(), prefix: "ROSA/cluster-logs/".to_owned() },
+        destination: Destination::S3 { bucket: "payment-logs".to_owned(), prefix: "ROSA/cluster-logs/".to_owned(), account: None },
         plugins: crate::model::Plugins::default(),
     };
     assert_eq!(deliveries(&directory, "payment"), [cloudwatch, s3]);
@@ -82,7 +82,7 @@ fn json_with_tenants_and_a_byte_order_mark() {
     let found = deliveries(&load(json).unwrap(), "a");
     let prefix = "x/y/".to_owned();
     let bucket = "abc".to_owned();
-    assert_eq!(found[0].destination, Destination::S3 { bucket, prefix });
+    assert_eq!(found[0].destination, Destination::S3 { bucket, prefix, account: None });
 }
 
 #[test]
@@ -117,7 +117,7 @@ fn everything_wrong_is_reported_at_once() {
 - tenant_id: shop
   type: s3
   enabled: true
-  bucket_name: Upper_Case
+  bucket_name: Up/er_Case
   type: s3
 - tenant_id: "  "
   type: s3
@@ -140,7 +140,7 @@ fn everything_wrong_is_reported_at_once() {
   tenants.yaml:14:19: item 3, tenant "shop", field log_group_name: found "no spaces: allowed", expected 1 to 512 of the characters A-Z a-z 0-9 . - _ / #
   tenants.yaml:15:21: item 3, tenant "shop", field desired_logs: found the number 7, expected a text; put it in quotes
   tenants.yaml:16:3: item 4: found the text "just a text", expected a map of fields
-  tenants.yaml:20:16: item 5, tenant "shop", field bucket_name: found "Upper_Case", expected a bucket's name: 3 to 63 of the characters a-z 0-9 - and single dots, a letter or digit at both ends, no IP address
+  tenants.yaml:20:16: item 5, tenant "shop", field bucket_name: found "Up/er_Case", expected a bucket's name: 3 to 255 of the characters A-Z a-z 0-9 . - _
   tenants.yaml:21:3: item 5, tenant "shop", field type: found twice, first in line 18; keep one
   tenants.yaml:22:14: item 6, tenant "  ", field tenant_id: found "  ", expected a text that is not blank
   tenants.yaml:24:3: item 7, field tenant_id: missing, expected a text that is not blank

@@ -27,7 +27,7 @@ pub(super) struct Item {
     pub(super) delivery: Option<Delivery>,
 }
 
-const FIELDS: [(&str, Shape); 14] = [
+const FIELDS: [(&str, Shape); 15] = [
     ("tenant_id", Shape::Text),
     ("type", Shape::Text),
     ("enabled", Shape::Bool),
@@ -38,6 +38,7 @@ const FIELDS: [(&str, Shape); 14] = [
     ("log_group_name", Shape::Text),
     ("bucket_name", Shape::Text),
     ("bucket_prefix", Shape::Text),
+    (ACCOUNT_ID, Shape::Text),
     (TTL, Shape::Any),
     ("created_at", Shape::Any),
     ("updated_at", Shape::Any),
@@ -46,6 +47,9 @@ const FIELDS: [(&str, Shape); 14] = [
 
 /// When DynamoDB deletes the item, within days.
 const TTL: &str = "ttl";
+
+/// Whose the bucket is.
+const ACCOUNT_ID: &str = "account_id";
 
 /// A tenant that names a component of its own counts on its records never going out
 /// without it.
@@ -324,7 +328,12 @@ impl<'a> Reader<'a> {
     fn s3(&mut self) -> Option<Destination> {
         let bucket = self.required("bucket_name", &check::BUCKET);
         let prefix = self.optional("bucket_prefix", DEFAULT_PREFIX, &check::PREFIX);
-        Some(Destination::S3 { bucket: bucket?.to_owned(), prefix: format!("{}/", prefix?.trim_end_matches('/')) })
+        let account = match self.node(ACCOUNT_ID) {
+            Some(_) => Some(self.required(ACCOUNT_ID, &check::ACCOUNT)?.to_owned()),
+            None => None,
+        };
+        let prefix = format!("{}/", prefix?.trim_end_matches('/'));
+        Some(Destination::S3 { bucket: bucket?.to_owned(), prefix, account })
     }
 
     fn unknown_groups(&mut self, groups: &[String]) {
@@ -343,7 +352,7 @@ impl<'a> Reader<'a> {
     /// Warns of fields that belong to the other type.
     fn useless_fields(&mut self, kind: &str) {
         let others: &[&str] = match kind {
-            "cloudwatch" => &["bucket_name", "bucket_prefix"],
+            "cloudwatch" => &["bucket_name", "bucket_prefix", ACCOUNT_ID],
             _ => &["log_distribution_role_arn", "log_group_name"],
         };
         for field in others {

@@ -23,8 +23,7 @@ fn lab() -> Lab {
         .allow("s3:GetObject", &format!("{SOURCE}/*"))
         .allow("s3:GetObject", &format!("{BUCKET}/*"))
         .allow("s3:ListBucket", BUCKET)
-        .allow("s3:PutObject", "tenant-*")
-        .allow("s3:PutObjectAcl", "tenant-*");
+        .allow("s3:PutObject", "tenant-*");
     lab.aws.set_permissions(CENTRAL_ROLE, permissions);
     lab
 }

@@ -3,7 +3,7 @@
 use std::io::Read;
 use std::sync::Arc;
 
-use fake_aws::scene::S3Tenant;
+use fake_aws::scene::{S3Tenant, SOURCE};
 use fake_aws::{Object, Service};
 use flate2::read::GzDecoder;
 
@@ -35,11 +35,14 @@ fn it_is_gzip_where_the_source_is_and_one_put() {
         let key = key("acme", "1");
         let bytes = if gzip { crate::aws::gzip(lines.as_bytes()) } else { lines.clone().into_bytes() };
         lab.scene.put_object(&key, bytes);
+        let encoding = gzip.then(|| "gzip".to_owned());
+        lab.aws.change(SOURCE, &key, |object| object.content_encoding.clone_from(&encoding));
         lab.scene.send(&lab.scene.notify(&key));
         let process = lab.sqs();
         process.empties_the_queue();
         assert_eq!(process.outcomes(), ["s3=delivered"]);
         let object = only(&lab, &tenant);
+        assert_eq!(object.content_encoding, encoding, "as the source's");
         let stored = object.bytes.clone().unwrap();
         assert_eq!(stored.starts_with(&[0x1f, 0x8b]), gzip);
         let mut text = String::new();

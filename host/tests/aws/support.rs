@@ -100,7 +100,6 @@ pub(crate) fn may_abort(lab: &Lab) {
         .allow("sts:AssumeRole", "*")
         .allow("s3:GetObject", &format!("{SOURCE}/*"))
         .allow("s3:PutObject", "tenant-*")
-        .allow("s3:PutObjectAcl", "tenant-*")
         .allow("s3:AbortMultipartUpload", "tenant-*");
     lab.aws.set_permissions(CENTRAL_ROLE, permissions);
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use fake_aws::scene::QUEUE;
+use fake_aws::scene::{CENTRAL_ROLE, QUEUE};
 use fake_aws::{Gate, PROCESSOR_ARN, Rule, Service, What};
 use serde_json::Value;
 
@@ -40,7 +40,7 @@ fn a_missing_object_is_sent_back_and_at_last_in_the_dead_letter_queue() {
 }
 
 #[test]
-fn an_object_that_has_changed_is_ignored_and_counted() {
+fn an_object_that_has_changed_is_ignored_but_kept_and_counted() {
     let lab = Lab::new().dead_letters();
     let tenant = lab.scene.add_cloudwatch_tenant("acme");
     let key = lab.announced("acme", "a", &records("acme", 10));
@@ -50,10 +50,38 @@ fn an_object_that_has_changed_is_ignored_and_counted() {
     assert_eq!(process.done(1), ["cloudwatch=ignored(changed)"]);
     assert_eq!(process.metric("log_processor_deliveries_total", &["ignored", "changed"]), 1.0);
     assert!(lab.messages(&tenant).is_empty());
+    // It may be that nobody announces its new state.
+    assert_eq!(process.objects()[0]["level"], "WARN");
+    kept_as_changed(&lab, &key);
+    assert_eq!(process.metric("log_processor_dead_letters_total", &["changed"]), 1.0);
     lab.scene.send(&lab.scene.notify(&key));
     process.done(2);
     process.empties_the_queue();
     assert_eq!(lab.messages(&tenant), texts(20), "its own notification follows");
+    process.terminate();
+}
+
+/// One dead letter, with what announced the object.
+#[track_caller]
+fn kept_as_changed(lab: &Lab, key: &str) {
+    let letters = lab.letters();
+    assert_eq!(letters.len(), 1, "{letters:?}");
+    assert_eq!((letters[0]["reason"].as_str(), letters[0]["key"].as_str()), (Some("changed"), Some(key)));
+    let record: Value = serde_json::from_str(letters[0]["data"].as_str().unwrap()).unwrap();
+    assert_eq!(record["s3"]["bucket"]["name"], crate::SOURCE);
+}
+
+#[test]
+fn an_object_that_has_changed_and_can_not_be_kept_fails() {
+    let lab = Lab::new().set("DEAD_LETTER", "s3://no-such-bucket/x").redrive_after(1);
+    lab.scene.add_cloudwatch_tenant("acme");
+    let key = lab.object("acme", "a", &records("acme", 10));
+    lab.last_try(&key);
+    lab.scene.put_object(&key, gzip(records("acme", 20).as_bytes()));
+    let process = lab.sqs();
+    process.redrives(1);
+    assert_eq!(process.done(1), ["cloudwatch=failed(dead-letter)"]);
+    assert_eq!(process.metric("log_processor_breakers_open", &[]), 0.0);
     process.terminate();
 }
 
@@ -71,6 +99,7 @@ fn an_object_that_changes_while_it_is_read_is_ignored() {
     gate.open();
     process.empties_the_queue();
     assert_eq!(process.done(1), ["cloudwatch=ignored(changed)"]);
+    kept_as_changed(&lab, &key);
     process.terminate();
 }
 
@@ -213,13 +242,14 @@ fn a_missing_object_is_not_the_fault_of_the_tenants_bucket() {
 
 #[test]
 fn an_object_that_has_changed_is_not_copied() {
-    let lab = Lab::new();
+    let lab = Lab::new().dead_letters();
     let tenant = lab.scene.add_s3_tenant("acme");
     let key = lab.announced("acme", "a", &records("acme", 10));
     lab.scene.put_object(&key, gzip(records("acme", 20).as_bytes()));
     let process = lab.sqs();
     process.empties_the_queue();
     assert_eq!(process.done(1), ["s3=ignored(changed)"]);
+    kept_as_changed(&lab, &key);
     assert!(lab.aws.keys(&tenant.bucket).is_empty());
     process.terminate();
 }
@@ -236,6 +266,94 @@ fn a_version_that_may_not_be_read_is_read_by_its_etag() {
     }
     assert_eq!(process.done(2), ["cloudwatch=delivered, s3=delivered"; 2]);
     assert_eq!((lab.messages(&logs).len(), lab.aws.keys(&bucket.bucket).len()), (20, 2));
-    assert_eq!((lab.count(Service::S3, "GetObject"), lab.count(Service::S3, "CopyObject")), (3, 3), "found out once");
+    let count = |operation| lab.count(Service::S3, operation);
+    assert_eq!((count("GetObject"), count("HeadObject"), count("CopyObject")), (3, 3, 2), "found out once");
+    process.terminate();
+}
+
+/// Four objects that can't be copied, and then one that can, at once: what is wrong with
+/// the source never opens the destination's breaker.
+fn the_source_is_charged(lab: &Lab, spoil: impl Fn(&Lab, &str), says: &[&str]) {
+    let tenant = lab.scene.add_s3_tenant("acme");
+    for name in ["a", "b", "c", "d"] {
+        let key = lab.object("acme", name, &records("acme", 1));
+        spoil(lab, &key);
+        lab.last_try(&key);
+    }
+    let process = lab.sqs();
+    assert_eq!(process.done(4), ["s3=failed(source)"; 4]);
+    let line = &process.objects()[0];
+    for part in says {
+        assert!(line["error"].as_str().unwrap().contains(part), "no {part:?} in {line}");
+    }
+    assert_eq!(process.metric("log_processor_breakers_open", &[]), 0.0);
+    process.redrives(4);
+    lab.aws.allow_again(CENTRAL_ROLE);
+    lab.announced("acme", "healthy", &records("acme", 1));
+    assert_eq!(process.done(5)[4], "s3=delivered");
+    assert_eq!(lab.aws.keys(&tenant.bucket).len(), 1);
+    process.terminate();
+}
+
+#[test]
+fn an_archived_object_is_not_the_fault_of_the_tenants_bucket() {
+    let archived = |lab: &Lab, key: &str| lab.aws.change(crate::SOURCE, key, |object| object.archived = true);
+    let says = ["ObjectNotInActiveTierError", "must restore it"];
+    the_source_is_charged(&Lab::new().redrive_after(1), archived, &says);
+}
+
+const KEY: &str = "arn:aws:kms:us-east-1:000000000001:key/source";
+
+#[test]
+fn the_sources_kms_key_is_not_the_fault_of_the_tenants_bucket() {
+    let encrypted = |lab: &Lab, key: &str| {
+        lab.aws.change(crate::SOURCE, key, |object| object.kms_key = Some(KEY.to_owned()));
+    };
+    let says = ["kms:Decrypt", "on the source to the central role"];
+    the_source_is_charged(&Lab::new().redrive_after(1), encrypted, &says);
+}
+
+#[test]
+fn a_source_that_the_central_role_may_not_read_is_not_the_fault_of_the_tenants_bucket() {
+    let denied = |lab: &Lab, _: &str| lab.aws.deny(CENTRAL_ROLE, "s3:GetObject");
+    the_source_is_charged(&Lab::new().redrive_after(1), denied, &["HeadObject", "allow s3:GetObject on it"]);
+}
+
+#[test]
+fn an_archived_object_that_is_read_is_told_as_such() {
+    let lab = Lab::new().redrive_after(1);
+    let tenant = lab.scene.add_cloudwatch_tenant("acme");
+    for name in ["a", "b", "c"] {
+        let key = lab.object("acme", name, &records("acme", 1));
+        lab.aws.change(crate::SOURCE, &key, |object| object.archived = true);
+        lab.last_try(&key);
+    }
+    let process = lab.sqs();
+    assert_eq!(process.done(3), ["cloudwatch=failed(source)"; 3]);
+    let error = process.objects()[0]["error"].to_string();
+    assert!(error.contains("InvalidObjectState") && error.contains("must restore it"), "{error}");
+    process.redrives(3);
+    lab.announced("acme", "healthy", &records("acme", 10));
+    assert_eq!(process.done(4)[3], "cloudwatch=delivered");
+    assert_eq!(lab.messages(&tenant), texts(10));
+    process.terminate();
+}
+
+#[test]
+fn a_source_in_another_region_is_named_and_copied_from_all_the_same() {
+    let lab = Lab::new().redrive_after(1);
+    let (logs, bucket) = (lab.scene.add_cloudwatch_tenant("acme"), lab.scene.add_s3_tenant("acme"));
+    let key = lab.object("acme", "a", &records("acme", 1));
+    lab.aws.change(crate::SOURCE, &key, |object| object.content_encoding = Some("gzip".to_owned()));
+    lab.aws.set_bucket_region(crate::SOURCE, "eu-west-1");
+    lab.last_try(&key);
+    let process = lab.sqs();
+    process.redrives(1);
+    assert_eq!(process.done(1), ["cloudwatch=failed(source), s3=delivered"], "{:?}", process.objects());
+    let error = process.objects()[0]["error"].to_string();
+    assert!(error.contains("region us-east-1 was asked, the bucket is in eu-west-1"), "{error}");
+    let copy = lab.aws.object(&bucket.bucket, &lab.aws.keys(&bucket.bucket)[0]).unwrap();
+    assert_eq!(copy.content_encoding.as_deref(), Some("gzip"), "asked for in its region");
+    assert!(lab.messages(&logs).is_empty());
     process.terminate();
 }

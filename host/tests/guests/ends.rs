@@ -54,8 +54,7 @@ fn sink(second: Second) -> Sink {
 }
 
 fn aws(kind: Kind) -> AwsError {
-    let (about, message) = ("s3://central/k".to_owned(), "as AWS says".to_owned());
-    AwsError { operation: "GetObject", about, kind, code: None, message, effect_unknown: false }
+    AwsError::new("GetObject", "s3://central/k", kind, "as AWS says")
 }
 
 /// Lines, and then what comes at the end.
@@ -162,7 +161,7 @@ fn asked_to_stop_what_was_handed_over_is_still_put() {
 fn a_put_that_fails_names_its_class_and_the_next_run_starts_at_the_first_event_not_delivered() {
     let to = sink(Second::Fails);
     let delivered = block_on(deliver(1000, || Ok(0), Stop::default(), &to));
-    let End::Failed { name, error } = delivered.end else { panic!("{:?}", delivered.end) };
+    let End::Failed { name, error, .. } = delivered.end else { panic!("{:?}", delivered.end) };
     assert_eq!(name, "throttled");
     assert!(error.contains("as AWS says"), "{error}");
     assert_eq!(to.checkpoints.into_inner().unwrap(), [2]);
@@ -179,7 +178,7 @@ fn a_reader_that_fails_names_its_class() {
         let mut error = Some(error);
         let delivered =
             block_on(deliver(10, move || Err(error.take().unwrap()), Stop::default(), &sink(Second::Taken)));
-        let End::Failed { name: named, error } = delivered.end else { panic!("{:?}", delivered.end) };
+        let End::Failed { name: named, error, .. } = delivered.end else { panic!("{:?}", delivered.end) };
         assert_eq!(named, name);
         assert!(error.contains("as AWS says") || error.contains("central/c/payment"), "{error}");
     }

@@ -223,7 +223,7 @@ impl Case {
         let sink = Sink::default();
         let (delivered, written) = block_on(async {
             let input = Cursor::new(self.input.clone());
-            let job = self.job(Destination::S3 { bucket: "theirs".to_owned(), prefix: String::new() });
+            let job = self.job(Destination::S3 { bucket: "theirs".to_owned(), prefix: String::new(), account: None });
             let guests = plan.start(&job).unwrap();
             let to = Vec::new();
             deliver_object(job, guests, input, to, Stop::default(), &sink).await
@@ -234,7 +234,7 @@ impl Case {
     /// Compares the shadow with a plain copy.
     pub(crate) fn run_copy(&self) -> Option<ShadowRun> {
         let plan = self.plan();
-        let job = self.job(Destination::S3 { bucket: "theirs".to_owned(), prefix: String::new() });
+        let job = self.job(Destination::S3 { bucket: "theirs".to_owned(), prefix: String::new(), account: None });
         let input = Cursor::new(self.input.clone());
         let mut run = block_on(async { compare_copy(job, &plan, input, Stop::default()).await });
         run.as_mut().map(|run| std::mem::take(&mut run.used));
@@ -291,7 +291,7 @@ impl Came {
     #[track_caller]
     pub(crate) fn failure(&self) -> (&'static str, String) {
         match &self.delivered.end {
-            End::Failed { name, error } => (name, error.clone()),
+            End::Failed { name, error, .. } => (name, error.clone()),
             other => panic!("it did not fail: {other:?} {:?}", self.delivered.lines),
         }
     }

@@ -478,7 +478,7 @@ fn whoever_stops_it_does_not_wait_for_the_shadow() {
 #[test]
 fn an_object_that_can_not_be_read_again_is_not_compared() {
     let case = beside(active(""), "drop");
-    let job = case.job(Destination::S3 { bucket: "theirs".to_owned(), prefix: String::new() });
+    let job = case.job(Destination::S3 { bucket: "theirs".to_owned(), prefix: String::new(), account: None });
     let source = Source(io::Cursor::new(lines().join("\n")), None);
     assert_eq!(block_on(compare_copy(job, &case.plan(), source, Stop::default())), None);
 }

@@ -139,3 +139,22 @@ fn pods_of_one_name_share_a_stream_put_by_put() {
     assert_eq!(messages, expected);
     assert_eq!(run.total("batches"), 80);
 }
+
+/// The reference's layout has neither the cluster nor the folders between pod and file.
+#[test]
+fn a_copy_that_replaces_another_objects_is_told() {
+    let lab = Lab::new().env("MAX_CONCURRENT_OBJECTS", 1);
+    lab.tenants("- {tenant_id: n, type: s3, enabled: true, bucket_name: theirs, bucket_prefix: p}\n");
+    let keys = ["c1/n/a/pod/25/00.json", "c1/n/a/pod/26/00.json", "c2/n/a/pod/00.json", "c1/n/a/pod/other.json"];
+    for key in keys {
+        lab.object(key, record(key, -1));
+    }
+    let run = lab.run();
+    assert_eq!(output::files(&lab.output().join("s3/theirs/p/n/a/pod")).len(), 2);
+    let warned = keys.iter().filter(|key| {
+        assert_eq!(run.outcome(key), "delivered");
+        let warnings = &run.entry(key)["warnings"];
+        warnings.as_array().unwrap().iter().any(|w| w.as_str().unwrap().contains("replaces the copy of another object"))
+    });
+    assert_eq!(warned.count(), 2, "all but the first of three, and none of what stands alone");
+}

@@ -4,10 +4,12 @@ use std::fmt::Write as _;
 use std::ops::Range;
 use std::time::Duration;
 
-use aws_sdk_s3::types::{CompletedPart, MetadataDirective, ObjectCannedAcl};
+use aws_sdk_s3::primitives::DateTime;
+use aws_sdk_s3::types::{CompletedPart, CopyObjectResult, MetadataDirective, ObjectCannedAcl};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
+use super::get::known;
 use super::upload::{Open, part_number};
 use super::{Copy, Put, S3, quoted};
 use crate::aws::AwsError;
@@ -38,14 +40,16 @@ impl S3 {
     /// it; aborted on failure. Metadata is replaced, ACL bucket-owner-full-control.
     ///
     /// # Errors
-    /// As S3 says; an error in the body of a 200 is one.
+    /// As S3 says; an error in the body of a 200 is one, and so is a success without an
+    /// ETag: S3 answers 200 before it has copied. Charged to the destination, though it
+    /// may be the source's.
     pub async fn copy(&self, copy: &Copy, size: Option<u64>) -> Result<(), AwsError> {
         match size {
             Some(size) if size > MAX_AT_ONCE => self.copy_in_parts(copy, size).await,
             _ => match self.copy_at_once(copy, size).await {
                 Err(error) if error.kind == Kind::TooLarge => {
                     // The source is in the processor's region, the target's may be another.
-                    let stored = self.head_in(&copy.source, &copy.which, &self.s3.home).await?;
+                    let stored = self.head_source(&copy.source, &copy.which).await?;
                     self.copy_in_parts(copy, stored.size).await
                 }
                 result => result,
@@ -56,24 +60,41 @@ impl S3 {
     async fn copy_at_once(&self, copy: &Copy, size: Option<u64>) -> Result<(), AwsError> {
         let patience = self.s3.request_timeout + time_of(size.unwrap_or(MAX_AT_ONCE));
         let request = self.s3.client().await?.copy_object().bucket(&copy.target.bucket).key(&copy.target.key);
+        let headers = &copy.headers;
         let answer = request
             .copy_source(source(copy))
             .set_copy_source_if_match(copy.which.etag.as_deref().map(quoted))
             .metadata_directive(MetadataDirective::Replace)
             .set_metadata(Some(copy.metadata.iter().cloned().collect()))
+            .set_content_type(headers.content_type.clone())
+            .set_content_encoding(headers.content_encoding.clone())
+            .set_content_language(headers.content_language.clone())
+            .set_content_disposition(headers.content_disposition.clone())
+            .set_cache_control(headers.cache_control.clone())
+            .set_expires(headers.expires.map(DateTime::from_secs))
             .acl(ObjectCannedAcl::BucketOwnerFullControl)
+            .set_expected_bucket_owner(self.owner())
+            .set_expected_source_bucket_owner(self.source_owner.as_deref().map(str::to_owned))
             .customize()
             .config_override(aws_sdk_s3::Config::builder().timeout_config(timeouts(patience)))
             .send()
             .await;
-        answer.map(drop).map_err(|error| self.s3.call("CopyObject").failed(about(copy), error))
+        let call = self.s3.call("CopyObject");
+        let answer = answer.map_err(|error| call.failed(about(copy), error).of_owner(self.owner.as_ref()))?;
+        let etag = answer.copy_object_result().and_then(CopyObjectResult::e_tag);
+        known(etag).map(drop).ok_or_else(|| call.unproven(about(copy), "CopyObjectResult with an ETag"))
     }
 
     async fn copy_in_parts(&self, copy: &Copy, size: u64) -> Result<(), AwsError> {
-        let put = Put { target: copy.target.clone(), metadata: copy.metadata.clone(), owner_full_control: true };
+        let put = Put {
+            target: copy.target.clone(),
+            metadata: copy.metadata.clone(),
+            owner_full_control: true,
+            headers: copy.headers.clone(),
+        };
         let mut upload = self.begin_upload(&put).await?;
         let copied = match upload.open() {
-            Some(open) => copy_parts(open, copy, size).await,
+            Some(open) => copy_parts(open, copy, size, self.source_owner.as_deref()).await,
             None => return Ok(()),
         };
         match copied {
@@ -89,16 +110,27 @@ impl S3 {
     }
 }
 
-async fn copy_parts(open: &Open, copy: &Copy, size: u64) -> Result<Vec<CompletedPart>, AwsError> {
+async fn copy_parts(
+    open: &Open,
+    copy: &Copy,
+    size: u64,
+    source_owner: Option<&str>,
+) -> Result<Vec<CompletedPart>, AwsError> {
     let parts = stream::iter(ranges(size).into_iter().enumerate());
     parts
-        .map(|(index, range)| copy_part(open, copy, part_number(index), range))
+        .map(|(index, range)| copy_part(open, copy, part_number(index), range, source_owner))
         .buffered(PARTS_AT_ONCE)
         .try_collect()
         .await
 }
 
-async fn copy_part(open: &Open, copy: &Copy, number: i32, range: Range<u64>) -> Result<CompletedPart, AwsError> {
+async fn copy_part(
+    open: &Open,
+    copy: &Copy,
+    number: i32,
+    range: Range<u64>,
+    source_owner: Option<&str>,
+) -> Result<CompletedPart, AwsError> {
     let patience = open.s3.request_timeout + time_of(range.end.saturating_sub(range.start));
     let request = open.s3.client().await?.upload_part_copy();
     let request = request.bucket(&open.target.bucket).key(&open.target.key).upload_id(&open.id).part_number(number);
@@ -106,13 +138,16 @@ async fn copy_part(open: &Open, copy: &Copy, number: i32, range: Range<u64>) -> 
         .copy_source(source(copy))
         .set_copy_source_if_match(copy.which.etag.as_deref().map(quoted))
         .copy_source_range(format!("bytes={}-{}", range.start, range.end.saturating_sub(1)))
+        .set_expected_bucket_owner(open.owner())
+        .set_expected_source_bucket_owner(source_owner.map(str::to_owned))
         .customize()
         .config_override(aws_sdk_s3::Config::builder().timeout_config(timeouts(patience)))
         .send()
         .await
-        .map_err(|error| open.call("UploadPartCopy").failed(about(copy), error))?;
-    let etag = answer.copy_part_result.and_then(|result| result.e_tag);
-    Ok(CompletedPart::builder().part_number(number).set_e_tag(etag).build())
+        .map_err(|error| open.call("UploadPartCopy").failed(about(copy), error).of_owner(open.owner.as_ref()))?;
+    let etag = answer.copy_part_result.and_then(|result| result.e_tag).filter(|etag| !etag.is_empty());
+    let lacks = || open.call("UploadPartCopy").unproven(about(copy), "CopyPartResult with an ETag");
+    Ok(CompletedPart::builder().part_number(number).e_tag(etag.ok_or_else(lacks)?).build())
 }
 
 /// Time that a copy of so many bytes may take beyond that of any call.

@@ -1,14 +1,20 @@
 //! Reading objects, and what is known of them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use aws_sdk_s3::primitives::{ByteStream, DateTime};
+use aws_sdk_s3::Client;
+use aws_sdk_s3::error::SdkError;
+use aws_sdk_s3::operation::head_object::{HeadObjectError, HeadObjectOutput};
+use aws_sdk_s3::primitives::{ByteStream, DateTime, DateTimeFormat as Format};
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use bytes::Bytes;
 
-use super::{Download, S3, Stored, Which, Whole, quoted, unquoted};
+use super::{Download, Headers, S3, Stored, Which, Whole, quoted, unquoted};
 use crate::aws::AwsError;
-use crate::aws::error::{Call, Kind, words};
-use crate::model::ObjectId;
+use crate::aws::error::{Kind, clock_skew, words};
+use crate::aws::service::Service;
+use crate::model::{Charged, ObjectId};
 
 impl S3 {
     /// GetObject from byte `from` on.
@@ -21,30 +27,41 @@ impl S3 {
             .set_version_id(which.version_id.clone())
             .set_if_match(which.etag.as_deref().map(quoted))
             .set_range((from > 0).then(|| format!("bytes={from}-")))
+            .set_expected_bucket_owner(self.owner())
             .send()
             .await
             .map_err(|error| self.failed("GetObject", object, error))?;
-        let call = self.s3.call("GetObject");
-        let Some(announced) = answer.content_length().and_then(|length| u64::try_from(length).ok()) else {
-            return Err(call.error(object.to_string(), Kind::Other, None, "the answer has no Content-Length", false));
-        };
-        if from > 0 && answer.content_range().is_none() {
-            let message = format!("the answer isn't the range from byte {from} on");
-            return Err(call.error(object.to_string(), Kind::Other, None, message, false));
+        let lacks = |what| self.s3.call("GetObject").unproven(object.to_string(), what);
+        let announced = answer.content_length().and_then(|length| u64::try_from(length).ok());
+        let announced = announced.ok_or_else(|| lacks("Content-Length"))?;
+        let range = answer.content_range().and_then(|range| range.strip_prefix("bytes ")?.split('-').next());
+        if from > 0 && range.and_then(|begin| begin.parse().ok()) != Some(from) {
+            return Err(lacks(&format!("range from byte {from} on")));
         }
+        let (etag, modified) = (answer.e_tag(), answer.last_modified());
         let stored = Stored {
             size: from.saturating_add(announced),
-            last_modified: milliseconds(answer.last_modified()),
-            etag: unquoted(answer.e_tag()),
+            last_modified: modified.map(milliseconds).ok_or_else(|| lacks("Last-Modified"))?,
+            etag: known(etag).ok_or_else(|| lacks("ETag"))?,
             version_id: answer.version_id().map(str::to_owned),
+            headers: Headers {
+                content_type: answer.content_type.clone(),
+                content_encoding: answer.content_encoding.clone(),
+                content_language: answer.content_language.clone(),
+                content_disposition: answer.content_disposition.clone(),
+                cache_control: answer.cache_control.clone(),
+                expires: expires(answer.expires_string.as_deref()),
+            },
+            kms_key: answer.ssekms_key_id().map(str::to_owned),
         };
+        self.is_meant("GetObject", object, which, &stored)?;
         let body = Body {
             stream: answer.body,
             announced,
             received: 0,
             patience: self.s3.request_timeout,
             object: object.clone(),
-            region: self.s3.region.clone(),
+            s3: self.s3.clone(),
         };
         Ok(Download { stored, body })
     }
@@ -70,37 +87,120 @@ impl S3 {
         Ok(Whole::Bytes(bytes))
     }
 
+    /// An answer about another state than the one that was asked for (what stands before
+    /// S3 may overlook conditions) is the same as a refusal.
+    fn is_meant(
+        &self,
+        operation: &'static str,
+        object: &ObjectId,
+        which: &Which,
+        stored: &Stored,
+    ) -> Result<(), AwsError> {
+        if which.etag.as_ref().is_none_or(|etag| *etag == stored.etag) {
+            return Ok(());
+        }
+        let message = "the answer has another ETag than the one that was asked for";
+        Err(self.s3.call(operation).error(object.to_string(), Kind::Precondition, None, message, false))
+    }
+
     /// HeadObject.
     ///
     /// # Errors
     /// As [`S3::get`].
     pub async fn head(&self, object: &ObjectId, which: &Which) -> Result<Stored, AwsError> {
-        self.head_in(object, which, &self.s3.region).await
+        let asked = Asked { region: &self.s3.region, charged: self.s3.charged, owner: self.owner.as_ref() };
+        self.head_as(object, which, &asked).await
     }
 
-    /// [`S3::head`], asked in `region`.
-    pub(super) async fn head_in(&self, object: &ObjectId, which: &Which, region: &str) -> Result<Stored, AwsError> {
+    /// HeadObject of what a copy is made from: with the same credentials, in the
+    /// processor's region or, where S3 says another, there. Its failure is the source's.
+    ///
+    /// # Errors
+    /// As [`S3::get`].
+    pub async fn head_source(&self, object: &ObjectId, which: &Which) -> Result<Stored, AwsError> {
+        let owner = self.source_owner.as_ref();
+        let asked = Asked { region: &self.s3.home, charged: Charged::Source, owner };
+        match self.head_as(object, which, &asked).await {
+            Err(AwsError { kind: Kind::OtherRegion, region: Some(region), .. }) => {
+                self.head_as(object, which, &Asked { region: &region, ..asked }).await
+            }
+            answer => answer,
+        }
+    }
+
+    async fn head_as(&self, object: &ObjectId, which: &Which, asked: &Asked<'_>) -> Result<Stored, AwsError> {
+        let call = self.s3.call_in("HeadObject", asked.region, asked.charged);
+        let answer = match self.head_once(object, which, asked).await? {
+            // A refusal of HEAD has no code that would tell the SDK to try again by AWS's
+            // clock, which it has learned from it.
+            Err(error) if error.raw_response().is_some_and(is_signed_at_the_wrong_time) => {
+                self.head_once(object, which, asked).await?
+            }
+            answer => answer,
+        };
+        let answer = answer.map_err(|error| call.failed(object.to_string(), error).of_owner(asked.owner))?;
+        let lacks = |what| call.unproven(object.to_string(), what);
+        let stored = Stored {
+            size: answer
+                .content_length()
+                .and_then(|length| length.try_into().ok())
+                .ok_or_else(|| lacks("Content-Length"))?,
+            last_modified: answer.last_modified().map(milliseconds).ok_or_else(|| lacks("Last-Modified"))?,
+            etag: known(answer.e_tag()).ok_or_else(|| lacks("ETag"))?,
+            version_id: answer.version_id().map(str::to_owned),
+            kms_key: answer.ssekms_key_id().map(str::to_owned),
+            headers: Headers {
+                expires: expires(answer.expires_string.as_deref()),
+                content_type: answer.content_type,
+                content_encoding: answer.content_encoding,
+                content_language: answer.content_language,
+                content_disposition: answer.content_disposition,
+                cache_control: answer.cache_control,
+            },
+        };
+        self.is_meant("HeadObject", object, which, &stored).map_err(|error| error.charged_to(asked.charged))?;
+        Ok(stored)
+    }
+
+    async fn head_once(
+        &self,
+        object: &ObjectId,
+        which: &Which,
+        asked: &Asked<'_>,
+    ) -> Result<Result<HeadObjectOutput, SdkError<HeadObjectError, HttpResponse>>, AwsError> {
         let request = self.s3.client().await?.head_object().bucket(&object.bucket).key(&object.key);
-        let there = aws_sdk_s3::Config::builder().region(aws_sdk_s3::config::Region::new(region.to_owned()));
-        let answer = request
+        let there = aws_sdk_s3::Config::builder().region(aws_sdk_s3::config::Region::new(asked.region.to_owned()));
+        let request = request
             .set_version_id(which.version_id.clone())
             .set_if_match(which.etag.as_deref().map(quoted))
-            .customize()
-            .config_override(there)
-            .send()
-            .await
-            .map_err(|error| Call { operation: "HeadObject", region }.failed(object.to_string(), error))?;
-        Ok(Stored {
-            size: answer.content_length().and_then(|length| length.try_into().ok()).unwrap_or_default(),
-            last_modified: milliseconds(answer.last_modified()),
-            etag: unquoted(answer.e_tag()),
-            version_id: answer.version_id().map(str::to_owned),
-        })
+            .set_expected_bucket_owner(asked.owner.map(|owner| owner.to_string()));
+        Ok(request.customize().config_override(there).send().await)
     }
 }
 
-pub(super) fn milliseconds(time: Option<&DateTime>) -> i64 {
-    time.and_then(|time| time.to_millis().ok()).unwrap_or_default()
+/// How HeadObject is asked.
+struct Asked<'a> {
+    region: &'a str,
+    charged: Charged,
+    owner: Option<&'a Arc<str>>,
+}
+
+fn is_signed_at_the_wrong_time(refusal: &HttpResponse) -> bool {
+    matches!(refusal.status().as_u16(), 400 | 403) && clock_skew(refusal).is_some()
+}
+
+pub(super) fn milliseconds(time: &DateTime) -> i64 {
+    time.to_millis().unwrap_or_default()
+}
+
+/// An ETag that is there, without its quotes.
+pub(super) fn known(etag: Option<&str>) -> Option<String> {
+    Some(unquoted(etag)).filter(|etag| !etag.is_empty())
+}
+
+/// Expires as S3 gives it; what is no date is dropped.
+fn expires(text: Option<&str>) -> Option<i64> {
+    DateTime::from_str(text?, Format::HttpDate).ok().map(|time| time.secs())
 }
 
 /// Bytes of an object as they arrive.
@@ -111,7 +211,7 @@ pub struct Body {
     /// How long nothing may come.
     patience: Duration,
     object: ObjectId,
-    region: String,
+    s3: Service<Client>,
 }
 
 impl Body {
@@ -133,8 +233,9 @@ impl Body {
     }
 
     fn broken(&self, why: &str) -> AwsError {
-        let call = Call { operation: "GetObject", region: &self.region };
         let message = format!("the body broke off after {} of {} bytes: {why}", self.received, self.announced);
-        call.error(self.object.to_string(), Kind::Unreachable, None, message, false)
+        let error = self.s3.call("GetObject").error(self.object.to_string(), Kind::Unreachable, None, message, false);
+        // It was reached.
+        error.charged_to(self.s3.charged)
     }
 }

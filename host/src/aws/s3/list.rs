@@ -4,7 +4,7 @@ use aws_sdk_s3::types::{EncodingType, Object};
 use percent_encoding::percent_decode_str;
 
 use super::get::milliseconds;
-use super::{Listed, Page, S3, Stored, unquoted};
+use super::{Headers, Listed, Page, S3, Stored, unquoted};
 use crate::aws::AwsError;
 
 impl S3 {
@@ -14,18 +14,27 @@ impl S3 {
     /// # Errors
     /// `NoBucket`, `Denied`, ….
     pub async fn list(&self, bucket: &str, after: Option<&str>, next: Option<String>) -> Result<Page, AwsError> {
+        let (call, about) = (self.s3.call("ListObjectsV2"), || format!("bucket {bucket}"));
         let request = self.s3.client().await?.list_objects_v2().bucket(bucket);
         let answer = request
             // XML can't hold every character that a key may have.
             .encoding_type(EncodingType::Url)
             .set_start_after(after.filter(|_| next.is_none()).map(str::to_owned))
             .set_continuation_token(next)
+            .set_expected_bucket_owner(self.owner())
             .send()
             .await
-            .map_err(|error| self.s3.call("ListObjectsV2").failed(format!("bucket {bucket}"), error))?;
+            .map_err(|error| call.failed(about(), error).of_owner(self.owner.as_ref()))?;
+        // S3 always says how many there are: an answer without is no empty bucket.
+        if answer.key_count().is_none() && answer.is_truncated().is_none() {
+            return Err(call.unproven(about(), "KeyCount"));
+        }
         let encoded = answer.encoding_type() == Some(&EncodingType::Url);
         let objects = answer.contents().iter().map(|object| listed(object, encoded)).collect();
         let more = answer.is_truncated() == Some(true);
+        if more && answer.next_continuation_token().is_none() {
+            return Err(call.unproven(about(), "NextContinuationToken, though it is truncated"));
+        }
         Ok(Page { objects, next: answer.next_continuation_token.filter(|_| more) })
     }
 }
@@ -36,9 +45,11 @@ fn listed(object: &Object, encoded: bool) -> Listed {
         key: if encoded { decoded(key) } else { key.to_owned() },
         stored: Stored {
             size: object.size().and_then(|size| size.try_into().ok()).unwrap_or_default(),
-            last_modified: milliseconds(object.last_modified()),
+            last_modified: object.last_modified().map(milliseconds).unwrap_or_default(),
             etag: unquoted(object.e_tag()),
             version_id: None,
+            headers: Headers::default(),
+            kms_key: None,
         },
     }
 }

@@ -10,6 +10,8 @@ mod get;
 mod list;
 mod upload;
 
+use std::sync::Arc;
+
 use aws_sdk_s3::Client;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
@@ -30,7 +32,7 @@ pub struct Which {
 }
 
 /// What S3 says about an object.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Stored {
     /// Bytes as stored.
     pub size: u64,
@@ -40,6 +42,28 @@ pub struct Stored {
     pub etag: String,
     /// Where the bucket has versions.
     pub version_id: Option<String>,
+    /// What it says about its content.
+    pub headers: Headers,
+    /// ARN of the KMS key that it is encrypted with, where there is one.
+    pub kms_key: Option<String>,
+}
+
+/// What an object says about its content, as its headers have it. Written anew, it
+/// keeps them: without Content-Encoding no browser can read a gzip one.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Headers {
+    /// Content-Type.
+    pub content_type: Option<String>,
+    /// Content-Encoding.
+    pub content_encoding: Option<String>,
+    /// Content-Language.
+    pub content_language: Option<String>,
+    /// Content-Disposition.
+    pub content_disposition: Option<String>,
+    /// Cache-Control.
+    pub cache_control: Option<String>,
+    /// Expires: seconds since the Unix epoch.
+    pub expires: Option<i64>,
 }
 
 /// An object that is being read.
@@ -70,10 +94,12 @@ pub struct Copy {
     pub target: ObjectId,
     /// User metadata in place of the source's: US-ASCII, at most 2 KB.
     pub metadata: Vec<(String, String)>,
+    /// The source's, which S3 would drop with its metadata.
+    pub headers: Headers,
 }
 
 /// What is written.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Put {
     /// To.
     pub target: ObjectId,
@@ -81,6 +107,8 @@ pub struct Put {
     pub metadata: Vec<(String, String)>,
     /// Gives the bucket's owner full control.
     pub owner_full_control: bool,
+    /// What it says about its content.
+    pub headers: Headers,
 }
 
 /// An object of a listing.
@@ -105,6 +133,10 @@ pub struct Page {
 #[derive(Clone)]
 pub struct S3 {
     s3: Service<Client>,
+    /// The account that must own the buckets; none: anybody's will do.
+    owner: Option<Arc<str>>,
+    /// The same of what copies are made from.
+    source_owner: Option<Arc<str>>,
 }
 
 impl S3 {
@@ -114,14 +146,29 @@ impl S3 {
             let config = config.force_path_style(access.path_style).retry_partition(access.retry_partition());
             Client::from_conf(config.build())
         });
-        Self { s3 }
+        Self { s3, owner: None, source_owner: None }
+    }
+
+    /// The same, of buckets that must be this account's.
+    pub(super) fn of(self, account: Option<&str>) -> Self {
+        Self { owner: account.map(Arc::from), ..self }
+    }
+
+    /// The same, whose copies are from buckets that must be this account's.
+    pub(super) fn copying_from(self, account: Option<&str>) -> Self {
+        Self { source_owner: account.map(Arc::from), ..self }
+    }
+
+    /// The account that must own a bucket, as a request has it.
+    fn owner(&self) -> Option<String> {
+        self.owner.as_deref().map(str::to_owned)
     }
 
     fn failed<E>(&self, operation: &'static str, object: &ObjectId, error: SdkError<E, HttpResponse>) -> AwsError
     where
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     {
-        self.s3.call(operation).failed(object.to_string(), error)
+        self.s3.call(operation).failed(object.to_string(), error).of_owner(self.owner.as_ref())
     }
 }
 

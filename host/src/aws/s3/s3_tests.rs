@@ -3,8 +3,8 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::aws::testing::{Answer, Request, Server, answer, options, with_sts, xml_error};
-use crate::aws::{AwsError, Copy, Kind, Options, Put, S3, Which};
-use crate::model::ObjectId;
+use crate::aws::{AwsError, Copy, Headers, Kind, Options, Owners, Put, S3, Which};
+use crate::model::{Charged, ObjectId};
 
 const DATE: &str = "Wed, 21 Oct 2015 07:28:00 GMT";
 
@@ -67,20 +67,63 @@ async fn a_body_that_is_cut_or_stalls_is_unreachable() {
     }
 }
 
+/// What HeadObject answers, without size and ETag.
+fn headed() -> Answer {
+    let more = [
+        ("last-modified", DATE),
+        ("content-type", "application/x-ndjson"),
+        ("content-encoding", "gzip"),
+        ("content-language", "de"),
+        ("content-disposition", "inline"),
+        ("cache-control", "no-cache"),
+        ("expires", DATE),
+        ("x-amz-server-side-encryption-aws-kms-key-id", "arn:aws:kms:eu-west-1:1:key/k"),
+    ];
+    more.into_iter().fold(answer(200, ""), |answer, (name, value)| answer.header(name, value))
+}
+
 #[tokio::test]
 async fn head_and_its_errors_which_have_no_body() {
     let server = Server::start(|request| match request.target.as_str() {
-        "/b/k" => answer(200, "").header("content-length", "7").header("etag", "\"e\"").header("last-modified", DATE),
+        "/b/k" => headed().header("content-length", "7").header("etag", "\"e\""),
         "/b/gone" => answer(404, ""),
         "/b/changed" => answer(412, ""),
         _ => answer(403, ""),
     })
     .await;
     let s3 = server.aws().await.source();
-    assert_eq!(s3.head(&object("b", "k"), &Which::default()).await.unwrap().size, 7);
+    let stored = s3.head(&object("b", "k"), &Which::default()).await.unwrap();
+    assert_eq!((stored.size, stored.etag.as_str(), stored.headers), (7, "e", headers()));
+    assert_eq!(stored.kms_key.as_deref(), Some("arn:aws:kms:eu-west-1:1:key/k"));
     for (key, kind) in [("gone", Kind::NotFound), ("changed", Kind::Precondition), ("secret", Kind::Denied)] {
         let error = s3.head(&object("b", key), &Which::default()).await.unwrap_err();
         assert_eq!((error.kind, error.about), (kind, format!("s3://b/{key}")));
+    }
+}
+
+fn headers() -> Headers {
+    let text = |text: &str| Some(text.to_owned());
+    Headers {
+        content_type: text("application/x-ndjson"),
+        content_encoding: text("gzip"),
+        content_language: text("de"),
+        content_disposition: text("inline"),
+        cache_control: text("no-cache"),
+        expires: Some(1_445_412_480),
+    }
+}
+
+/// What a request says about the content, as [`headers`] has it.
+fn keeps_headers(request: &Request) {
+    for (name, value) in [
+        ("content-type", "application/x-ndjson"),
+        ("content-encoding", "gzip"),
+        ("content-language", "de"),
+        ("content-disposition", "inline"),
+        ("cache-control", "no-cache"),
+        ("expires", DATE),
+    ] {
+        assert_eq!(request.header(name), value, "{name}");
     }
 }
 
@@ -90,6 +133,7 @@ fn a_copy() -> Copy {
         which: Which { version_id: None, etag: Some("e1".into()) },
         target: object("dst", "p/x.gz"),
         metadata: vec![("tenant-id".into(), "t".into())],
+        headers: headers(),
     }
 }
 
@@ -98,7 +142,7 @@ const COPIED: &str = "<CopyObjectResult><ETag>\"n\"</ETag></CopyObjectResult>";
 #[tokio::test]
 async fn copy_at_once() {
     let server = Server::start(with_sts(|_| answer(200, COPIED))).await;
-    let s3 = server.aws().await.destination("t", "us-east-2");
+    let s3 = server.aws().await.destination("t", "us-east-2", None);
     s3.copy(&a_copy(), Some(10)).await.unwrap();
     let request = &server.of("PUT")[0];
     assert_eq!(request.target.split('?').next(), Some("/dst/p/x.gz"));
@@ -107,6 +151,7 @@ async fn copy_at_once() {
     assert_eq!(request.header("x-amz-metadata-directive"), "REPLACE");
     assert_eq!(request.header("x-amz-acl"), "bucket-owner-full-control");
     assert_eq!(request.header("x-amz-meta-tenant-id"), "t");
+    keeps_headers(request);
     let which = Which { version_id: Some("v+1".into()), etag: None };
     s3.copy(&Copy { which, ..a_copy() }, None).await.unwrap();
     assert!(server.of("PUT")[1].header("x-amz-copy-source").ends_with("x.gz?versionId=v%2B1"));
@@ -130,7 +175,7 @@ fn in_parts(request: &Request, failing: Option<u32>) -> Answer {
             "InvalidRequest",
             "The specified copy source is larger than the maximum allowable size for a copy source: 5368709120",
         ),
-        ("HEAD", _) => answer(200, "").header("content-length", (6_u64 << 30).to_string()),
+        ("HEAD", _) => headed().header("content-length", (6_u64 << 30).to_string()).header("etag", "\"e1\""),
         ("DELETE", _) => answer(204, ""),
         _ => answer(200, "<CompleteMultipartUploadResult><ETag>\"all\"</ETag></CompleteMultipartUploadResult>"),
     }
@@ -140,7 +185,7 @@ fn in_parts(request: &Request, failing: Option<u32>) -> Answer {
 async fn copy_in_parts_where_the_size_or_s3_asks_for_it() {
     for size in [Some(6 << 30), None] {
         let server = Server::start(with_sts(|request| in_parts(request, None))).await;
-        server.aws().await.destination("t", "us-east-2").copy(&a_copy(), size).await.unwrap();
+        server.aws().await.destination("t", "us-east-2", None).copy(&a_copy(), size).await.unwrap();
         let mut parts: Vec<_> = server.of("PUT").into_iter().filter(|request| part(request).is_some()).collect();
         parts.sort_by_key(part);
         assert_eq!(parts.len(), 12);
@@ -154,6 +199,7 @@ async fn copy_in_parts_where_the_size_or_s3_asks_for_it() {
         let create = posts.iter().find(|post| post.target.contains("uploads")).unwrap();
         assert_eq!(create.header("x-amz-acl"), "bucket-owner-full-control");
         assert_eq!(create.header("x-amz-meta-tenant-id"), "t");
+        keeps_headers(create);
         let complete = posts.iter().find(|post| post.target.contains("uploadId=U1")).unwrap().text();
         assert!(complete.find("p1").unwrap() < complete.find("p12").unwrap(), "{complete}");
         assert!(server.of("DELETE").is_empty());
@@ -166,7 +212,7 @@ async fn copy_in_parts_where_the_size_or_s3_asks_for_it() {
 #[tokio::test]
 async fn a_copy_in_parts_that_fails_is_aborted() {
     let server = Server::start(with_sts(|request| in_parts(request, Some(3)))).await;
-    let s3 = server.aws().await.destination("t", "us-east-2");
+    let s3 = server.aws().await.destination("t", "us-east-2", None);
     let error = s3.copy(&a_copy(), Some(6 << 30)).await.unwrap_err();
     assert_eq!((error.operation, error.kind), ("UploadPartCopy", Kind::Denied));
     let aborts = server.of("DELETE");
@@ -181,7 +227,7 @@ async fn where_aborting_is_denied_the_first_failure_is_told() {
         _ => in_parts(request, Some(3)),
     }))
     .await;
-    let error = server.aws().await.destination("t", "us-east-2").copy(&a_copy(), Some(6 << 30)).await.unwrap_err();
+    let error = server.aws().await.destination("t", "us-east-2", None).copy(&a_copy(), Some(6 << 30)).await.unwrap_err();
     assert_eq!(error.operation, "UploadPartCopy");
     assert_eq!(server.of("DELETE").len(), 1);
 }
@@ -199,7 +245,7 @@ fn parts_are_never_too_many_nor_too_small() {
 #[tokio::test]
 async fn an_error_in_the_body_of_a_200_is_an_error() {
     let server = Server::start(with_sts(|_| xml_error(200, "AccessDenied", "Access Denied"))).await;
-    let s3 = server.aws().await.destination("t", "us-east-2");
+    let s3 = server.aws().await.destination("t", "us-east-2", None);
     let error = s3.copy(&a_copy(), Some(10)).await.unwrap_err();
     assert_eq!((error.operation, error.kind), ("CopyObject", Kind::Denied));
 
@@ -211,7 +257,7 @@ async fn an_error_in_the_body_of_a_200_is_an_error() {
             in_parts(request, None)
         }))
         .await;
-        let s3 = server.aws_with(Options { attempts: 1, ..options() }).await.destination("t", "us-east-2");
+        let s3 = server.aws_with(Options { attempts: 1, ..options() }).await.destination("t", "us-east-2", None);
         let error = s3.copy(&a_copy(), Some(6 << 30)).await.unwrap_err();
         let operation = if failing == "PUT" { "UploadPartCopy" } else { "CompleteMultipartUpload" };
         assert_eq!((error.operation, error.kind), (operation, Kind::Unavailable));
@@ -223,7 +269,8 @@ async fn an_error_in_the_body_of_a_200_is_an_error() {
 async fn put_and_upload_in_parts() {
     let server = Server::start(|request| in_parts(request, None)).await;
     let s3 = server.aws().await.source();
-    let put = Put { target: object("b", "k"), metadata: vec![("m".into(), "1".into())], owner_full_control: false };
+    let metadata = vec![("m".into(), "1".into())];
+    let put = Put { target: object("b", "k"), metadata, owner_full_control: false, headers: headers() };
     let mut upload = s3.begin_upload(&put).await.unwrap();
     upload.part(Bytes::from_static(b"one")).await.unwrap();
     upload.part(Bytes::from_static(b"two")).await.unwrap();
@@ -236,16 +283,17 @@ async fn put_and_upload_in_parts() {
     assert!(server.of("DELETE").is_empty());
     assert_eq!(server.of("POST")[0].header("x-amz-acl"), "");
 
-    let server = Server::start(|_| answer(200, "")).await;
+    let server = Server::start(|_| answer(200, "").header("etag", "\"e\"")).await;
     server.aws().await.source().put(&put, Bytes::from_static(b"all")).await.unwrap();
     let request = &server.of("PUT")[0];
+    keeps_headers(request);
     assert_eq!((request.text().as_str(), request.header("x-amz-meta-m")), ("all", "1"));
 }
 
 #[tokio::test]
 async fn an_upload_that_is_dropped_is_aborted() {
     let server = Server::start(|request| in_parts(request, None)).await;
-    let put = Put { target: object("b", "k"), metadata: Vec::new(), owner_full_control: true };
+    let put = Put { target: object("b", "k"), owner_full_control: true, ..Put::default() };
     drop(server.aws().await.source().begin_upload(&put).await.unwrap());
     for _ in 0..10_000 {
         if server.of("DELETE").len() == 1 {
@@ -295,7 +343,9 @@ async fn errors_of_s3() {
         (503, "SlowDown", Kind::Throttled),
         (500, "InternalError", Kind::Unavailable),
         (400, "EntityTooLarge", Kind::TooLarge),
-        (301, "PermanentRedirect", Kind::Other),
+        (301, "PermanentRedirect", Kind::OtherRegion),
+        (403, "InvalidObjectState", Kind::Archived),
+        (409, "OperationAborted", Kind::Conflict),
     ] {
         let server = Server::start(move |_| xml_error(status, code, "words")).await;
         let s3 = server.aws_with(Options { attempts: 1, ..options() }).await.source();
@@ -304,4 +354,147 @@ async fn errors_of_s3() {
         assert!(error.to_string().starts_with(&format!("GetObject of s3://b/k failed: {code}: words")), "{error}");
         assert_eq!(error.message.contains("eu-west-1"), status == 301, "{error}");
     }
+}
+
+/// A success without what proves it, of each operation whose success is worth something.
+#[tokio::test]
+async fn a_success_without_its_proof_is_none() {
+    let empty = ["", " \n ", "<?xml version=\"1.0\"?>\n<CopyObjectRes", "<CopyObjectResult/>"];
+    for body in empty {
+        let server = Server::start(with_sts(move |_| answer(200, body))).await;
+        let s3 = server.aws_with(Options { attempts: 1, ..options() }).await.destination("t", "us-east-2", None);
+        let put = Put { target: object("b", "k"), ..Put::default() };
+        for (operation, error) in [
+            ("CopyObject", s3.copy(&a_copy(), Some(1)).await.unwrap_err()),
+            ("PutObject", s3.put(&put, Bytes::from_static(b"x")).await.unwrap_err()),
+            ("CreateMultipartUpload", s3.begin_upload(&put).await.map(drop).unwrap_err()),
+        ] {
+            assert_eq!((error.operation, error.kind, error.effect_unknown), (operation, Kind::NoProof, true), "{error}");
+            assert_eq!(error.charged, Charged::Destination);
+        }
+    }
+    // In the middle of an upload, which is aborted then.
+    for failing in ["UploadPart", "UploadPartCopy", "CompleteMultipartUpload"] {
+        let server = Server::start(with_sts(move |request| {
+            let operation = match (request.method.as_str(), part(request)) {
+                ("PUT", Some(_)) if request.header("x-amz-copy-source").is_empty() => "UploadPart",
+                ("PUT", Some(_)) => "UploadPartCopy",
+                ("POST", _) if request.target.contains("uploadId=") => "CompleteMultipartUpload",
+                _ => "",
+            };
+            if operation == failing { answer(200, "") } else { in_parts(request, None) }
+        }))
+        .await;
+        let s3 = server.aws_with(Options { attempts: 1, ..options() }).await.destination("t", "us-east-2", None);
+        let error = if failing == "UploadPart" {
+            let mut upload = s3.begin_upload(&Put { target: object("b", "k"), ..Put::default() }).await.unwrap();
+            let error = upload.part(Bytes::from_static(b"one")).await.unwrap_err();
+            upload.abort().await;
+            error
+        } else {
+            s3.copy(&a_copy(), Some(6 << 30)).await.unwrap_err()
+        };
+        assert_eq!((error.operation, error.kind, error.effect_unknown), (failing, Kind::NoProof, true), "{error}");
+        assert_eq!(server.of("DELETE").len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn what_is_read_must_be_what_was_asked_for() {
+    let lacking = |header: &'static str| {
+        let (body, all) = ("hello", [("etag", "\"e1\""), ("last-modified", DATE)]);
+        let there = all.into_iter().filter(|(name, _)| *name != header);
+        there.fold(answer(200, body), |answer, (name, value)| answer.header(name, value))
+    };
+    for header in ["etag", "last-modified"] {
+        let server = Server::start(move |_| lacking(header)).await;
+        let s3 = server.aws().await.source();
+        let got = read(&s3, &Which::default(), 0).await.unwrap_err();
+        let head = s3.head(&object("b", "k"), &Which::default()).await.unwrap_err();
+        assert_eq!((got.kind, head.kind, got.charged), (Kind::NoProof, Kind::NoProof, Charged::Source), "{got} {head}");
+    }
+    // Another state, though a condition was set.
+    let server = Server::start(|_| found("hello")).await;
+    let which = Which { version_id: None, etag: Some("other".into()) };
+    let s3 = server.aws().await.source();
+    assert_eq!(read(&s3, &which, 0).await.unwrap_err().kind, Kind::Precondition);
+    assert_eq!(s3.head(&object("b", "k"), &which).await.unwrap_err().kind, Kind::Precondition);
+    // Another range.
+    let server = Server::start(|_| Answer { status: 206, ..found("lo").header("content-range", "bytes 2-3/5") }).await;
+    let error = read(&server.aws().await.source(), &Which::default(), 3).await.unwrap_err();
+    assert!(error.kind == Kind::NoProof && error.message.contains("from byte 3"), "{error}");
+}
+
+#[tokio::test]
+async fn an_empty_answer_is_no_empty_bucket() {
+    for body in ["", "<ListBucketResult/>", "<ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>"] {
+        let server = Server::start(move |_| answer(200, body)).await;
+        let error = server.aws().await.source().list("b", None).await.unwrap_err();
+        assert_eq!(error.kind, Kind::NoProof, "{body} {error}");
+    }
+}
+
+#[tokio::test]
+async fn owners_that_are_known_are_asked_for_and_named_where_access_is_denied() {
+    let server = Server::start(with_sts(|request| match request.method.as_str() {
+        "GET" | "HEAD" => xml_error(403, "AccessDenied", "Access Denied"),
+        _ => in_parts(request, None),
+    }))
+    .await;
+    let owner = |digit: char| Some(digit.to_string().repeat(12));
+    let owners = Owners { source: owner('1'), dead_letters: owner('2'), components: owner('3') };
+    let aws = server.aws_with(Options { owners, attempts: 1, ..options() }).await;
+    let expected = |request: &Request| request.header("x-amz-expected-bucket-owner").to_owned();
+    let source = |request: &Request| request.header("x-amz-source-expected-bucket-owner").to_owned();
+    for (s3, digit) in [(aws.source(), '1'), (aws.components(), '3')] {
+        let error = read(&s3, &Which::default(), 0).await.unwrap_err();
+        assert!(error.to_string().contains(&format!("must be of account {}", owner(digit).unwrap())), "{error}");
+        s3.list("b", None).await.unwrap_err();
+        s3.head(&object("b", "k"), &Which::default()).await.unwrap_err();
+        let asked: Vec<_> = server.requests().iter().rev().take(3).map(expected).collect();
+        assert_eq!(asked, vec![owner(digit).unwrap(); 3]);
+    }
+    let put = Put { target: object("b", "k"), ..Put::default() };
+    aws.dead_letters().put(&put, Bytes::from_static(b"x")).await.unwrap_err();
+    assert_eq!(expected(server.requests().last().unwrap()), owner('2').unwrap());
+    // A tenant's: all calls of a copy in parts.
+    let s3 = aws.destination("t", "us-east-2", Some("444444444444"));
+    let before = server.requests().len();
+    s3.copy(&a_copy(), Some(6 << 30)).await.unwrap();
+    let calls: Vec<_> = server.requests().split_off(before).into_iter().filter(|r| r.target.starts_with("/dst")).collect();
+    assert_eq!(calls.len(), 14);
+    assert!(calls.iter().all(|call| expected(call) == "444444444444"));
+    assert!(calls.iter().filter(|call| part(call).is_some()).all(|call| source(call) == owner('1').unwrap()));
+    let error = s3.head_source(&object("src", "k"), &Which::default()).await.unwrap_err();
+    assert!(error.to_string().contains("must be of account 111111111111"), "{error}");
+    // Nothing is asked of who says nothing.
+    let aws = server.aws().await;
+    read(&aws.source(), &Which::default(), 0).await.unwrap_err();
+    aws.destination("t", "us-east-2", None).copy(&a_copy(), Some(1)).await.unwrap_err();
+    for request in server.requests().iter().rev().take(2) {
+        assert_eq!((expected(request), source(request)), (String::new(), String::new()));
+    }
+}
+
+#[tokio::test]
+async fn a_source_in_another_region_is_asked_about_there() {
+    for status in [301, 400] {
+        asked_about_there(status).await;
+    }
+}
+
+async fn asked_about_there(status: u16) {
+    let server = Server::start(with_sts(move |request| {
+        if request.header("authorization").contains("/ap-south-1/s3/") {
+            return headed().header("content-length", "7").header("etag", "\"e1\"");
+        }
+        answer(status, "").header("x-amz-bucket-region", "ap-south-1")
+    }))
+    .await;
+    let s3 = server.aws().await.destination("t", "us-east-2", None);
+    assert_eq!(s3.head_source(&object("b", "k"), &Which::default()).await.unwrap().size, 7);
+    let error = server.aws().await.source().head(&object("b", "k"), &Which::default()).await.unwrap_err();
+    assert_eq!((error.kind, error.region.as_deref()), (Kind::OtherRegion, Some("ap-south-1")));
+    let text = error.to_string();
+    assert!(text.contains("region eu-west-1 was asked, the bucket is in ap-south-1"), "{text}");
 }

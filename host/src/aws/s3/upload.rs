@@ -1,10 +1,16 @@
 //! Writing objects, in parts or at once.
 
+use std::sync::Arc;
+
 use aws_sdk_s3::Client;
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_s3::primitives::DateTime;
 use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart, ObjectCannedAcl};
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_types::body::SdkBody;
 use bytes::Bytes;
 
+use super::get::known;
 use super::{Put, S3};
 use crate::aws::AwsError;
 use crate::aws::config::timeouts;
@@ -16,33 +22,51 @@ impl S3 {
     /// PutObject.
     ///
     /// # Errors
-    /// As S3 says.
+    /// As S3 says; a success without an ETag is none.
     pub async fn put(&self, put: &Put, bytes: Bytes) -> Result<(), AwsError> {
-        let target = &put.target;
+        let (target, headers) = (&put.target, &put.headers);
         let request = self.s3.client().await?.put_object().bucket(&target.bucket).key(&target.key);
         let answer = request
             .set_metadata(Some(put.metadata.iter().cloned().collect()))
+            .set_content_type(headers.content_type.clone())
+            .set_content_encoding(headers.content_encoding.clone())
+            .set_content_language(headers.content_language.clone())
+            .set_content_disposition(headers.content_disposition.clone())
+            .set_cache_control(headers.cache_control.clone())
+            .set_expires(headers.expires.map(DateTime::from_secs))
             .set_acl(acl(put.owner_full_control))
+            .set_expected_bucket_owner(self.owner())
             .body(SdkBody::from(bytes).into())
             .send()
-            .await;
-        answer.map(drop).map_err(|error| self.failed("PutObject", target, error))
+            .await
+            .map_err(|error| self.failed("PutObject", target, error))?;
+        let lacks = || self.s3.call("PutObject").unproven(target.to_string(), "ETag");
+        known(answer.e_tag()).map(drop).ok_or_else(lacks)
     }
 
     /// CreateMultipartUpload.
     ///
     /// # Errors
-    /// As S3 says.
+    /// As S3 says; a success without an upload ID is none.
     pub async fn begin_upload(&self, put: &Put) -> Result<PartUpload, AwsError> {
-        let target = &put.target;
+        let (target, headers) = (&put.target, &put.headers);
         let request = self.s3.client().await?.create_multipart_upload().bucket(&target.bucket).key(&target.key);
         let answer = request
             .set_metadata(Some(put.metadata.iter().cloned().collect()))
+            .set_content_type(headers.content_type.clone())
+            .set_content_encoding(headers.content_encoding.clone())
+            .set_content_language(headers.content_language.clone())
+            .set_content_disposition(headers.content_disposition.clone())
+            .set_cache_control(headers.cache_control.clone())
+            .set_expires(headers.expires.map(DateTime::from_secs))
             .set_acl(acl(put.owner_full_control))
+            .set_expected_bucket_owner(self.owner())
             .send()
             .await
             .map_err(|error| self.failed("CreateMultipartUpload", target, error))?;
-        let open = Open { s3: self.s3.clone(), target: target.clone(), id: answer.upload_id.unwrap_or_default() };
+        let lacks = || self.s3.call("CreateMultipartUpload").unproven(target.to_string(), "UploadId");
+        let id = answer.upload_id.filter(|id| !id.is_empty()).ok_or_else(lacks)?;
+        let open = Open { s3: self.s3.clone(), target: target.clone(), id, owner: self.owner.clone() };
         Ok(PartUpload { open: Some(open), parts: Vec::new() })
     }
 }
@@ -57,9 +81,22 @@ pub(super) struct Open {
     pub(super) s3: Service<Client>,
     pub(super) target: ObjectId,
     pub(super) id: String,
+    /// The account that must own the bucket.
+    pub(super) owner: Option<Arc<str>>,
 }
 
 impl Open {
+    pub(super) fn owner(&self) -> Option<String> {
+        self.owner.as_deref().map(str::to_owned)
+    }
+
+    fn failed<E>(&self, operation: &'static str, error: SdkError<E, HttpResponse>) -> AwsError
+    where
+        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    {
+        self.call(operation).failed(self.target.to_string(), error).of_owner(self.owner.as_ref())
+    }
+
     pub(super) fn call(&self, operation: &'static str) -> Call<'_> {
         self.s3.call(operation)
     }
@@ -76,8 +113,8 @@ impl Open {
     async fn try_abort(&self) -> Result<(), AwsError> {
         let request = self.s3.client().await?.abort_multipart_upload();
         let request = request.bucket(&self.target.bucket).key(&self.target.key).upload_id(&self.id);
-        let answer = request.send().await;
-        answer.map(drop).map_err(|error| self.call("AbortMultipartUpload").failed(self.target.to_string(), error))
+        let answer = request.set_expected_bucket_owner(self.owner()).send().await;
+        answer.map(drop).map_err(|error| self.failed("AbortMultipartUpload", error))
     }
 
     async fn complete(&self, parts: Vec<CompletedPart>) -> Result<(), AwsError> {
@@ -88,11 +125,14 @@ impl Open {
         let request = request.bucket(&self.target.bucket).key(&self.target.key).upload_id(&self.id);
         let answer = request
             .multipart_upload(parts)
+            .set_expected_bucket_owner(self.owner())
             .customize()
             .config_override(aws_sdk_s3::Config::builder().timeout_config(timeouts(patience)))
             .send()
-            .await;
-        answer.map(drop).map_err(|error| self.call("CompleteMultipartUpload").failed(self.target.to_string(), error))
+            .await
+            .map_err(|error| self.failed("CompleteMultipartUpload", error))?;
+        let lacks = || self.call("CompleteMultipartUpload").unproven(self.target.to_string(), "ETag");
+        known(answer.e_tag()).map(drop).ok_or_else(lacks)
     }
 }
 
@@ -107,22 +147,26 @@ impl PartUpload {
     /// UploadPart: the next part, at least 5 MiB unless it is the last.
     ///
     /// # Errors
-    /// As S3 says.
+    /// As S3 says; a success without an ETag is none.
     pub async fn part(&mut self, bytes: Bytes) -> Result<(), AwsError> {
         let Some(open) = &self.open else { return Ok(()) };
         let number = part_number(self.parts.len());
         let request = open.s3.client().await?.upload_part();
         let request = request.bucket(&open.target.bucket).key(&open.target.key).upload_id(&open.id);
-        let answer = request.part_number(number).body(SdkBody::from(bytes).into()).send().await;
-        let answer = answer.map_err(|error| open.call("UploadPart").failed(open.target.to_string(), error))?;
-        self.parts.push(CompletedPart::builder().part_number(number).set_e_tag(answer.e_tag).build());
+        let request = request.part_number(number).set_expected_bucket_owner(open.owner());
+        let answer = request.body(SdkBody::from(bytes).into()).send().await;
+        let answer = answer.map_err(|error| open.failed("UploadPart", error))?;
+        let lacks = || open.call("UploadPart").unproven(open.target.to_string(), "ETag");
+        let etag = answer.e_tag.filter(|etag| !etag.is_empty()).ok_or_else(lacks)?;
+        self.parts.push(CompletedPart::builder().part_number(number).e_tag(etag).build());
         Ok(())
     }
 
     /// CompleteMultipartUpload.
     ///
     /// # Errors
-    /// As S3 says; an error in the body of a 200 is one. The upload is aborted then.
+    /// As S3 says; an error in the body of a 200 is one, and so is a success without an
+    /// ETag. The upload is aborted then.
     pub async fn complete(mut self) -> Result<(), AwsError> {
         let Some(open) = &self.open else { return Ok(()) };
         match open.complete(std::mem::take(&mut self.parts)).await {

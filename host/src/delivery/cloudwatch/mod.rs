@@ -9,8 +9,10 @@ pub mod stream;
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::time::sleep;
 
 use super::batch::Batch;
 use super::dead_letter::Letters;
@@ -20,6 +22,17 @@ use crate::model::{DeadLetter, Reason};
 
 /// Puts of a stream that overlap: one travels while another is worked on.
 const PUTS_AT_ONCE: usize = 2;
+
+/// Before a group or stream that somebody else is creating is asked for again: less than
+/// five seconds in all, where a creation takes one.
+const CREATION_WAITS: [Duration; 6] = [
+    Duration::from_millis(100),
+    Duration::from_millis(200),
+    Duration::from_millis(400),
+    Duration::from_millis(800),
+    Duration::from_millis(1600),
+    Duration::from_millis(1600),
+];
 
 /// What a sink needs of CloudWatch Logs; errors as [`Logs`] has them.
 pub trait PutLogs: Send + Sync {
@@ -31,6 +44,11 @@ pub trait PutLogs: Send + Sync {
 
     /// See [`Logs::create_group`].
     fn create_group(&self, group: &str) -> impl Future<Output = Result<(), AwsError>> + Send;
+
+    /// Lets that time pass.
+    fn wait(&self, time: Duration) -> impl Future<Output = ()> + Send {
+        sleep(time)
+    }
 }
 
 impl PutLogs for Logs {
@@ -76,7 +94,21 @@ impl<L: PutLogs> CloudWatchSink<L> {
         }
     }
 
+    /// Creates the stream, and the group where there is none. Several pods' first objects
+    /// come at once: a conflict says that the group is coming, and it is waited for.
     async fn create(&self) -> Result<(), AwsError> {
+        let mut waits = CREATION_WAITS.into_iter();
+        loop {
+            match (self.create_both().await, waits.next()) {
+                (Err(error), Some(wait)) if matches!(error.kind, Kind::Conflict | Kind::NotFound) => {
+                    self.logs.wait(wait).await;
+                }
+                (answer, _) => return answer,
+            }
+        }
+    }
+
+    async fn create_both(&self) -> Result<(), AwsError> {
         let (group, stream) = (&self.group, &self.stream);
         match self.answered(self.logs.create_stream(group, stream).await) {
             Err(error) if error.kind == Kind::NotFound => {

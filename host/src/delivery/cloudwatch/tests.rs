@@ -4,7 +4,7 @@ use std::sync::Mutex;
 use super::*;
 use crate::delivery::batch::Entry;
 use crate::delivery::dead_letter::{DeadLetterStore, Provenance};
-use crate::model::{Event, ObjectId};
+use crate::model::{Charged, Event, ObjectId};
 
 /// CloudWatch Logs that knows which group and stream there is, and says what it is
 /// told to say of puts.
@@ -14,11 +14,14 @@ struct Fake {
     stream: Mutex<bool>,
     answers: Mutex<VecDeque<Result<RejectedRanges, Kind>>>,
     calls: Mutex<Vec<&'static str>>,
+    /// Somebody else is creating the group: it is there after so much time.
+    coming: Option<Duration>,
+    waited: Mutex<Duration>,
 }
 
 fn error(operation: &'static str, kind: Kind) -> AwsError {
-    let (about, message) = ("log group /g".to_owned(), "no".to_owned());
-    AwsError { operation, about, kind, code: None, message, effect_unknown: kind == Kind::Unreachable }
+    let effect_unknown = kind == Kind::Unreachable;
+    AwsError { effect_unknown, ..AwsError::new(operation, "log group /g", kind, "no") }
 }
 
 impl Fake {
@@ -55,8 +58,19 @@ impl PutLogs for &Fake {
     async fn create_group(&self, group: &str) -> Result<(), AwsError> {
         self.called("group");
         assert_eq!(group, "/g");
+        if self.coming.is_some() {
+            return Err(error("CreateLogGroup", Kind::Conflict).charged_to(Charged::Host));
+        }
         *self.group.lock().unwrap() = true;
         Ok(())
+    }
+
+    async fn wait(&self, time: Duration) {
+        let mut waited = self.waited.lock().unwrap();
+        *waited += time;
+        if self.coming.is_some_and(|coming| *waited >= coming) {
+            *self.group.lock().unwrap() = true;
+        }
     }
 }
 
@@ -93,7 +107,25 @@ fn there(group: bool, stream: bool, answers: impl IntoIterator<Item = Result<Rej
         stream: Mutex::new(stream),
         answers: Mutex::new(answers.into_iter().collect()),
         calls: Mutex::default(),
+        coming: None,
+        waited: Mutex::default(),
     }
+}
+
+#[test]
+fn a_group_that_somebody_else_is_creating_is_waited_for() {
+    let millis = Duration::from_millis;
+    let fake = Fake { coming: Some(millis(700)), ..there(false, false, []) };
+    let again = ["stream", "group"].repeat(3);
+    let expected = [&["put"][..], &again, &["stream", "put"]].concat();
+    assert_eq!(put(&fake), (expected, Ok(Vec::new())));
+    assert_eq!(*fake.waited.lock().unwrap(), millis(700));
+    // Not for ever; and then it is not the destination that failed.
+    let fake = Fake { coming: Some(Duration::MAX), ..there(false, false, []) };
+    let (calls, result) = put(&fake);
+    let error = result.unwrap_err();
+    assert_eq!((error.name, error.charged, calls.len()), ("conflict", Charged::Host, 1 + 2 * 7));
+    assert!(*fake.waited.lock().unwrap() < Duration::from_secs(5));
 }
 
 #[test]

@@ -130,7 +130,7 @@ impl Letters {
             DeadLetterStore::S3 { s3, bucket, prefix } => {
                 let key = self.place(letters).key(prefix);
                 let target = ObjectId { bucket: bucket.to_string(), key };
-                let put = Put { target, metadata: Vec::new(), owner_full_control: false };
+                let put = Put { target, ..Put::default() };
                 let written = s3.put(&put, Bytes::from(self.lines(letters)?)).await;
                 // Not the tenant's destination that failed.
                 written.map_err(|error| failed(format!("the dead letters can't be written: {error}; see DEAD_LETTER")))

@@ -1,123 +1,164 @@
 //! An object as it is, from bucket to bucket.
+//!
+//! The source is asked about first (HeadObject), with the credentials that copy it.
+//! S3 drops what an object says about its content when its metadata is replaced, so it
+//! must be sent along; and CopyObject's AccessDenied doesn't say which of the two buckets
+//! denies. One answer tells both.
 
 use std::future::Future;
+use std::time::Instant;
 
 use super::{Target, metadata};
-use crate::aws::{AwsError, Copy, Kind, S3, Which};
-use crate::model::{Activity, Buckets};
+use crate::aws::{AwsError, Copy, Headers, Kind, S3, Stored, Which};
+use crate::model::{Activity, Buckets, Charged, ObjectId};
 
 /// Source buckets whose versions the central role may not read, as was found out.
 static NO_VERSIONS: Buckets = Buckets::new();
 
-/// Copies the source as it is, without reading it. Where copying a version is
-/// denied, its ETag is relied on instead.
+/// What a copy needs of S3; errors as [`S3`] has them.
+trait Copies: Sync {
+    /// See [`S3::head_source`].
+    fn head(&self, source: &ObjectId, which: &Which) -> impl Future<Output = Result<Stored, AwsError>> + Send;
+
+    /// See [`S3::copy`].
+    fn copy(&self, copy: &Copy, size: Option<u64>) -> impl Future<Output = Result<(), AwsError>> + Send;
+}
+
+impl Copies for S3 {
+    async fn head(&self, source: &ObjectId, which: &Which) -> Result<Stored, AwsError> {
+        self.head_source(source, which).await
+    }
+
+    async fn copy(&self, copy: &Copy, size: Option<u64>) -> Result<(), AwsError> {
+        Self::copy(self, copy, size).await
+    }
+}
+
+/// A copy that is there.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Copied {
+    /// Bytes, where they are known.
+    pub bytes: Option<u64>,
+    /// What is odd about it.
+    pub warning: Option<String>,
+}
+
+/// Copies the source as it is, without reading it. `known`: what S3 has said about it
+/// already. Where a version is denied, its ETag is relied on instead.
 ///
 /// # Errors
-/// As S3 says.
+/// As S3 says, charged to the source or the destination.
 pub async fn copy(
     s3: &S3,
     target: &Target,
     which: &Which,
-    size: Option<u64>,
+    known: Option<&Stored>,
     activity: &Activity,
-) -> Result<(), AwsError> {
-    let call = async |copy: Copy| s3.copy(&copy, size).await;
-    copy_with(call, target, which, &NO_VERSIONS, activity).await
+) -> Result<Copied, AwsError> {
+    let copying = Copying { s3, target, no_versions: &NO_VERSIONS, now: Instant::now(), activity };
+    copying.copied(which, known).await
 }
 
-async fn copy_with<F: Future<Output = Result<(), AwsError>>>(
-    call: impl Fn(Copy) -> F,
-    target: &Target,
-    which: &Which,
-    no_versions: &Buckets,
-    activity: &Activity,
-) -> Result<(), AwsError> {
-    let (source, bucket) = (target.source.clone(), &target.source.bucket);
-    let copy = Copy { source, which: which.clone(), target: target.object(), metadata: metadata::of(target) };
-    let with_etag = Which { version_id: None, etag: which.etag.clone() };
-    // Without an ETag another version would be taken for this one.
-    let replaceable = which.version_id.is_some() && which.etag.is_some();
-    let answered = |answer| {
-        activity.tick();
-        answer
-    };
-    if replaceable && no_versions.has(bucket) {
-        return answered(call(Copy { which: with_etag, ..copy }).await);
-    }
-    match answered(call(copy.clone()).await) {
-        Err(error) if error.kind == Kind::Denied && replaceable => {
-            answered(call(Copy { which: with_etag, ..copy }).await)?;
-            // Only now it is known that the version was what was denied.
-            no_versions.learn(bucket);
-            Ok(())
+struct Copying<'a, C> {
+    s3: &'a C,
+    target: &'a Target,
+    no_versions: &'a Buckets,
+    now: Instant,
+    activity: &'a Activity,
+}
+
+impl<C: Copies> Copying<'_, C> {
+    async fn copied(&self, which: &Which, known: Option<&Stored>) -> Result<Copied, AwsError> {
+        let Some(known) = known else {
+            return match self.head(which).await {
+                Ok((which, stored)) => self.copy(&which, Some(&stored)).await,
+                // The bucket can't be asked from here, and yet be copied from.
+                Err(error) if error.kind == Kind::OtherRegion => {
+                    let copied = self.copy(which, None).await?;
+                    let warning = format!("its content type and encoding can't be asked for, and are not kept: {error}");
+                    Ok(Copied { warning: Some(warning), ..copied })
+                }
+                Err(error) => Err(error),
+            };
+        };
+        match self.copy(which, Some(known)).await {
+            Err(error) if error.kind == Kind::Denied && error.charged == Charged::Destination => {
+                // It was asked about with other credentials. May these read it?
+                let (readable, stored) = self.head(which).await?;
+                if readable == *which { Err(error) } else { self.copy(&readable, Some(&stored)).await }
+            }
+            answer => answer,
         }
-        answer => answer,
     }
+
+    /// What S3 says about the source, and which state of it can be asked for.
+    async fn head(&self, which: &Which) -> Result<(Which, Stored), AwsError> {
+        let bucket = &self.target.source.bucket;
+        let with_etag = Which { version_id: None, etag: which.etag.clone() };
+        // Without an ETag another version would be taken for this one.
+        let replaceable = which.version_id.is_some() && which.etag.is_some();
+        if replaceable && self.no_versions.has(bucket, self.now) {
+            return self.head_of(with_etag).await;
+        }
+        match self.head_of(which.clone()).await {
+            Err(error) if error.kind == Kind::Denied && replaceable => {
+                let answer = self.head_of(with_etag).await?;
+                // Only now it is known that the version was what was denied.
+                self.no_versions.learn(bucket, self.now);
+                Ok(answer)
+            }
+            answer => answer,
+        }
+    }
+
+    async fn head_of(&self, which: Which) -> Result<(Which, Stored), AwsError> {
+        let answer = self.s3.head(&self.target.source, &which).await;
+        self.activity.tick();
+        Ok((which, answer?))
+    }
+
+    async fn copy(&self, which: &Which, stored: Option<&Stored>) -> Result<Copied, AwsError> {
+        let (source, headers) = (self.target.source.clone(), stored.map_or_else(Headers::default, |s| s.headers.clone()));
+        // The state that the headers are of, also where the notification named none.
+        let etag = which.etag.clone().or_else(|| stored.map(|stored| stored.etag.clone()));
+        let which = Which { version_id: which.version_id.clone(), etag };
+        let metadata = metadata::of(self.target);
+        let copy = Copy { source, which, target: self.target.object(), metadata, headers };
+        let bytes = stored.map(|stored| stored.size);
+        let answer = self.s3.copy(&copy, bytes).await;
+        self.activity.tick();
+        match answer {
+            Ok(()) => Ok(Copied { bytes, warning: None }),
+            Err(error) => {
+                let charged = charged(&error, stored);
+                Err(error.charged_to(charged))
+            }
+        }
+    }
+}
+
+/// Whose failure a copy's is, once the source was asked about. S3 has one answer for
+/// both buckets, so its words must do, and the key that the source is encrypted with.
+fn charged(error: &AwsError, source: Option<&Stored>) -> Charged {
+    let says = |word: &str| error.message.contains(word);
+    let of_source = match (error.kind, error.operation) {
+        // What is said of an upload is the destination's.
+        (Kind::NotFound, operation) => matches!(operation, "CopyObject" | "HeadObject"),
+        (Kind::Archived | Kind::Precondition, _) => true,
+        (Kind::Denied, "CopyObject" | "UploadPartCopy") => {
+            let of_kms = says("kms:") || error.code.as_deref().is_some_and(|code| code.starts_with("KMS"));
+            let key = source.and_then(|source| source.kms_key.as_deref());
+            match key {
+                _ if says("s3:GetObject") => true,
+                Some(key) if of_kms => says(key) || says("kms:Decrypt") && !says(":key/"),
+                _ => false,
+            }
+        }
+        _ => false,
+    };
+    if of_source { Charged::Source } else { error.charged }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::tests::{block_on, error, target};
-    use super::*;
-    use std::sync::Mutex;
-
-    /// Compiles only where copying can be done on any task.
-    #[test]
-    fn it_may_move_between_threads() {
-        fn is_send<T: Send>(_: T) {}
-        let _ = |s3: &S3, which: &Which, activity: &Activity| {
-            is_send(copy(s3, &target("k"), which, None, activity));
-        };
-    }
-
-    fn which(version_id: Option<&str>, etag: Option<&str>) -> Which {
-        Which { version_id: version_id.map(Into::into), etag: etag.map(Into::into) }
-    }
-
-    /// Copies; the states that were asked for, and how it ended.
-    fn run(asked: &Which, no_versions: &Buckets, denies: fn(&Which) -> bool) -> (Vec<Which>, Result<(), Kind>) {
-        let calls = Mutex::new(Vec::new());
-        let call = async |copy: Copy| {
-            let denied = denies(&copy.which);
-            calls.lock().unwrap().push(copy.which);
-            if denied { Err(error(Kind::Denied)) } else { Ok(()) }
-        };
-        let (activity, target) = (Activity::default(), target("c/n/a/p/f"));
-        let ended = block_on(copy_with(call, &target, asked, no_versions, &activity));
-        let calls = calls.into_inner().unwrap();
-        assert_eq!(activity.count(), calls.len() as u64);
-        (calls, ended.map_err(|error| error.kind))
-    }
-
-    #[test]
-    fn where_versions_are_denied_the_etag_is_relied_on_and_that_is_remembered() {
-        let (both, etag) = (which(Some("v"), Some("e")), which(None, Some("e")));
-        let memory = Buckets::new();
-        let versions_denied = |which: &Which| which.version_id.is_some();
-        assert_eq!(run(&both, &memory, versions_denied), (vec![both.clone(), etag.clone()], Ok(())));
-        assert_eq!(run(&both, &memory, versions_denied), (vec![etag.clone()], Ok(())));
-        // Without an ETag there is nothing to rely on.
-        let version = which(Some("v"), None);
-        assert_eq!(run(&version, &memory, versions_denied), (vec![version], Err(Kind::Denied)));
-    }
-
-    #[test]
-    fn what_is_denied_anyway_says_nothing_about_versions() {
-        let (both, etag) = (which(Some("v"), Some("e")), which(None, Some("e")));
-        let memory = Buckets::new();
-        assert_eq!(run(&both, &memory, |_| true), (vec![both.clone(), etag], Err(Kind::Denied)));
-        assert_eq!(run(&both, &memory, |_| false), (vec![both], Ok(())));
-    }
-
-    #[test]
-    fn the_copy_says_where_it_comes_from() {
-        let target = target("c/n/a/p/x/f.json.gz");
-        let call = async |copy: Copy| {
-            assert_eq!(copy.target.to_string(), "s3://theirs/logs/n/a/p/f.json.gz");
-            assert_eq!(copy.source, target.source);
-            assert_eq!(copy.metadata, metadata::of(&target));
-            Ok(())
-        };
-        block_on(copy_with(call, &target, &Which::default(), &Buckets::new(), &Activity::default())).unwrap();
-    }
-}
+#[path = "copy_tests.rs"]
+mod tests;

@@ -1,17 +1,20 @@
 //! Objects for a tenant's bucket.
 //!
 //! - `copy`: as it is.
+//! - `targets`: copies that replace those of other objects.
 //! - `upload`: what a rewriter made of it, in bounded memory.
 //! - `metadata`: what both say about the source.
 
 mod copy;
 mod metadata;
+mod targets;
 mod upload;
 
-use crate::aws::Put;
+use crate::aws::{Headers, Put};
 use crate::model::{ObjectId, Origin};
 
-pub use copy::copy;
+pub use copy::{Copied, copy};
+pub use targets::Targets;
 pub use upload::{ObjectUpload, Parts, Uploads};
 
 /// The object that a delivery makes of one of the source.
@@ -27,20 +30,28 @@ pub struct Target {
     pub prefix: String,
     /// `delivery-timestamp`: seconds since the Unix epoch.
     pub now: i64,
+    /// The source's, for what is written anew.
+    pub headers: Headers,
 }
 
 impl Target {
     /// Bucket and key of the target: `{prefix}{tenant}/{application}/{pod}/{file}`.
     pub fn object(&self) -> ObjectId {
-        let Origin { tenant_id, application, pod_name, .. } = &self.origin;
-        let file = self.source.key.rsplit('/').next().unwrap_or_default();
-        let key = format!("{}{tenant_id}/{application}/{pod_name}/{file}", self.prefix);
-        ObjectId { bucket: self.bucket.clone(), key }
+        ObjectId { bucket: self.bucket.clone(), key: key(&self.prefix, &self.origin, &self.source) }
     }
 
     fn put(&self) -> Put {
-        Put { target: self.object(), metadata: metadata::of(self), owner_full_control: true }
+        let headers = self.headers.clone();
+        Put { target: self.object(), metadata: metadata::of(self), owner_full_control: true, headers }
     }
+}
+
+/// The key of what is made of `source`: the reference's layout. The cluster and the
+/// folders between pod and file are not in it: see [`Targets`].
+pub fn key(prefix: &str, origin: &Origin, source: &ObjectId) -> String {
+    let Origin { tenant_id, application, pod_name, .. } = origin;
+    let file = source.key.rsplit('/').next().unwrap_or_default();
+    format!("{prefix}{tenant_id}/{application}/{pod_name}/{file}")
 }
 
 #[cfg(test)]
@@ -62,13 +73,13 @@ mod tests {
             bucket: "theirs".into(),
             prefix: "logs/".into(),
             now: 1_795_428_000,
+            headers: Headers::default(),
         }
     }
 
     pub(super) fn error(kind: Kind) -> AwsError {
-        let (about, message) = ("s3://theirs/x".to_owned(), "no".to_owned());
         let effect_unknown = kind == Kind::Unreachable;
-        AwsError { operation: "UploadPart", about, kind, code: None, message, effect_unknown }
+        AwsError { effect_unknown, ..AwsError::new("UploadPart", "s3://theirs/x", kind, "no") }
     }
 
     pub(super) fn block_on<T>(work: impl Future<Output = T>) -> T {

@@ -18,6 +18,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::task::JoinSet;
 
 use crate::delivery::local::{DeadLetters, Journal, Objects, OutputError, Streams};
+use crate::delivery::s3::Targets;
 use crate::guest::LogLine;
 use crate::model::{ObjectId, TimestampNumbers};
 use crate::object::{LocalObject, ReadLimits};
@@ -40,6 +41,7 @@ pub struct Output {
     objects: Objects,
     dead_letters: DeadLetters,
     journal: Journal,
+    targets: Targets,
 }
 
 impl Output {
@@ -58,6 +60,7 @@ impl Output {
             objects: Objects::new(root)?,
             dead_letters: DeadLetters::new(root),
             journal,
+            targets: Targets::new(),
         })
     }
 

@@ -9,8 +9,9 @@ use super::progress::Progress;
 use super::sink::{LazyUpload, LocalSink, failed};
 use super::{Run, WINDOW_BYTES};
 use crate::delivery::local::{DeadLetterFile, Entry as JournalEntry, Fingerprint, OutputError, State};
+use crate::delivery::s3::{self, Targets};
 use crate::guest::{GuestError, GuestLog};
-use crate::model::{DeadLetter, Delivery, Destination, ObjectId, Origin, Reason};
+use crate::model::{Charged, DeadLetter, Delivery, Destination, ObjectId, Origin, Reason};
 use crate::object::{LocalObject, is_gzip};
 use crate::pipeline::{Asked, Delivered, End, Guests, Job, blocking, compare_copy, deliver_events, deliver_object};
 use crate::plugin::{KeyError, PlanError, Planned};
@@ -121,7 +122,7 @@ fn folder(delivery: &Delivery) -> String {
         Destination::CloudWatch { account, log_group, .. } => {
             format!("cloudwatch/{account}/{}/{}", delivery.target_region, log_group.trim_start_matches('/'))
         }
-        Destination::S3 { bucket, prefix } => format!("s3/{bucket}/{prefix}{}", delivery.tenant_id),
+        Destination::S3 { bucket, prefix, .. } => format!("s3/{bucket}/{prefix}{}", delivery.tenant_id),
     }
 }
 
@@ -236,15 +237,16 @@ impl One<'_> {
         let sink = LocalSink { output: &self.run.output, job, journal_entry, letters, stop };
         let delivered = match &self.delivery.destination {
             Destination::CloudWatch { .. } => self.events(job, guests, &sink).await,
-            Destination::S3 { bucket, prefix } => {
-                let name = self.id.key.rsplit('/').next().unwrap_or_default();
-                let Origin { tenant_id, application, pod_name, .. } = &*self.origin;
-                let key = format!("{prefix}{tenant_id}/{application}/{pod_name}/{name}");
+            Destination::S3 { bucket, prefix, .. } => {
+                let key = s3::key(prefix, &self.origin, self.id);
+                let target = ObjectId { bucket: bucket.clone(), key: key.clone() };
                 if self.planned.plan.rewrites() {
-                    self.rewritten(job, guests, &sink, bucket, key).await
+                    let delivered = self.rewritten(job, guests, &sink, bucket, key).await;
+                    self.written(&target, delivered)
                 } else {
                     let component = guests.component();
-                    return Delivered { component, ..self.copied(job, bucket, &key).await };
+                    let copied = Delivered { component, ..self.copied(job, bucket, &key).await };
+                    return self.written(&target, copied);
                 }
             }
         };
@@ -299,6 +301,15 @@ impl One<'_> {
         }
     }
 
+    /// Warns of a file that replaced another object's.
+    fn written(&self, target: &ObjectId, mut delivered: Delivered) -> Delivered {
+        let ended_well = matches!(delivered.end, End::Complete | End::Rejected(_));
+        if ended_well && delivered.bytes > 0 && self.run.output.targets.replaces(target, self.id) {
+            delivered.warnings.push(Targets::warning(target));
+        }
+        delivered
+    }
+
     /// A file that was written to while it was read is no object: it fails.
     fn unchanged(&self, delivered: Delivered) -> Delivered {
         let same = std::fs::metadata(&self.object.path).is_ok_and(|now| Fingerprint::from(&now) == self.fingerprint);
@@ -306,7 +317,8 @@ impl One<'_> {
             return delivered;
         }
         let error = format!("{} changed while it was read; run again when it is complete", self.object.path.display());
-        Delivered { end: End::Failed { name: "changed", error }, ..delivered }
+        let name = Reason::Changed.name();
+        Delivered { end: End::Failed { name, error, charged: Charged::Source }, ..delivered }
     }
 
     fn unreadable(&self, error: &std::io::Error) -> Delivered {

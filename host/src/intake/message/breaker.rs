@@ -2,8 +2,7 @@
 //! the others nothing, and their own messages are not received again and again for
 //! nothing: a circuit breaker for each tenant and kind of destination.
 
-use crate::aws::Kind;
-use crate::model::{Change, CircuitBreakers, Delivery, Destination};
+use crate::model::{Change, Charged, CircuitBreakers, Delivery, Destination};
 use crate::report::{Entry, Outcome};
 use crate::telemetry::Metrics;
 
@@ -62,7 +61,7 @@ impl Showed {
     pub(super) fn by(entry: &Entry) -> Self {
         let copied = entry.delivery == Some("s3") && matches!(entry.outcome, Outcome::Delivered | Outcome::Partial);
         match entry.outcome {
-            Outcome::Failed if entry.reason.is_some_and(Kind::is_name) => Self::Fails,
+            Outcome::Failed if entry.charged == Some(Charged::Destination) => Self::Fails,
             _ if entry.numbers.batches > 0 || copied => Self::Works,
             _ => Self::Nothing,
         }
@@ -82,7 +81,7 @@ mod tests {
             desired_logs: Vec::new(),
             groups: Vec::new(),
             target_region: "eu-west-1".to_owned(),
-            destination: Destination::S3 { bucket: bucket.to_owned(), prefix: String::new() },
+            destination: Destination::S3 { bucket: bucket.to_owned(), prefix: String::new(), account: None },
             plugins: Plugins::default(),
         }
     }
@@ -124,6 +123,12 @@ mod tests {
         let entry = |kind, outcome, reason: Option<&'static str>, batches| {
             let mut entry = Entry::new(&object, Some("acme"), Some(kind), outcome);
             (entry.reason, entry.numbers.batches) = (reason, batches);
+            entry.charged = match reason {
+                Some("denied" | "no-bucket") => Some(Charged::Destination),
+                Some("source") => Some(Charged::Source),
+                Some("guest-trap") => Some(Charged::Component),
+                _ => None,
+            };
             Showed::by(&entry)
         };
         for (kind, outcome, reason, batches, shows) in [

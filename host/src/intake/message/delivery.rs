@@ -12,12 +12,12 @@ use super::object::Work;
 use super::permits::Use;
 use super::refused;
 use super::{Bounds, Processor, WINDOW_BYTES};
-use crate::aws::{AwsError, Kind, Stored, Which};
+use crate::aws::{AwsError, Headers, Kind, Stored, Which};
 use crate::delivery::cloudwatch::CloudWatchSink;
 use crate::delivery::dead_letter::{Letters, Refusals};
 use crate::delivery::port::Activity;
 use crate::delivery::s3::Target;
-use crate::model::{Delivery, Destination, Origin, Refused};
+use crate::model::{Charged, DeadLetter, Delivery, Destination, Origin, Reason, Refused};
 use crate::notification::{Checkpoint, Resume};
 use crate::object::RemoteReader;
 use crate::pipeline::{Delivered, End, Guests, Job, OFFSET_BEYOND, StopScope, deliver_events};
@@ -200,12 +200,28 @@ impl One<'_> {
     }
 
     /// Of a call about the source.
-    pub(super) fn source_failed(&self, error: &AwsError) -> Entry {
+    pub(super) async fn source_failed(&self, error: &AwsError) -> Entry {
         if error.kind == Kind::Precondition {
-            // The new state has a notification of its own.
-            return self.entry(Outcome::Ignored).because(error.kind.name(), error.to_string());
+            return self.changed(error.to_string()).await;
         }
-        self.entry(Outcome::Failed).because("source", error.to_string())
+        let failed = self.entry(Outcome::Failed).because("source", error.to_string());
+        let failed = failed.charged(error.charged);
+        if error.effect_unknown && error.kind == Kind::NoProof { failed.with_effect_unknown() } else { failed }
+    }
+
+    /// The object has changed since it was announced. Its new state should have a
+    /// notification of its own; what rewrites it without one (lifecycle, replication, an
+    /// event that isn't configured) would make its logs vanish, so this one is kept.
+    async fn changed(&self, error: String) -> Entry {
+        let data = self.work.announced.record.to_string().into_bytes();
+        let letter = DeadLetter::whole(&self.work.id, Reason::Changed, error.as_str()).of(self.delivery).with(data);
+        match self.own_letters().write(&[letter]).await {
+            Ok(()) => self.entry(Outcome::Ignored).because(Reason::Changed.name(), error).charged(Charged::Source),
+            Err(unwritten) => {
+                let failed = self.entry(Outcome::Failed).because(unwritten.name, unwritten.text);
+                failed.charged(unwritten.charged)
+            }
+        }
     }
 
     /// An attempt that ends where it is told to, also where it hangs in a call that
@@ -238,10 +254,12 @@ impl One<'_> {
     async fn attempt_from_there(&mut self) -> Entry {
         let announced = self.work.announced;
         if announced.event_time.is_none() {
-            // The guests' clock is the object's.
-            match self.processor.source.head(&self.work.id, &self.which()).await {
-                Ok(stored) => self.stored = Some(stored),
-                Err(error) => return self.source_failed(&error),
+            let which = self.which();
+            // The guests' clock is the object's; asked once for all its deliveries.
+            let asked = || self.processor.source.head(&self.work.id, &which);
+            match self.work.stored.get_or_try_init(asked).await {
+                Ok(stored) => self.stored = Some(stored.clone()),
+                Err(error) => return self.source_failed(&error).await,
             }
         }
         let last_modified = self.stored.as_ref().map(|stored| stored.last_modified);
@@ -257,13 +275,14 @@ impl One<'_> {
         };
         match &self.delivery.destination {
             Destination::CloudWatch { role_arn, log_group, .. } => self.events(job, guests, role_arn, log_group).await,
-            Destination::S3 { bucket, prefix } => {
+            Destination::S3 { bucket, prefix, .. } => {
                 let target = Target {
                     source: (*self.work.id).clone(),
                     origin: (*self.origin).clone(),
                     bucket: bucket.clone(),
                     prefix: prefix.clone(),
                     now: self::now() / 1000,
+                    headers: Headers::default(),
                 };
                 match plan.rewrites() {
                     true => self.rewritten(job, guests, &target).await,
@@ -305,7 +324,10 @@ impl One<'_> {
         let attempts = self.processor.bounds.attempts;
         let opened =
             crate::object::open(source, &self.work.id, &self.which(), attempts, &self.activity, &self.stop).await;
-        let (stored, reader) = opened.map_err(|error| self.source_failed(&error))?;
+        let (stored, reader) = match opened {
+            Ok(opened) => opened,
+            Err(error) => return Err(self.source_failed(&error).await),
+        };
         let resume_from = self.resume_from(&stored);
         self.settled.store(resume_from, Ordering::Relaxed);
         let job = Job { last_modified: stored.last_modified, stored_bytes: stored.size, resume_from, ..job };
@@ -346,7 +368,7 @@ impl One<'_> {
         let sink = CloudWatchSink::new(logs, log_group, &self.origin.pod_name, self.own_letters(), settled, activity);
         let resume_from = job.resume_from;
         let delivered = deliver_events(job, guests, reader, self.stop.clone(), &sink).await;
-        Entry { resumed_from_event: resume_from, ..self.delivered(delivered) }
+        Entry { resumed_from_event: resume_from, ..self.delivered(delivered).await }
     }
 
     /// The dead letters of this delivery.
@@ -357,13 +379,17 @@ impl One<'_> {
         self.processor.letters(self.work, Some(self.delivery.id()), etag, component).noting(self.refusals.clone())
     }
 
-    pub(super) fn delivered(&mut self, delivered: Delivered) -> Entry {
+    pub(super) async fn delivered(&mut self, delivered: Delivered) -> Entry {
         self.guest_time = delivered.guest_time;
         self.hear(&delivered.guest_log);
-        let changed = matches!(&delivered.end, End::Failed { name, .. } if *name == Kind::Precondition.name());
+        let changed = matches!(&delivered.end, End::Failed { name, .. } if *name == Reason::Changed.name());
         let entry = self.entry(Outcome::Delivered).with(delivered);
-        // The object has changed under our hands: what follows is announced anew.
-        if changed { Entry { outcome: Outcome::Ignored, ..entry } } else { entry }
+        if !changed {
+            return entry;
+        }
+        // Under our hands.
+        let Entry { outcome, reason, error, charged, .. } = self.changed(entry.error.clone().unwrap_or_default()).await;
+        Entry { outcome, reason, error, charged, ..entry }
     }
 
     /// How far it came; where the object wasn't opened, what was known before holds.

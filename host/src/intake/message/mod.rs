@@ -38,7 +38,8 @@ use futures_util::future::join_all;
 
 use crate::aws::{Aws, Queue, S3};
 use crate::delivery::dead_letter::DeadLetterStore;
-use crate::model::{ObjectId, Origin, TimestampNumbers};
+use crate::delivery::s3::Targets;
+use crate::model::{BucketPatterns, ObjectId, Origin, TimestampNumbers};
 use crate::notification;
 use crate::object::ReadLimits;
 use crate::pipeline::Stop;
@@ -167,6 +168,8 @@ pub struct Bounds {
     pub max_concurrent_per_tenant: usize,
     /// PLUGIN_SHADOW_CONTENTS.
     pub shadow_contents: bool,
+    /// SOURCE_BUCKETS: what a message may name; none: any bucket.
+    pub source_buckets: Option<BucketPatterns>,
 }
 
 /// Everything that messages are processed with.
@@ -187,6 +190,7 @@ pub struct Processor {
     guest_logs: GuestLogs,
     /// How often whose logs are said to be gone.
     unwanted: Throttle,
+    targets: Targets,
 }
 
 /// What a [`Processor`] is made of.
@@ -220,6 +224,7 @@ impl Processor {
             memory: Memory::default(),
             guest_logs: GuestLogs::default(),
             unwanted: Throttle::new(1, UNWANTED),
+            targets: Targets::new(),
             aws,
             requeue_to,
             directory,

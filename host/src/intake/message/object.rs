@@ -4,11 +4,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
+use tokio::sync::OnceCell;
 
 use super::left::{Left, Waits};
 use super::refused;
 use super::rejected::OfMessage;
 use super::{Control, Message, Processor};
+use crate::aws::Stored;
 use crate::delivery::dead_letter::{Letters, Provenance};
 use crate::model::{Delivery, ObjectId, Origin, Reason};
 use crate::notification::{Announced, Only, Resume};
@@ -39,6 +41,8 @@ pub(super) struct Work<'a> {
     pub(super) resume: Option<&'a Resume>,
     pub(super) control: &'a Control,
     pub(super) of_message: &'a OfMessage,
+    /// What S3 says about it, once it was asked.
+    pub(super) stored: OnceCell<Stored>,
 }
 
 impl Work<'_> {
@@ -60,7 +64,7 @@ impl Processor {
     ) -> Worked {
         let started = Instant::now();
         let id = Arc::new(announced.object.clone());
-        let work = Work { message, announced, id, resume, control, of_message };
+        let work = Work { message, announced, id, resume, control, of_message, stored: OnceCell::new() };
         let worked = Worked { number, ..self.worked(&work).await };
         // What a delivery was tried for took its time; of the others a message may hold very many.
         let tried = |entry: &Entry| entry.delivery.is_some() && entry.outcome != Outcome::Filtered;
@@ -80,6 +84,12 @@ impl Processor {
             let (failed, left) = self.only_fails(work, entry(Outcome::Failed), resume);
             return self.without_delivery(failed, Some(left));
         }
+        if let Some(allowed) = &self.bounds.source_buckets
+            && !allowed.fit(&work.id.bucket)
+        {
+            let text = format!("the message names the bucket {}, which is beyond SOURCE_BUCKETS", work.id.bucket);
+            return self.rejected(work, Reason::ForeignBucket, text.clone(), &text);
+        }
         // The guests' clock; a key needs none but for what a guest may do with it.
         let now = work.announced.event_time.unwrap_or_default();
         let known = work.message.whose.as_ref().filter(|whose| whose.object == *work.id);
@@ -92,7 +102,7 @@ impl Processor {
             Err(KeyError::Rejected { text, for_the_log }) => {
                 let words =
                     if for_the_log { text.clone() } else { "KEY_PARSER says why in the dead letter".to_owned() };
-                return self.invalid_key(work, text, &words);
+                return self.rejected(work, Reason::InvalidKey, text, &words);
             }
             Err(KeyError::Failed(error)) => {
                 let failed = entry(Outcome::Failed).because(error.name, error.text.as_str());

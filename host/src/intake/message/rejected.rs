@@ -110,9 +110,9 @@ impl Processor {
         self.metrics.delivery(&DeliveryDone { entry: &entry, latency: None, guest_time: Duration::ZERO });
     }
 
-    /// Rejects an announced object whose key names no tenant; `words` are for the log.
-    pub(super) fn invalid_key(&self, work: &Work<'_>, detail: String, words: &str) -> Worked {
-        let reason = Reason::InvalidKey;
+    /// Rejects an announced object, whose key names no tenant or which may not be named;
+    /// `words` are for the log.
+    pub(super) fn rejected(&self, work: &Work<'_>, reason: Reason, detail: String, words: &str) -> Worked {
         let rejected = Entry::new(&work.id, None, None, Outcome::Rejected).because(reason.name(), words);
         let data = work.announced.record.to_string().into_bytes();
         work.of_message.reject(DeadLetter::whole(&work.id, reason, detail).with(data));

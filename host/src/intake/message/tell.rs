@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::object::Worked;
-use crate::model::{Digest, ObjectId};
+use crate::model::{Digest, ObjectId, Reason};
 use crate::pipeline::{Difference, ShadowRun};
 use crate::report::{Entry, Outcome};
 
@@ -24,7 +24,9 @@ pub(super) fn object(id: &ObjectId, worked: &Worked, took: Duration, fate: &'sta
     let error = entries.iter().flat_map(why).collect::<Vec<_>>().join("; ");
     let components = entries.iter().filter_map(component).collect::<Vec<_>>().join(", ");
     let components = Some(components.as_str()).filter(|components| !components.is_empty());
-    let lost = |entry: &Entry| matches!(entry.outcome, Outcome::Rejected | Outcome::Partial);
+    // Ignored, but by whoever rewrote it: it may be that nobody announces its new state.
+    let has_changed = |entry: &Entry| entry.reason == Some(Reason::Changed.name());
+    let lost = |entry: &Entry| matches!(entry.outcome, Outcome::Rejected | Outcome::Partial) || has_changed(entry);
     let refused = entries.iter().any(|entry| lost(entry) || !entry.numbers.refused().is_empty()).then_some(fate);
     let bucket = id.bucket.as_str();
     let key = id.key.as_str();
@@ -37,10 +39,11 @@ pub(super) fn object(id: &ObjectId, worked: &Worked, took: Duration, fate: &'sta
             )
         };
     }
+    let changed = entries.iter().any(has_changed);
     let any = |outcome| entries.iter().any(|entry| entry.outcome == outcome);
     if any(Outcome::Failed) {
         line!(error, error,)
-    } else if any(Outcome::Rejected) || any(Outcome::Partial) || !error.is_empty() && !any(Outcome::Ignored) {
+    } else if any(Outcome::Rejected) || any(Outcome::Partial) || changed || !error.is_empty() && !any(Outcome::Ignored) {
         line!(warn, error,)
     } else if error.is_empty() {
         line!(info,)

@@ -3,10 +3,11 @@
 use std::io::{Cursor, Read};
 
 use super::delivery::One;
-use crate::aws::Kind;
+use crate::aws::S3;
 use crate::delivery::dead_letter::OnlyLetters;
 use crate::delivery::port::DeliveryError;
-use crate::delivery::s3::{self, ObjectUpload, Target};
+use crate::delivery::s3::{self, Copied, ObjectUpload, Target, Targets};
+use crate::model::{Charged, Destination};
 use crate::object::{GzipWriter, RemoteReader, is_gzip};
 use crate::pipeline::{Guests, Job, Plan, compare_copy, deliver_object};
 use crate::report::{Entry, Outcome};
@@ -28,26 +29,46 @@ impl One<'_> {
     }
 
     async fn copy(&mut self, target: &Target) -> Entry {
-        let s3 = self.processor.aws.destination(&self.delivery.tenant_id, &self.delivery.target_region);
-        let size = self.work.announced.size;
+        let s3 = self.bucket();
         let which = self.which();
+        let known = self.stored.as_ref();
         let copied = tokio::select! {
-            copied = s3::copy(&s3, target, &which, size, &self.activity) => copied,
+            copied = s3::copy(&s3, target, &which, known, &self.activity) => copied,
             () = self.stop.abandoned() => return self.entry(Outcome::Interrupted),
         };
         match copied {
-            Ok(()) => {
+            Ok(Copied { bytes, warning }) => {
                 let mut entry = self.entry(Outcome::Delivered);
-                entry.numbers.bytes = size.unwrap_or_default();
-                entry
+                entry.numbers.bytes = bytes.or(self.work.announced.size).unwrap_or_default();
+                entry.warnings.extend(warning);
+                self.written(target, entry)
             }
-            Err(error) if error.kind == Kind::Precondition => {
-                self.entry(Outcome::Ignored).because(error.kind.name(), error.to_string())
+            Err(error) if error.charged == Charged::Source => self.source_failed(&error).await,
+            Err(error) => {
+                let entry = self.entry(Outcome::Failed).because(error.kind.name(), error.to_string());
+                let entry = entry.charged(error.charged);
+                if error.effect_unknown { entry.with_effect_unknown() } else { entry }
             }
-            // The source's object, and no fault of the destination.
-            Err(error) if error.kind == Kind::NotFound => self.source_failed(&error),
-            Err(error) => self.entry(Outcome::Failed).because(error.kind.name(), error.to_string()),
         }
+    }
+
+    /// The tenant's bucket.
+    fn bucket(&self) -> S3 {
+        let account = match &self.delivery.destination {
+            Destination::S3 { account, .. } => account.as_deref(),
+            Destination::CloudWatch { .. } => None,
+        };
+        self.processor.aws.destination(&self.delivery.tenant_id, &self.delivery.target_region, account)
+    }
+
+    /// Warns of what replaced another object's copy.
+    fn written(&self, target: &Target, mut entry: Entry) -> Entry {
+        let place = target.object();
+        if self.processor.targets.replaces(&place, &target.source) {
+            self.processor.metrics.target_replaced();
+            entry.warnings.push(Targets::warning(&place));
+        }
+        entry
     }
 
     /// Writes what the component makes of the object.
@@ -57,27 +78,39 @@ impl One<'_> {
             Ok((job, reader)) => (Job { resume_from: 0, ..job }, reader),
             Err(entry) => return entry,
         };
+        let headers = self.stored.as_ref().map(|stored| stored.headers.clone()).unwrap_or_default();
+        let target = &Target { headers, ..target.clone() };
         let (gzip, reader) = match tokio::task::spawn_blocking(move || peek(reader)).await {
             Ok(Ok(peeked)) => peeked,
-            Ok(Err(error)) => return self.entry(Outcome::Failed).because("source", error.to_string()),
+            Ok(Err(error)) => {
+                return self.entry(Outcome::Failed).because("source", error.to_string()).charged(Charged::Source);
+            }
             Err(_) => return self.entry(Outcome::Failed).because("internal", "a bug: reading was given up"),
         };
-        let s3 = self.processor.aws.destination(&self.delivery.tenant_id, &self.delivery.target_region);
-        let to = GzipWriter::new(ObjectUpload::new(s3, target, self.activity.clone(), &self.stop), gzip);
+        let to = GzipWriter::new(ObjectUpload::new(self.bucket(), target, self.activity.clone(), &self.stop), gzip);
         let sink = OnlyLetters::new(self.own_letters(), self.activity.clone());
         let stop = self.stop.clone();
         let (delivered, to) = deliver_object(job, guests, reader, to, stop, &sink).await;
-        let mut entry = self.delivered(delivered);
+        let mut entry = self.delivered(delivered).await;
         let Some(to) = to else { return entry };
         let finished = match to.finish() {
             Ok(upload) => upload.finish().await,
-            Err(error) => Err(DeliveryError::new(error.to_string())),
+            Err(error) => {
+                let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<DeliveryError>());
+                Err(inner.cloned().unwrap_or_else(|| DeliveryError::new(error.to_string())))
+            }
         };
         match finished {
-            Ok(bytes) => entry.numbers.bytes = bytes,
-            Err(error) => entry = Entry { outcome: Outcome::Failed, ..entry }.because(error.name, error.text),
+            Ok(bytes) => {
+                entry.numbers.bytes = bytes;
+                // Nothing left, no object.
+                if bytes > 0 { self.written(target, entry) } else { entry }
+            }
+            Err(DeliveryError { name, text, effect_unknown, charged }) => {
+                entry = Entry { outcome: Outcome::Failed, ..entry }.because(name, text).charged(charged);
+                if effect_unknown { entry.with_effect_unknown() } else { entry }
+            }
         }
-        entry
     }
 }
 

@@ -91,7 +91,7 @@ mod tests {
     use crate::aws::Stored;
 
     fn listed(key: &str, etag: &str, last_modified: i64) -> Listed {
-        let stored = Stored { size: 1, last_modified, etag: etag.to_owned(), version_id: None };
+        let stored = Stored { size: 1, last_modified, etag: etag.to_owned(), ..Stored::default() };
         Listed { key: key.to_owned(), stored }
     }
 

@@ -155,7 +155,7 @@ fn all_that_is_wrong_comes_at_once() {
   limits: {memory_bytes: 134217728, memory: 1, fuel_per_mib: 0, timeout_seconds: -1, start_fuel: '5', log_lines: 1.5}
   log: tenant
   setting: {token: hunter2}
-- component: s3://Abc/x
+- component: s3://Ab/x
   sha256: e3b0
   7: 8
   log: operator
@@ -198,8 +198,8 @@ fn all_that_is_wrong_comes_at_once() {
         ]
         .into_iter()
         .chain([
-            "plugin[1].component: found \"s3://Abc/x\": no bucket's name after s3://, expected a bucket's name: 3 to 63 \
-             of the characters a-z 0-9 - and single dots, a letter or digit at both ends, no IP address"
+            "plugin[1].component: found \"s3://Ab/x\": no bucket's name after s3://, expected a bucket's name: 3 to \
+             255 of the characters A-Z a-z 0-9 . - _"
                 .to_owned(),
             "plugin[1].sha256: found \"e3b0\": no SHA-256, expected 64 hexadecimal digits, as `sha256sum` prints them"
                 .to_owned(),

@@ -1,0 +1,203 @@
+use std::sync::Mutex;
+
+use super::super::tests::{block_on, error, target};
+use super::*;
+
+/// S3 that denies versions, or says something else, to HeadObject and to CopyObject.
+struct Fake {
+    versions_denied: bool,
+    head: Result<Stored, AwsError>,
+    copies: Mutex<Vec<Result<(), AwsError>>>,
+    calls: Mutex<Vec<(&'static str, Which)>>,
+    copied: Mutex<Option<Copy>>,
+}
+
+fn stored() -> Stored {
+    let headers = Headers { content_encoding: Some("gzip".to_owned()), ..Headers::default() };
+    let etag = "e".to_owned();
+    Stored { size: 7, last_modified: 1, etag, version_id: None, headers, kms_key: None }
+}
+
+impl Fake {
+    fn new() -> Self {
+        Self {
+            versions_denied: false,
+            head: Ok(stored()),
+            copies: Mutex::default(),
+            calls: Mutex::default(),
+            copied: Mutex::default(),
+        }
+    }
+
+    fn answer(&self, call: &'static str, which: &Which) -> Result<(), AwsError> {
+        self.calls.lock().unwrap().push((call, which.clone()));
+        if self.versions_denied && which.version_id.is_some() { Err(error(Kind::Denied)) } else { Ok(()) }
+    }
+}
+
+impl Copies for Fake {
+    async fn head(&self, source: &ObjectId, which: &Which) -> Result<Stored, AwsError> {
+        assert_eq!(source.bucket, "central");
+        self.answer("head", which).map_err(|error| error.charged_to(Charged::Source))?;
+        self.head.clone()
+    }
+
+    async fn copy(&self, copy: &Copy, _: Option<u64>) -> Result<(), AwsError> {
+        *self.copied.lock().unwrap() = Some(copy.clone());
+        self.answer("copy", &copy.which)?;
+        self.copies.lock().unwrap().pop().unwrap_or(Ok(()))
+    }
+}
+
+/// Compiles only where copying can be done on any task.
+#[test]
+fn it_may_move_between_threads() {
+    fn is_send<T: Send>(_: T) {}
+    let _ = |s3: &S3, which: &Which, activity: &Activity| {
+        is_send(copy(s3, &target("k"), which, None, activity));
+    };
+}
+
+fn which(version_id: Option<&str>, etag: Option<&str>) -> Which {
+    Which { version_id: version_id.map(Into::into), etag: etag.map(Into::into) }
+}
+
+type Calls = Vec<(&'static str, Which)>;
+
+/// Copies; the calls, and how it ended.
+fn run(
+    fake: &Fake,
+    asked: &Which,
+    known: Option<&Stored>,
+    memory: (&Buckets, Instant),
+) -> (Calls, Result<Copied, (Kind, Charged)>) {
+    let (activity, target) = (Activity::default(), target("c/n/a/p/f"));
+    let copying = Copying { s3: fake, target: &target, no_versions: memory.0, now: memory.1, activity: &activity };
+    let ended = block_on(copying.copied(asked, known));
+    let calls = std::mem::take(&mut *fake.calls.lock().unwrap());
+    assert_eq!(activity.count(), calls.len() as u64, "each answer is a sign of life");
+    (calls, ended.map_err(|error| (error.kind, error.charged)))
+}
+
+fn copied() -> Result<Copied, (Kind, Charged)> {
+    Ok(Copied { bytes: Some(7), warning: None })
+}
+
+#[test]
+fn where_versions_are_denied_the_etag_is_relied_on_and_that_is_remembered_for_a_while() {
+    let (both, etag) = (which(Some("v"), Some("e")), which(None, Some("e")));
+    let (memory, now) = (Buckets::new(), Instant::now());
+    let mut fake = Fake { versions_denied: true, ..Fake::new() };
+    let first = vec![("head", both.clone()), ("head", etag.clone()), ("copy", etag.clone())];
+    assert_eq!(run(&fake, &both, None, (&memory, now)), (first.clone(), copied()));
+    let remembered = vec![("head", etag.clone()), ("copy", etag)];
+    assert_eq!(run(&fake, &both, None, (&memory, now)), (remembered, copied()));
+    // Without an ETag there is nothing to rely on.
+    let version = which(Some("v"), None);
+    let denied = Err((Kind::Denied, Charged::Source));
+    assert_eq!(run(&fake, &version, None, (&memory, now)), (vec![("head", version)], denied));
+    let later = now + Buckets::BELIEVED;
+    assert_eq!(run(&fake, &both, None, (&memory, later)).0, first, "it is asked again");
+    fake.versions_denied = false;
+    let mended = later + Buckets::BELIEVED;
+    assert_eq!(run(&fake, &both, None, (&memory, mended)).0, [("head", both.clone()), ("copy", both)]);
+}
+
+#[test]
+fn what_is_denied_anyway_is_the_sources_and_says_nothing_about_versions() {
+    let (both, etag) = (which(Some("v"), Some("e")), which(None, Some("e")));
+    let (memory, now) = (Buckets::new(), Instant::now());
+    let fake = Fake { head: Err(error(Kind::Denied).charged_to(Charged::Source)), ..Fake::new() };
+    let heads = vec![("head", both.clone()), ("head", etag)];
+    assert_eq!(run(&fake, &both, None, (&memory, now)), (heads, Err((Kind::Denied, Charged::Source))));
+    assert!(!memory.has("central", now));
+}
+
+#[test]
+fn the_copy_says_where_it_comes_from_and_what_it_is() {
+    let (fake, asked) = (Fake::new(), Which::default());
+    run(&fake, &asked, None, (&Buckets::new(), Instant::now())).1.unwrap();
+    let copy = fake.copied.into_inner().unwrap().unwrap();
+    let target = target("c/n/a/p/f");
+    assert_eq!(copy.target.to_string(), "s3://theirs/logs/n/a/p/f");
+    assert_eq!((copy.source, copy.metadata), (target.source.clone(), metadata::of(&target)));
+    assert_eq!(copy.headers, stored().headers);
+    assert_eq!(copy.which, which(None, Some("e")), "of the state that was asked about");
+}
+
+#[test]
+fn what_is_known_already_is_not_asked_again_but_to_find_out_who_denies() {
+    let (etag, memory, now) = (which(None, Some("e")), Buckets::new(), Instant::now());
+    let known = stored();
+    let fake = Fake::new();
+    let only_the_copy = vec![("copy", etag.clone())];
+    assert_eq!(run(&fake, &etag, Some(&known), (&memory, now)), (only_the_copy, copied()));
+    // The source can be read: it is the destination that denies.
+    fake.copies.lock().unwrap().push(Err(error_of_copy(Kind::Denied, None, "Access Denied")));
+    let asked = vec![("copy", etag.clone()), ("head", etag.clone())];
+    assert_eq!(run(&fake, &etag, Some(&known), (&memory, now)), (asked.clone(), Err((Kind::Denied, Charged::Destination))));
+    // It can't.
+    let fake = Fake { head: Err(error(Kind::Denied).charged_to(Charged::Source)), ..Fake::new() };
+    fake.copies.lock().unwrap().push(Err(error_of_copy(Kind::Denied, None, "Access Denied")));
+    assert_eq!(run(&fake, &etag, Some(&known), (&memory, now)), (asked, Err((Kind::Denied, Charged::Source))));
+    // It can be, but not by its version.
+    let fake = Fake { versions_denied: true, ..Fake::new() };
+    let both = which(Some("v"), Some("e"));
+    let asked = vec![("copy", both.clone()), ("head", both.clone()), ("head", etag.clone()), ("copy", etag)];
+    assert_eq!(run(&fake, &both, Some(&known), (&memory, now)), (asked, copied()));
+}
+
+#[test]
+fn a_source_that_can_only_be_copied_is_copied_with_a_warning() {
+    let (fake, etag) = (Fake { head: Err(error(Kind::OtherRegion)), ..Fake::new() }, which(None, Some("e")));
+    let (calls, ended) = run(&fake, &etag, None, (&Buckets::new(), Instant::now()));
+    assert_eq!(calls, [("head", etag.clone()), ("copy", etag)]);
+    let Copied { bytes, warning } = ended.unwrap();
+    assert!(bytes.is_none() && warning.unwrap().contains("content type and encoding"));
+}
+
+fn error_of_copy(kind: Kind, code: Option<&str>, message: &str) -> AwsError {
+    let error = AwsError::new("CopyObject", "s3://central/x to s3://theirs/y", kind, message);
+    AwsError { code: code.map(str::to_owned), ..error }
+}
+
+#[test]
+fn each_failure_of_a_copy_is_charged_to_whose_it_is() {
+    use Charged::{Destination, Host, Source};
+    const KEY: &str = "arn:aws:kms:us-east-1:111111111111:key/source";
+    let encrypted = Stored { kms_key: Some(KEY.to_owned()), ..stored() };
+    let of = |kind, code, message: &str, source: &Stored| charged(&error_of_copy(kind, code, message), Some(source));
+    for (kind, code, message, expected) in [
+        (Kind::Archived, Some("ObjectNotInActiveTierError"), "not in the active tier", Source),
+        (Kind::Precondition, Some("PreconditionFailed"), "", Source),
+        (Kind::NotFound, Some("NoSuchKey"), "", Source),
+        (Kind::NoBucket, Some("NoSuchBucket"), "", Destination),
+        (Kind::Denied, Some("AccessDenied"), "Access Denied", Destination),
+        (Kind::Denied, Some("AccessDenied"), "not authorized to perform: s3:GetObject on resource: x", Source),
+        (Kind::Denied, Some("AccessDenied"), "not authorized to perform: s3:GetObjectTagging on x", Source),
+        (Kind::Denied, Some("AccessDenied"), "not authorized to perform: s3:PutObject on resource: x", Destination),
+        // The source isn't encrypted with KMS: the destination is.
+        (Kind::Denied, Some("AccessDenied"), "not authorized to perform: kms:Decrypt", Destination),
+        (Kind::Denied, Some("KMS.DisabledException"), "the key is disabled", Destination),
+        (Kind::Throttled, Some("SlowDown"), "", Destination),
+        (Kind::NoProof, None, "", Destination),
+    ] {
+        assert_eq!(of(kind, code, message, &stored()), expected, "{code:?} {message}");
+    }
+    let key = |action: &str, key: &str| format!("not authorized to perform: {action} on resource: {key}");
+    for (code, message, expected) in [
+        ("AccessDenied", key("kms:Decrypt", KEY), Source),
+        ("AccessDenied", "not authorized to perform: kms:Decrypt".to_owned(), Source),
+        ("AccessDenied", key("kms:GenerateDataKey", "arn:aws:kms:us-east-1:2:key/target"), Destination),
+        ("AccessDenied", key("kms:Decrypt", "arn:aws:kms:us-east-1:2:key/target"), Destination),
+        ("AccessDenied", "Access Denied".to_owned(), Destination),
+        ("KMS.DisabledException", format!("{KEY} is disabled."), Source),
+        ("KMS.DisabledException", "arn:aws:kms:us-east-1:2:key/target is disabled.".to_owned(), Destination),
+    ] {
+        assert_eq!(of(Kind::Denied, Some(code), &message, &encrypted), expected, "{code} {message}");
+    }
+    let upload = AwsError::new("UploadPart", "x", Kind::NotFound, "NoSuchUpload");
+    assert_eq!(charged(&upload, None), Destination);
+    let host = error_of_copy(Kind::Denied, Some("NoCredentials"), "").charged_to(Host);
+    assert_eq!(charged(&host, Some(&encrypted)), Host);
+}

@@ -1,0 +1,91 @@
+//! Copies that replace those of other objects.
+//!
+//! The reference's layout leaves the cluster out of a copy's key, and the folders
+//! between pod and file. So two objects of one pod's name and one file name have one
+//! copy, the later one, and both are delivered. Nothing that is free says so: it is
+//! noticed where both came through this process, and not too long after each other.
+
+use std::hash::{BuildHasher, RandomState};
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use crate::model::ObjectId;
+
+/// Copies that are remembered: 1 MiB in all, once there is one.
+const MOST: usize = 1 << 16;
+
+/// What the latest copies were made from. Fixed places, by hashes with a secret key:
+/// where another copy has the same place, the older one is forgotten. A tenant with many
+/// objects can so make others' be forgotten, which costs them a warning, and no more.
+#[derive(Debug, Default)]
+pub struct Targets {
+    places: OnceLock<Mutex<Vec<Place>>>,
+    state: OnceLock<RandomState>,
+}
+
+/// Hashes of a copy's place and of what it was made from.
+#[derive(Debug, Clone, Copy, Default)]
+struct Place {
+    target: u64,
+    source: u64,
+}
+
+impl Targets {
+    /// None yet.
+    pub const fn new() -> Self {
+        Self { places: OnceLock::new(), state: OnceLock::new() }
+    }
+
+    /// Notes that `target` was made from `source`; whether it was made from another
+    /// object before.
+    pub fn replaces(&self, target: &ObjectId, source: &ObjectId) -> bool {
+        let state = self.state.get_or_init(RandomState::new);
+        // 0 is a place that is free.
+        let (target, source) = (state.hash_one(target) | 1, state.hash_one(source));
+        let places = self.places.get_or_init(|| Mutex::new(vec![Place::default(); MOST]));
+        let mut places = places.lock().unwrap_or_else(PoisonError::into_inner);
+        let index = usize::try_from(target >> 32).unwrap_or_default() % MOST;
+        let Some(place) = places.get_mut(index) else { return false };
+        let before = std::mem::replace(place, Place { target, source });
+        before.target == target && before.source != source
+    }
+
+    /// What is said of a delivery that replaced another's copy.
+    pub fn warning(target: &ObjectId) -> String {
+        format!(
+            "{target} replaces the copy of another object with the same pod and file name: the key of a copy has \
+             neither the cluster nor the folders between pod and file; give files names of their own"
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn object(key: impl ToString) -> ObjectId {
+        ObjectId { bucket: "b".to_owned(), key: key.to_string() }
+    }
+
+    #[test]
+    fn only_another_objects_copy_is_replaced() {
+        let targets = Targets::new();
+        assert!(!targets.replaces(&object("t"), &object("a")));
+        assert!(!targets.replaces(&object("t"), &object("a")), "again, or a new state of it");
+        assert!(targets.replaces(&object("t"), &object("b")));
+        assert!(targets.replaces(&object("t"), &object("a")));
+        assert!(!targets.replaces(&object("u"), &object("b")));
+        let elsewhere = ObjectId { bucket: "c".to_owned(), key: "t".to_owned() };
+        assert!(!targets.replaces(&elsewhere, &object("x")));
+    }
+
+    #[test]
+    fn copies_that_are_no_longer_known_are_no_others() {
+        let targets = Targets::new();
+        let mut known = 0;
+        (0..4 * MOST).for_each(|number| assert!(!targets.replaces(&object(number), &object(number))));
+        for number in 0..4 * MOST {
+            known += usize::from(targets.replaces(&object(number), &object("other")));
+        }
+        assert!((1..=MOST).contains(&known), "{known}");
+    }
+}

@@ -1,0 +1,125 @@
+//! Buckets: which ones a message may name, and what is known of some for a while.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Patterns of buckets' names, in which `*` stands for any characters, none included.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BucketPatterns(Vec<String>);
+
+impl BucketPatterns {
+    /// Patterns, of which one must fit.
+    pub fn new(patterns: Vec<String>) -> Self {
+        Self(patterns)
+    }
+
+    /// Whether one of them fits a bucket's name.
+    pub fn fit(&self, bucket: &str) -> bool {
+        self.0.iter().any(|pattern| fits(pattern, bucket))
+    }
+}
+
+/// What is before the first `*` begins the name, what is behind the last ends it, and
+/// what is between two is found in between, each as early as it can be.
+fn fits(pattern: &str, name: &str) -> bool {
+    let Some((begin, rest)) = pattern.split_once('*') else { return pattern == name };
+    let Some(name) = name.strip_prefix(begin) else { return false };
+    let (middle, end) = rest.rsplit_once('*').unwrap_or(("", rest));
+    let Some(name) = name.strip_suffix(end) else { return false };
+    let found = middle.split('*').try_fold(name, |left, part| left.find(part).and_then(|at| left.get(at + part.len()..)));
+    found.is_some()
+}
+
+/// Buckets of which something was learned, such as that a permission is missing. It is
+/// believed for a while ([`Buckets::BELIEVED`]), since it may be mended.
+#[derive(Debug, Default)]
+pub struct Buckets(Mutex<BTreeMap<String, Instant>>);
+
+impl Buckets {
+    /// Buckets that are remembered; beyond that all is learned anew.
+    pub const MOST: usize = 1024;
+
+    /// How long it is believed. Then one call asks again: it costs a call a bucket.
+    pub const BELIEVED: Duration = Duration::from_secs(10 * 60);
+
+    /// None yet.
+    pub const fn new() -> Self {
+        Self(Mutex::new(BTreeMap::new()))
+    }
+
+    /// Whether it was learned of this one, not too long before `now`.
+    pub fn has(&self, bucket: &str, now: Instant) -> bool {
+        let buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        buckets.get(bucket).is_some_and(|learned| now.saturating_duration_since(*learned) < Self::BELIEVED)
+    }
+
+    /// It was learned of this one at `now`.
+    pub fn learn(&self, bucket: &str, now: Instant) {
+        let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if buckets.len() >= Self::MOST && !buckets.contains_key(bucket) {
+            buckets.clear();
+        }
+        buckets.insert(bucket.to_owned(), now);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn what_is_known_of_buckets_is_bounded() {
+        let (buckets, now) = (Buckets::new(), Instant::now());
+        (0..=Buckets::MOST).for_each(|number| buckets.learn(&number.to_string(), now));
+        assert!(!buckets.has("0", now) && buckets.has(&Buckets::MOST.to_string(), now));
+    }
+
+    #[test]
+    fn what_is_known_of_a_bucket_is_believed_for_a_while_and_learned_again() {
+        let (buckets, start) = (Buckets::new(), Instant::now());
+        let moment = Duration::from_millis(1);
+        assert!(!buckets.has("b", start));
+        buckets.learn("b", start);
+        assert!(buckets.has("b", start + Buckets::BELIEVED - moment) && !buckets.has("c", start));
+        let over = start + Buckets::BELIEVED;
+        assert!(!buckets.has("b", over), "it is asked again");
+        buckets.learn("b", over);
+        assert!(buckets.has("b", over + Buckets::BELIEVED - moment));
+    }
+
+    #[test]
+    fn patterns() {
+        let fit = |pattern: &str, bucket: &str| BucketPatterns::new(vec![pattern.to_owned()]).fit(bucket);
+        for (pattern, good, bad) in [
+            ("logs", "logs", "logs-1"),
+            ("logs-*", "logs-", "log-s"),
+            ("*-logs", "eu-logs", "eu-logs-1"),
+            ("a*b*c", "a-bb-c", "a-c"),
+            ("a*a", "aa", "a"),
+            ("*ab*ab*", "abab", "aba"),
+            ("*", "anything", "\u{0}"),
+        ] {
+            assert!(fit(pattern, good), "{pattern} {good}");
+            assert!(pattern == "*" || !fit(pattern, bad), "{pattern} {bad}");
+        }
+        let several = BucketPatterns::new(vec!["a".to_owned(), "b*".to_owned()]);
+        assert!(several.fit("a") && several.fit("bc") && !several.fit("c"));
+    }
+
+    proptest! {
+        /// Against the definition, which tries all ways.
+        #[test]
+        fn patterns_mean_what_they_say(pattern in "[ab*]{0,6}", name in "[ab]{0,6}") {
+            fn slow(pattern: &[u8], name: &[u8]) -> bool {
+                match pattern.split_first() {
+                    None => name.is_empty(),
+                    Some((b'*', rest)) => (0..=name.len()).any(|at| slow(rest, &name[at..])),
+                    Some((byte, rest)) => name.split_first().is_some_and(|(first, name)| first == byte && slow(rest, name)),
+                }
+            }
+            prop_assert_eq!(fits(&pattern, &name), slow(pattern.as_bytes(), name.as_bytes()));
+        }
+    }
+}
