@@ -195,7 +195,10 @@ fn elsewhere(asked: &str, region: &str) -> Refusal {
 fn owned(header: &str, call: &Call, account: &str) -> Result<(), Refusal> {
     match call.header(header) {
         Some(expected) if expected.len() != 12 || !expected.bytes().all(|byte| byte.is_ascii_digit()) => {
-            Err(Refusal::bad("InvalidBucketOwnerAWSAccountID", "The value of the expected bucket owner parameter must be an AWS account ID"))
+            Err(Refusal::bad(
+                "InvalidBucketOwnerAWSAccountID",
+                "The value of the expected bucket owner parameter must be an AWS account ID",
+            ))
         }
         Some(expected) if expected != account => Err(Refusal::new(403, "AccessDenied", "Access Denied")),
         _ => Ok(()),

@@ -37,7 +37,8 @@ async fn a_client_is_cached_by_all_that_it_depends_on() {
 async fn components_are_read_with_the_central_role_or_without_one_with_own_credentials() {
     let date = "Wed, 21 Oct 2015 07:28:00 GMT";
     let server =
-        Server::start(with_sts(move |_| answer(200, "wasm").header("etag", "\"e\"").header("last-modified", date))).await;
+        Server::start(with_sts(move |_| answer(200, "wasm").header("etag", "\"e\"").header("last-modified", date)))
+            .await;
     let object = crate::model::ObjectId { bucket: "b".into(), key: "k".into() };
     for (central_role, signer) in [(options().central_role, "CENTRAL"), (None, "OWN")] {
         let aws = server.aws_with(Options { central_role, ..options() }).await;

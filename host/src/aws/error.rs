@@ -2,7 +2,6 @@
 
 use std::error::Error;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
 
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
@@ -10,6 +9,7 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use super::http::NoAnswer;
 use super::remedy::remedy;
+use super::skew::{Skew, clock_skew};
 use crate::model::Charged;
 
 /// AWS's words are cut to this many bytes.
@@ -334,57 +334,12 @@ struct Answer<'a> {
     skew: Option<Skew>,
 }
 
-/// How far this machine's clock is off.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Skew {
-    Behind(Duration),
-    Ahead(Duration),
-}
-
-impl std::fmt::Display for Skew {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let (by, how) = match self {
-            Self::Behind(by) => (by, "behind"),
-            Self::Ahead(by) => (by, "ahead of"),
-        };
-        write!(f, "{} s {how} AWS's", by.as_secs())
-    }
-}
-
 /// Codes that a signature is refused with. Source: the SDK's, without AccessDeniedException.
 const SIGNATURE_CODES: [&str; 5] =
     ["RequestTimeTooSkewed", "RequestExpired", "InvalidSignatureException", "SignatureDoesNotMatch", "AuthFailure"];
 
 /// Codes of a session, or of a key, that AWS doesn't know.
 const SESSION_CODES: [&str; 3] = ["UnrecognizedClientException", "InvalidClientTokenId", "InvalidAccessKeyId"];
-
-/// AWS refuses what was signed more than five minutes before or after its own time
-/// (S3: 15). The SDK's own threshold.
-const TOLERATED_SKEW: Duration = Duration::from_secs(4 * 60);
-
-/// Whether an answer's Date says that this machine's clock is off. One from a cache says
-/// nothing.
-pub(super) fn clock_skew(response: &HttpResponse) -> Option<Skew> {
-    if response.headers().get("age").is_some() {
-        return None;
-    }
-    skew(server_time(response)?, SystemTime::now())
-}
-
-/// The Date of an answer.
-pub(super) fn server_time(response: &HttpResponse) -> Option<SystemTime> {
-    let date = response.headers().get("date")?;
-    let format = aws_smithy_types::date_time::Format::HttpDate;
-    aws_smithy_types::DateTime::from_str(date, format).ok()?.try_into().ok()
-}
-
-pub(super) fn skew(there: SystemTime, here: SystemTime) -> Option<Skew> {
-    let skew = match there.duration_since(here) {
-        Ok(by) => (by, Skew::Behind(by)),
-        Err(error) => (error.duration(), Skew::Ahead(error.duration())),
-    };
-    (skew.0 > TOLERATED_SKEW).then_some(skew.1)
-}
 
 /// The error and all that is behind it.
 fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use super::super::testing::{
     Answer, Server, TENANT, answer, json_error, options, query_error, sts, with_sts, xml_error,
 };
@@ -99,12 +101,23 @@ fn messages_are_bounded_and_one_line() {
 #[test]
 fn every_class_but_other_has_a_remedy() {
     use Kind::*;
-    for kind in
-        [
-            NotFound, NoBucket, Denied, Expired, Throttled, Unavailable, Unreachable, Precondition, TooLarge, Exists,
-            Conflict, Archived, OtherRegion, ClockSkew, NoProof,
-        ]
-    {
+    for kind in [
+        NotFound,
+        NoBucket,
+        Denied,
+        Expired,
+        Throttled,
+        Unavailable,
+        Unreachable,
+        Precondition,
+        TooLarge,
+        Exists,
+        Conflict,
+        Archived,
+        OtherRegion,
+        ClockSkew,
+        NoProof,
+    ] {
         let error = Call::own("GetObject", "r").error("s3://b/k", kind, None, "words", false);
         let text = error.to_string();
         assert!(text.starts_with("GetObject of s3://b/k failed: words; "), "{text}");
@@ -185,11 +198,6 @@ async fn a_clock_that_is_off_is_told_as_such_and_no_policy_is_blamed() {
     // A policy denies whatever the clock says.
     let server = Server::start(|_| an_hour_ahead(json_error(400, "AccessDeniedException", "no"))).await;
     assert_eq!(query(&server).await.kind, Kind::Denied);
-    let (here, hour) = (std::time::SystemTime::now(), Duration::from_secs(3600));
-    assert_eq!(skew(here + hour, here), Some(Skew::Behind(hour)));
-    assert_eq!(skew(here - hour, here), Some(Skew::Ahead(hour)));
-    assert_eq!(skew(here + Duration::from_secs(239), here), None);
-    assert_eq!(Skew::Ahead(hour).to_string(), "3600 s ahead of AWS's");
 }
 
 #[tokio::test]
@@ -199,7 +207,8 @@ async fn a_head_that_is_refused_for_its_time_is_asked_again() {
     let server = Server::start(move |_| {
         let refused = calls.fetch_add(1, std::sync::atomic::Ordering::SeqCst) == 0;
         let date = "Wed, 21 Oct 2015 07:28:00 GMT";
-        let found = || answer(200, "").header("content-length", "7").header("etag", "\"e\"").header("last-modified", date);
+        let found =
+            || answer(200, "").header("content-length", "7").header("etag", "\"e\"").header("last-modified", date);
         an_hour_ahead(if refused { answer(403, "") } else { found() })
     })
     .await;

@@ -7,7 +7,7 @@
 //! - `http`: the one HTTP client, whose TLS is built when it is first needed.
 //! - `service`: what every call goes through; `lazy`, `cache`: built when needed, kept while used.
 //! - `sessions`: the double hop of roles, and its cache.
-//! - `error`, `remedy`: what a failed call means, and what to do about it.
+//! - `error`, `remedy`: what a failed call means, and what to do about it; `skew`: a clock that is off.
 //! - `s3`, `sqs`, `dynamodb`, `logs`, `metrics`, `sts`: the services.
 
 mod cache;
@@ -23,6 +23,7 @@ mod remedy;
 mod s3;
 mod service;
 mod sessions;
+mod skew;
 mod sqs;
 mod sts;
 #[cfg(test)]

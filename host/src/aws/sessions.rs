@@ -281,8 +281,13 @@ impl Sessions {
         let first_sts = sts(with_session(config, &own, &region));
         let role = |session_prefix| {
             let Some(arn) = central_role else { return Session::new(Source::NoCentralRole, &epoch) };
-            let role =
-                Role { arn: arn.to_owned(), session_prefix, region: region.clone(), charged: Charged::Host, at_home: true };
+            let role = Role {
+                arn: arn.to_owned(),
+                session_prefix,
+                region: region.clone(),
+                charged: Charged::Host,
+                at_home: true,
+            };
             Session::new(Source::Central(Hop::new(role, first_sts.clone())), &epoch)
         };
         let central = role("CentralLogDistribution");

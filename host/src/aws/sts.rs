@@ -5,14 +5,15 @@ use std::time::SystemTime;
 
 use aws_credential_types::Credentials;
 use aws_sdk_sts::Client;
-use aws_sdk_sts::config::retry::RetryPartition;
 use aws_sdk_sts::config::interceptors::AfterDeserializationInterceptorContextRef;
+use aws_sdk_sts::config::retry::RetryPartition;
 use aws_sdk_sts::config::{Config, ConfigBag, Intercept, Region, RuntimeComponents};
 use aws_sdk_sts::error::BoxError;
 use uuid::Uuid;
 
 use super::AwsError;
-use super::error::{Call, server_time, skew};
+use super::error::Call;
+use super::skew::{server_time, skew};
 use crate::model::Charged;
 
 /// Seconds that a session is asked for: the most that STS gives a role that was
@@ -127,6 +128,10 @@ mod tests {
         assert_eq!(by_own_clock(here + hour, None, here), here + hour);
         assert_eq!(by_own_clock(here, Some(here + hour), here), here, "it is over");
         let second = Duration::from_secs(1);
-        assert_eq!(by_own_clock(here + hour, Some(here - second), here), here + hour, "a clock that is right is kept to");
+        assert_eq!(
+            by_own_clock(here + hour, Some(here - second), here),
+            here + hour,
+            "a clock that is right is kept to"
+        );
     }
 }

@@ -222,9 +222,11 @@ fn dead_letters(aws: &Aws, settings: &AwsSettings) -> DeadLetterStore {
         DeadLetterPlace::Unset | DeadLetterPlace::None => DeadLetterStore::None,
         DeadLetterPlace::Fail => DeadLetterStore::Fail,
         DeadLetterPlace::Folder(folder) => DeadLetterStore::Folder(Arc::new(folder.clone())),
-        DeadLetterPlace::S3 { bucket, prefix } => {
-            DeadLetterStore::S3 { s3: aws.dead_letters(), bucket: bucket.as_str().into(), prefix: prefix.as_str().into() }
-        }
+        DeadLetterPlace::S3 { bucket, prefix } => DeadLetterStore::S3 {
+            s3: aws.dead_letters(),
+            bucket: bucket.as_str().into(),
+            prefix: prefix.as_str().into(),
+        },
     }
 }
 

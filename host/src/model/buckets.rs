@@ -27,7 +27,8 @@ fn fits(pattern: &str, name: &str) -> bool {
     let Some(name) = name.strip_prefix(begin) else { return false };
     let (middle, end) = rest.rsplit_once('*').unwrap_or(("", rest));
     let Some(name) = name.strip_suffix(end) else { return false };
-    let found = middle.split('*').try_fold(name, |left, part| left.find(part).and_then(|at| left.get(at + part.len()..)));
+    let found =
+        middle.split('*').try_fold(name, |left, part| left.find(part).and_then(|at| left.get(at + part.len()..)));
     found.is_some()
 }
 

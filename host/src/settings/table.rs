@@ -94,12 +94,8 @@ pub(super) const SOURCE_BUCKETS: Variable = Variable::text(
     "buckets' names, separated by commas; * stands for any characters",
     "the buckets that messages may name; others' are dead-lettered",
 );
-pub(super) const SOURCE_BUCKET_OWNER: Variable = Variable::text(
-    "SOURCE_BUCKET_OWNER",
-    NONE,
-    ACCOUNT,
-    "the account that must own the source's buckets",
-);
+pub(super) const SOURCE_BUCKET_OWNER: Variable =
+    Variable::text("SOURCE_BUCKET_OWNER", NONE, ACCOUNT, "the account that must own the source's buckets");
 pub(super) const DEAD_LETTER_OWNER: Variable =
     Variable::text("DEAD_LETTER_OWNER", NONE, ACCOUNT, "the account that must own DEAD_LETTER's bucket");
 pub(super) const PLUGIN_BUCKET_OWNER: Variable = Variable::text(

@@ -70,7 +70,11 @@ fn every_field_is_read_and_defaults_are_the_references() {
         desired_logs: Vec::new(),
         groups: Vec::new(),
         target_region: "us-east-1".to_owned(),
-        destination: Destination::S3 { bucket: "payment-logs".to_owned(), prefix: "ROSA/cluster-logs/".to_owned(), account: None },
+        destination: Destination::S3 {
+            bucket: "payment-logs".to_owned(),
+            prefix: "ROSA/cluster-logs/".to_owned(),
+            account: None,
+        },
         plugins: crate::model::Plugins::default(),
     };
     assert_eq!(deliveries(&directory, "payment"), [cloudwatch, s3]);

@@ -40,7 +40,11 @@ fn buckets_that_anybody_may_own_and_name_are_odd() {
     said(&ended, 0, &[]);
     let warnings = output(&ended)["warnings"].clone();
     let about: Vec<&str> = warnings.as_array().unwrap().iter().map(|w| w["about"].as_str().unwrap()).collect();
-    assert_eq!(about, ["SOURCE_BUCKETS", "SOURCE_BUCKET_OWNER", "DEAD_LETTER_OWNER", "tenant \"a\" (s3)"], "{warnings}");
+    assert_eq!(
+        about,
+        ["SOURCE_BUCKETS", "SOURCE_BUCKET_OWNER", "DEAD_LETTER_OWNER", "tenant \"a\" (s3)"],
+        "{warnings}"
+    );
     assert!(warnings[3]["what"].as_str().unwrap().contains("account_id"), "{warnings}");
 }
 

@@ -12,8 +12,9 @@ use bytes::Bytes;
 
 use super::{Download, Headers, S3, Stored, Which, Whole, quoted, unquoted};
 use crate::aws::AwsError;
-use crate::aws::error::{Kind, clock_skew, words};
+use crate::aws::error::{Kind, words};
 use crate::aws::service::Service;
+use crate::aws::skew::clock_skew;
 use crate::model::{Charged, ObjectId};
 
 impl S3 {

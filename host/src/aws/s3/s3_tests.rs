@@ -227,7 +227,8 @@ async fn where_aborting_is_denied_the_first_failure_is_told() {
         _ => in_parts(request, Some(3)),
     }))
     .await;
-    let error = server.aws().await.destination("t", "us-east-2", None).copy(&a_copy(), Some(6 << 30)).await.unwrap_err();
+    let error =
+        server.aws().await.destination("t", "us-east-2", None).copy(&a_copy(), Some(6 << 30)).await.unwrap_err();
     assert_eq!(error.operation, "UploadPartCopy");
     assert_eq!(server.of("DELETE").len(), 1);
 }
@@ -369,7 +370,11 @@ async fn a_success_without_its_proof_is_none() {
             ("PutObject", s3.put(&put, Bytes::from_static(b"x")).await.unwrap_err()),
             ("CreateMultipartUpload", s3.begin_upload(&put).await.map(drop).unwrap_err()),
         ] {
-            assert_eq!((error.operation, error.kind, error.effect_unknown), (operation, Kind::NoProof, true), "{error}");
+            assert_eq!(
+                (error.operation, error.kind, error.effect_unknown),
+                (operation, Kind::NoProof, true),
+                "{error}"
+            );
             assert_eq!(error.charged, Charged::Destination);
         }
     }
@@ -461,7 +466,8 @@ async fn owners_that_are_known_are_asked_for_and_named_where_access_is_denied() 
     let s3 = aws.destination("t", "us-east-2", Some("444444444444"));
     let before = server.requests().len();
     s3.copy(&a_copy(), Some(6 << 30)).await.unwrap();
-    let calls: Vec<_> = server.requests().split_off(before).into_iter().filter(|r| r.target.starts_with("/dst")).collect();
+    let calls: Vec<_> =
+        server.requests().split_off(before).into_iter().filter(|r| r.target.starts_with("/dst")).collect();
     assert_eq!(calls.len(), 14);
     assert!(calls.iter().all(|call| expected(call) == "444444444444"));
     assert!(calls.iter().filter(|call| part(call).is_some()).all(|call| source(call) == owner('1').unwrap()));

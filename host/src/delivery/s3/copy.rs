@@ -75,7 +75,8 @@ impl<C: Copies> Copying<'_, C> {
                 // The bucket can't be asked from here, and yet be copied from.
                 Err(error) if error.kind == Kind::OtherRegion => {
                     let copied = self.copy(which, None).await?;
-                    let warning = format!("its content type and encoding can't be asked for, and are not kept: {error}");
+                    let warning =
+                        format!("its content type and encoding can't be asked for, and are not kept: {error}");
                     Ok(Copied { warning: Some(warning), ..copied })
                 }
                 Err(error) => Err(error),
@@ -118,7 +119,8 @@ impl<C: Copies> Copying<'_, C> {
     }
 
     async fn copy(&self, which: &Which, stored: Option<&Stored>) -> Result<Copied, AwsError> {
-        let (source, headers) = (self.target.source.clone(), stored.map_or_else(Headers::default, |s| s.headers.clone()));
+        let (source, headers) =
+            (self.target.source.clone(), stored.map_or_else(Headers::default, |s| s.headers.clone()));
         // The state that the headers are of, also where the notification named none.
         let etag = which.etag.clone().or_else(|| stored.map(|stored| stored.etag.clone()));
         let which = Which { version_id: which.version_id.clone(), etag };

@@ -135,7 +135,10 @@ fn what_is_known_already_is_not_asked_again_but_to_find_out_who_denies() {
     // The source can be read: it is the destination that denies.
     fake.copies.lock().unwrap().push(Err(error_of_copy(Kind::Denied, None, "Access Denied")));
     let asked = vec![("copy", etag.clone()), ("head", etag.clone())];
-    assert_eq!(run(&fake, &etag, Some(&known), (&memory, now)), (asked.clone(), Err((Kind::Denied, Charged::Destination))));
+    assert_eq!(
+        run(&fake, &etag, Some(&known), (&memory, now)),
+        (asked.clone(), Err((Kind::Denied, Charged::Destination)))
+    );
     // It can't.
     let fake = Fake { head: Err(error(Kind::Denied).charged_to(Charged::Source)), ..Fake::new() };
     fake.copies.lock().unwrap().push(Err(error_of_copy(Kind::Denied, None, "Access Denied")));

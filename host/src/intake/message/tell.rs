@@ -43,7 +43,8 @@ pub(super) fn object(id: &ObjectId, worked: &Worked, took: Duration, fate: &'sta
     let any = |outcome| entries.iter().any(|entry| entry.outcome == outcome);
     if any(Outcome::Failed) {
         line!(error, error,)
-    } else if any(Outcome::Rejected) || any(Outcome::Partial) || changed || !error.is_empty() && !any(Outcome::Ignored) {
+    } else if any(Outcome::Rejected) || any(Outcome::Partial) || changed || !error.is_empty() && !any(Outcome::Ignored)
+    {
         line!(warn, error,)
     } else if error.is_empty() {
         line!(info,)
