@@ -165,7 +165,7 @@ pub struct AwsError {
     /// that access is denied.
     pub owner: Option<Arc<str>>,
     /// Where the bucket is, as S3 said, if not where it was asked for.
-    pub region: Option<Arc<str>>,
+    pub region: Option<Box<Arc<str>>>,
 }
 
 impl AwsError {
@@ -253,7 +253,8 @@ impl Call<'_> {
             SdkError::DispatchFailure(_) => (Kind::Unreachable, None, self.silence(&error), !never_sent(&error)),
             _ => (Kind::Other, None, words(&error), false),
         };
-        let elsewhere = region.filter(|region| **region != *self.region);
+        // Boxed: errors are kept small.
+        let elsewhere = region.filter(|region| **region != *self.region).map(Box::new);
         AwsError { region: elsewhere, ..self.error(about, kind, code, message, effect_unknown) }
     }
 

@@ -248,7 +248,7 @@ fn presentable(found: Credentials) -> Option<Credentials> {
 }
 
 fn unpresentable() -> AwsError {
-    let call = Call { operation: "credentials", region: "" };
+    let call = Call::own("credentials", "");
     let message = "what was found is empty, or holds white space or other characters that no key has (it is not shown)";
     call.error("the processor", Kind::Denied, Some(NO_CREDENTIALS.to_owned()), message, false)
 }

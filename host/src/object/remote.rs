@@ -9,7 +9,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use tokio::sync::mpsc;
 
 use crate::aws::{AwsError, Body, Kind, S3, Stored, Which};
-use crate::model::{Activity, Buckets, ObjectId, Stop};
+use crate::model::{Activity, Buckets, Charged, ObjectId, Stop};
 
 /// Pieces that are fetched ahead: more gained nothing.
 const PIECES_AHEAD: usize = 8;
@@ -233,14 +233,8 @@ impl<G: Get> Fetching<G> {
 
     /// A part of an object must not look like all of it.
     fn too_short(&self) -> AwsError {
-        AwsError {
-            operation: "GetObject",
-            about: self.object.to_string(),
-            kind: Kind::Unreachable,
-            code: None,
-            message: format!("the answer ended after {} of {} bytes", self.position, self.size),
-            effect_unknown: false,
-        }
+        let message = format!("the answer ended after {} of {} bytes", self.position, self.size);
+        AwsError::new("GetObject", self.object.to_string(), Kind::Unreachable, message).charged_to(Charged::Source)
     }
 
     /// Fetches what one answer brings.

@@ -25,14 +25,7 @@ impl Fake {
 }
 
 fn throttled() -> AwsError {
-    AwsError {
-        operation: "PutMetricData",
-        about: "a namespace".to_owned(),
-        kind: Kind::Throttled,
-        code: None,
-        message: String::new(),
-        effect_unknown: false,
-    }
+    AwsError::new("PutMetricData", "a namespace", Kind::Throttled, "")
 }
 
 impl Sink for Fake {
@@ -183,14 +176,8 @@ impl Sink for Picky {
     async fn put(&self, data: &[Datum]) -> Result<(), AwsError> {
         *self.calls.lock().unwrap() += 1;
         if data.iter().any(|datum| (self.poison)(&datum.tenant)) {
-            return Err(AwsError {
-                operation: "PutMetricData",
-                about: "a namespace".to_owned(),
-                kind: Kind::Other,
-                code: Some("InvalidParameterValue".to_owned()),
-                message: "The value is invalid".to_owned(),
-                effect_unknown: false,
-            });
+            let error = AwsError::new("PutMetricData", "a namespace", Kind::Other, "The value is invalid");
+            return Err(AwsError { code: Some("InvalidParameterValue".to_owned()), ..error });
         }
         self.taken.lock().unwrap().extend_from_slice(data);
         Ok(())
