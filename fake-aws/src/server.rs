@@ -216,7 +216,11 @@ async fn answer(shared: &Arc<Shared>, request: Request<Incoming>, reset: &Atomic
     Ok(answer)
 }
 
-async fn answered(shared: &Arc<Shared>, request: Request<Incoming>, reset: &AtomicBool) -> io::Result<Response<Answer>> {
+async fn answered(
+    shared: &Arc<Shared>,
+    request: Request<Incoming>,
+    reset: &AtomicBool,
+) -> io::Result<Response<Answer>> {
     let (parts, body) = request.into_parts();
     let body = read(body).await?;
     let mut call = Call::read(parts, body, shared.keep_events.load(Ordering::Relaxed));

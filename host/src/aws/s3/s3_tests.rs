@@ -434,7 +434,7 @@ async fn what_is_read_must_be_what_was_asked_for() {
 async fn an_empty_answer_is_no_empty_bucket() {
     for body in ["", "<ListBucketResult/>", "<ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>"] {
         let server = Server::start(move |_| answer(200, body)).await;
-        let error = server.aws().await.source().list("b", None).await.unwrap_err();
+        let error = server.aws().await.source().list("b", None, None).await.unwrap_err();
         assert_eq!(error.kind, Kind::NoProof, "{body} {error}");
     }
 }
@@ -454,7 +454,7 @@ async fn owners_that_are_known_are_asked_for_and_named_where_access_is_denied() 
     for (s3, digit) in [(aws.source(), '1'), (aws.components(), '3')] {
         let error = read(&s3, &Which::default(), 0).await.unwrap_err();
         assert!(error.to_string().contains(&format!("must be of account {}", owner(digit).unwrap())), "{error}");
-        s3.list("b", None).await.unwrap_err();
+        s3.list("b", None, None).await.unwrap_err();
         s3.head(&object("b", "k"), &Which::default()).await.unwrap_err();
         let asked: Vec<_> = server.requests().iter().rev().take(3).map(expected).collect();
         assert_eq!(asked, vec![owner(digit).unwrap(); 3]);

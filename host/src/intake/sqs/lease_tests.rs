@@ -84,7 +84,7 @@ impl Scene {
 
 fn error(kind: Kind) -> AwsError {
     let (about, message) = ("queue q".to_owned(), "no".to_owned());
-    AwsError { operation: "ChangeMessageVisibilityBatch", about, kind, code: None, message, effect_unknown: false }
+    AwsError::new("ChangeMessageVisibilityBatch", about, kind, message)
 }
 
 #[test]
