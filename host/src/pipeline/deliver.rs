@@ -192,7 +192,7 @@ fn end<W>(drained: Result<(), DeliveryError>, read: &mut BlockingSide<W>, ledger
         Ok(()) | Err(Halt::Guest(GuestError::Rejected { .. })) if job.resume_from > read.events => {
             let (from, events) = (job.resume_from, read.events);
             let error = format!("it was to begin at event {from} of {}, which has {events}", job.object);
-            return failed(OFFSET_BEYOND, error);
+            return failed(OFFSET_BEYOND, error, Charged::Host);
         }
         Err(Halt::Guest(GuestError::Rejected { .. })) => return End::Rejected(Reason::GuestRejected),
         Err(Halt::Guest(error)) => {
