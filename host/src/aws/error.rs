@@ -137,6 +137,8 @@ impl Kind {
             412 => Self::Precondition,
             413 => Self::TooLarge,
             429 => Self::Throttled,
+            // Not Implemented: it never will be.
+            501 => Self::Other,
             500..=599 => Self::Unavailable,
             _ => Self::Other,
         }

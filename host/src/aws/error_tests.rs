@@ -35,6 +35,7 @@ async fn errors_of_sts() {
 async fn whether_a_call_may_have_taken_effect() {
     for (given, kind, unknown) in [
         (answer(503, "<html>busy</html>"), Kind::Unavailable, true),
+        (answer(501, ""), Kind::Other, true),
         (json_error(500, "InternalServerError", "sorry"), Kind::Unavailable, false),
         (answer(429, ""), Kind::Throttled, false),
         (Answer::reset(), Kind::Unreachable, true),

@@ -106,11 +106,13 @@ impl std::error::Error for NoAnswer {
 }
 
 /// The same error with the host in it; of the same class, since retries depend on that.
+/// But for one: what is no HTTP, such as the body of an answer to HEAD that a proxy sent
+/// nevertheless, is like a connection that broke off. Another may do.
 fn name_host(error: ConnectorError, host: String) -> ConnectorError {
     let (io, timeout, user, other) = (error.is_io(), error.is_timeout(), error.is_user(), error.as_other());
     let connection = error.connection_metadata().cloned();
     let source = Box::new(NoAnswer { host, source: error.into_source() });
-    let named = if io {
+    let named = if io || is_no_http(&*source) {
         ConnectorError::io(source)
     } else if timeout {
         ConnectorError::timeout(source)
@@ -123,6 +125,11 @@ fn name_host(error: ConnectorError, host: String) -> ConnectorError {
         Some(connection) => named.with_connection(connection),
         None => named,
     }
+}
+
+fn is_no_http(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut errors = std::iter::successors(Some(error), |&error| error.source());
+    errors.any(|error| error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse))
 }
 
 /// The host of an address such as `https://host:port/path?query`.

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use aws_sdk_cloudwatchlogs::Client;
 use aws_sdk_cloudwatchlogs::config::interceptors::{
-    AfterDeserializationInterceptorContextRef, BeforeTransmitInterceptorContextMut, FinalizerInterceptorContextRef,
+    BeforeTransmitInterceptorContextMut, FinalizerInterceptorContextRef,
 };
 use aws_sdk_cloudwatchlogs::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_cloudwatchlogs::error::{ProvideErrorMetadata, SdkError};
@@ -17,6 +17,7 @@ use bytes::Bytes;
 
 use super::AwsError;
 use super::error::{Kind, never_sent};
+use super::nothing::Nothing;
 use super::service::{Access, Service};
 
 /// Indexes into a batch that CloudWatch Logs refused, as its answer gives them.
@@ -56,12 +57,13 @@ impl Logs {
     /// After the SDK's attempts. `NotFound`: group or stream is missing. `NoProof`: a
     /// success without a document.
     pub async fn put(&self, group: &str, request: Bytes) -> Result<RejectedRanges, AwsError> {
-        let (lost, empty) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
-        let given = GivenBody { request, lost: Arc::clone(&lost), empty: Arc::clone(&empty) };
+        let (lost, nothing) = (Arc::new(AtomicBool::new(false)), Nothing::default());
+        let given = GivenBody { request, lost: Arc::clone(&lost) };
         // What the SDK wants to see before it makes the request whose body is replaced.
         let call = self.logs.client().await?.put_log_events().log_group_name("-").log_stream_name("-");
-        match call.set_log_events(Some(Vec::new())).customize().interceptor(given).send().await {
-            Ok(_) if empty.load(Ordering::Relaxed) => {
+        let call = call.set_log_events(Some(Vec::new())).customize().interceptor(given);
+        match call.interceptor(nothing.clone()).send().await {
+            Ok(_) if nothing.was_answered() => {
                 Err(self.logs.call("PutLogEvents").unproven(self.about(group), "JSON document"))
             }
             Ok(answer) => Ok(rejected(&answer)),
@@ -132,9 +134,6 @@ struct GivenBody {
     /// An attempt got no answer though it may have been received; a later one's
     /// failure says nothing about that.
     lost: Arc<AtomicBool>,
-    /// The answer has nothing in it. The SDK takes that for `{}`, and a success; AWS
-    /// never answers so.
-    empty: Arc<AtomicBool>,
 }
 
 impl Intercept for GivenBody {
@@ -151,17 +150,6 @@ impl Intercept for GivenBody {
         let request = context.request_mut();
         request.headers_mut().insert("content-length", self.request.len().to_string());
         *request.body_mut() = SdkBody::from(self.request.clone());
-        Ok(())
-    }
-
-    fn read_after_deserialization(
-        &self,
-        context: &AfterDeserializationInterceptorContextRef<'_>,
-        _: &RuntimeComponents,
-        _: &mut ConfigBag,
-    ) -> Result<(), aws_sdk_cloudwatchlogs::error::BoxError> {
-        let body = context.response().body().bytes();
-        self.empty.store(body.is_some_and(|body| body.trim_ascii().is_empty()), Ordering::Relaxed);
         Ok(())
     }
 

@@ -7,7 +7,8 @@
 //! - `http`: the one HTTP client, whose TLS is built when it is first needed.
 //! - `service`: what every call goes through; `lazy`, `cache`: built when needed, kept while used.
 //! - `sessions`: the double hop of roles, and its cache.
-//! - `error`, `remedy`: what a failed call means, and what to do about it; `skew`: a clock that is off.
+//! - `error`, `remedy`: what a failed call means, and what to do about it; `skew`: a clock that is off; `nothing`: a
+//!   success with nothing in it.
 //! - `s3`, `sqs`, `dynamodb`, `logs`, `metrics`, `sts`: the services.
 
 mod cache;
@@ -19,6 +20,7 @@ mod http;
 mod lazy;
 mod logs;
 mod metrics;
+mod nothing;
 mod remedy;
 mod s3;
 mod service;
@@ -34,5 +36,5 @@ pub use dynamodb::{Attribute, Item, Table};
 pub use error::{AwsError, Kind};
 pub use logs::{Logs, RejectedRanges};
 pub use metrics::{Datum, MetricsClient, refuses_data};
-pub use s3::{Body, Copy, Download, Headers, Listed, Page, PartUpload, Put, S3, Stored, Which, Whole};
+pub use s3::{Body, Copy, CopySource, Download, Headers, Listed, Page, PartUpload, Put, S3, Stored, Which, Whole};
 pub use sqs::{Extended, Outgoing, Queue, Received};

@@ -15,6 +15,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use super::AwsError;
 use super::config::timeouts;
 use super::error::Kind;
+use super::nothing::Nothing;
 use super::service::{Access, Service};
 
 /// A message that was received.
@@ -101,9 +102,10 @@ impl Queue {
     /// Receives at most 10 messages; waits up to `wait_seconds` for the first.
     ///
     /// # Errors
-    /// After the SDK's attempts.
+    /// After the SDK's attempts. `NoProof`: a success without a document.
     pub async fn receive(&self, wait_seconds: u32, visibility_seconds: u32) -> Result<Vec<Received>, AwsError> {
         let patience = self.sqs.request_timeout + Duration::from_secs(wait_seconds.into());
+        let nothing = Nothing::default();
         let answer = self
             .sqs
             .client()
@@ -116,9 +118,14 @@ impl Queue {
             .message_system_attribute_names(MessageSystemAttributeName::ApproximateReceiveCount)
             .customize()
             .config_override(aws_sdk_sqs::Config::builder().timeout_config(timeouts(patience)))
+            .interceptor(nothing.clone())
             .send()
             .await
             .map_err(|error| self.failed("ReceiveMessage", error))?;
+        // No empty queue: it would be asked again at once, for ever, and count as ready.
+        if nothing.was_answered() {
+            return Err(self.sqs.call("ReceiveMessage").unproven(format!("queue {}", self.url), "JSON document"));
+        }
         Ok(answer.messages.unwrap_or_default().into_iter().map(received).collect())
     }
 

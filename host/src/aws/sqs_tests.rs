@@ -26,6 +26,19 @@ async fn receive() {
 }
 
 #[tokio::test]
+async fn an_answer_with_nothing_in_it_is_no_empty_queue() {
+    for (body, good) in [("", false), (" \n", false), ("{}", true), (r#"{"Messages":[]}"#, true), ("<html>", false)] {
+        let server = Server::start(move |_| answer(200, body)).await;
+        let received = queue(&server.aws().await).receive(0, 300).await;
+        assert_eq!(
+            received.map_err(|error| error.kind),
+            if good { Ok(Vec::new()) } else { Err(Kind::NoProof) },
+            "{body}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_long_poll_outlasts_the_timeout_of_a_request() {
     let server = Server::start(|request| match request.operation().as_str() {
         "ReceiveMessage" => Answer { delay: Duration::from_millis(1500), ..answer(200, "{}") },

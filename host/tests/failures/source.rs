@@ -320,6 +320,21 @@ fn a_source_that_the_central_role_may_not_read_is_not_the_fault_of_the_tenants_b
 }
 
 #[test]
+fn a_source_that_can_only_be_copied_is_copied() {
+    for (code, refused) in [(403, "AccessDenied"), (501, "NotImplemented"), (405, "MethodNotAllowed")] {
+        let lab = Lab::new();
+        let tenant = lab.scene.add_s3_tenant("acme");
+        let head = Rule::new(status(code, refused, "")).service(Service::S3).operation("HeadObject");
+        lab.aws.fault(head);
+        lab.announced("acme", "a", &records("acme", 1));
+        let process = lab.sqs();
+        assert_eq!(process.done(1), ["s3=delivered"], "{code}");
+        assert_eq!(lab.aws.keys(&tenant.bucket).len(), 1);
+        process.terminate();
+    }
+}
+
+#[test]
 fn an_archived_object_that_is_read_is_told_as_such() {
     let lab = Lab::new().redrive_after(1);
     let tenant = lab.scene.add_cloudwatch_tenant("acme");

@@ -49,8 +49,9 @@ impl S3 {
             _ => match self.copy_at_once(copy, size).await {
                 Err(error) if error.kind == Kind::TooLarge => {
                     // The source is in the processor's region, the target's may be another.
-                    let stored = self.head_source(&copy.source, &copy.which).await?;
-                    self.copy_in_parts(copy, stored.size).await
+                    let size = self.head_source(&copy.source, &copy.which).await?.size;
+                    // Without its size it can't be divided.
+                    self.copy_in_parts(copy, size.ok_or(error)?).await
                 }
                 result => result,
             },

@@ -10,7 +10,7 @@ use aws_sdk_s3::primitives::{ByteStream, DateTime, DateTimeFormat as Format};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use bytes::Bytes;
 
-use super::{Download, Headers, S3, Stored, Which, Whole, quoted, unquoted};
+use super::{CopySource, Download, Headers, S3, Stored, Which, Whole, quoted, unquoted};
 use crate::aws::AwsError;
 use crate::aws::error::{Kind, words};
 use crate::aws::service::Service;
@@ -35,9 +35,8 @@ impl S3 {
         let lacks = |what| self.s3.call("GetObject").unproven(object.to_string(), what);
         let announced = answer.content_length().and_then(|length| u64::try_from(length).ok());
         let announced = announced.ok_or_else(|| lacks("Content-Length"))?;
-        let range = answer.content_range().and_then(|range| range.strip_prefix("bytes ")?.split('-').next());
-        if from > 0 && range.and_then(|begin| begin.parse().ok()) != Some(from) {
-            return Err(lacks(&format!("range from byte {from} on")));
+        if !is_the_rest(answer.content_range(), from, announced) {
+            return Err(lacks(&format!("range from byte {from} on, to the end")));
         }
         let (etag, modified) = (answer.e_tag(), answer.last_modified());
         let stored = Stored {
@@ -55,7 +54,7 @@ impl S3 {
             },
             kms_key: answer.ssekms_key_id().map(str::to_owned),
         };
-        self.is_meant("GetObject", object, which, &stored)?;
+        self.is_meant("GetObject", object, which, &stored.etag)?;
         let body = Body {
             stream: answer.body,
             announced,
@@ -95,9 +94,9 @@ impl S3 {
         operation: &'static str,
         object: &ObjectId,
         which: &Which,
-        stored: &Stored,
+        answered: &str,
     ) -> Result<(), AwsError> {
-        if which.etag.as_ref().is_none_or(|etag| *etag == stored.etag) {
+        if which.etag.as_ref().is_none_or(|etag| etag == answered) {
             return Ok(());
         }
         let message = "the answer has another ETag than the one that was asked for";
@@ -110,26 +109,54 @@ impl S3 {
     /// As [`S3::get`].
     pub async fn head(&self, object: &ObjectId, which: &Which) -> Result<Stored, AwsError> {
         let asked = Asked { region: &self.s3.region, charged: self.s3.charged, owner: self.owner.as_ref() };
-        self.head_as(object, which, &asked).await
+        let answer = self.head_as(object, which, &asked).await?;
+        let lacks = |what| self.s3.call("HeadObject").unproven(object.to_string(), what);
+        Ok(Stored {
+            size: size(&answer).ok_or_else(|| lacks("Content-Length"))?,
+            last_modified: answer.last_modified().map(milliseconds).ok_or_else(|| lacks("Last-Modified"))?,
+            etag: known(answer.e_tag()).ok_or_else(|| lacks("ETag"))?,
+            version_id: answer.version_id().map(str::to_owned),
+            kms_key: answer.ssekms_key_id().map(str::to_owned),
+            headers: headers(answer),
+        })
     }
 
     /// HeadObject of what a copy is made from: with the same credentials, in the
     /// processor's region or, where S3 says another, there. Its failure is the source's.
     ///
     /// # Errors
-    /// As [`S3::get`].
-    pub async fn head_source(&self, object: &ObjectId, which: &Which) -> Result<Stored, AwsError> {
+    /// As [`S3::get`]; `NoProof` where the answer is none of S3's.
+    pub async fn head_source(&self, object: &ObjectId, which: &Which) -> Result<CopySource, AwsError> {
         let owner = self.source_owner.as_ref();
         let asked = Asked { region: &self.s3.home, charged: Charged::Source, owner };
-        match self.head_as(object, which, &asked).await {
+        let answer = match self.head_as(object, which, &asked).await {
             Err(AwsError { kind: Kind::OtherRegion, region: Some(region), .. }) => {
-                self.head_as(object, which, &Asked { region: &region, ..asked }).await
+                match self.head_as(object, which, &Asked { region: &region, ..asked }).await {
+                    // There may be no way to that region, from a VPC for one, but S3's own.
+                    Err(unreachable) if unreachable.kind == Kind::Unreachable => {
+                        let error = AwsError { kind: Kind::OtherRegion, region: Some(region), ..unreachable };
+                        return Err(error.charged_to(Charged::Source));
+                    }
+                    answer => answer?,
+                }
             }
-            answer => answer,
+            answer => answer?,
+        };
+        // What stands before S3 may drop the one or the other, and S3's copy needs neither.
+        let etag = known(answer.e_tag());
+        if etag.is_none() && answer.last_modified().is_none() {
+            let call = self.s3.call_in("HeadObject", &self.s3.home, Charged::Source);
+            return Err(call.unproven(object.to_string(), "ETag or Last-Modified"));
         }
+        Ok(CopySource {
+            size: size(&answer),
+            etag,
+            kms_key: answer.ssekms_key_id().map(str::to_owned),
+            headers: headers(answer),
+        })
     }
 
-    async fn head_as(&self, object: &ObjectId, which: &Which, asked: &Asked<'_>) -> Result<Stored, AwsError> {
+    async fn head_as(&self, object: &ObjectId, which: &Which, asked: &Asked<'_>) -> Result<HeadObjectOutput, AwsError> {
         let call = self.s3.call_in("HeadObject", asked.region, asked.charged);
         let answer = match self.head_once(object, which, asked).await? {
             // A refusal of HEAD has no code that would tell the SDK to try again by AWS's
@@ -140,27 +167,10 @@ impl S3 {
             answer => answer,
         };
         let answer = answer.map_err(|error| call.failed(object.to_string(), error).of_owner(asked.owner))?;
-        let lacks = |what| call.unproven(object.to_string(), what);
-        let stored = Stored {
-            size: answer
-                .content_length()
-                .and_then(|length| length.try_into().ok())
-                .ok_or_else(|| lacks("Content-Length"))?,
-            last_modified: answer.last_modified().map(milliseconds).ok_or_else(|| lacks("Last-Modified"))?,
-            etag: known(answer.e_tag()).ok_or_else(|| lacks("ETag"))?,
-            version_id: answer.version_id().map(str::to_owned),
-            kms_key: answer.ssekms_key_id().map(str::to_owned),
-            headers: Headers {
-                expires: expires(answer.expires_string.as_deref()),
-                content_type: answer.content_type,
-                content_encoding: answer.content_encoding,
-                content_language: answer.content_language,
-                content_disposition: answer.content_disposition,
-                cache_control: answer.cache_control,
-            },
-        };
-        self.is_meant("HeadObject", object, which, &stored).map_err(|error| error.charged_to(asked.charged))?;
-        Ok(stored)
+        if let Some(etag) = known(answer.e_tag()) {
+            self.is_meant("HeadObject", object, which, &etag).map_err(|error| error.charged_to(asked.charged))?;
+        }
+        Ok(answer)
     }
 
     async fn head_once(
@@ -184,6 +194,34 @@ struct Asked<'a> {
     region: &'a str,
     charged: Charged,
     owner: Option<&'a Arc<str>>,
+}
+
+/// Bytes as an answer to HEAD has them.
+fn size(answer: &HeadObjectOutput) -> Option<u64> {
+    answer.content_length().and_then(|length| length.try_into().ok())
+}
+
+fn headers(answer: HeadObjectOutput) -> Headers {
+    Headers {
+        expires: expires(answer.expires_string.as_deref()),
+        content_type: answer.content_type,
+        content_encoding: answer.content_encoding,
+        content_language: answer.content_language,
+        content_disposition: answer.content_disposition,
+        cache_control: answer.cache_control,
+    }
+}
+
+/// Whether `announced` bytes with this Content-Range are an object's bytes from `from`
+/// on, all of them. A part that nobody asked for must not look like the whole.
+fn is_the_rest(range: Option<&str>, from: u64, announced: u64) -> bool {
+    let Some(range) = range else { return from == 0 };
+    let read = || {
+        let (begin, rest) = range.strip_prefix("bytes ")?.split_once('-')?;
+        Some((begin.parse::<u64>().ok()?, rest.split_once('/')?.1))
+    };
+    let end = from.saturating_add(announced);
+    read().is_some_and(|(begin, all)| begin == from && (all == "*" || all.parse() == Ok(end)))
 }
 
 fn is_signed_at_the_wrong_time(refusal: &HttpResponse) -> bool {

@@ -48,6 +48,27 @@ pub struct Stored {
     pub kms_key: Option<String>,
 }
 
+/// What S3 says about an object that a copy is made from. S3 says all of it; what only
+/// stands in for S3, or before it, may leave out what its copy doesn't need.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CopySource {
+    /// Bytes as stored.
+    pub size: Option<u64>,
+    /// Without quotes.
+    pub etag: Option<String>,
+    /// What it says about its content.
+    pub headers: Headers,
+    /// ARN of the KMS key that it is encrypted with, where there is one.
+    pub kms_key: Option<String>,
+}
+
+impl From<&Stored> for CopySource {
+    fn from(stored: &Stored) -> Self {
+        let Stored { size, etag, headers, kms_key, .. } = stored.clone();
+        Self { size: Some(size), etag: Some(etag), headers, kms_key }
+    }
+}
+
 /// What an object says about its content, as its headers have it. Written anew, it
 /// keeps them: without Content-Encoding no browser can read a gzip one.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -1,3 +1,4 @@
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -5,6 +6,13 @@ use bytes::Bytes;
 use crate::aws::testing::{Answer, Request, Server, answer, options, with_sts, xml_error};
 use crate::aws::{AwsError, Copy, Headers, Kind, Options, Owners, Put, S3, Which};
 use crate::model::{Charged, ObjectId};
+
+#[path = "copy_tests.rs"]
+mod copies;
+#[path = "proof_tests.rs"]
+mod proof;
+#[path = "upload_tests.rs"]
+mod uploads;
 
 const DATE: &str = "Wed, 21 Oct 2015 07:28:00 GMT";
 
@@ -137,26 +145,6 @@ fn a_copy() -> Copy {
     }
 }
 
-const COPIED: &str = "<CopyObjectResult><ETag>\"n\"</ETag></CopyObjectResult>";
-
-#[tokio::test]
-async fn copy_at_once() {
-    let server = Server::start(with_sts(|_| answer(200, COPIED))).await;
-    let s3 = server.aws().await.destination("t", "us-east-2", None);
-    s3.copy(&a_copy(), Some(10)).await.unwrap();
-    let request = &server.of("PUT")[0];
-    assert_eq!(request.target.split('?').next(), Some("/dst/p/x.gz"));
-    assert_eq!(request.header("x-amz-copy-source"), "src/a%20b/%C3%BC%2B%25/x.gz");
-    assert_eq!(request.header("x-amz-copy-source-if-match"), "\"e1\"");
-    assert_eq!(request.header("x-amz-metadata-directive"), "REPLACE");
-    assert_eq!(request.header("x-amz-acl"), "bucket-owner-full-control");
-    assert_eq!(request.header("x-amz-meta-tenant-id"), "t");
-    keeps_headers(request);
-    let which = Which { version_id: Some("v+1".into()), etag: None };
-    s3.copy(&Copy { which, ..a_copy() }, None).await.unwrap();
-    assert!(server.of("PUT")[1].header("x-amz-copy-source").ends_with("x.gz?versionId=v%2B1"));
-}
-
 /// A part's number in a request's query.
 fn part(request: &Request) -> Option<u32> {
     request.target.split(['?', '&']).find_map(|field| field.strip_prefix("partNumber="))?.parse().ok()
@@ -179,130 +167,6 @@ fn in_parts(request: &Request, failing: Option<u32>) -> Answer {
         ("DELETE", _) => answer(204, ""),
         _ => answer(200, "<CompleteMultipartUploadResult><ETag>\"all\"</ETag></CompleteMultipartUploadResult>"),
     }
-}
-
-#[tokio::test]
-async fn copy_in_parts_where_the_size_or_s3_asks_for_it() {
-    for size in [Some(6 << 30), None] {
-        let server = Server::start(with_sts(|request| in_parts(request, None))).await;
-        server.aws().await.destination("t", "us-east-2", None).copy(&a_copy(), size).await.unwrap();
-        let mut parts: Vec<_> = server.of("PUT").into_iter().filter(|request| part(request).is_some()).collect();
-        parts.sort_by_key(part);
-        assert_eq!(parts.len(), 12);
-        assert_eq!(parts[0].header("x-amz-copy-source-range"), "bytes=0-536870911");
-        assert_eq!(
-            parts[11].header("x-amz-copy-source-range"),
-            format!("bytes={}-{}", 11_u64 << 29, (6_u64 << 30) - 1)
-        );
-        assert_eq!(parts[11].header("x-amz-copy-source-if-match"), "\"e1\"");
-        let posts: Vec<_> = server.of("POST").into_iter().filter(|post| !post.target.contains("sts")).collect();
-        let create = posts.iter().find(|post| post.target.contains("uploads")).unwrap();
-        assert_eq!(create.header("x-amz-acl"), "bucket-owner-full-control");
-        assert_eq!(create.header("x-amz-meta-tenant-id"), "t");
-        keeps_headers(create);
-        let complete = posts.iter().find(|post| post.target.contains("uploadId=U1")).unwrap().text();
-        assert!(complete.find("p1").unwrap() < complete.find("p12").unwrap(), "{complete}");
-        assert!(server.of("DELETE").is_empty());
-        // The source is asked about in its own region.
-        assert_eq!(server.of("HEAD").len(), usize::from(size.is_none()));
-        assert!(server.of("HEAD").iter().all(|head| head.header("authorization").contains("/eu-west-1/s3/")));
-    }
-}
-
-#[tokio::test]
-async fn a_copy_in_parts_that_fails_is_aborted() {
-    let server = Server::start(with_sts(|request| in_parts(request, Some(3)))).await;
-    let s3 = server.aws().await.destination("t", "us-east-2", None);
-    let error = s3.copy(&a_copy(), Some(6 << 30)).await.unwrap_err();
-    assert_eq!((error.operation, error.kind), ("UploadPartCopy", Kind::Denied));
-    let aborts = server.of("DELETE");
-    assert_eq!(aborts.len(), 1);
-    assert!(aborts[0].target.contains("uploadId=U1"));
-}
-
-#[tokio::test]
-async fn where_aborting_is_denied_the_first_failure_is_told() {
-    let server = Server::start(with_sts(|request| match request.method.as_str() {
-        "DELETE" => xml_error(403, "AccessDenied", "not even that"),
-        _ => in_parts(request, Some(3)),
-    }))
-    .await;
-    let error =
-        server.aws().await.destination("t", "us-east-2", None).copy(&a_copy(), Some(6 << 30)).await.unwrap_err();
-    assert_eq!(error.operation, "UploadPartCopy");
-    assert_eq!(server.of("DELETE").len(), 1);
-}
-
-#[test]
-fn parts_are_never_too_many_nor_too_small() {
-    for size in [5 * (1_u64 << 30) + 1, 5 << 40, 48 << 40] {
-        let ranges = super::copy::ranges(size);
-        assert!(ranges.len() <= 10_000);
-        assert_eq!((ranges[0].start, ranges.last().unwrap().end), (0, size));
-        assert!(ranges.windows(2).all(|pair| pair[0].end == pair[1].start && pair[0].end - pair[0].start >= 512 << 20));
-    }
-}
-
-#[tokio::test]
-async fn an_error_in_the_body_of_a_200_is_an_error() {
-    let server = Server::start(with_sts(|_| xml_error(200, "AccessDenied", "Access Denied"))).await;
-    let s3 = server.aws().await.destination("t", "us-east-2", None);
-    let error = s3.copy(&a_copy(), Some(10)).await.unwrap_err();
-    assert_eq!((error.operation, error.kind), ("CopyObject", Kind::Denied));
-
-    for failing in ["PUT", "POST"] {
-        let server = Server::start(with_sts(move |request| {
-            if request.method == failing && request.target.contains("uploadId=") {
-                return xml_error(200, "InternalError", "We encountered an internal error. Please try again.");
-            }
-            in_parts(request, None)
-        }))
-        .await;
-        let s3 = server.aws_with(Options { attempts: 1, ..options() }).await.destination("t", "us-east-2", None);
-        let error = s3.copy(&a_copy(), Some(6 << 30)).await.unwrap_err();
-        let operation = if failing == "PUT" { "UploadPartCopy" } else { "CompleteMultipartUpload" };
-        assert_eq!((error.operation, error.kind), (operation, Kind::Unavailable));
-        assert_eq!(server.of("DELETE").len(), 1);
-    }
-}
-
-#[tokio::test]
-async fn put_and_upload_in_parts() {
-    let server = Server::start(|request| in_parts(request, None)).await;
-    let s3 = server.aws().await.source();
-    let metadata = vec![("m".into(), "1".into())];
-    let put = Put { target: object("b", "k"), metadata, owner_full_control: false, headers: headers() };
-    let mut upload = s3.begin_upload(&put).await.unwrap();
-    upload.part(Bytes::from_static(b"one")).await.unwrap();
-    upload.part(Bytes::from_static(b"two")).await.unwrap();
-    upload.complete().await.unwrap();
-    let parts = server.of("PUT");
-    assert_eq!(
-        parts.iter().map(|put| (part(put), put.text())).collect::<Vec<_>>(),
-        [(Some(1), "one".into()), (Some(2), "two".into())]
-    );
-    assert!(server.of("DELETE").is_empty());
-    assert_eq!(server.of("POST")[0].header("x-amz-acl"), "");
-
-    let server = Server::start(|_| answer(200, "").header("etag", "\"e\"")).await;
-    server.aws().await.source().put(&put, Bytes::from_static(b"all")).await.unwrap();
-    let request = &server.of("PUT")[0];
-    keeps_headers(request);
-    assert_eq!((request.text().as_str(), request.header("x-amz-meta-m")), ("all", "1"));
-}
-
-#[tokio::test]
-async fn an_upload_that_is_dropped_is_aborted() {
-    let server = Server::start(|request| in_parts(request, None)).await;
-    let put = Put { target: object("b", "k"), owner_full_control: true, ..Put::default() };
-    drop(server.aws().await.source().begin_upload(&put).await.unwrap());
-    for _ in 0..10_000 {
-        if server.of("DELETE").len() == 1 {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    panic!("not aborted");
 }
 
 #[tokio::test]
@@ -354,88 +218,6 @@ async fn errors_of_s3() {
         assert_eq!((error.kind, error.code.as_deref()), (kind, Some(code)));
         assert!(error.to_string().starts_with(&format!("GetObject of s3://b/k failed: {code}: words")), "{error}");
         assert_eq!(error.message.contains("eu-west-1"), status == 301, "{error}");
-    }
-}
-
-/// A success without what proves it, of each operation whose success is worth something.
-#[tokio::test]
-async fn a_success_without_its_proof_is_none() {
-    let empty = ["", " \n ", "<?xml version=\"1.0\"?>\n<CopyObjectRes", "<CopyObjectResult/>"];
-    for body in empty {
-        let server = Server::start(with_sts(move |_| answer(200, body))).await;
-        let s3 = server.aws_with(Options { attempts: 1, ..options() }).await.destination("t", "us-east-2", None);
-        let put = Put { target: object("b", "k"), ..Put::default() };
-        for (operation, error) in [
-            ("CopyObject", s3.copy(&a_copy(), Some(1)).await.unwrap_err()),
-            ("PutObject", s3.put(&put, Bytes::from_static(b"x")).await.unwrap_err()),
-            ("CreateMultipartUpload", s3.begin_upload(&put).await.map(drop).unwrap_err()),
-        ] {
-            assert_eq!(
-                (error.operation, error.kind, error.effect_unknown),
-                (operation, Kind::NoProof, true),
-                "{error}"
-            );
-            assert_eq!(error.charged, Charged::Destination);
-        }
-    }
-    // In the middle of an upload, which is aborted then.
-    for failing in ["UploadPart", "UploadPartCopy", "CompleteMultipartUpload"] {
-        let server = Server::start(with_sts(move |request| {
-            let operation = match (request.method.as_str(), part(request)) {
-                ("PUT", Some(_)) if request.header("x-amz-copy-source").is_empty() => "UploadPart",
-                ("PUT", Some(_)) => "UploadPartCopy",
-                ("POST", _) if request.target.contains("uploadId=") => "CompleteMultipartUpload",
-                _ => "",
-            };
-            if operation == failing { answer(200, "") } else { in_parts(request, None) }
-        }))
-        .await;
-        let s3 = server.aws_with(Options { attempts: 1, ..options() }).await.destination("t", "us-east-2", None);
-        let error = if failing == "UploadPart" {
-            let mut upload = s3.begin_upload(&Put { target: object("b", "k"), ..Put::default() }).await.unwrap();
-            let error = upload.part(Bytes::from_static(b"one")).await.unwrap_err();
-            upload.abort().await;
-            error
-        } else {
-            s3.copy(&a_copy(), Some(6 << 30)).await.unwrap_err()
-        };
-        assert_eq!((error.operation, error.kind, error.effect_unknown), (failing, Kind::NoProof, true), "{error}");
-        assert_eq!(server.of("DELETE").len(), 1);
-    }
-}
-
-#[tokio::test]
-async fn what_is_read_must_be_what_was_asked_for() {
-    let lacking = |header: &'static str| {
-        let (body, all) = ("hello", [("etag", "\"e1\""), ("last-modified", DATE)]);
-        let there = all.into_iter().filter(|(name, _)| *name != header);
-        there.fold(answer(200, body), |answer, (name, value)| answer.header(name, value))
-    };
-    for header in ["etag", "last-modified"] {
-        let server = Server::start(move |_| lacking(header)).await;
-        let s3 = server.aws().await.source();
-        let got = read(&s3, &Which::default(), 0).await.unwrap_err();
-        let head = s3.head(&object("b", "k"), &Which::default()).await.unwrap_err();
-        assert_eq!((got.kind, head.kind, got.charged), (Kind::NoProof, Kind::NoProof, Charged::Source), "{got} {head}");
-    }
-    // Another state, though a condition was set.
-    let server = Server::start(|_| found("hello")).await;
-    let which = Which { version_id: None, etag: Some("other".into()) };
-    let s3 = server.aws().await.source();
-    assert_eq!(read(&s3, &which, 0).await.unwrap_err().kind, Kind::Precondition);
-    assert_eq!(s3.head(&object("b", "k"), &which).await.unwrap_err().kind, Kind::Precondition);
-    // Another range.
-    let server = Server::start(|_| Answer { status: 206, ..found("lo").header("content-range", "bytes 2-3/5") }).await;
-    let error = read(&server.aws().await.source(), &Which::default(), 3).await.unwrap_err();
-    assert!(error.kind == Kind::NoProof && error.message.contains("from byte 3"), "{error}");
-}
-
-#[tokio::test]
-async fn an_empty_answer_is_no_empty_bucket() {
-    for body in ["", "<ListBucketResult/>", "<ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>"] {
-        let server = Server::start(move |_| answer(200, body)).await;
-        let error = server.aws().await.source().list("b", None, None).await.unwrap_err();
-        assert_eq!(error.kind, Kind::NoProof, "{body} {error}");
     }
 }
 
@@ -498,10 +280,38 @@ async fn asked_about_there(status: u16) {
     }))
     .await;
     let s3 = server.aws().await.destination("t", "us-east-2", None);
-    assert_eq!(s3.head_source(&object("b", "k"), &Which::default()).await.unwrap().size, 7);
+    assert_eq!(s3.head_source(&object("b", "k"), &Which::default()).await.unwrap().size, Some(7));
     let error = server.aws().await.source().head(&object("b", "k"), &Which::default()).await.unwrap_err();
     assert_eq!(error.kind, Kind::OtherRegion);
     assert_eq!(error.region.as_ref().map(|region| &***region), Some("ap-south-1"));
     let text = error.to_string();
     assert!(text.contains("region eu-west-1 was asked, the bucket is in ap-south-1"), "{text}");
+}
+
+#[tokio::test]
+async fn a_region_that_cant_be_reached_is_told_as_another_one() {
+    let server = Server::start(with_sts(|request| {
+        if request.header("authorization").contains("/ap-south-1/s3/") {
+            return Answer::reset();
+        }
+        answer(301, "").header("x-amz-bucket-region", "ap-south-1")
+    }))
+    .await;
+    let s3 = server.aws_with(Options { attempts: 1, ..options() }).await.destination("t", "us-east-2", None);
+    let error = s3.head_source(&object("b", "k"), &Which::default()).await.unwrap_err();
+    assert_eq!((error.kind, error.charged), (Kind::OtherRegion, Charged::Source), "{error}");
+}
+
+#[tokio::test]
+async fn a_body_in_answer_to_head_spoils_no_later_call() {
+    let calls = AtomicUsize::new(0);
+    let server = Server::start(move |_| match calls.fetch_add(1, Ordering::SeqCst) {
+        // It goes out, and the connection is used for the next call.
+        0 => Answer { cut: Some(8), hang: true, ..answer(403, "<Error/>") },
+        _ => headed().header("content-length", "7").header("etag", "\"e1\""),
+    })
+    .await;
+    let s3 = server.aws().await.source();
+    assert_eq!(s3.head(&object("b", "k"), &Which::default()).await.unwrap_err().kind, Kind::Denied);
+    assert_eq!(s3.head(&object("b", "k"), &Which::default()).await.unwrap().size, 7);
 }

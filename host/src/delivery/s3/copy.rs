@@ -3,13 +3,14 @@
 //! The source is asked about first (HeadObject), with the credentials that copy it.
 //! S3 drops what an object says about its content when its metadata is replaced, so it
 //! must be sent along; and CopyObject's AccessDenied doesn't say which of the two buckets
-//! denies. One answer tells both.
+//! denies. One answer tells both. Where it can't be asked about, it is copied all the
+//! same, and only that it lost what it said about its content is told.
 
 use std::future::Future;
 use std::time::Instant;
 
 use super::{Target, metadata};
-use crate::aws::{AwsError, Copy, Headers, Kind, S3, Stored, Which};
+use crate::aws::{AwsError, Copy, CopySource, Kind, S3, Stored, Which};
 use crate::model::{Activity, Buckets, Charged, ObjectId};
 
 /// Source buckets whose versions the central role may not read, as was found out.
@@ -18,14 +19,14 @@ static NO_VERSIONS: Buckets = Buckets::new();
 /// What a copy needs of S3; errors as [`S3`] has them.
 trait Copies: Sync {
     /// See [`S3::head_source`].
-    fn head(&self, source: &ObjectId, which: &Which) -> impl Future<Output = Result<Stored, AwsError>> + Send;
+    fn head(&self, source: &ObjectId, which: &Which) -> impl Future<Output = Result<CopySource, AwsError>> + Send;
 
     /// See [`S3::copy`].
     fn copy(&self, copy: &Copy, size: Option<u64>) -> impl Future<Output = Result<(), AwsError>> + Send;
 }
 
 impl Copies for S3 {
-    async fn head(&self, source: &ObjectId, which: &Which) -> Result<Stored, AwsError> {
+    async fn head(&self, source: &ObjectId, which: &Which) -> Result<CopySource, AwsError> {
         self.head_source(source, which).await
     }
 
@@ -56,7 +57,7 @@ pub async fn copy(
     activity: &Activity,
 ) -> Result<Copied, AwsError> {
     let copying = Copying { s3, target, no_versions: &NO_VERSIONS, now: Instant::now(), activity };
-    copying.copied(which, known).await
+    copying.copied(which, known.map(CopySource::from).as_ref()).await
 }
 
 struct Copying<'a, C> {
@@ -68,80 +69,107 @@ struct Copying<'a, C> {
 }
 
 impl<C: Copies> Copying<'_, C> {
-    async fn copied(&self, which: &Which, known: Option<&Stored>) -> Result<Copied, AwsError> {
+    async fn copied(&self, which: &Which, known: Option<&CopySource>) -> Result<Copied, AwsError> {
         let Some(known) = known else {
             return match self.head(which).await {
-                Ok((which, stored)) => self.copy(&which, Some(&stored)).await,
-                // The bucket can't be asked from here, and yet be copied from.
-                Err(error) if error.kind == Kind::OtherRegion => {
-                    let copied = self.copy(which, None).await?;
-                    let warning =
-                        format!("its content type and encoding can't be asked for, and are not kept: {error}");
-                    Ok(Copied { warning: Some(warning), ..copied })
-                }
+                Ok((which, source)) => self.copy(&which, Some(&source)).await,
+                Err(error) if may_be_copied(&error) => self.unasked(which, error).await,
                 Err(error) => Err(error),
             };
         };
         match self.copy(which, Some(known)).await {
             Err(error) if error.kind == Kind::Denied && error.charged == Charged::Destination => {
                 // It was asked about with other credentials. May these read it?
-                let (readable, stored) = self.head(which).await?;
-                if readable == *which { Err(error) } else { self.copy(&readable, Some(&stored)).await }
+                let (readable, source) = self.head(which).await?;
+                if readable == *which { Err(error) } else { self.copy(&readable, Some(&source)).await }
             }
             answer => answer,
+        }
+    }
+
+    /// Copies what can't be asked about: a policy, or what stands in for S3, may allow
+    /// the one and not the other.
+    async fn unasked(&self, which: &Which, refusal: AwsError) -> Result<Copied, AwsError> {
+        let copied = match (self.copy(which, None).await, with_etag(which)) {
+            (Err(error), Some(with_etag)) if error.kind == Kind::Denied => self.copy(&with_etag, None).await,
+            (answer, _) => answer,
+        };
+        match copied {
+            Ok(copied) => {
+                let warning = format!("its content type and encoding can't be asked for, and are not kept: {refusal}");
+                Ok(Copied { warning: Some(warning), ..copied })
+            }
+            // It can't be read at all.
+            Err(error) if error.kind == Kind::Denied && refusal.kind == Kind::Denied => Err(refusal),
+            Err(error) => Err(error),
         }
     }
 
     /// What S3 says about the source, and which state of it can be asked for.
-    async fn head(&self, which: &Which) -> Result<(Which, Stored), AwsError> {
+    async fn head(&self, which: &Which) -> Result<(Which, CopySource), AwsError> {
         let bucket = &self.target.source.bucket;
-        let with_etag = Which { version_id: None, etag: which.etag.clone() };
-        // Without an ETag another version would be taken for this one.
-        let replaceable = which.version_id.is_some() && which.etag.is_some();
-        if replaceable && self.no_versions.has(bucket, self.now) {
+        let with_etag = with_etag(which);
+        if let Some(with_etag) = with_etag.clone().filter(|_| self.no_versions.has(bucket, self.now)) {
             return self.head_of(with_etag).await;
         }
-        match self.head_of(which.clone()).await {
-            Err(error) if error.kind == Kind::Denied && replaceable => {
-                let answer = self.head_of(with_etag).await?;
+        match (self.head_of(which.clone()).await, with_etag) {
+            (Err(error), Some(with_etag)) if error.kind == Kind::Denied => {
+                let answer = match self.head_of(with_etag).await {
+                    // What is known is the refusal.
+                    Err(second) if second.kind == Kind::Unreachable => return Err(error),
+                    answer => answer?,
+                };
                 // Only now it is known that the version was what was denied.
                 self.no_versions.learn(bucket, self.now);
                 Ok(answer)
             }
-            answer => answer,
+            (answer, _) => answer,
         }
     }
 
-    async fn head_of(&self, which: Which) -> Result<(Which, Stored), AwsError> {
+    async fn head_of(&self, which: Which) -> Result<(Which, CopySource), AwsError> {
         let answer = self.s3.head(&self.target.source, &which).await;
         self.activity.tick();
         Ok((which, answer?))
     }
 
-    async fn copy(&self, which: &Which, stored: Option<&Stored>) -> Result<Copied, AwsError> {
-        let (source, headers) =
-            (self.target.source.clone(), stored.map_or_else(Headers::default, |s| s.headers.clone()));
+    async fn copy(&self, which: &Which, known: Option<&CopySource>) -> Result<Copied, AwsError> {
+        let (source, headers) = (self.target.source.clone(), known.map(|known| known.headers.clone()));
+        let headers = headers.unwrap_or_default();
         // The state that the headers are of, also where the notification named none.
-        let etag = which.etag.clone().or_else(|| stored.map(|stored| stored.etag.clone()));
+        let etag = which.etag.clone().or_else(|| known.and_then(|known| known.etag.clone()));
         let which = Which { version_id: which.version_id.clone(), etag };
         let metadata = metadata::of(self.target);
         let copy = Copy { source, which, target: self.target.object(), metadata, headers };
-        let bytes = stored.map(|stored| stored.size);
+        let bytes = known.and_then(|known| known.size);
         let answer = self.s3.copy(&copy, bytes).await;
         self.activity.tick();
         match answer {
             Ok(()) => Ok(Copied { bytes, warning: None }),
             Err(error) => {
-                let charged = charged(&error, stored);
+                let charged = charged(&error, known);
                 Err(error.charged_to(charged))
             }
         }
     }
 }
 
+/// The same state by its ETag alone; none where another version could be taken for it.
+fn with_etag(which: &Which) -> Option<Which> {
+    which.version_id.as_ref()?;
+    which.etag.clone().map(|etag| Which { version_id: None, etag: Some(etag) })
+}
+
+/// Whether what failed is the question about the source, and not what it is about. What
+/// is throttled, or not reached, is tried again later, when the copy can be a whole one.
+fn may_be_copied(error: &AwsError) -> bool {
+    let of_question = matches!(error.kind, Kind::OtherRegion | Kind::Denied | Kind::NoProof | Kind::Other);
+    of_question && error.charged == Charged::Source
+}
+
 /// Whose failure a copy's is, once the source was asked about. S3 has one answer for
 /// both buckets, so its words must do, and the key that the source is encrypted with.
-fn charged(error: &AwsError, source: Option<&Stored>) -> Charged {
+fn charged(error: &AwsError, source: Option<&CopySource>) -> Charged {
     let says = |word: &str| error.message.contains(word);
     let of_source = match (error.kind, error.operation) {
         // What is said of an upload is the destination's.

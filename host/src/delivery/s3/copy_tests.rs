@@ -2,27 +2,32 @@ use std::sync::Mutex;
 
 use super::super::tests::{block_on, error, target};
 use super::*;
+use crate::aws::Headers;
 
 /// S3 that denies versions, or says something else, to HeadObject and to CopyObject.
 struct Fake {
     versions_denied: bool,
-    head: Result<Stored, AwsError>,
+    head: Result<CopySource, AwsError>,
     copies: Mutex<Vec<Result<(), AwsError>>>,
     calls: Mutex<Vec<(&'static str, Which)>>,
     copied: Mutex<Option<Copy>>,
 }
 
-fn stored() -> Stored {
+fn source() -> CopySource {
     let headers = Headers { content_encoding: Some("gzip".to_owned()), ..Headers::default() };
-    let etag = "e".to_owned();
-    Stored { size: 7, last_modified: 1, etag, version_id: None, headers, kms_key: None }
+    CopySource { size: Some(7), etag: Some("e".to_owned()), headers, kms_key: None }
+}
+
+/// What HeadObject of the source fails with.
+fn refusal(kind: Kind) -> AwsError {
+    error(kind).charged_to(Charged::Source)
 }
 
 impl Fake {
     fn new() -> Self {
         Self {
             versions_denied: false,
-            head: Ok(stored()),
+            head: Ok(source()),
             copies: Mutex::default(),
             calls: Mutex::default(),
             copied: Mutex::default(),
@@ -36,7 +41,7 @@ impl Fake {
 }
 
 impl Copies for Fake {
-    async fn head(&self, source: &ObjectId, which: &Which) -> Result<Stored, AwsError> {
+    async fn head(&self, source: &ObjectId, which: &Which) -> Result<CopySource, AwsError> {
         assert_eq!(source.bucket, "central");
         self.answer("head", which).map_err(|error| error.charged_to(Charged::Source))?;
         self.head.clone()
@@ -68,7 +73,7 @@ type Calls = Vec<(&'static str, Which)>;
 fn run(
     fake: &Fake,
     asked: &Which,
-    known: Option<&Stored>,
+    known: Option<&CopySource>,
     memory: (&Buckets, Instant),
 ) -> (Calls, Result<Copied, (Kind, Charged)>) {
     let (activity, target) = (Activity::default(), target("c/n/a/p/f"));
@@ -95,7 +100,8 @@ fn where_versions_are_denied_the_etag_is_relied_on_and_that_is_remembered_for_a_
     // Without an ETag there is nothing to rely on.
     let version = which(Some("v"), None);
     let denied = Err((Kind::Denied, Charged::Source));
-    assert_eq!(run(&fake, &version, None, (&memory, now)), (vec![("head", version)], denied));
+    let tried = vec![("head", version.clone()), ("copy", version.clone())];
+    assert_eq!(run(&fake, &version, None, (&memory, now)), (tried, denied));
     let later = now + Buckets::BELIEVED;
     assert_eq!(run(&fake, &both, None, (&memory, later)).0, first, "it is asked again");
     fake.versions_denied = false;
@@ -107,9 +113,11 @@ fn where_versions_are_denied_the_etag_is_relied_on_and_that_is_remembered_for_a_
 fn what_is_denied_anyway_is_the_sources_and_says_nothing_about_versions() {
     let (both, etag) = (which(Some("v"), Some("e")), which(None, Some("e")));
     let (memory, now) = (Buckets::new(), Instant::now());
-    let fake = Fake { head: Err(error(Kind::Denied).charged_to(Charged::Source)), ..Fake::new() };
-    let heads = vec![("head", both.clone()), ("head", etag)];
-    assert_eq!(run(&fake, &both, None, (&memory, now)), (heads, Err((Kind::Denied, Charged::Source))));
+    let fake = Fake { head: Err(refusal(Kind::Denied)), ..Fake::new() };
+    let denied = || Err(error_of_copy(Kind::Denied, None, "Access Denied"));
+    fake.copies.lock().unwrap().extend([denied(), denied()]);
+    let tried = vec![("head", both.clone()), ("head", etag.clone()), ("copy", both.clone()), ("copy", etag)];
+    assert_eq!(run(&fake, &both, None, (&memory, now)), (tried, Err((Kind::Denied, Charged::Source))));
     assert!(!memory.has("central", now));
 }
 
@@ -121,14 +129,14 @@ fn the_copy_says_where_it_comes_from_and_what_it_is() {
     let target = target("c/n/a/p/f");
     assert_eq!(copy.target.to_string(), "s3://theirs/logs/n/a/p/f");
     assert_eq!((copy.source, copy.metadata), (target.source.clone(), metadata::of(&target)));
-    assert_eq!(copy.headers, stored().headers);
+    assert_eq!(copy.headers, source().headers);
     assert_eq!(copy.which, which(None, Some("e")), "of the state that was asked about");
 }
 
 #[test]
 fn what_is_known_already_is_not_asked_again_but_to_find_out_who_denies() {
     let (etag, memory, now) = (which(None, Some("e")), Buckets::new(), Instant::now());
-    let known = stored();
+    let known = source();
     let fake = Fake::new();
     let only_the_copy = vec![("copy", etag.clone())];
     assert_eq!(run(&fake, &etag, Some(&known), (&memory, now)), (only_the_copy, copied()));
@@ -140,7 +148,7 @@ fn what_is_known_already_is_not_asked_again_but_to_find_out_who_denies() {
         (asked.clone(), Err((Kind::Denied, Charged::Destination)))
     );
     // It can't.
-    let fake = Fake { head: Err(error(Kind::Denied).charged_to(Charged::Source)), ..Fake::new() };
+    let fake = Fake { head: Err(refusal(Kind::Denied)), ..Fake::new() };
     fake.copies.lock().unwrap().push(Err(error_of_copy(Kind::Denied, None, "Access Denied")));
     assert_eq!(run(&fake, &etag, Some(&known), (&memory, now)), (asked, Err((Kind::Denied, Charged::Source))));
     // It can be, but not by its version.
@@ -152,11 +160,34 @@ fn what_is_known_already_is_not_asked_again_but_to_find_out_who_denies() {
 
 #[test]
 fn a_source_that_can_only_be_copied_is_copied_with_a_warning() {
-    let (fake, etag) = (Fake { head: Err(error(Kind::OtherRegion)), ..Fake::new() }, which(None, Some("e")));
-    let (calls, ended) = run(&fake, &etag, None, (&Buckets::new(), Instant::now()));
-    assert_eq!(calls, [("head", etag.clone()), ("copy", etag)]);
-    let Copied { bytes, warning } = ended.unwrap();
-    assert!(bytes.is_none() && warning.unwrap().contains("content type and encoding"));
+    let etag = which(None, Some("e"));
+    for kind in [Kind::OtherRegion, Kind::Denied, Kind::NoProof, Kind::Other] {
+        let fake = Fake { head: Err(refusal(kind)), ..Fake::new() };
+        let (calls, ended) = run(&fake, &etag, None, (&Buckets::new(), Instant::now()));
+        assert_eq!(calls, [("head", etag.clone()), ("copy", etag.clone())]);
+        let Copied { bytes, warning } = ended.unwrap();
+        assert!(bytes.is_none() && warning.unwrap().contains("content type and encoding"));
+    }
+    // What ails the copy itself is told as its own.
+    let fake = Fake { head: Err(refusal(Kind::Other)), ..Fake::new() };
+    fake.copies.lock().unwrap().push(Err(error_of_copy(Kind::Denied, None, "Access Denied")));
+    let (_, ended) = run(&fake, &etag, None, (&Buckets::new(), Instant::now()));
+    assert_eq!(ended, Err((Kind::Denied, Charged::Destination)));
+}
+
+#[test]
+fn a_source_that_is_gone_or_can_be_asked_later_is_not_copied_blindly() {
+    use Kind::{Archived, NotFound, Precondition, Throttled, Unavailable, Unreachable};
+    let etag = which(None, Some("e"));
+    for kind in [NotFound, Precondition, Throttled, Unavailable, Unreachable, Archived] {
+        let fake = Fake { head: Err(refusal(kind)), ..Fake::new() };
+        let asked = (vec![("head", etag.clone())], Err((kind, Charged::Source)));
+        assert_eq!(run(&fake, &etag, None, (&Buckets::new(), Instant::now())), asked);
+    }
+    // Nor where it is a role that can't be assumed.
+    let fake = Fake { head: Err(error(Kind::Denied).charged_to(Charged::Host)), ..Fake::new() };
+    let asked = (vec![("head", etag.clone())], Err((Kind::Denied, Charged::Host)));
+    assert_eq!(run(&fake, &etag, None, (&Buckets::new(), Instant::now())), asked);
 }
 
 fn error_of_copy(kind: Kind, code: Option<&str>, message: &str) -> AwsError {
@@ -168,8 +199,9 @@ fn error_of_copy(kind: Kind, code: Option<&str>, message: &str) -> AwsError {
 fn each_failure_of_a_copy_is_charged_to_whose_it_is() {
     use Charged::{Destination, Host, Source};
     const KEY: &str = "arn:aws:kms:us-east-1:111111111111:key/source";
-    let encrypted = Stored { kms_key: Some(KEY.to_owned()), ..stored() };
-    let of = |kind, code, message: &str, source: &Stored| charged(&error_of_copy(kind, code, message), Some(source));
+    let encrypted = CopySource { kms_key: Some(KEY.to_owned()), ..source() };
+    let of =
+        |kind, code, message: &str, source: &CopySource| charged(&error_of_copy(kind, code, message), Some(source));
     for (kind, code, message, expected) in [
         (Kind::Archived, Some("ObjectNotInActiveTierError"), "not in the active tier", Source),
         (Kind::Precondition, Some("PreconditionFailed"), "", Source),
@@ -185,7 +217,7 @@ fn each_failure_of_a_copy_is_charged_to_whose_it_is() {
         (Kind::Throttled, Some("SlowDown"), "", Destination),
         (Kind::NoProof, None, "", Destination),
     ] {
-        assert_eq!(of(kind, code, message, &stored()), expected, "{code:?} {message}");
+        assert_eq!(of(kind, code, message, &source()), expected, "{code:?} {message}");
     }
     let key = |action: &str, key: &str| format!("not authorized to perform: {action} on resource: {key}");
     for (code, message, expected) in [

@@ -204,9 +204,8 @@ impl One<'_> {
         if error.kind == Kind::Precondition {
             return self.changed(error.to_string()).await;
         }
-        let failed = self.entry(Outcome::Failed).because("source", error.to_string());
-        let failed = failed.charged(error.charged);
-        if error.effect_unknown && error.kind == Kind::NoProof { failed.with_effect_unknown() } else { failed }
+        // Whatever is unknown about it: to read changes nothing.
+        self.entry(Outcome::Failed).because("source", error.to_string()).charged(error.charged)
     }
 
     /// The object has changed since it was announced. Its new state should have a
