@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use log_processor::guest::{Component, Context, Engine, Instance, Precompiled, Surroundings};
-use log_processor::model::{Delivery, Destination, Limits, ObjectId, Origin};
+use log_processor::model::{Delivery, Destination, Limits, ObjectId, Origin, TimestampNumbers};
 use log_processor::object::{Chunk, Decompressor, LineReader, Piece, ReadLimits, walk};
 use record::{Clock, Transformer};
 
@@ -130,6 +130,7 @@ pub(crate) fn context_of<T>(settings: &[(String, String)], with: impl FnOnce(&Co
         settings,
         now: 0,
         last_modified: 0,
+        timestamp_numbers: TimestampNumbers::default(),
         max_line_bytes: MAX_LINE_BYTES,
     })
 }
