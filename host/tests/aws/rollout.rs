@@ -10,6 +10,9 @@ use fake_aws::{PROCESSOR_ACCOUNT, Rule, Service, What};
 use crate::aws::{Lab, Process, records, texts};
 use crate::support::announced;
 
+/// Its last fifth is a second: enough for what goes back, on however busy a machine.
+const GRACE: u64 = 5;
+
 /// One object at a time, which hangs: what else is received waits.
 fn backlog(lab: &Lab, count: usize) -> BTreeSet<String> {
     lab.scene.add_cloudwatch_tenant("slow");
@@ -33,9 +36,10 @@ fn all_received(process: &Process, lab: &Lab) {
 
 #[test]
 fn messages_that_were_never_begun_survive_any_number_of_restarts() {
-    let lab = Lab::new().may_extend().set("MAX_CONCURRENT_OBJECTS", 1).set("SHUTDOWN_GRACE_SECONDS", 2);
+    let lab = Lab::new().may_extend().set("MAX_CONCURRENT_OBJECTS", 1).set("SHUTDOWN_GRACE_SECONDS", GRACE);
     let keys_before = backlog(&lab, 30);
-    for _ in 0..6 {
+    // More than the queue's maxReceiveCount.
+    for _ in 0..5 {
         let process = lab.sqs();
         all_received(&process, &lab);
         process.terminate();
@@ -49,7 +53,7 @@ fn messages_that_were_never_begun_survive_any_number_of_restarts() {
 /// The reference's role: no ChangeMessageVisibility, no GetQueueAttributes.
 #[test]
 fn what_may_not_be_made_visible_is_sent_back_as_it_is() {
-    let lab = Lab::new().set("MAX_CONCURRENT_OBJECTS", 1).set("SHUTDOWN_GRACE_SECONDS", 2);
+    let lab = Lab::new().set("MAX_CONCURRENT_OBJECTS", 1).set("SHUTDOWN_GRACE_SECONDS", GRACE);
     let keys_before = backlog(&lab, 12);
     let bodies = |lab: &Lab| lab.aws.messages(QUEUE).into_iter().map(|m| m.body.to_string()).collect::<BTreeSet<_>>();
     let before = bodies(&lab);
@@ -106,7 +110,7 @@ fn an_open_poll_is_waited_for_beside_what_is_at_work() {
 #[test]
 fn where_the_queue_allows_many_receives_a_message_is_given_back_itself() {
     let lab = Lab::new().may_extend().may("sqs:GetQueueAttributes", QUEUE).set("MAX_CONCURRENT_OBJECTS", 1);
-    let lab = lab.set("SHUTDOWN_GRACE_SECONDS", 2);
+    let lab = lab.set("SHUTDOWN_GRACE_SECONDS", GRACE);
     lab.aws.add_queue(PROCESSOR_ACCOUNT, QUEUE, Duration::from_secs(300), Some((100, DEAD_LETTERS)));
     backlog(&lab, 5);
     let first: BTreeSet<_> = lab.aws.messages(QUEUE).into_iter().map(|message| message.id).collect();

@@ -193,7 +193,7 @@ fn nothing_is_sent_back_to_a_fifo_queue() {
     let redrive = Some((2, DEAD_LETTERS));
     let lab = Lab::new();
     let url = lab.aws.add_queue(PROCESSOR_ACCOUNT, "logs.fifo", Duration::from_secs(30), redrive);
-    let lab = lab.set("SQS_QUEUE_URL", url).set("VISIBILITY_TIMEOUT", 2);
+    let lab = lab.set("SQS_QUEUE_URL", url).set("VISIBILITY_TIMEOUT", 10);
     let lab = lab
         .may("sqs:ReceiveMessage", "logs.fifo")
         .may("sqs:DeleteMessage", "logs.fifo")
