@@ -18,13 +18,15 @@ def test_a_failed_delivery_is_requeued_alone_and_arrives(scene):
     missing = log(other.pod("missing"))
     run = scene.start("--mode", "sqs", VISIBILITY_TIMEOUT="6")
     one, beside = scene.put(log(tenant.pod())), scene.put(log(other.pod()))
-    # Meanwhile another message's retries are spent.
-    scene.send(by_sns(s3_record(scene.bucket, missing.key), processing_metadata=SPENT))
+    # Meanwhile another message's retries are spent: one that is about a single delivery,
+    # since several would be sent back first, each alone.
+    spent = {**SPENT, "delivery": "s3"}
+    scene.send(by_sns(s3_record(scene.bucket, missing.key), processing_metadata=spent))
     eventually(lambda: run.metric("log_processor_requeues_total") >= 1, "a requeue")
     tenant.make_bucket()
     dead = scene.receive(scene.dead)
     assert json.loads(json.loads(dead["Body"])["Message"])["Records"][0]["s3"]["object"]["key"] == missing.key
-    assert json.loads(dead["Body"])["processing_metadata"] == SPENT
+    assert json.loads(dead["Body"])["processing_metadata"] == spent
     failed = run.lines("the message failed")
     assert [line["attempt"] for line in failed] == list(range(1, MOST_RECEIVES + 1))
     assert all(missing.key in line["error"] and "after 3 retries" in line["error"] for line in failed)
@@ -53,8 +55,10 @@ def test_the_body_of_a_requeue(scene):
     record, = json.loads(body["Message"])["Records"]
     assert record == json.loads(json.loads(event["Records"][0]["body"])["Message"])["Records"][0]
     metadata = body["processing_metadata"]
-    requeued_at = metadata.pop("requeued_at")
-    assert requeued_at.endswith("Z") and requeued_at[:2] == "20"
+    for name in ("requeued_at", "first_failed_at"):
+        at = metadata.pop(name)
+        assert at.endswith("Z") and at[:2] == "20", name
+    assert "CopyObject" in metadata.pop("last_error")
     assert metadata == {"offset": 0, "retry_count": 1, "original_receipt_handle": "handle-0", "delivery": "s3"}
     numbers = {name: (it["DataType"], it["StringValue"]) for name, it in message["MessageAttributes"].items()}
     assert numbers == {"ProcessingOffset": ("Number", "0"), "RetryCount": ("Number", "1")}

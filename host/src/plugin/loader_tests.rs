@@ -215,26 +215,30 @@ async fn what_is_larger_than_all_the_memory_works() {
 }
 
 #[tokio::test]
-async fn a_thousand_tenants_with_a_component_each() {
+async fn many_tenants_with_a_component_each() {
+    // Each load goes to other threads and back several times, which takes its time where
+    // much else is at work: not more of them than there have to be.
+    const TENANTS: u32 = 200;
     let files = Files::new();
-    let options = LoaderOptions { loaded_bytes: 2 << 20, ..files.with_cache(None) };
+    let options = LoaderOptions { loaded_bytes: 1 << 20, ..files.with_cache(None) };
     let loader = Loader::new(engine(), options.clone());
-    let plugins: Vec<Plugin> = (0..1000).map(|number| files.plugin(&component(number))).collect();
+    let plugins: Vec<Plugin> = (0..TENANTS).map(|number| files.plugin(&component(number))).collect();
     for some in plugins.chunks(32) {
         for loaded in join_all(some.iter().map(|plugin| loader.load(plugin))).await {
             loaded.unwrap();
         }
     }
     let stats = loader.stats();
-    assert_eq!((stats.compiled, stats.failed), (1000, 0));
-    assert!(stats.held_bytes <= 2 << 20 && stats.held < 1000, "{stats:?}");
+    assert_eq!((stats.compiled, stats.failed), (TENANTS.into(), 0));
+    assert!(stats.held_bytes <= 1 << 20 && stats.held < u64::from(TENANTS) / 2, "{stats:?}");
     // After a restart none of them is compiled.
     let loader = Loader::new(engine(), options);
-    for (number, plugin) in (0..).zip(&plugins) {
-        let loaded = loader.load(plugin).await.unwrap();
-        assert_eq!(loaded.digest(), Digest::of(&component(number)).to_string());
+    for some in plugins.chunks(32) {
+        for (loaded, plugin) in join_all(some.iter().map(|plugin| loader.load(plugin))).await.into_iter().zip(some) {
+            assert_eq!(loaded.unwrap().digest(), plugin.sha256.unwrap().to_string());
+        }
     }
-    assert_eq!(did(&loader), [0, 1000, 0, 0, 0]);
+    assert_eq!(did(&loader), [0, TENANTS.into(), 0, 0, 0]);
 }
 
 #[tokio::test]
