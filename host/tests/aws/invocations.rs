@@ -65,18 +65,18 @@ fn whatever_hangs_the_answer_comes_before_the_deadline() {
 fn what_others_than_sqs_send_is_delivered_and_fails_as_an_invocation() {
     let lab = Lab::new();
     let tenant = lab.scene.add_cloudwatch_tenant("acme");
-    let record = lab.scene.record(&lab.object("acme", "0", &records("acme", 2)));
-    let s3 = json!({"Records": [record]});
+    // An object each: what is announced again is not delivered again.
+    let record = |name: &str| lab.scene.record(&lab.object("acme", name, &records("acme", 2)));
+    let s3 = |name: &str| json!({"Records": [record(name)]});
     let sns = |message: &Value, id: &str| {
         let sns = json!({"Type": "Notification", "MessageId": id, "Message": message.to_string()});
         json!({"Records": [{"EventSource": "aws:sns", "EventVersion": "1.0", "Sns": sns}]})
     };
-    let object = &record["s3"]["object"];
-    let detail =
-        json!({"bucket": {"name": "source-logs"}, "object": {"key": key("acme", "0"), "size": object["size"]}});
+    let size = record("bridge")["s3"]["object"]["size"].clone();
+    let detail = json!({"bucket": {"name": "source-logs"}, "object": {"key": key("acme", "bridge"), "size": size}});
     let bridge = json!({"version": "0", "source": "aws.s3", "detail-type": "Object Created", "detail": detail});
     let process = lab.lambda();
-    for (times, event) in [s3.clone(), sns(&s3, "a"), bridge].into_iter().enumerate() {
+    for (times, event) in [s3("s3"), sns(&s3("sns"), "a"), bridge].into_iter().enumerate() {
         let answer = invoke(&lab, &process, &event).unwrap();
         assert_eq!(answer, json!({"batchItemFailures": []}), "{event}");
         assert_eq!(lab.messages(&tenant).len(), 2 * (times + 1), "{event}");
@@ -87,7 +87,7 @@ fn what_others_than_sqs_send_is_delivered_and_fails_as_an_invocation() {
 
     // What fails is repeated by whoever sent it; the queue knows nothing of it.
     lab.aws.fault(denied("PutLogEvents").times(1));
-    let other = json!({"Records": [lab.scene.record(&lab.object("acme", "1", &records("acme", 2)))]});
+    let other = s3("other");
     let error = invoke(&lab, &process, &sns(&other, "b")).unwrap_err();
     assert!(error.contains("PutLogEvents"), "{error}");
     assert_eq!(lab.count(Service::Sqs, "SendMessageBatch"), 0);

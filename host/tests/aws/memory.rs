@@ -7,7 +7,8 @@ use crate::support::peak_mib;
 
 const MIB: usize = 1 << 20;
 
-/// An object of half a gigabyte, most of it repeated: the file is small.
+/// An object several times as large as what may be used; most of it is repeated, and
+/// the file is small.
 #[test]
 fn a_large_object_streams() {
     let lab = Lab::new().set("MAX_CONCURRENT_OBJECTS", 1);
@@ -22,7 +23,7 @@ fn a_large_object_streams() {
         lines.push('\n');
     }
     let count = lines.lines().count();
-    let members = 512 * MIB / lines.len();
+    let members = 192 * MIB / lines.len();
     let key = key("acme", "1");
     lab.scene.put_object(&key, gzip(lines.as_bytes()).repeat(members));
     lab.scene.send(&lab.scene.notify(&key));
