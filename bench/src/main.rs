@@ -211,8 +211,8 @@ fn table(samples: &[Vec<Sample>]) -> Table {
     let mut table = Table::new();
     table.load_preset(presets::ASCII_MARKDOWN).set_header([
         "what",
-        "CPU s a GB",
-        "MB a CPU s",
+        "CPU s per GB",
+        "MB/CPU s",
         "MB/s",
         "x gunzip's CPU",
         "peak MiB",

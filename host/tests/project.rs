@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use log_processor::guest::{Engine, Precompiled};
-use log_processor::model::Limits;
+use log_processor::model::{Limits, Reason};
 use log_processor::settings::{LOCAL_VARIABLES, VARIABLES, Variable};
 use log_processor::telemetry::Metrics;
 
@@ -65,6 +65,43 @@ fn every_metric_is_documented() {
     for name in names {
         assert!(text.contains(name), "docs/OPERATE.md lacks the metric {name}");
     }
+}
+
+/// The literals that follow `start` in a text, up to `end`.
+fn literals<'a>(text: &'a str, start: &'a str, end: &'a str) -> impl Iterator<Item = &'a str> {
+    text.split(start).skip(1).filter_map(move |rest| Some(rest.split_once(end)?.0))
+}
+
+#[test]
+fn every_reason_is_documented() {
+    let documents = read("docs/OPERATE.md") + &read("docs/TENANTS-OPERATOR.md");
+    let kinds = read("host/src/aws/error.rs");
+    let mut names: Vec<String> = literals(&kinds, "=> \"", "\",").map(str::to_owned).collect();
+    names.extend(Reason::ALL.map(|reason| reason.name().to_owned()));
+    let mut folders = vec![root().join("host/src")];
+    while let Some(folder) = folders.pop() {
+        // What is local has no metric, and its report says what it is.
+        for entry in std::fs::read_dir(&folder).unwrap().filter(|_| !folder.ends_with("intake/local")) {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if !path.to_str().unwrap().ends_with("tests.rs") {
+                let text = std::fs::read_to_string(&path).unwrap();
+                let text = text.split("#[cfg(test)]").next().unwrap();
+                let starts = ["because(\"", "unwanted(\"", "failed(\"", "DeliveryError { name: \"", "Self { name: \""];
+                names.extend(starts.iter().flat_map(|start| literals(text, start, "\"")).map(str::to_owned));
+            }
+        }
+    }
+    assert!(names.len() > 50, "{names:?}");
+    // Who reads an archived object is told `source`.
+    for name in names.iter().filter(|name| !name.contains(' ') && *name != "archived") {
+        let shown = [format!("`{name}`"), format!("({name})"), format!("| {name} |")];
+        assert!(shown.iter().any(|shown| documents.contains(shown)), "no document has the reason {name}");
+    }
+    let reasons = read("host/src/model/mod.rs");
+    let arms = literals(&reasons, "Self::", ",\n").filter(|arm| arm.contains("=> \"")).filter(|arm| !arm.contains('{'));
+    assert_eq!(arms.count(), Reason::ALL.len(), "a reason isn't in Reason::ALL");
 }
 
 #[test]

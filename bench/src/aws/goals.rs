@@ -46,18 +46,18 @@ const fn row(
 const ROWS: [Row; 19] = [
     row(Part::Queue, "new.rate", "sqs, new streams: objects/s from the start", 0, Some(AtLeast(150.0)), Some(3.4)),
     row(Part::Queue, "new.steady", "objects/s, the middle half", 0, None, None),
-    row(Part::Queue, "new.calls", "calls an object", 2, Some(AtMost(4.6)), Some(12.0)),
-    row(Part::Queue, "new.cpu", "CPU ms an object", 2, Some(AtMost(3.0)), Some(16.0)),
+    row(Part::Queue, "new.calls", "calls per object", 2, Some(AtMost(4.6)), Some(12.0)),
+    row(Part::Queue, "new.cpu", "CPU ms per object", 2, Some(AtMost(3.0)), Some(16.0)),
     row(Part::Queue, "new.peak", "peak MiB", 1, Some(AtMost(100.0)), None),
     row(Part::Queue, "there.rate", "sqs, streams there: objects/s from the start", 0, None, None),
     row(Part::Queue, "there.steady", "objects/s, the middle half", 0, None, None),
-    row(Part::Queue, "there.calls", "calls an object", 2, Some(AtMost(2.6)), None),
-    row(Part::Queue, "there.cpu", "CPU ms an object", 2, None, None),
+    row(Part::Queue, "there.calls", "calls per object", 2, Some(AtMost(2.6)), None),
+    row(Part::Queue, "there.cpu", "CPU ms per object", 2, None, None),
     row(Part::Queue, "there.peak", "peak MiB", 1, None, None),
-    row(Part::Lambda, "batch", "lambda, ten objects: ms a warm batch", 0, Some(AtMost(200.0)), Some(2800.0)),
+    row(Part::Lambda, "batch", "lambda, ten objects: ms per warm batch", 0, Some(AtMost(200.0)), Some(2800.0)),
     row(Part::Lambda, "slowest", "ms, the slowest warm batch", 0, None, None),
     row(Part::Lambda, "peak", "peak MiB", 1, None, None),
-    row(Part::Manual, "cpu-per-gb", "manual, eight large objects: CPU s a GB", 2, Some(AtMost(4.0)), Some(26.0)),
+    row(Part::Manual, "cpu-per-gb", "manual, eight large objects: CPU s per GB", 2, Some(AtMost(4.0)), Some(26.0)),
     row(Part::Manual, "speed", "MB/s", 0, None, None),
     row(Part::Manual, "peak", "peak MiB", 1, Some(AtMost(100.0)), None),
     row(Part::Manual, "alone.speed", "one at a time: MB/s", 0, None, None),
@@ -116,7 +116,7 @@ pub(crate) fn tables(parts: &[(Part, Vec<Reading>)]) -> String {
     let new = calls(parts, Part::Queue, "new.");
     let there = calls(parts, Part::Queue, "there.");
     let lambda = calls(parts, Part::Lambda, "");
-    format!("{table}\n\nCalls an object, new streams: {new}; streams there: {there}; lambda: {lambda}.")
+    format!("{table}\n\nCalls per object, new streams: {new}; streams there: {there}; lambda: {lambda}.")
 }
 
 fn spread(parts: &[(Part, Vec<Reading>)], part: Part, figure: &str) -> Option<Spread> {

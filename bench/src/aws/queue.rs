@@ -53,7 +53,7 @@ fn worked_off(world: &World, prefix: &str) -> Result<Reading> {
     Ok(reading)
 }
 
-/// When the last message was deleted; and objects a second between the first
+/// When the last message was deleted; and objects per second between the first
 /// quarter of the objects and the last one.
 fn times(world: &World) -> Result<(Instant, f64)> {
     let (mut end, mut puts) = (None, HashMap::new());

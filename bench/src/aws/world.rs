@@ -121,7 +121,7 @@ impl World {
         found.with_context(|| format!("{what}: not within {} s; see {}", LIMIT.as_secs(), self.log.display()))
     }
 
-    /// Calls an object, in all and of each operation.
+    /// Calls per object, in all and of each operation.
     pub(crate) fn calls(&self, prefix: &str) -> Reading {
         let objects = number(self.keys.len() as u64);
         let calls: BTreeMap<_, _> =

@@ -71,7 +71,7 @@ fn read(path: &Path) -> Result<Vec<u8>> {
 
 /// What each figure is, with its digits, and what is wanted of it.
 const ROWS: [(&str, &str, usize, Option<f64>); 21] = [
-    ("none.cpu", "`local` without a component: CPU s a GB", 2, None),
+    ("none.cpu", "`local` without a component: CPU s per GB", 2, None),
     ("pass.cpu", "with a rewriter that passes everything", 2, None),
     ("pass.ratio", "times the CPU of none", 2, None),
     ("redact.cpu", "with one that drops two members and masks one", 2, None),

@@ -34,7 +34,7 @@ pub(super) fn measure(arguments: &Arguments) -> Result<Reading> {
     Ok(reading)
 }
 
-/// Objects a second of the healthy tenants, until the last of theirs is delivered.
+/// Objects per second of the healthy tenants, until the last of theirs is delivered.
 fn rate(arguments: &Arguments, other: Option<bool>) -> Result<f64> {
     let world = World::new(arguments, Some(SMALL))?;
     let scene = &world.scene;

@@ -46,7 +46,7 @@ fn tenants(arguments: &Arguments, corpus: &Path, name: &str, settings: Option<&s
     Ok(path)
 }
 
-/// CPU seconds a GB of decompressed bytes.
+/// CPU seconds per GB of decompressed bytes.
 fn local(arguments: &Arguments, corpus: &Path, tenants: &Path, cache: &Path) -> Result<f64> {
     let (output, report) = (corpus.join("output"), corpus.join("report.json"));
     if output.exists() {

@@ -166,7 +166,7 @@ pub enum Reason {
 
 impl Reason {
     /// All there are.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::InvalidKey,
         Self::Malformed,
         Self::LineTooLong,
@@ -179,6 +179,8 @@ impl Reason {
         Self::TooNew,
         Self::Expired,
         Self::InvalidNotification,
+        Self::ForeignBucket,
+        Self::Changed,
         Self::InvalidDelivery,
     ];
 

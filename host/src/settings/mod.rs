@@ -42,7 +42,7 @@ pub use variable::Variable;
 /// lies within the range that the table gives for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
-    /// MAX_BATCH_SIZE: events a put.
+    /// MAX_BATCH_SIZE: events per put.
     pub max_batch_size: usize,
     /// MAX_LINE_BYTES: bytes of a line of the decompressed object, without its newline.
     pub max_line_bytes: usize,

@@ -25,7 +25,7 @@ pub(super) const NONE: Fallback<&str> = Found("none");
 const ACCOUNT: &str = "an AWS account: twelve digits";
 
 pub(super) const MAX_BATCH_SIZE: Variable =
-    Variable::number("MAX_BATCH_SIZE", Is(10_000), (1, 10_000), Unit::Count, "events a put, at most what AWS takes");
+    Variable::number("MAX_BATCH_SIZE", Is(10_000), (1, 10_000), Unit::Count, "events per put, at most what AWS takes");
 pub(super) const MAX_LINE_BYTES: Variable =
     Variable::number("MAX_LINE_BYTES", Is(16 * MIB), (KIB, 64 * MIB), Unit::Bytes, "a longer line is dead-lettered");
 pub(super) const MAX_OBJECT_BYTES: Variable = Variable::number(
