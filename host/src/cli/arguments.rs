@@ -140,7 +140,7 @@ pub(super) struct LocalArguments {
     /// Folder for what is delivered; made where it is missing
     #[arg(long, value_name = "DIR")]
     pub(super) output: PathBuf,
-    /// Write a report as JSON: an entry an object and delivery, and totals
+    /// Write a report as JSON: one entry per object and delivery, and totals
     /// (`-`: to standard output, in place of the table)
     #[arg(long, value_name = "FILE|-")]
     pub(super) report: Option<PathBuf>,

@@ -121,6 +121,9 @@ async fn look(
         roles(aws, &tenants, findings).await;
     }
     if from_table {
+        if let Some(Err(missing)) = mode.map(|mode| modes::can_work(mode, &told.aws)) {
+            findings.problem("settings", missing.problem);
+        }
         buckets(&told.aws, &tenants, findings);
         lost(&told.aws, mode, &named, findings);
     }
@@ -172,7 +175,7 @@ fn buckets(aws: &AwsSettings, tenants: &Tenants, findings: &mut Findings) {
                     tenant in the key; set it to the buckets that logs land in";
         findings.warning("SOURCE_BUCKETS", what);
     }
-    let stranger = "if its bucket is deleted, a stranger may make one of the same name";
+    let stranger = "if the bucket is deleted, a stranger may make one of the same name";
     if aws.owners.source.is_none() {
         findings.warning("SOURCE_BUCKET_OWNER", format!("not set: {stranger}, and its objects are delivered"));
     }

@@ -61,7 +61,10 @@ fn prepared(arguments: &ModeArguments, default_guest: Precompiled<'_>) -> Result
     if let Some(odd) = &guests.odd {
         tracing::warn!("{odd}");
     }
-    check(mode, &aws)?;
+    can_work(mode, &aws)?;
+    if mode == Mode::Lambda {
+        lambda_environment(&variable).map_err(|problem| fatal(Exit::Failed, problem))?;
+    }
     let body = match mode {
         Mode::Manual => Some(manual::read(std::io::stdin().lock()).map_err(|problem| fatal(Exit::Failed, problem))?),
         _ => None,
@@ -97,8 +100,8 @@ pub(super) const NO_QUEUE: &str = "SQS_QUEUE_URL is not set: what fails is retri
                                    and after the queue's visibility timeout; set it, so that only what is left is sent \
                                    back, with how far it came";
 
-/// What a mode can't do without.
-fn check(mode: Mode, aws: &AwsSettings) -> Result<(), Fatal> {
+/// Whether the settings have what a mode can't do without.
+pub(super) fn can_work(mode: Mode, aws: &AwsSettings) -> Result<(), Fatal> {
     match mode {
         Mode::Sqs if aws.queue_url.is_none() => {
             Err(fatal(Exit::Failed, "sqs mode needs SQS_QUEUE_URL: set it to the URL of the queue"))
@@ -111,7 +114,6 @@ fn check(mode: Mode, aws: &AwsSettings) -> Result<(), Fatal> {
             "DEAD_LETTER=fail leaves to the queue's dead-letter queue what can never be delivered, and scan mode has no \
              queue: set DEAD_LETTER to s3://bucket/prefix, a folder, or none",
         )),
-        Mode::Lambda => lambda_environment(&variable).map_err(|problem| fatal(Exit::Failed, problem)),
         _ => Ok(()),
     }
 }

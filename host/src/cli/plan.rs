@@ -141,7 +141,8 @@ pub(super) fn loader_options(settings: &PluginSettings, s3: Option<S3>) -> Loade
 
 fn plugin(engine: &Engine, path: &Path, limits: Limits) -> Result<Component, String> {
     let named = |error: &dyn std::fmt::Display| format!("--plugin {}: {error}", path.display());
-    let bytes = crate::guest::read_component(path, &limits).map_err(|error| named(&error))?;
+    let unreadable = |error| named(&format!("{error}; name a component's file that can be read"));
+    let bytes = crate::guest::read_component(path, &limits).map_err(unreadable)?;
     engine.load(&path.display().to_string(), &bytes, limits).map_err(|error| named(&error))
 }
 

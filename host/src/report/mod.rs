@@ -1,4 +1,4 @@
-//! What a run did: an entry an object and delivery, the totals, and a table a tenant.
+//! What a run did: one entry per object and delivery, the totals, and a table by tenant.
 //!
 //! - `component`: what components did.
 //! - `table`: for a person to read.

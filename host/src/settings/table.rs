@@ -160,7 +160,8 @@ pub(super) const SHUTDOWN_GRACE_SECONDS: Variable = Variable::number(
 );
 pub(super) const DEAD_LETTER: Variable = Variable::text(
     "DEAD_LETTER",
-    NONE,
+    // Which warns; `none` doesn't.
+    Found("unset"),
     "s3://bucket/prefix, a folder, fail, or none",
     "where what can never be delivered is kept; fail: in the queue's dead-letter queue",
 );

@@ -67,8 +67,13 @@ fn what_would_be_lost_or_mistaken_is_said() {
         "deliveries 2, roles 1, components 0; problems 0, warnings 6",
     ];
     said(&ended, 0, &parts);
-    let ended = lab.set("EXECUTION_MODE", "sqs").set("DEAD_LETTER", "fail").start(&["check"], None).ended();
-    said(&ended, 0, &["problems 0, warnings 4"]);
+    let lab = lab.set("DEAD_LETTER", "fail");
+    let ended = lab.start(&["check", "--mode", "sqs"], None).ended();
+    said(&ended, 1, &["problem: settings: sqs mode needs SQS_QUEUE_URL", "problems 1, warnings 4"]);
+    let ended = lab.start(&["check", "--mode", "scan"], None).ended();
+    said(&ended, 1, &["problem: settings: scan mode needs SOURCE_BUCKET", "problems 1, warnings 4"]);
+    let ended = lab.set("SOURCE_BUCKET", SOURCE).start(&["check", "--mode", "scan"], None).ended();
+    said(&ended, 1, &["problem: settings: DEAD_LETTER=fail leaves to the queue's", "problems 1, warnings 4"]);
 }
 
 #[test]

@@ -61,7 +61,8 @@ async fn bytes(told: &Told, text: &str) -> Result<(Vec<u8>, Option<Digest>), Fat
     let limits = &told.settings.plugin.limits;
     let wrong = |what: String| fatal(Exit::Configuration, format!("{text}: {what}"));
     if !["s3://", "oci://", "file:"].iter().any(|scheme| text.starts_with(scheme)) {
-        let bytes = read_component(Path::new(text), limits).map_err(|error| wrong(error.to_string()))?;
+        let unreadable = |error| wrong(format!("{error}; name a component's file that can be read, or s3://, oci://"));
+        let bytes = read_component(Path::new(text), limits).map_err(unreadable)?;
         return Ok((bytes, None));
     }
     let (place, sha256) = match of_operator(text, limits) {

@@ -110,7 +110,7 @@ fn ages(numbers: &Numbers) -> Option<String> {
     let (old, new) = (of(Reason::TooOld), of(Reason::TooNew));
     (old + new > 0).then(|| {
         format!(
-            "{old} lines are too old and {new} too new for CloudWatch Logs, by the file's modification time \
+            "lines too old for CloudWatch Logs: {old}, too new: {new}, by the file's modification time \
              (`cp -p` and `aws s3 sync` keep it)"
         )
     })
