@@ -359,7 +359,7 @@ fn help_names_every_variable_with_a_default_that_parses_to_itself() {
             "0 (none)" => "0".to_owned(),
             "MAX_LINE_BYTES" => "16MiB".to_owned(),
             "by MAX_LINE_BYTES" => "33MiB".to_owned(),
-            "AWS_DEFAULT_REGION" | "none" | "the user's cache" => String::new(),
+            "AWS_DEFAULT_REGION" | "none" | "unset" | "the user's cache" => String::new(),
             other => other.to_owned(),
         };
         assert_eq!(read(&[(variable.name, &default)]), read(&[]), "{}", variable.name);
