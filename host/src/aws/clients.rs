@@ -34,15 +34,27 @@ pub struct Options {
     pub owners: Owners,
 }
 
-/// Accounts that must own the buckets; none: anybody's will do.
+/// Who must own the buckets that are read and written.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Owners {
-    /// SOURCE_BUCKET_OWNER.
+    /// SOURCE_BUCKET_OWNER; none: anybody's will do.
     pub source: Option<String>,
     /// DEAD_LETTER_OWNER.
-    pub dead_letters: Option<String>,
+    pub dead_letters: Owner,
     /// PLUGIN_BUCKET_OWNER: of components, and of their compiled forms.
-    pub components: Option<String>,
+    pub components: Owner,
+}
+
+/// Who must own a bucket of the operator's.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Owner {
+    /// The processor's own account, which STS says.
+    #[default]
+    Own,
+    /// This account.
+    Account(String),
+    /// Anybody's will do.
+    Anybody,
 }
 
 /// No AWS credentials were found, with the remedy.
@@ -87,11 +99,16 @@ impl Aws {
         let sessions = Sessions::new(&config, options.central_role.as_deref());
         let own = |service, charged| access(&options, &config, sessions.own(), &options.region, service, charged);
         let reader = if options.central_role.is_some() { sessions.destination() } else { sessions.own() };
+        let owned = |s3: S3, owner: &Owner| match owner {
+            Owner::Own => s3.of_own_account(sessions.own_account()),
+            Owner::Account(account) => s3.of(Some(account)),
+            Owner::Anybody => s3,
+        };
         let components = access(&options, &config, reader, &options.region, "s3-components", Charged::Component);
         let inner = Inner {
             source: S3::new(own("s3", Charged::Source)).of(options.owners.source.as_deref()),
-            dead_letters: S3::new(own("s3-dead-letters", Charged::Host)).of(options.owners.dead_letters.as_deref()),
-            components: S3::new(components).of(options.owners.components.as_deref()),
+            dead_letters: owned(S3::new(own("s3-dead-letters", Charged::Host)), &options.owners.dead_letters),
+            components: owned(S3::new(components), &options.owners.components),
             sqs: super::sqs::client(own("sqs", Charged::Host)),
             dynamodb: super::dynamodb::client(own("dynamodb", Charged::Host)),
             metrics: MetricsClient::new(own("cloudwatch", Charged::Host)),

@@ -31,7 +31,7 @@ mod sts;
 #[cfg(test)]
 mod testing;
 
-pub use clients::{Aws, ConnectError, Options, Owners};
+pub use clients::{Aws, ConnectError, Options, Owner, Owners};
 pub use dynamodb::{Attribute, Item, Table};
 pub use error::{AwsError, Kind};
 pub use logs::{Logs, RejectedRanges};

@@ -46,7 +46,7 @@ enum Source {
     /// The central role's, with own credentials.
     Central(Hop),
     /// A tenant's, with the central role's session.
-    Tenant { hop: Hop, central: Arc<Session>, external_id: Arc<ExternalId> },
+    Tenant { hop: Hop, central: Arc<Session>, external_id: Arc<OwnAccount> },
 }
 
 /// A role and who asks for it.
@@ -68,15 +68,24 @@ impl Hop {
 }
 
 /// The processor's own account, found once.
-struct ExternalId {
+pub(super) struct OwnAccount {
     found: OnceCell<String>,
     sts: Lazy<aws_sdk_sts::Client>,
     region: String,
 }
 
-impl ExternalId {
-    async fn get(&self) -> Result<&str, AwsError> {
+impl OwnAccount {
+    /// Twelve digits; a tenant's role has them as external ID.
+    ///
+    /// # Errors
+    /// STS doesn't say it; it is asked again the next time.
+    pub(super) async fn get(&self) -> Result<&str, AwsError> {
         self.found.get_or_try_init(|| own_account(&self.sts, &self.region)).await.map(String::as_str)
+    }
+
+    /// Where it was asked for.
+    pub(super) fn known(&self) -> Option<&str> {
+        self.found.get().map(String::as_str)
     }
 }
 
@@ -266,7 +275,7 @@ pub(super) struct Sessions {
     destination: Arc<Session>,
     /// By role and region.
     tenants: Cache<(String, String), Arc<Session>>,
-    external_id: Arc<ExternalId>,
+    external_id: Arc<OwnAccount>,
     /// STS with the central role's session.
     second_sts: Lazy<aws_sdk_sts::Client>,
     epoch: Arc<AtomicU64>,
@@ -293,13 +302,18 @@ impl Sessions {
         let central = role("CentralLogDistribution");
         let destination = role("S3LogDelivery");
         let second_sts = sts(with_session(config, &central, &region));
-        let external_id = Arc::new(ExternalId { found: OnceCell::new(), sts: first_sts, region });
+        let external_id = Arc::new(OwnAccount { found: OnceCell::new(), sts: first_sts, region });
         Self { own, central, destination, tenants: Cache::new(MAX_SESSIONS), external_id, second_sts, epoch }
     }
 
     /// The processor's own credentials.
     pub(super) fn own(&self) -> &Arc<Session> {
         &self.own
+    }
+
+    /// The processor's own account.
+    pub(super) fn own_account(&self) -> &Arc<OwnAccount> {
+        &self.external_id
     }
 
     /// The central role alone, for S3.

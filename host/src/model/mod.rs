@@ -102,7 +102,8 @@ pub enum Destination {
         bucket: String,
         /// Prefix that ends in exactly one `/`, or is empty.
         prefix: String,
-        /// Twelve digits, where the item says whose it is: nobody else's is written to.
+        /// Twelve digits, where the item says whose it is, by `account_id` or a role: nobody
+        /// else's is written to.
         account: Option<String>,
     },
 }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::*;
+use crate::aws::Owner;
 
 const MACHINE: Machine = Machine { cores: 2, memory_bytes: 512 << 20 };
 
@@ -204,10 +205,13 @@ fn what_messages_may_name_and_whose_buckets_they_are() {
     let patterns = with("SOURCE_BUCKETS", " logs-*, old ,").unwrap().source_buckets.unwrap();
     assert!(patterns.fit("logs-eu") && patterns.fit("old") && !patterns.fit("older"));
     refused("SOURCE_BUCKETS", &[",", "s3://logs", "logs, a b"]);
-    let (account, owner) = ("000000000012", Some("000000000012".to_owned()));
-    assert_eq!(with("SOURCE_BUCKET_OWNER", account).unwrap().owners.source, owner);
-    assert_eq!(with("DEAD_LETTER_OWNER", account).unwrap().owners.dead_letters, owner);
-    assert_eq!(with("PLUGIN_BUCKET_OWNER", account).unwrap().owners.components, owner);
+    let account = "000000000012";
+    assert_eq!(with("SOURCE_BUCKET_OWNER", account).unwrap().owners.source.as_deref(), Some(account));
+    for (value, owner) in [("", Owner::Own), (account, Owner::Account(account.to_owned())), ("any", Owner::Anybody)] {
+        assert_eq!(with("DEAD_LETTER_OWNER", value).unwrap().owners.dead_letters, owner);
+        assert_eq!(with("PLUGIN_BUCKET_OWNER", value).unwrap().owners.components, owner);
+    }
+    refused("SOURCE_BUCKET_OWNER", &["any"]);
     for name in ["SOURCE_BUCKET_OWNER", "DEAD_LETTER_OWNER", "PLUGIN_BUCKET_OWNER"] {
         refused(name, &["12", "self", "0000000000123"]);
     }
@@ -359,7 +363,7 @@ fn help_names_every_variable_with_a_default_that_parses_to_itself() {
             "0 (none)" => "0".to_owned(),
             "MAX_LINE_BYTES" => "16MiB".to_owned(),
             "by MAX_LINE_BYTES" => "33MiB".to_owned(),
-            "AWS_DEFAULT_REGION" | "none" | "unset" | "the user's cache" => String::new(),
+            "AWS_DEFAULT_REGION" | "none" | "unset" | "the user's cache" | "the processor's own" => String::new(),
             other => other.to_owned(),
         };
         assert_eq!(read(&[(variable.name, &default)]), read(&[]), "{}", variable.name);

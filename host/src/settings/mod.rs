@@ -185,8 +185,8 @@ impl AwsSettings {
             source_buckets: reader.text(&table::SOURCE_BUCKETS, value::bucket_patterns),
             owners: Owners {
                 source: reader.text(&table::SOURCE_BUCKET_OWNER, value::account),
-                dead_letters: reader.text(&table::DEAD_LETTER_OWNER, value::account),
-                components: reader.text(&table::PLUGIN_BUCKET_OWNER, value::account),
+                dead_letters: reader.text(&table::DEAD_LETTER_OWNER, value::owner).unwrap_or_default(),
+                components: reader.text(&table::PLUGIN_BUCKET_OWNER, value::owner).unwrap_or_default(),
             },
             scan_interval: reader.seconds(&table::SCAN_INTERVAL),
             scan_suffixes: reader.text(&table::SCAN_SUFFIXES, value::suffixes).unwrap_or_default(),

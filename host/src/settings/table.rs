@@ -23,6 +23,8 @@ pub(super) const NONE: Fallback<&str> = Found("none");
 
 /// What a variable may hold that names whose a bucket is.
 const ACCOUNT: &str = "an AWS account: twelve digits";
+const OWNER: &str = "an AWS account: twelve digits; or any";
+const OWN_ACCOUNT: Fallback<&str> = Found("the processor's own");
 
 pub(super) const MAX_BATCH_SIZE: Variable =
     Variable::number("MAX_BATCH_SIZE", Is(10_000), (1, 10_000), Unit::Count, "events per put, at most what AWS takes");
@@ -97,11 +99,11 @@ pub(super) const SOURCE_BUCKETS: Variable = Variable::text(
 pub(super) const SOURCE_BUCKET_OWNER: Variable =
     Variable::text("SOURCE_BUCKET_OWNER", NONE, ACCOUNT, "the account that must own the source's buckets");
 pub(super) const DEAD_LETTER_OWNER: Variable =
-    Variable::text("DEAD_LETTER_OWNER", NONE, ACCOUNT, "the account that must own DEAD_LETTER's bucket");
+    Variable::text("DEAD_LETTER_OWNER", OWN_ACCOUNT, OWNER, "the account that must own DEAD_LETTER's bucket");
 pub(super) const PLUGIN_BUCKET_OWNER: Variable = Variable::text(
     "PLUGIN_BUCKET_OWNER",
-    NONE,
-    ACCOUNT,
+    OWN_ACCOUNT,
+    OWNER,
     "the account that must own the buckets of components, and PLUGIN_COMPILED's",
 );
 pub(super) const SCAN_INTERVAL: Variable =

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use crate::aws::Owner;
 use crate::model::BucketPatterns;
 use crate::tenant::check::{ACCOUNT, BUCKET, PREFIX, REGION, ROLE, Rule};
 
@@ -108,6 +109,14 @@ pub(super) fn bucket(text: &str) -> Option<String> {
 
 pub(super) fn account(text: &str) -> Option<String> {
     following(&ACCOUNT, text)
+}
+
+/// Who must own a bucket of the operator's.
+pub(super) fn owner(text: &str) -> Option<Owner> {
+    match text {
+        "any" => Some(Owner::Anybody),
+        _ => account(text).map(Owner::Account),
+    }
 }
 
 /// Patterns of buckets, separated by commas.

@@ -90,6 +90,23 @@ fn json_with_tenants_and_a_byte_order_mark() {
 }
 
 #[test]
+fn whose_a_bucket_is_its_item_says() {
+    let account = |fields: &str| {
+        let text = format!("- {{tenant_id: a, type: s3, enabled: true, bucket_name: abc{fields}}}");
+        match &deliveries(&load(&text).unwrap(), "a")[0].destination {
+            Destination::S3 { account, .. } => account.clone(),
+            Destination::CloudWatch { .. } => panic!("it is S3's"),
+        }
+    };
+    let role = ", log_distribution_role_arn: 'arn:aws:iam::111111111111:role/logs'";
+    assert_eq!(account(""), None);
+    assert_eq!(account(role).as_deref(), Some("111111111111"));
+    assert_eq!(account(", account_id: '222222222222'").as_deref(), Some("222222222222"));
+    assert_eq!(account(&format!("{role}, account_id: '222222222222'")).as_deref(), Some("222222222222"));
+    assert_eq!(account(", log_distribution_role_arn: 'no role'"), None);
+}
+
+#[test]
 fn prefixes_end_in_one_slash() {
     for (given, expected) in [("a", "a/"), ("a/", "a/"), ("a/b//", "a/b/"), ("", "ROSA/cluster-logs/"), ("/", "/")] {
         let text = format!("- {{tenant_id: a, type: s3, enabled: true, bucket_name: abc, bucket_prefix: '{given}'}}");

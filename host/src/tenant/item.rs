@@ -51,6 +51,9 @@ const TTL: &str = "ttl";
 /// Whose the bucket is.
 const ACCOUNT_ID: &str = "account_id";
 
+/// The tenant's role.
+const ROLE_ARN: &str = "log_distribution_role_arn";
+
 /// A tenant that names a component of its own counts on its records never going out
 /// without it.
 pub(super) const PLUGIN: &str = "plugin";
@@ -315,7 +318,7 @@ impl<'a> Reader<'a> {
     }
 
     fn cloudwatch(&mut self) -> Option<Destination> {
-        let role = self.required("log_distribution_role_arn", &check::ROLE);
+        let role = self.required(ROLE_ARN, &check::ROLE);
         let group = self.required("log_group_name", &check::LOG_GROUP);
         let (role, group) = (role?, group?);
         Some(Destination::CloudWatch {
@@ -330,7 +333,8 @@ impl<'a> Reader<'a> {
         let prefix = self.optional("bucket_prefix", DEFAULT_PREFIX, &check::PREFIX);
         let account = match self.node(ACCOUNT_ID) {
             Some(_) => Some(self.required(ACCOUNT_ID, &check::ACCOUNT)?.to_owned()),
-            None => None,
+            // An S3 delivery needs no role; one that is named says whose account it is.
+            None => self.text(ROLE_ARN).and_then(check::role_account).map(str::to_owned),
         };
         let prefix = format!("{}/", prefix?.trim_end_matches('/'));
         Some(Destination::S3 { bucket: bucket?.to_owned(), prefix, account })

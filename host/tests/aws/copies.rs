@@ -293,7 +293,7 @@ fn a_source_bucket_that_is_somebody_elses_is_neither_read_nor_copied() {
 #[test]
 fn dead_letters_are_not_given_to_a_stranger() {
     let owner = fake_aws::PROCESSOR_ACCOUNT;
-    let lab = Lab::new().set("DEAD_LETTER", "s3://letters/x").set("DEAD_LETTER_OWNER", owner).redrive_after(1);
+    let lab = Lab::new().set("DEAD_LETTER", "s3://letters/x").redrive_after(1);
     let lab = lab.may("s3:PutObject", "letters/*");
     lab.aws.add_bucket(owner, "letters");
     let process = lab.sqs();

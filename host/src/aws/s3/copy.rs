@@ -60,7 +60,7 @@ impl S3 {
 
     async fn copy_at_once(&self, copy: &Copy, size: Option<u64>) -> Result<(), AwsError> {
         let patience = self.s3.request_timeout + time_of(size.unwrap_or(MAX_AT_ONCE));
-        let request = self.s3.client().await?.copy_object().bucket(&copy.target.bucket).key(&copy.target.key);
+        let request = self.client().await?.copy_object().bucket(&copy.target.bucket).key(&copy.target.key);
         let headers = &copy.headers;
         let answer = request
             .copy_source(source(copy))
@@ -74,14 +74,14 @@ impl S3 {
             .set_cache_control(headers.cache_control.clone())
             .set_expires(headers.expires.map(DateTime::from_secs))
             .acl(ObjectCannedAcl::BucketOwnerFullControl)
-            .set_expected_bucket_owner(self.owner())
+            .set_expected_bucket_owner(self.expected_owner())
             .set_expected_source_bucket_owner(self.source_owner.as_deref().map(str::to_owned))
             .customize()
             .config_override(aws_sdk_s3::Config::builder().timeout_config(timeouts(patience)))
             .send()
             .await;
         let call = self.s3.call("CopyObject");
-        let answer = answer.map_err(|error| call.failed(about(copy), error).of_owner(self.owner.as_ref()))?;
+        let answer = answer.map_err(|error| call.failed(about(copy), error).of_owner(self.owner().as_ref()))?;
         let etag = answer.copy_object_result().and_then(CopyObjectResult::e_tag);
         known(etag).map(drop).ok_or_else(|| call.unproven(about(copy), "CopyObjectResult with an ETag"))
     }

@@ -23,12 +23,12 @@ impl S3 {
     /// # Errors
     /// `NotFound`, `NoBucket`, `Denied`, `Precondition` (another ETag), ….
     pub async fn get(&self, object: &ObjectId, which: &Which, from: u64) -> Result<Download, AwsError> {
-        let request = self.s3.client().await?.get_object().bucket(&object.bucket).key(&object.key);
+        let request = self.client().await?.get_object().bucket(&object.bucket).key(&object.key);
         let answer = request
             .set_version_id(which.version_id.clone())
             .set_if_match(which.etag.as_deref().map(quoted))
             .set_range((from > 0).then(|| format!("bytes={from}-")))
-            .set_expected_bucket_owner(self.owner())
+            .set_expected_bucket_owner(self.expected_owner())
             .send()
             .await
             .map_err(|error| self.failed("GetObject", object, error))?;
@@ -108,7 +108,9 @@ impl S3 {
     /// # Errors
     /// As [`S3::get`].
     pub async fn head(&self, object: &ObjectId, which: &Which) -> Result<Stored, AwsError> {
-        let asked = Asked { region: &self.s3.region, charged: self.s3.charged, owner: self.owner.as_ref() };
+        self.client().await?;
+        let owner = self.owner();
+        let asked = Asked { region: &self.s3.region, charged: self.s3.charged, owner: owner.as_ref() };
         let answer = self.head_as(object, which, &asked).await?;
         let lacks = |what| self.s3.call("HeadObject").unproven(object.to_string(), what);
         Ok(Stored {
@@ -179,7 +181,7 @@ impl S3 {
         which: &Which,
         asked: &Asked<'_>,
     ) -> Result<Result<HeadObjectOutput, SdkError<HeadObjectError, HttpResponse>>, AwsError> {
-        let request = self.s3.client().await?.head_object().bucket(&object.bucket).key(&object.key);
+        let request = self.client().await?.head_object().bucket(&object.bucket).key(&object.key);
         let there = aws_sdk_s3::Config::builder().region(aws_sdk_s3::config::Region::new(asked.region.to_owned()));
         let request = request
             .set_version_id(which.version_id.clone())

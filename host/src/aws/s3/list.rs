@@ -15,16 +15,16 @@ impl S3 {
     /// `NoBucket`, `Denied`, ….
     pub async fn list(&self, bucket: &str, after: Option<&str>, next: Option<String>) -> Result<Page, AwsError> {
         let (call, about) = (self.s3.call("ListObjectsV2"), || format!("bucket {bucket}"));
-        let request = self.s3.client().await?.list_objects_v2().bucket(bucket);
+        let request = self.client().await?.list_objects_v2().bucket(bucket);
         let answer = request
             // XML can't hold every character that a key may have.
             .encoding_type(EncodingType::Url)
             .set_start_after(after.filter(|_| next.is_none()).map(str::to_owned))
             .set_continuation_token(next)
-            .set_expected_bucket_owner(self.owner())
+            .set_expected_bucket_owner(self.expected_owner())
             .send()
             .await
-            .map_err(|error| call.failed(about(), error).of_owner(self.owner.as_ref()))?;
+            .map_err(|error| call.failed(about(), error).of_owner(self.owner().as_ref()))?;
         // S3 always says how many there are: an answer without is no empty bucket.
         if answer.key_count().is_none() && answer.is_truncated().is_none() {
             return Err(call.unproven(about(), "KeyCount"));

@@ -20,6 +20,7 @@ pub use self::get::Body;
 pub use self::upload::PartUpload;
 use super::AwsError;
 use super::service::{Access, Service};
+use super::sessions::OwnAccount;
 use crate::model::ObjectId;
 
 /// Which state of an object is meant.
@@ -154,10 +155,19 @@ pub struct Page {
 #[derive(Clone)]
 pub struct S3 {
     s3: Service<Client>,
-    /// The account that must own the buckets; none: anybody's will do.
-    owner: Option<Arc<str>>,
+    owner: BucketOwner,
     /// The same of what copies are made from.
     source_owner: Option<Arc<str>>,
+}
+
+/// The account that must own the buckets.
+#[derive(Clone)]
+enum BucketOwner {
+    /// Anybody's will do.
+    Anybody,
+    Account(Arc<str>),
+    /// The processor's own, which is asked for with the first call.
+    Own(Arc<OwnAccount>),
 }
 
 impl S3 {
@@ -167,12 +177,17 @@ impl S3 {
             let config = config.force_path_style(access.path_style).retry_partition(access.retry_partition());
             Client::from_conf(config.build())
         });
-        Self { s3, owner: None, source_owner: None }
+        Self { s3, owner: BucketOwner::Anybody, source_owner: None }
     }
 
     /// The same, of buckets that must be this account's.
     pub(super) fn of(self, account: Option<&str>) -> Self {
-        Self { owner: account.map(Arc::from), ..self }
+        Self { owner: account.map_or(BucketOwner::Anybody, |account| BucketOwner::Account(account.into())), ..self }
+    }
+
+    /// The same, of buckets that must be of the processor's own account.
+    pub(super) fn of_own_account(self, account: &Arc<OwnAccount>) -> Self {
+        Self { owner: BucketOwner::Own(Arc::clone(account)), ..self }
     }
 
     /// The same, whose copies are from buckets that must be this account's.
@@ -180,16 +195,33 @@ impl S3 {
         Self { source_owner: account.map(Arc::from), ..self }
     }
 
-    /// The account that must own a bucket, as a request has it.
-    fn owner(&self) -> Option<String> {
-        self.owner.as_deref().map(str::to_owned)
+    /// The client, once it is known who must own the buckets. All calls begin here.
+    async fn client(&self) -> Result<&Client, AwsError> {
+        if let BucketOwner::Own(account) = &self.owner {
+            account.get().await?;
+        }
+        self.s3.client().await
+    }
+
+    /// The account that must own the buckets; none: anybody's will do.
+    fn owner(&self) -> Option<Arc<str>> {
+        match &self.owner {
+            BucketOwner::Anybody => None,
+            BucketOwner::Account(account) => Some(Arc::clone(account)),
+            BucketOwner::Own(account) => account.known().map(Arc::from),
+        }
+    }
+
+    /// The same, as a request has it.
+    fn expected_owner(&self) -> Option<String> {
+        self.owner().map(|owner| owner.to_string())
     }
 
     fn failed<E>(&self, operation: &'static str, object: &ObjectId, error: SdkError<E, HttpResponse>) -> AwsError
     where
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     {
-        self.s3.call(operation).failed(object.to_string(), error).of_owner(self.owner.as_ref())
+        self.s3.call(operation).failed(object.to_string(), error).of_owner(self.owner().as_ref())
     }
 }
 
@@ -203,6 +235,8 @@ fn unquoted(etag: Option<&str>) -> String {
     etag.unwrap_or_default().trim_matches('"').to_owned()
 }
 
+#[cfg(test)]
+mod own_account_tests;
 #[cfg(test)]
 #[path = "s3_tests.rs"]
 mod tests;

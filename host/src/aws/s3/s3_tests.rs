@@ -4,7 +4,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::aws::testing::{Answer, Request, Server, answer, options, with_sts, xml_error};
-use crate::aws::{AwsError, Copy, Headers, Kind, Options, Owners, Put, S3, Which};
+use crate::aws::{AwsError, Copy, Headers, Kind, Options, Owner, Owners, Put, S3, Which};
 use crate::model::{Charged, ObjectId};
 
 #[path = "copy_tests.rs"]
@@ -16,7 +16,7 @@ mod uploads;
 
 const DATE: &str = "Wed, 21 Oct 2015 07:28:00 GMT";
 
-fn object(bucket: &str, key: &str) -> ObjectId {
+pub(super) fn object(bucket: &str, key: &str) -> ObjectId {
     ObjectId { bucket: bucket.into(), key: key.into() }
 }
 
@@ -24,7 +24,7 @@ fn found(body: &str) -> Answer {
     answer(200, body).header("etag", "\"e1\"").header("last-modified", DATE).header("x-amz-version-id", "v1")
 }
 
-async fn read(s3: &S3, which: &Which, from: u64) -> Result<(super::Stored, Vec<u8>), AwsError> {
+pub(super) async fn read(s3: &S3, which: &Which, from: u64) -> Result<(super::Stored, Vec<u8>), AwsError> {
     let mut download = s3.get(&object("b", "k"), which, from).await?;
     let mut bytes = Vec::new();
     while let Some(more) = download.body.next().await? {
@@ -229,7 +229,8 @@ async fn owners_that_are_known_are_asked_for_and_named_where_access_is_denied() 
     }))
     .await;
     let owner = |digit: char| Some(digit.to_string().repeat(12));
-    let owners = Owners { source: owner('1'), dead_letters: owner('2'), components: owner('3') };
+    let account = |digit| Owner::Account(owner(digit).unwrap());
+    let owners = Owners { source: owner('1'), dead_letters: account('2'), components: account('3') };
     let aws = server.aws_with(Options { owners, attempts: 1, ..options() }).await;
     let expected = |request: &Request| request.header("x-amz-expected-bucket-owner").to_owned();
     let source = |request: &Request| request.header("x-amz-source-expected-bucket-owner").to_owned();

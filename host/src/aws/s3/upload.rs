@@ -25,7 +25,7 @@ impl S3 {
     /// As S3 says; a success without an ETag is none.
     pub async fn put(&self, put: &Put, bytes: Bytes) -> Result<(), AwsError> {
         let (target, headers) = (&put.target, &put.headers);
-        let request = self.s3.client().await?.put_object().bucket(&target.bucket).key(&target.key);
+        let request = self.client().await?.put_object().bucket(&target.bucket).key(&target.key);
         let answer = request
             .set_metadata(Some(put.metadata.iter().cloned().collect()))
             .set_content_type(headers.content_type.clone())
@@ -35,7 +35,7 @@ impl S3 {
             .set_cache_control(headers.cache_control.clone())
             .set_expires(headers.expires.map(DateTime::from_secs))
             .set_acl(acl(put.owner_full_control))
-            .set_expected_bucket_owner(self.owner())
+            .set_expected_bucket_owner(self.expected_owner())
             .body(SdkBody::from(bytes).into())
             .send()
             .await
@@ -50,7 +50,7 @@ impl S3 {
     /// As S3 says; a success without an upload ID is none.
     pub async fn begin_upload(&self, put: &Put) -> Result<PartUpload, AwsError> {
         let (target, headers) = (&put.target, &put.headers);
-        let request = self.s3.client().await?.create_multipart_upload().bucket(&target.bucket).key(&target.key);
+        let request = self.client().await?.create_multipart_upload().bucket(&target.bucket).key(&target.key);
         let answer = request
             .set_metadata(Some(put.metadata.iter().cloned().collect()))
             .set_content_type(headers.content_type.clone())
@@ -60,13 +60,13 @@ impl S3 {
             .set_cache_control(headers.cache_control.clone())
             .set_expires(headers.expires.map(DateTime::from_secs))
             .set_acl(acl(put.owner_full_control))
-            .set_expected_bucket_owner(self.owner())
+            .set_expected_bucket_owner(self.expected_owner())
             .send()
             .await
             .map_err(|error| self.failed("CreateMultipartUpload", target, error))?;
         let lacks = || self.s3.call("CreateMultipartUpload").unproven(target.to_string(), "UploadId");
         let id = answer.upload_id.filter(|id| !id.is_empty()).ok_or_else(lacks)?;
-        let open = Open { s3: self.s3.clone(), target: target.clone(), id, owner: self.owner.clone() };
+        let open = Open { s3: self.s3.clone(), target: target.clone(), id, owner: self.owner() };
         Ok(PartUpload { open: Some(open), parts: Vec::new() })
     }
 }
