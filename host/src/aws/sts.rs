@@ -48,6 +48,8 @@ pub(super) async fn assume_role(
     let call = Call { operation: "AssumeRole", region: &role.region, charged: role.charged, at_home: role.at_home };
     let told = Arc::new(OnceLock::new());
     let about = || format!("role {}", role.arn);
+    // Nothing was done with the role yet, whatever STS did.
+    let without_effect = |error: AwsError| AwsError { effect_unknown: false, ..error };
     let request = client.assume_role().role_arn(&role.arn).set_external_id(external_id.map(str::to_owned));
     let here = Config::builder().region(Region::new(role.region.clone())).retry_partition(partition.clone());
     let answer = request
@@ -58,12 +60,13 @@ pub(super) async fn assume_role(
         .interceptor(ServerTime(Arc::clone(&told)))
         .send()
         .await
-        .map_err(|error| call.failed(about(), error))?;
+        .map_err(|error| without_effect(call.failed(about(), error)))?;
     let given = answer.credentials();
-    let given = given.ok_or_else(|| call.unproven(about(), "credentials"))?;
+    let unproven = || without_effect(call.unproven(about(), "credentials"));
+    let given = given.ok_or_else(unproven)?;
     let (key, secret, token) = (given.access_key_id(), given.secret_access_key(), given.session_token());
     if key.is_empty() || secret.is_empty() || token.is_empty() {
-        return Err(call.unproven(about(), "credentials"));
+        return Err(unproven());
     }
     let expiry = SystemTime::try_from(*given.expiration()).ok();
     let expiry = expiry.map(|expiry| by_own_clock(expiry, told.get().copied(), SystemTime::now()));

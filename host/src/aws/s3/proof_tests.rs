@@ -134,3 +134,15 @@ async fn a_part_that_nobody_asked_for_is_not_the_whole() {
         );
     }
 }
+
+#[tokio::test]
+async fn a_role_that_is_not_proven_to_be_assumed_did_nothing() {
+    for body in ["", "<AssumeRoleResponse><AssumeRoleResult/></AssumeRoleResponse>"] {
+        let server = Server::start(move |_| answer(200, body)).await;
+        let s3 = server.aws_with(Options { attempts: 1, ..options() }).await.destination("t", "us-east-2", None);
+        let put = Put { target: object("b", "k"), ..Put::default() };
+        let error = s3.put(&put, Bytes::from_static(b"x")).await.unwrap_err();
+        let told = (error.operation, error.kind, error.effect_unknown);
+        assert_eq!(told, ("AssumeRole", Kind::NoProof, false), "{error}");
+    }
+}
