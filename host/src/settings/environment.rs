@@ -135,6 +135,10 @@ impl Form {
         if value.contains(char::is_control) {
             return Some("holds a control character, such as a newline");
         }
+        // As `docker --env-file` and others leave them; nothing here begins with one.
+        if value.starts_with(['"', '\'']) {
+            return Some("begins with a quotation mark, which belongs to the value there");
+        }
         let is_ascii = |from: u8| value.bytes().all(|byte| (from..=b'~').contains(&byte));
         let http = || value.starts_with("http://") || value.starts_with("https://");
         match self {
@@ -220,8 +224,9 @@ mod tests {
             let good = good(form);
             assert_eq!(keys_of(&[(name, good)]), Ok(None), "{name}");
             assert_eq!(keys_of(&[(name, "")]), Ok(None), "{name}");
-            let slips = [format!("{good}\n"), format!(" {good}"), format!("{good}\nx"), format!("{good}\u{fffd}")];
-            for slip in slips.iter().map(String::as_str).chain(["\n", "\u{0}"]) {
+            let ends = [format!("{good}\n"), format!("{good}\r\n"), format!("{good}\t"), format!(" {good}")];
+            let within = [format!("{good}\nx"), format!("{good}\u{fffd}"), format!("\"{good}\""), format!("'{good}'")];
+            for slip in ends.iter().chain(&within).map(String::as_str).chain(["\n", "\u{0}"]) {
                 let error = keys_of(&[(name, slip)]).unwrap_err();
                 assert_eq!(error.problems.len(), 1, "{name} {slip:?}: {error}");
                 let text = format!("{error} {error:?}");
@@ -233,6 +238,8 @@ mod tests {
             (SECRET, "hunter2\nhunter2"),
             (TOKEN, "h\u{fffd}unter2"),
             (SECRET, "hünter2"),
+            (KEY_ID, "\"AKIA1\""),
+            (SECRET, "'hunter2'\n"),
             ("AWS_ENDPOINT_URL", "localhost:4566"),
             ("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "http://host/x"),
             ("AWS_SDK_UA_APP_ID", "ä"),

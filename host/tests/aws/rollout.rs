@@ -7,7 +7,7 @@ use std::time::Duration;
 use fake_aws::scene::{DEAD_LETTERS, QUEUE};
 use fake_aws::{PROCESSOR_ACCOUNT, Rule, Service, What};
 
-use crate::aws::{Lab, Process, records, texts};
+use crate::aws::{Lab, NEVER, Process, records, texts};
 use crate::support::announced;
 
 /// Its last fifth is a second: enough for what goes back, on however busy a machine.
@@ -64,6 +64,25 @@ fn what_may_not_be_made_visible_is_sent_back_as_it_is() {
     nothing_is_invisible(&lab);
     assert_eq!(keys(&lab), keys_before);
     assert!(bodies(&lab).intersection(&before).count() >= 10, "all but those that were begun");
+}
+
+/// The fresh messages can't be sent, and what is near the last receive becomes visible all
+/// the same; so does what waits for its place in another queue.
+#[test]
+fn sending_that_hangs_leaves_nothing_invisible() {
+    let lab = Lab::new().may_extend().set("MAX_CONCURRENT_OBJECTS", 1).set("REQUEST_TIMEOUT", NEVER);
+    let lab = lab.set("SHUTDOWN_GRACE_SECONDS", 4);
+    let mut keys_before = backlog(&lab, 12);
+    for _ in 0..2 {
+        let process = lab.sqs();
+        all_received(&process, &lab);
+        process.terminate();
+        nothing_is_invisible(&lab);
+        lab.aws.fault(Rule::new(What::Hang).operation("SendMessageBatch"));
+        keys_before.insert(lab.announced("slow", "new", &records("slow", 1)));
+    }
+    assert!(lab.count(Service::Sqs, "SendMessageBatch") > 0);
+    assert!(keys(&lab).is_superset(&keys_before));
 }
 
 /// SQS goes on filling a long poll whose client is gone.

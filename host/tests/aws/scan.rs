@@ -1,9 +1,9 @@
 //! Objects that are found by listing; and one message by hand.
 
 use fake_aws::scene::SOURCE;
-use fake_aws::{REGION, Service};
+use fake_aws::{Gate, REGION, Rule, Service, What};
 
-use crate::aws::{Lab, gzip, key, records, text, texts};
+use crate::aws::{Lab, NEVER, gzip, key, records, text, texts};
 use crate::support::{denied, stream};
 
 /// An object of one event, with a pod of its own.
@@ -90,7 +90,7 @@ fn however_many_objects_of_one_tenant_wait_a_new_one_of_another_is_begun() {
     let lab = Lab::new().set("SCAN_INTERVAL", 1).set("SHUTDOWN_GRACE_SECONDS", 1);
     let slow = lab.scene.add_cloudwatch_tenant("slow");
     let good = lab.scene.add_cloudwatch_tenant("good");
-    lab.aws.fault(fake_aws::Rule::new(fake_aws::What::Hang).operation("PutLogEvents").account(&slow.account));
+    lab.aws.fault(Rule::new(What::Hang).operation("PutLogEvents").account(&slow.account));
     let bytes = gzip(records("slow", 1).as_bytes());
     for n in 0..5000 {
         lab.aws.put_object(SOURCE, &format!("a/slow/app/pod/{n:04}.json.gz"), bytes.clone());
@@ -131,5 +131,66 @@ fn a_folder_marker_is_no_object() {
     let process = lab.scan();
     process.wait("two listings", || lab.count(Service::S3, "ListObjectsV2") >= 2);
     assert_eq!(process.done(1), ["s3=delivered"]);
+    process.terminate();
+}
+
+/// In a large bucket, or under throttling, each listing meets with a failure: it goes on
+/// where it was.
+#[test]
+fn a_listing_that_fails_in_the_middle_goes_on() {
+    let lab = Lab::new().set("SCAN_INTERVAL", NEVER).set("RETRY_ATTEMPTS", 1);
+    let tenant = lab.scene.add_cloudwatch_tenant("acme");
+    lab.aws.set_list_page(1);
+    let names = ["1.json.gz", "2.json.gz", "3.json.gz", "4.json.gz"];
+    names.iter().for_each(|name| put(&lab, name));
+    let fails = |what, after| Rule::new(what).operation("ListObjectsV2").after(after).times(2);
+    lab.aws.fault(fails(What::Throttle, 2));
+    lab.aws.fault(fails(What::ResetBefore, 1));
+    let process = lab.scan();
+    process.done(4);
+    assert_eq!(lab.aws.log_streams(&tenant.account, REGION, &tenant.group).len(), 4);
+    assert_eq!(lab.count(Service::S3, "ListObjectsV2"), 8, "four pages, and four that failed");
+    process.terminate();
+}
+
+/// What one listing put off of a tenant that hangs keeps what follows waiting for a moment.
+#[test]
+fn what_is_put_off_of_one_tenant_holds_up_nobody_elses() {
+    let lab = Lab::new().set("SCAN_INTERVAL", NEVER).set("SHUTDOWN_GRACE_SECONDS", 1).set("REQUEST_TIMEOUT", NEVER);
+    let slow = lab.scene.add_cloudwatch_tenant("slow");
+    lab.aws.fault(Rule::new(What::Hang).operation("PutLogEvents").account(&slow.account));
+    let gate = Gate::default();
+    lab.aws.fault(Rule::new(What::Hold(gate.clone())).operation("Query"));
+    let bytes = gzip(records("slow", 1).as_bytes());
+    for (tenant, count) in [("slow", 5000), ("tenantless", 8000)] {
+        for n in 0..count {
+            lab.aws.put_object(SOURCE, &format!("a/{tenant}/app/pod/{n:04}.json.gz"), bytes.clone());
+        }
+    }
+    let process = lab.scan();
+    process.wait("what was put off", || lab.count(Service::S3, "ListObjectsV2") > 13);
+    gate.open();
+    let ignored = || process.metric("log_processor_deliveries_total", &["unknown-tenant"]) as usize;
+    process.wait("all of the others'", || ignored() >= 8000);
+    process.kill();
+}
+
+/// Deleted and put again, with the same bytes, before anybody missed it.
+#[test]
+fn an_object_that_is_made_anew_is_delivered_again() {
+    let lab = Lab::new().set("SCAN_INTERVAL", 1);
+    let tenant = lab.scene.add_cloudwatch_tenant("acme");
+    let bytes = gzip(records("acme", 1).as_bytes());
+    let put = || lab.scene.put_object("prod-1/acme/app/1.json.gz/f.json.gz", bytes.clone());
+    put();
+    let process = lab.scan();
+    process.done(1);
+    // S3 tells times by the second.
+    std::thread::sleep(std::time::Duration::from_millis(1100));
+    put();
+    process.done(2);
+    let lists = lab.count(Service::S3, "ListObjectsV2");
+    process.wait("two more listings", || lab.count(Service::S3, "ListObjectsV2") >= lists + 2);
+    assert_eq!(stream(&lab.aws, &tenant, "1.json.gz"), [text(0), text(0)]);
     process.terminate();
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use fake_aws::scene::QUEUE;
 use fake_aws::{Rule, Service, What};
 
-use crate::aws::{Lab, records, texts};
+use crate::aws::{Lab, NEVER, records, texts};
 
 /// More than one process holds of one tenant.
 const FLOOD: usize = 1600;
@@ -48,4 +48,25 @@ fn where_nothing_can_be_sent_back_it_is_held() {
     process.wait("the count", || process.metric("log_processor_messages_in_flight", &[]) as usize == FLOOD);
     assert!(lab.count(Service::Sqs, "SendMessageBatch") > 0);
     process.kill();
+}
+
+/// What is put off and can't be sent, since SQS doesn't answer, goes back at the end as
+/// all else does.
+#[test]
+fn what_hangs_while_it_is_put_off_goes_back_at_the_end() {
+    let lab = Lab::new().may_extend().set("REQUEST_TIMEOUT", NEVER).set("VISIBILITY_TIMEOUT", 600);
+    let lab = lab.set("SHUTDOWN_GRACE_SECONDS", 10);
+    let slow = lab.scene.add_cloudwatch_tenant("slow");
+    lab.aws.fault(Rule::new(What::Hang).operation("PutLogEvents").account(&slow.account));
+    lab.aws.fault(Rule::new(What::Hang).operation("SendMessageBatch"));
+    let body = lab.scene.notify(&lab.object("slow", "0", &records("slow", 1)));
+    (0..FLOOD).for_each(|_| drop(lab.scene.send(&body)));
+    let process = lab.sqs();
+    process.wait("all to be held", || lab.aws.queue_counts(QUEUE).in_flight == FLOOD);
+    process.wait("what is put off", || lab.count(Service::Sqs, "SendMessageBatch") > 20);
+    process.terminate();
+    let messages = lab.aws.messages(QUEUE);
+    assert_eq!(messages.len(), FLOOD);
+    let invisible = messages.iter().filter(|message| message.invisible_for.is_some()).count();
+    assert_eq!(invisible, 0, "of {FLOOD}");
 }

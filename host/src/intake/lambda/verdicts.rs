@@ -9,8 +9,10 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::pipeline::Stop;
 
-/// Of the time that an invocation has, what is kept for ending it: a fifth, within these.
-const RESERVE: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(10));
+/// Of the time that an invocation has, what is kept for ending it: a fifth, within these;
+/// but no more than two fifths, or half a second.
+const RESERVE: (Duration, Duration) = (Duration::from_millis(1200), Duration::from_secs(10));
+const LEAST: Duration = Duration::from_millis(500);
 
 /// When what is asked of an invocation's work.
 #[derive(Debug, Clone, Copy)]
@@ -26,12 +28,13 @@ pub(super) struct Times {
 }
 
 impl Times {
-    /// The times of an invocation that has so much time left `now`: a third of the reserve
-    /// between each and the next.
+    /// The times of an invocation that has so much time left `now`. More than half of the
+    /// reserve is for sending back: what is given up in the middle of that is both sent
+    /// back and reported as failed.
     pub(super) fn new(now: Instant, left: Duration) -> Self {
-        let reserve = (left / 5).clamp(RESERVE.0, RESERVE.1);
-        let before = |part: u32| now + left.saturating_sub(reserve * part / 3);
-        Self { ask: before(3), insist: before(2), give_up: before(1), deadline: now + left }
+        let reserve = (left / 5).clamp(RESERVE.0, RESERVE.1).min(LEAST.max(left * 2 / 5));
+        let before = |parts: u32| now + left.saturating_sub(reserve * parts / 8);
+        Self { ask: before(8), insist: before(6), give_up: before(1), deadline: now + left }
     }
 }
 
@@ -109,17 +112,19 @@ mod tests {
     }
 
     #[test]
-    fn a_fifth_of_the_time_is_kept_for_the_end() {
+    fn a_part_of_the_time_is_kept_for_the_end_and_most_of_that_for_sending_back() {
         let now = Instant::now();
         let of = |left| {
             let times = Times::new(now, Duration::from_millis(left));
             [times.ask, times.insist, times.give_up, times.deadline].map(|time| (time - now).as_millis())
         };
-        assert_eq!(of(15_000), [12_000, 13_000, 14_000, 15_000]);
-        assert_eq!(of(3000), [2400, 2600, 2800, 3000]);
-        assert_eq!(of(900_000), [890_000, 893_333, 896_666, 900_000]);
-        assert_eq!(of(1500), [1000, 1166, 1333, 1500]);
-        assert_eq!(of(100), [0, 0, 0, 100]);
+        assert_eq!(of(15_000), [12_000, 12_750, 14_625, 15_000]);
+        assert_eq!(of(3000), [1800, 2100, 2850, 3000]);
+        assert_eq!(of(900_000), [890_000, 892_500, 898_750, 900_000]);
+        assert_eq!(of(1500), [900, 1050, 1425, 1500]);
+        assert_eq!(of(1000), [500, 625, 937, 1000]);
+        assert_eq!(of(100), [0, 0, 37, 100]);
+        assert_eq!(of(0), [0, 0, 0, 0]);
     }
 
     #[tokio::test]

@@ -111,7 +111,7 @@ mod tests {
 
     fn objects(count: usize) -> Vec<Fingerprint> {
         let known = Known::new(0);
-        (0..count).map(|n| known.fingerprint(&n.to_string(), "")).collect()
+        (0..count).map(|n| known.fingerprint(&n.to_string(), "", 0)).collect()
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! Which objects were listed before: a set of fingerprints, of eight bytes each, that
 //! forgets what is no longer listed.
 //!
-//! It makes no use of the order of keys, nor of times: an object is known if it was put
-//! here, and only then. A fingerprint has 62 bits of a hash whose key is the process's
+//! It makes no use of the order of keys, nor of that of times: an object is known if it
+//! was put here, and only then. A fingerprint has 62 bits of a hash whose key is the process's
 //! own, so nobody can make two objects with the same: among 16 million objects there is
 //! a pair of the same by chance in one of 36,000 processes.
 
@@ -40,9 +40,10 @@ impl Known {
         Self { key: RandomState::new(), sorted: Vec::new(), fresh: HashSet::new(), most }
     }
 
-    /// Of a state of an object.
-    pub(super) fn fingerprint(&self, key: &str, etag: &str) -> Fingerprint {
-        Fingerprint(self.key.hash_one((key, etag)) & !AGE)
+    /// Of a state of an object. `modified`: its LastModified, for one that is deleted, or
+    /// overwritten, and made anew with the same bytes is another, as its notification says.
+    pub(super) fn fingerprint(&self, key: &str, etag: &str, modified: i64) -> Fingerprint {
+        Fingerprint(self.key.hash_one((key, etag, modified)) & !AGE)
     }
 
     /// How many are known.
@@ -131,7 +132,8 @@ mod tests {
     #[test]
     fn a_million_take_eight_bytes_each_and_each_is_known() {
         let mut known = Known::new(usize::MAX);
-        let object = |known: &Known, n: u32| known.fingerprint(&format!("prod-1/acme/app/{}", n.rotate_left(16)), "e");
+        let object =
+            |known: &Known, n: u32| known.fingerprint(&format!("prod-1/acme/app/{}", n.rotate_left(16)), "e", 0);
         for n in 0..1_000_000 {
             let object = object(&known, n);
             assert!(!known.meet(object));
@@ -147,8 +149,8 @@ mod tests {
     #[test]
     fn what_two_listings_miss_is_forgotten() {
         let mut known = Known::new(2);
-        let (a, b) = (known.fingerprint("a", "1"), known.fingerprint("b", "1"));
-        assert_ne!(a, known.fingerprint("a", "2"));
+        let (a, b) = (known.fingerprint("a", "1", 0), known.fingerprint("b", "1", 0));
+        assert!(a != known.fingerprint("a", "2", 0) && a != known.fingerprint("a", "1", 1));
         known.insert(a);
         known.insert(b);
         assert!(!known.has_room());
@@ -190,7 +192,7 @@ mod tests {
             let mut known = Known::new(usize::MAX);
             let mut expected: BTreeMap<u8, u64> = BTreeMap::new();
             for (number, one) in all.into_iter().enumerate() {
-                let fingerprint = |n: u8| known.fingerprint(&n.to_string(), "");
+                let fingerprint = |n: u8| known.fingerprint(&n.to_string(), "", 0);
                 match one {
                     Do::Insert(n) => {
                         known.insert(fingerprint(n));
@@ -216,7 +218,7 @@ mod tests {
                 }
             }
             for n in 0..=u8::MAX {
-                prop_assert_eq!(known.contains(known.fingerprint(&n.to_string(), "")), expected.contains_key(&n));
+                prop_assert_eq!(known.contains(known.fingerprint(&n.to_string(), "", 0)), expected.contains_key(&n));
             }
         }
     }

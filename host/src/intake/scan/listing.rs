@@ -3,16 +3,25 @@
 //! whatever else there is. What was put off is worked on before the next listing,
 //! for as long as the last one took.
 
+use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use super::known::Fingerprint;
 use super::seen::Seen;
 use super::{OVERHEAD, Scan, tenant_of};
-use crate::aws::{AwsError, Listed};
+use crate::aws::{AwsError, Kind, Listed, Page};
 use crate::intake::message::Whose;
 use crate::intake::share::Admission;
 use crate::model::ObjectId;
 use crate::telemetry::Part;
+
+/// Pauses before a page that couldn't be had is asked for again: doubling from the first;
+/// after the longest the listing begins anew.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(32));
+
+/// What was put off waits so long for its tenant's room; then what follows in the listing
+/// is not kept waiting, and only what there is room for at once is taken of this tenant.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Where in the listing something was put off: after this key, or at its beginning.
 struct PutOff {
@@ -83,11 +92,10 @@ impl Scan {
         let (mut next, mut before, mut put_off, mut no_room) = (None, None, None, 0_u64);
         let mut beyond = Beyond::default();
         loop {
-            let health = self.processor.health();
-            let page = health.alive_during(self.s3.list(&self.options.bucket, None, next)).await?;
+            let page = self.page(None, next).await?;
             // Not at the end of the listing alone, which may take hours.
             if !self.full {
-                health.works(Part::Bucket);
+                self.processor.health().works(Part::Bucket);
             }
             for listed in page.objects {
                 if self.is_wanted(&listed) {
@@ -113,6 +121,26 @@ impl Scan {
         self.objects.end_listing();
         self.told(no_room);
         Ok(put_off)
+    }
+
+    /// A page. In the middle of a listing one that can't be had is asked for again: of a
+    /// large bucket, or under throttling, no listing would come to its end otherwise.
+    async fn page(&mut self, after: Option<&str>, next: Option<String>) -> Result<Page, AwsError> {
+        let mut pause = PAUSES.0;
+        loop {
+            let health = self.processor.health();
+            let page = health.alive_during(self.s3.list(&self.options.bucket, after, next.clone())).await;
+            match page {
+                // Anything else may be about where it was to go on.
+                Err(error) if next.is_some() && error.kind != Kind::Other && pause <= PAUSES.1 => {
+                    self.cannot_list(&error);
+                    self.processor.health().alive_during(tokio::time::sleep(pause)).await;
+                    self.take_all();
+                    pause *= 2;
+                }
+                page => return page,
+            }
+        }
     }
 
     /// Says how many objects a listing showed for which there is no room.
@@ -157,19 +185,27 @@ impl Scan {
 
     /// Works on what was put off, in the order of the listing from there on, until then.
     async fn catch_up(&mut self, after: Option<String>, until: Instant) -> Result<(), AwsError> {
-        let (mut next, mut beyond) = (None, Beyond::default());
+        let (mut next, mut beyond, mut slow) = (None, Beyond::default(), HashSet::new());
         loop {
-            let listing = self.s3.list(&self.options.bucket, after.as_deref(), next);
-            let page = self.processor.health().alive_during(listing).await?;
+            let page = self.page(after.as_deref(), next).await?;
             for listed in page.objects {
                 if !self.is_wanted(&listed) {
                     continue;
                 }
                 let Seen::Now(object) = self.objects.look(&listed, Instant::now()) else { continue };
+                let since = Instant::now();
                 while !self.offer(object, &listed, &mut beyond).await {
-                    if Instant::now() >= until {
-                        self.objects.put_off(object, Instant::now());
+                    let now = Instant::now();
+                    if now >= until {
+                        self.objects.put_off(object, now);
                         return Ok(());
+                    }
+                    if now.saturating_duration_since(since) >= PATIENCE {
+                        slow.insert(beyond.tenant.clone());
+                    }
+                    if slow.contains(&beyond.tenant) {
+                        self.objects.put_off(object, now);
+                        break;
                     }
                     self.a_moment().await;
                 }

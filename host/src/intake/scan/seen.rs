@@ -41,7 +41,7 @@ impl Objects {
     /// Looks at an object that is listed. What is to be worked on now is either begun
     /// or put off.
     pub(super) fn look(&mut self, listed: &Listed, now: Instant) -> Seen {
-        let object = self.known.fingerprint(&listed.key, &listed.stored.etag);
+        let object = self.known.fingerprint(&listed.key, &listed.stored.etag, listed.stored.last_modified);
         if self.known.meet(object) {
             return if self.failed.retry(object, now) { Seen::Now(object) } else { Seen::Before };
         }
@@ -95,12 +95,16 @@ mod tests {
         Listed { key: key.to_owned(), stored }
     }
 
+    /// A time that says nothing, and stays.
+    fn modified(key: &str) -> i64 {
+        i64::try_from(key.bytes().map(u64::from).sum::<u64>() % 7).unwrap()
+    }
+
     /// A listing of these: which of them are begun, in its order.
     fn pass(objects: &mut Objects, keys: &[String], now: Instant) -> Vec<String> {
         let mut begun = Vec::new();
         for key in keys {
-            // A time that says nothing: the later in the listing, the older.
-            if let Seen::Now(object) = objects.look(&listed(key, "e", -i64::try_from(begun.len()).unwrap()), now) {
+            if let Seen::Now(object) = objects.look(&listed(key, "e", modified(key)), now) {
                 objects.begun(object);
                 begun.push(key.clone());
             }
@@ -117,7 +121,9 @@ mod tests {
         objects.begun(first);
         assert_eq!(objects.look(&listed("a", "1", 0), now), Seen::Before);
         objects.done(first);
-        assert_eq!(objects.look(&listed("a", "1", 99), now), Seen::Before, "whatever its time");
+        for other in [listed("a", "1", 99), listed("a", "1", -99)] {
+            assert!(matches!(objects.look(&other, now), Seen::Now(_)), "made anew with the same bytes");
+        }
         assert!(matches!(objects.look(&listed("a", "2", 0), now), Seen::Now(_)));
         assert!(matches!(objects.look(&listed("b", "1", 0), now), Seen::Now(_)));
     }
@@ -143,7 +149,7 @@ mod tests {
         let (mut objects, now) = (Objects::new(3), Instant::now());
         let keys = |range: std::ops::Range<u32>| range.map(|n| n.to_string()).collect::<Vec<_>>();
         assert_eq!(pass(&mut objects, &keys(0..5), now), keys(0..3));
-        assert_eq!(objects.look(&listed("4", "e", 0), now), Seen::NoRoom);
+        assert_eq!(objects.look(&listed("4", "e", modified("4")), now), Seen::NoRoom);
         for _ in 0..3 {
             assert!(pass(&mut objects, &keys(1..5), now).len() <= 1);
         }
@@ -159,12 +165,12 @@ mod tests {
     fn what_failed_comes_again_and_what_is_put_off_at_once() {
         let (mut objects, now) = (Objects::default(), Instant::now());
         let key = ["a".to_owned()];
-        let fingerprint = objects.known.fingerprint("a", "e");
+        let fingerprint = objects.known.fingerprint("a", "e", modified("a"));
         assert_eq!(pass(&mut objects, &key, now), key);
         objects.failed(fingerprint, "acme", now);
         assert!(pass(&mut objects, &key, now).is_empty());
         let later = now + Duration::from_secs(10);
-        assert_eq!(objects.look(&listed("a", "e", 0), later), Seen::Now(fingerprint));
+        assert_eq!(objects.look(&listed("a", "e", modified("a")), later), Seen::Now(fingerprint));
         objects.put_off(fingerprint, later);
         assert_eq!(pass(&mut objects, &key, later), key);
         objects.done(fingerprint);
@@ -178,7 +184,7 @@ mod tests {
         let mut keys: Vec<String> = (0..50_000).map(|n| n.to_string()).collect();
         assert_eq!(pass(&mut objects, &keys, now).len(), keys.len());
         for key in &keys {
-            let fingerprint = objects.known.fingerprint(key, "e");
+            let fingerprint = objects.known.fingerprint(key, "e", modified(key));
             objects.failed(fingerprint, "broken", now);
         }
         keys.push("new".to_owned());

@@ -4,13 +4,16 @@
 //! which is given back. So where the count comes near it, and where visibility may not
 //! be changed, a fresh message with the same body is sent and the received one deleted;
 //! if it can't be sent, the received one becomes visible. Of a FIFO queue nothing can be
-//! sent without the group that it belongs to: it becomes visible.
+//! sent without the group that it belongs to: it becomes visible. A send that hangs holds
+//! nothing up: after a short while the received ones become visible all the same.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout_at};
 
 use super::acknowledge::delete;
 use super::batch::{LONGEST, MOST_WAITING, in_batches};
@@ -34,31 +37,40 @@ struct Return {
 /// Takes messages. `Clone` is cheap; with the last one it ends.
 #[derive(Clone)]
 pub(super) struct Returner {
-    sender: mpsc::Sender<Return>,
+    /// Two lines: at the end nothing stands behind what is put off and can't be sent.
+    now: mpsc::Sender<Return>,
+    later: mpsc::Sender<Return>,
     fifo: bool,
 }
 
 impl Returner {
-    /// Starts the giving back; it ends with the last [`Returner`].
-    pub(super) fn start(queue: Queue) -> (Self, JoinHandle<()>) {
-        let (sender, receiver) = mpsc::channel(MOST_WAITING);
+    /// Starts the giving back; it ends with the last [`Returner`]. `hurry`: how long the
+    /// sending of what is given back at once may take, and a tenth of that where SQS
+    /// didn't answer the last time.
+    pub(super) fn start(queue: Queue, hurry: Duration) -> (Self, JoinHandle<()>) {
+        let (now, receive_now) = mpsc::channel(MOST_WAITING);
+        let (later, receive_later) = mpsc::channel(MOST_WAITING);
+        let silent = Arc::new(AtomicBool::new(false));
         let fifo = queue.is_fifo();
         let most_receives = Arc::new(OnceLock::new());
         tokio::spawn(ask(queue.clone(), Arc::clone(&most_receives)));
         let act = move |batch: Vec<Return>| {
-            let (queue, most_receives) = (queue.clone(), Arc::clone(&most_receives));
+            let (queue, most_receives, silent) = (queue.clone(), Arc::clone(&most_receives), Arc::clone(&silent));
             async move {
-                let most = most_receives.get().copied().unwrap_or(Some(ASSUMED));
-                GivingBack { queue, most_receives: most }.all(batch).await;
+                let most_receives = most_receives.get().copied().unwrap_or(Some(ASSUMED));
+                GivingBack { queue, most_receives, hurry, silent }.all(batch).await;
             }
         };
-        (Self { sender, fifo }, tokio::spawn(in_batches(receiver, LONGEST, act)))
+        let lines = tokio::spawn(async move {
+            tokio::join!(in_batches(receive_now, LONGEST, &act), in_batches(receive_later, LONGEST, &act));
+        });
+        (Self { now, later, fifo }, lines)
     }
 
     /// Gives a message back, to be received at once.
     pub(super) async fn now(&self, message: Received) {
         let (told, _) = oneshot::channel();
-        let _ = self.sender.send(Return { message, delay: None, told }).await;
+        let _ = self.now.send(Return { message, delay: None, told }).await;
     }
 
     /// Gives a message back, to be received later; false: it can't be, and is still ours.
@@ -67,7 +79,7 @@ impl Returner {
             return false;
         }
         let (told, answer) = oneshot::channel();
-        let _ = self.sender.send(Return { message: message.clone(), delay: Some(delay), told }).await;
+        let _ = self.later.send(Return { message: message.clone(), delay: Some(delay), told }).await;
         answer.await.unwrap_or(false)
     }
 }
@@ -96,32 +108,45 @@ struct GivingBack {
     queue: Queue,
     /// None: as often as anyone likes.
     most_receives: Option<u32>,
+    hurry: Duration,
+    /// The last send had no answer in time.
+    silent: Arc<AtomicBool>,
 }
 
 impl GivingBack {
+    /// Each kind beside the others: a call that hangs is about its own messages alone.
     async fn all(&self, batch: Vec<Return>) {
         let fifo = self.queue.is_fifo();
-        let fresh =
-            |one: &Return| !fifo && (one.delay.is_some() || is_near(one.message.receive_count, self.most_receives));
-        let (fresh, visible): (Vec<_>, Vec<_>) = batch.into_iter().partition(fresh);
-        let unsent = self.send(fresh).await;
-        let (later, now): (Vec<_>, Vec<_>) = unsent.into_iter().partition(|one| one.delay.is_some());
-        for one in later {
-            let _ = one.told.send(false);
-        }
-        let mut left = self.make_visible(now).await;
-        let invisible = self.make_visible(visible).await;
-        left.extend(if fifo { invisible } else { self.send(invisible).await });
-        if !left.is_empty() {
+        let (mut later, now): (Vec<_>, Vec<_>) = batch.into_iter().partition(|one| one.delay.is_some());
+        // Of the others nobody waits for an answer: they are given back at once by now.
+        later.retain(|one| !one.told.is_closed());
+        let hurry = if self.silent.load(Ordering::Relaxed) { self.hurry / 10 } else { self.hurry };
+        let near = |one: &Return| !fifo && is_near(one.message.receive_count, self.most_receives);
+        let (fresh, visible): (Vec<_>, Vec<_>) = now.into_iter().partition(near);
+        let later = async {
+            for one in self.send(later, LONGEST).await {
+                let _ = one.told.send(false);
+            }
+        };
+        let fresh = async { self.make_visible(self.send(fresh, hurry).await).await };
+        let visible = async {
+            let invisible = self.make_visible(visible).await;
+            if fifo { invisible } else { self.send(invisible, hurry).await }
+        };
+        let ((), fresh, visible) = tokio::join!(later, fresh, visible);
+        let left = fresh.len() + visible.len();
+        if left > 0 {
             tracing::warn!(
-                messages = left.len(),
+                messages = left,
                 "messages can't be given back; they come again by their visibility timeout"
             );
         }
     }
 
-    /// Sends fresh ones and deletes those that were received; which can't be sent.
-    async fn send(&self, messages: Vec<Return>) -> Vec<Return> {
+    /// Sends fresh ones and deletes those that were received; which can't be sent, or
+    /// not in that time, and then may be there twice.
+    async fn send(&self, messages: Vec<Return>, longest: Duration) -> Vec<Return> {
+        let until = Instant::now() + longest;
         let (mut left, mut rest) = (Vec::new(), messages.into_iter().peekable());
         while rest.peek().is_some() {
             let (mut together, mut bytes) = (Vec::new(), 0);
@@ -132,9 +157,19 @@ impl GivingBack {
                 together.push(one);
             }
             let outgoing: Vec<Outgoing> = together.iter().map(outgoing).collect();
-            let results = match self.queue.send(&outgoing).await {
-                Ok(results) => results,
-                Err(error) => {
+            let answer = timeout_at(until, self.queue.send(&outgoing)).await;
+            self.silent.store(answer.is_err(), Ordering::Relaxed);
+            let results = match answer {
+                Ok(Ok(results)) => results,
+                Err(_) => {
+                    tracing::warn!(
+                        messages = together.len(),
+                        "messages can't be sent back as fresh ones: SQS doesn't answer"
+                    );
+                    left.extend(together);
+                    continue;
+                }
+                Ok(Err(error)) => {
                     tracing::warn!(error = %error, messages = together.len(), "messages can't be sent back as fresh ones");
                     left.extend(together);
                     continue;

@@ -54,7 +54,7 @@ impl Hands {
         let whose = Box::pin(self.whose(&received, control)).await;
         let tenant = whose.as_ref().map(|whose| whose.tenant().to_owned()).unwrap_or_default();
         if let Admission::Beyond(before) = held.belongs_to(&tenant) {
-            if self.defer(&received, before).await {
+            if self.defer(&received, before, control).await {
                 return;
             }
             held.regardless(&tenant);
@@ -81,10 +81,14 @@ impl Hands {
         }
     }
 
-    /// Sends a message back whose tenant holds too much; false: it can't be.
-    async fn defer(&self, received: &Received, before: u32) -> bool {
+    /// Sends a message back whose tenant holds too much; false: it can't be, or it is
+    /// not known by the end, and then it is given back as any other.
+    async fn defer(&self, received: &Received, before: u32, control: &Control) -> bool {
         let delay = (0..before / DEFERRALS).fold(DELAYS.0, |delay, _| (delay * 2).min(DELAYS.1));
-        let deferred = self.returner.later(received, delay).await;
+        let deferred = tokio::select! {
+            deferred = self.returner.later(received, delay) => deferred,
+            () = control.stop.asked() => false,
+        };
         if deferred {
             self.leases.end(&received.receipt_handle);
             self.processor.metrics().message("deferred");

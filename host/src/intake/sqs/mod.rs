@@ -47,6 +47,11 @@ const WAIT: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(
 /// How late the answer to the last receive may be, however short the grace is.
 const LATE: Duration = Duration::from_secs(1);
 
+/// Of the grace, what may be waited for a fresh message to be sent, before the received one
+/// becomes visible after all; within these.
+const HURRY_PART: u32 = 15;
+const HURRY: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(10));
+
 /// What the last deletions and givings back have at least.
 const LAST_CALLS: Duration = Duration::from_secs(2);
 
@@ -83,7 +88,8 @@ pub async fn run(
 ) {
     let leases = Leases::new(queue.clone(), options.visibility_timeout, processor.metrics().clone());
     let (acknowledger, acknowledged) = Acknowledger::start(queue.clone());
-    let (returner, returned) = Returner::start(queue.clone());
+    let hurry = (options.grace / HURRY_PART).clamp(HURRY.0, HURRY.1);
+    let (returner, returned) = Returner::start(queue.clone(), hurry);
     let at_once = LEAST_AT_ONCE.max(options.per_tenant.saturating_mul(2));
     // Half of what follows once it is insisted on the end: see `wind_down` and `lease`.
     let patience = (options.grace / 10).min(options.visibility_timeout / 20);
