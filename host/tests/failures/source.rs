@@ -364,7 +364,7 @@ fn a_source_in_another_region_is_named_and_copied_from_all_the_same() {
     lab.last_try(&key);
     let process = lab.sqs();
     process.redrives(1);
-    assert_eq!(process.done(1), ["cloudwatch=failed(source), s3=delivered"], "{:?}", process.objects());
+    assert_eq!(process.done(1)[0], "cloudwatch=failed(source), s3=delivered", "{:?}", process.objects());
     let error = process.objects()[0]["error"].to_string();
     assert!(error.contains("region us-east-1 was asked, the bucket is in eu-west-1"), "{error}");
     let copy = lab.aws.object(&bucket.bucket, &lab.aws.keys(&bucket.bucket)[0]).unwrap();
