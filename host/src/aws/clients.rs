@@ -10,7 +10,7 @@ use super::config;
 use super::service::{Access, Service};
 use super::sessions::{Session, Sessions, with_session};
 use super::{AwsError, Logs, MetricsClient, Queue, S3, Table};
-use crate::model::{AwsKeys, Charged};
+use crate::model::{AwsKeys, Charged, Delivery, Destination};
 
 /// Clients of tenants that are kept, of each service.
 const MAX_CLIENTS: usize = 500;
@@ -180,9 +180,13 @@ impl Aws {
         s3.of(account)
     }
 
-    /// Forgets all sessions, since AWS called one expired: the next calls get new ones.
-    pub fn forget_sessions(&self) {
-        self.0.sessions.forget();
+    /// Forgets the session of a delivery, since AWS called it expired: the next call gets a
+    /// new one. No other tenant's role is assumed again for it.
+    pub fn forget_session(&self, delivery: &Delivery) {
+        self.0.sessions.forget(match &delivery.destination {
+            Destination::CloudWatch { role_arn, .. } => Some((role_arn, &delivery.target_region)),
+            Destination::S3 { .. } => None,
+        });
     }
 
     fn access(&self, session: &Arc<Session>, region: &str, partition: String) -> Access {

@@ -34,6 +34,11 @@ const RENEW_BEFORE: Duration = Duration::from_secs(5 * 60);
 /// the next try.
 const RETRY_AFTER: Duration = Duration::from_secs(10);
 
+/// A session that all tenants share is not forgotten again so soon after it was asked for:
+/// of many that AWS calls expired at once, one asks for new credentials, and nobody makes
+/// all others ask again and again.
+const KEEP_SHARED: Duration = Duration::from_secs(10);
+
 /// Sessions of tenants that are kept: some KB each.
 const MAX_SESSIONS: usize = 2000;
 
@@ -92,8 +97,8 @@ impl OwnAccount {
 /// Credentials of one identity, kept and renewed.
 pub(super) struct Session {
     source: Source,
-    /// Goes up when all sessions are to be forgotten.
-    epoch: Arc<AtomicU64>,
+    /// Goes up when what is held is forgotten.
+    epoch: AtomicU64,
     state: Mutex<State>,
     /// Held by the one who renews.
     turn: tokio::sync::Mutex<()>,
@@ -101,8 +106,8 @@ pub(super) struct Session {
 
 #[derive(Default)]
 struct State {
-    /// With the epoch in which they were asked for.
-    held: Option<(Credentials, u64)>,
+    /// With the epoch in which they were asked for, and when.
+    held: Option<(Credentials, u64, Instant)>,
     /// The last renewal, if it failed.
     failure: Option<(Instant, AwsError)>,
 }
@@ -116,9 +121,30 @@ enum Held {
 }
 
 impl Session {
-    fn new(source: Source, epoch: &Arc<AtomicU64>) -> Arc<Self> {
+    fn new(source: Source) -> Arc<Self> {
         let turn = tokio::sync::Mutex::new(());
-        Arc::new(Self { source, epoch: Arc::clone(epoch), state: Mutex::default(), turn })
+        Arc::new(Self { source, epoch: AtomicU64::new(0), state: Mutex::default(), turn })
+    }
+
+    /// What is held now, or being asked for, is not used again.
+    fn forget(&self) {
+        self.epoch.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// The same, unless it is too young for that.
+    fn forget_shared(&self, moment: Instant) {
+        let asked = self.state().held.as_ref().map(|(_, _, asked)| *asked);
+        if asked.is_some_and(|asked| moment.saturating_duration_since(asked) >= KEEP_SHARED) {
+            self.forget();
+        }
+    }
+
+    /// The same, if these are held.
+    fn forget_these(&self, credentials: &Credentials) {
+        let held = self.state().held.as_ref().map(|(held, ..)| held.access_key_id() == credentials.access_key_id());
+        if held == Some(true) {
+            self.forget();
+        }
     }
 
     /// Credentials that are valid now; from memory, but for the first time and
@@ -154,13 +180,13 @@ impl Session {
 
     /// Asks for new credentials; where that fails, the old ones go on.
     async fn renew(&self, old: Option<Credentials>) -> Result<Credentials, AwsError> {
-        let epoch = self.epoch.load(Ordering::Acquire);
+        let (epoch, asked) = (self.epoch.load(Ordering::Acquire), Instant::now());
         // Boxed: a tenant's session asks for the central one's, which is the same type.
         let found = Box::pin(self.fetch()).await;
         let mut state = self.state();
         match (found, old) {
             (Ok(credentials), _) => {
-                *state = State { held: Some((credentials.clone(), epoch)), failure: None };
+                *state = State { held: Some((credentials.clone(), epoch, asked)), failure: None };
                 Ok(credentials)
             }
             (Err(error), Some(old)) => {
@@ -185,8 +211,15 @@ impl Session {
             Source::NoCentralRole => Err(no_central_role()),
             Source::Central(hop) => hop.assume(None).await,
             Source::Tenant { hop, central, external_id } => {
-                let (_, external_id) = tokio::try_join!(central.credentials(), external_id.get())?;
-                hop.assume(Some(external_id)).await
+                let (with, external_id) = tokio::try_join!(central.credentials(), external_id.get())?;
+                match hop.assume(Some(external_id)).await {
+                    // It is the central role's session that has.
+                    Err(error) if error.kind == Kind::Expired => {
+                        central.forget_these(&with);
+                        hop.assume(Some(external_id)).await
+                    }
+                    assumed => assumed,
+                }
             }
         }
     }
@@ -198,7 +231,7 @@ impl Session {
     /// What is held then, by AWS's clock and this machine's.
     fn held_at(&self, now: SystemTime, moment: Instant) -> Held {
         let state = self.state();
-        let Some((credentials, epoch)) = &state.held else { return Held::Nothing };
+        let Some((credentials, epoch, _)) = &state.held else { return Held::Nothing };
         if *epoch != self.epoch.load(Ordering::Acquire) {
             return Held::Nothing;
         }
@@ -278,18 +311,16 @@ pub(super) struct Sessions {
     external_id: Arc<OwnAccount>,
     /// STS with the central role's session.
     second_sts: Lazy<aws_sdk_sts::Client>,
-    epoch: Arc<AtomicU64>,
 }
 
 impl Sessions {
     /// `config` has the processor's own credentials and its region.
     pub(super) fn new(config: &SdkConfig, central_role: Option<&str>) -> Self {
-        let epoch = Arc::new(AtomicU64::new(0));
         let region = config.region().map(ToString::to_string).unwrap_or_default();
-        let own = Session::new(Source::Own(config.credentials_provider()), &epoch);
+        let own = Session::new(Source::Own(config.credentials_provider()));
         let first_sts = sts(with_session(config, &own, &region));
         let role = |session_prefix| {
-            let Some(arn) = central_role else { return Session::new(Source::NoCentralRole, &epoch) };
+            let Some(arn) = central_role else { return Session::new(Source::NoCentralRole) };
             let role = Role {
                 arn: arn.to_owned(),
                 session_prefix,
@@ -297,13 +328,13 @@ impl Sessions {
                 charged: Charged::Host,
                 at_home: true,
             };
-            Session::new(Source::Central(Hop::new(role, first_sts.clone())), &epoch)
+            Session::new(Source::Central(Hop::new(role, first_sts.clone())))
         };
         let central = role("CentralLogDistribution");
         let destination = role("S3LogDelivery");
         let second_sts = sts(with_session(config, &central, &region));
         let external_id = Arc::new(OwnAccount { found: OnceCell::new(), sts: first_sts, region });
-        Self { own, central, destination, tenants: Cache::new(MAX_SESSIONS), external_id, second_sts, epoch }
+        Self { own, central, destination, tenants: Cache::new(MAX_SESSIONS), external_id, second_sts }
     }
 
     /// The processor's own credentials.
@@ -333,13 +364,17 @@ impl Sessions {
             };
             let hop = Hop::new(role, self.second_sts.clone());
             let (central, external_id) = (Arc::clone(&self.central), Arc::clone(&self.external_id));
-            Session::new(Source::Tenant { hop, central, external_id }, &self.epoch)
+            Session::new(Source::Tenant { hop, central, external_id })
         })
     }
 
-    /// No credentials that are held now are used again.
-    pub(super) fn forget(&self) {
-        self.epoch.fetch_add(1, Ordering::AcqRel);
+    /// AWS called a session expired: that of a tenant's role in a region, or for none the
+    /// one for S3, which all share. The next call gets a new one.
+    pub(super) fn forget(&self, tenant: Option<(&str, &str)>) {
+        match tenant {
+            Some((role_arn, region)) => self.tenant(role_arn, region).forget(),
+            None => self.destination.forget_shared(Instant::now()),
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use bytes::Bytes;
 use super::super::testing::{Answer, CENTRAL, Server, TENANT, answer, options, query_error, sts, with_sts};
 use super::super::{Aws, Options};
 use super::*;
+use crate::model::{Delivery, Destination};
 
 async fn put(aws: &Aws, tenant: &str, region: &str) -> Result<(), AwsError> {
     aws.logs(tenant, TENANT, region).put("/a", Bytes::from_static(b"{}")).await.map(drop)
@@ -102,11 +103,12 @@ async fn not_renewed_while_there_is_time() {
 /// When they are renewed, by clocks that a test sets.
 #[test]
 fn credentials_are_fresh_old_and_expired_in_their_time() {
-    let (epoch, second) = (Arc::new(AtomicU64::new(0)), Duration::from_secs(1));
+    let second = Duration::from_secs(1);
     let (now, moment) = (SystemTime::UNIX_EPOCH + second * 1_000_000, Instant::now());
-    let session = Session::new(Source::NoCentralRole, &epoch);
+    let session = Session::new(Source::NoCentralRole);
     let hold = |expiry: Option<SystemTime>, failed: Option<Instant>| {
-        let held = Some((Credentials::new("id", "secret", None, expiry, "test"), epoch.load(Ordering::Acquire)));
+        let credentials = Credentials::new("id", "secret", None, expiry, "test");
+        let held = Some((credentials, session.epoch.load(Ordering::Acquire), moment));
         *session.state() = State { held, failure: failed.map(|when| (when, no_central_role())) };
     };
     let held = |after: Duration| match session.held_at(now + after, moment + after) {
@@ -133,10 +135,21 @@ fn credentials_are_fresh_old_and_expired_in_their_time() {
     assert_eq!(held(second * 10), "old");
     // All are forgotten, and new ones are kept.
     hold(Some(now + lives), None);
-    epoch.fetch_add(1, Ordering::AcqRel);
+    session.forget();
     assert_eq!(held(Duration::ZERO), "nothing");
     hold(Some(now + lives), None);
     assert_eq!(held(Duration::ZERO), "fresh");
+    // What all share is kept for a while.
+    session.forget_shared(moment + KEEP_SHARED - second);
+    assert_eq!(held(Duration::ZERO), "fresh");
+    session.forget_shared(moment + KEEP_SHARED);
+    assert_eq!(held(Duration::ZERO), "nothing");
+    // What another one held is not meant.
+    hold(Some(now + lives), None);
+    session.forget_these(&Credentials::new("other", "secret", None, None, "test"));
+    assert_eq!(held(Duration::ZERO), "fresh");
+    session.forget_these(&Credentials::new("id", "secret", None, None, "test"));
+    assert_eq!(held(Duration::ZERO), "nothing");
 }
 
 /// A role that can't be assumed is asked for at each use, and works at the next after
@@ -223,26 +236,62 @@ fn with_sts_failing(failures: AtomicUsize) -> impl Fn(&super::super::testing::Re
     }
 }
 
+/// A delivery with the tenant's role.
+fn delivery() -> Delivery {
+    let (role_arn, log_group) = (TENANT.to_owned(), "group".to_owned());
+    Delivery {
+        tenant_id: "t".to_owned(),
+        desired_logs: Vec::new(),
+        groups: Vec::new(),
+        target_region: "us-east-2".to_owned(),
+        destination: Destination::CloudWatch { role_arn, account: "123456789012".to_owned(), log_group },
+        plugins: crate::model::Plugins::default(),
+    }
+}
+
+/// And nobody else's are: who is asked for again is a tenant's own affair.
 #[tokio::test]
-async fn sessions_that_aws_calls_expired_are_forgotten() {
+async fn a_session_that_aws_calls_expired_is_forgotten() {
     let expired = Arc::new(AtomicBool::new(true));
     let once = Arc::clone(&expired);
-    let server = Server::start(with_sts(move |_| {
-        if once.swap(false, Ordering::SeqCst) {
+    let server = Server::start(with_sts(move |request| {
+        if request.header("authorization").contains("/us-east-2/") && once.swap(false, Ordering::SeqCst) {
             return super::super::testing::json_error(400, "ExpiredTokenException", "The security token is expired");
         }
         answer(200, "{}")
     }))
     .await;
     let aws = server.aws().await;
+    put(&aws, "other", "eu-central-1").await.unwrap();
     let error = put(&aws, "t", "us-east-2").await.unwrap_err();
     assert_eq!(error.kind, Kind::Expired);
-    aws.forget_sessions();
+    // The central one, and two tenants'.
+    assert_eq!(server.of("AssumeRole").len(), 3);
+    aws.forget_session(&delivery());
     put(&aws, "t", "us-east-2").await.unwrap();
     assert_eq!(server.of("AssumeRole").len(), 4);
-    // The new ones are kept.
+    // The new one is kept, and the others are as they were.
     put(&aws, "t", "us-east-2").await.unwrap();
+    put(&aws, "other", "eu-central-1").await.unwrap();
     assert_eq!(server.of("AssumeRole").len(), 4);
+}
+
+/// Nobody but STS can tell that it is the central role's session that has expired.
+#[tokio::test]
+async fn the_central_session_is_forgotten_where_sts_calls_it_expired() {
+    let expired = AtomicBool::new(true);
+    let server = Server::start(move |request| {
+        let of_central = request.operation() == "AssumeRole" && request.signer() == "CENTRAL";
+        if of_central && expired.swap(false, Ordering::SeqCst) {
+            return query_error(403, "ExpiredToken", "The security token is expired");
+        }
+        sts(request, Duration::from_secs(3600)).unwrap_or_else(|| answer(200, "{}"))
+    })
+    .await;
+    let aws = server.aws().await;
+    put(&aws, "t", "us-east-2").await.unwrap();
+    let signers: Vec<_> = server.of("AssumeRole").iter().map(|request| request.signer()).collect();
+    assert_eq!(signers, ["OWN", "CENTRAL", "OWN", "CENTRAL"]);
 }
 
 #[tokio::test]

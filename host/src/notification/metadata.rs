@@ -70,18 +70,6 @@ impl Only {
         }
     }
 
-    /// Whether it is about this delivery. An item whose type was mended is: `S3` is meant
-    /// to be `s3`, `Cloud-Watch` `cloudwatch`.
-    pub fn has_delivery(&self, id: &str) -> bool {
-        match self {
-            Self::All => true,
-            Self::Delivery(only) => *only == id,
-            Self::Item(kind) => {
-                kind.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).eq(id.chars())
-            }
-        }
-    }
-
     /// Whether it is about the item of this `type`.
     pub fn has_item(&self, kind: &str) -> bool {
         match self {
@@ -190,7 +178,7 @@ impl Refused {
     }
 }
 
-/// The body of a message that carries one record and what is known of its
+/// The body of a message that carries one record, or a list of them, and what is known of its
 /// delivery: in SNS's form, as the reference reads it. `now` is in milliseconds
 /// since the Unix epoch (`requeued_at`, RFC 3339).
 pub fn requeue(record: &Value, resume: &Resume, receipt_handle: &str, now: i64) -> String {
@@ -215,7 +203,10 @@ pub fn requeue(record: &Value, resume: &Resume, receipt_handle: &str, now: i64) 
             .chain(resume.last_error.as_deref().map(|error| ("last_error", json!(bounded(error)))));
         metadata.extend(more.map(|(field, value)| (field.to_owned(), value)));
     }
-    let event = json!({ "Records": [record] });
+    let event = match record {
+        Value::Array(records) => json!({ "Records": records }),
+        record => json!({ "Records": [record] }),
+    };
     sendable(&json!({ "Message": event.to_string(), "processing_metadata": metadata }).to_string())
 }
 

@@ -30,6 +30,7 @@ pub use found::{Found, InvalidDelivery};
 pub use listing::of_table;
 pub use plugin::PluginRules;
 pub use problem::Problem;
+pub use slip::meant_type;
 pub use tree::Position;
 
 /// What the directory knows about a tenant.

@@ -1,7 +1,23 @@
 //! Values that tools write to DynamoDB in another type than was meant. What can only mean
 //! one thing is taken for that; anything else is a problem, and never taken for "off".
 
+use super::check;
 use super::tree::Value;
+
+/// The type that an item's `type` was meant to be, which is none: `S3`, `cloudwach` or
+/// `cloudwatch-logs`. The type is part of the item's key, so whoever mends it makes another
+/// item, and only the name says which.
+pub fn meant_type(kind: &str) -> Option<&'static str> {
+    const TYPES: [&str; 2] = ["cloudwatch", "s3"];
+    let plain: String = kind.chars().filter(char::is_ascii_alphanumeric).collect();
+    let plain = plain.to_ascii_lowercase();
+    let mut named = TYPES.into_iter().filter(|known| plain.contains(known));
+    match (named.next(), named.next()) {
+        (Some(only), None) => Some(only),
+        (None, _) => check::nearest(&plain, TYPES.into_iter()),
+        (Some(_), Some(_)) => None,
+    }
+}
 
 /// Seconds that DynamoDB still deletes an item after its time: one that is older is
 /// taken for a slip and kept. Source: Using time to live (TTL) in DynamoDB.
@@ -62,6 +78,19 @@ mod tests {
         }
         for odd in [text(""), text("yes"), text("no"), text("enabled"), number("2"), number("-1"), Value::Null] {
             assert_eq!(switch(&odd), None, "{odd:?}");
+        }
+    }
+
+    #[test]
+    fn a_type_is_meant_to_be_what_it_names_or_is_near() {
+        for kind in ["S3", "s3 ", "S-3", "aws:s3", "s3-bucket"] {
+            assert_eq!(meant_type(kind), Some("s3"), "{kind}");
+        }
+        for kind in ["CloudWatch", "Cloud-Watch", "cloudwach", "clodwatch", "cloudwatchs", "cloudwatch-logs"] {
+            assert_eq!(meant_type(kind), Some("cloudwatch"), "{kind}");
+        }
+        for kind in ["", " ", "kinesis", "cloudwatch+s3", "s", "ß3", &"x".repeat(64)] {
+            assert_eq!(meant_type(kind), None, "{kind}");
         }
     }
 

@@ -112,6 +112,63 @@ fn an_item_of_unknown_type_waits_alone_and_widens_to_no_other_delivery() {
     process.terminate();
 }
 
+/// Whoever mends a type makes another item, since the type is part of the key: what waits
+/// for the old one is delivered to the new, and to no other before.
+#[test]
+fn what_waits_for_an_item_is_delivered_once_its_type_is_mended() {
+    let lab = Lab::new().set("TENANT_CACHE_SECONDS", 0);
+    let fields = json!({"bucket_name": {"S": lab.scene.add_s3_tenant("other").bucket}});
+    lab.scene.add_delivery("acme", "cloudwach", fields);
+    let record = lab.scene.record(&lab.object("acme", "1", &records("acme", 5)));
+    lab.scene.send(&body(&record, &json!({"offset": 0, "retry_count": 0, "item": "cloudwach"})));
+    let process = lab.sqs();
+    let waits = |times| process.metric("log_processor_requeues_total", &["item"]) >= times;
+    process.wait("it waits", || waits(1.0));
+    // The right one stands beside it: which is meant is not known while the other is there.
+    let tenant = lab.scene.add_cloudwatch_tenant("acme");
+    lab.aws.make_visible(QUEUE, |_| true);
+    process.wait("it waits on", || waits(2.0));
+    assert!(lab.messages(&tenant).is_empty());
+    lab.scene.add_delivery("acme", "cloudwach", json!({"enabled": {"BOOL": false}}));
+    lab.aws.make_visible(QUEUE, |_| true);
+    process.empties_the_queue();
+    assert_eq!(lab.messages(&tenant), texts(5));
+    process.terminate();
+}
+
+/// Metadata that no processor wrote: numbers that are none count as missing, and nothing
+/// ends the process or vanishes.
+#[test]
+fn odd_metadata_costs_no_logs() {
+    let lab = Lab::new().redrive_after(1);
+    let odd = [
+        json!({"offset": -1, "retry_count": -3}),
+        json!({"offset": 2.5, "retry_count": 1.0}),
+        json!({"offset": "3", "retry_count": "1"}),
+        json!({"offset": 1e30, "retry_count": 1e30}),
+        json!({"offset": u64::MAX, "retry_count": u64::MAX}),
+        json!({"offset": null, "retry_count": [], "checkpoint": 7, "refused": [], "last_error": {}}),
+        json!({"offset": 4, "checkpoint": {"etag": 1, "guests": null}, "first_failed_at": "yesterday"}),
+        json!({"first_failed_at": "9999-12-31T23:59:59Z", "refused": {"counts": {"too-old": -1}, "from": -1}}),
+        json!({"first_failed_at": "0001-01-01T00:00:00Z", "refused": {"counts": {}, "from": u64::MAX, "settled": true}}),
+        json!({"first_failed_at": 1_700_000_000, "requeued_at": 7, "original_receipt_handle": null}),
+        json!({}),
+    ];
+    let mut tenants = Vec::new();
+    for (number, metadata) in odd.iter().enumerate() {
+        let name = format!("t{number}");
+        tenants.push(lab.scene.add_cloudwatch_tenant(&name));
+        let record = lab.scene.record(&lab.object(&name, "1", &records(&name, 5)));
+        lab.scene.send(&body(&record, metadata));
+    }
+    let process = lab.sqs();
+    process.empties_the_queue();
+    for (tenant, metadata) in tenants.iter().zip(&odd) {
+        assert_eq!(lab.messages(tenant), texts(5), "{metadata}");
+    }
+    process.terminate();
+}
+
 #[test]
 fn an_offset_beyond_the_objects_events_begins_at_the_first() {
     let lab = Lab::new();

@@ -111,6 +111,36 @@ fn with_fail_what_announces_nothing_fails_as_it_is() {
     process.terminate();
 }
 
+/// Else the objects beside it would be delivered again by each process that the message
+/// comes to.
+#[test]
+fn with_fail_a_bad_record_fails_alone() {
+    let lab = Lab::new().set("DEAD_LETTER", "fail").redrive_after(2);
+    let tenants = ["one", "two"].map(|name| lab.scene.add_cloudwatch_tenant(name));
+    let mut all: Vec<_> = tenants
+        .iter()
+        .map(|tenant| lab.scene.record(&lab.object(&tenant.name, "1", &records(&tenant.name, 3))))
+        .collect();
+    let mut of_no_tenant = lab.scene.record("x");
+    of_no_tenant["s3"]["object"] = json!({"key": "few/segments"});
+    let bad = [json!({}), of_no_tenant, json!("no record")];
+    all.extend(bad.clone());
+    let id = lab.scene.send(&json!({"Records": all}).to_string());
+    let process = lab.sqs();
+    process.wait("the acknowledgement", || lab.aws.deleted(QUEUE).contains(&id));
+    process.redrives(1);
+    process.terminate();
+    for tenant in &tenants {
+        assert_eq!(lab.messages(tenant), texts(3), "{}", tenant.name);
+    }
+    let body: Value = serde_json::from_str(&lab.redriven()[0]).unwrap();
+    let mut left = serde_json::from_str::<Value>(body["Message"].as_str().unwrap()).unwrap()["Records"].clone();
+    left.as_array_mut().unwrap().sort_by_key(ToString::to_string);
+    let mut bad = json!(bad);
+    bad.as_array_mut().unwrap().sort_by_key(ToString::to_string);
+    assert_eq!(left, bad);
+}
+
 #[test]
 fn with_fail_the_rest_of_a_damaged_object_is_kept_by_the_queue() {
     let lab = Lab::new().set("DEAD_LETTER", "fail").redrive_after(1);

@@ -11,15 +11,14 @@ use super::memory::{self, AtWork, Key};
 use super::object::Work;
 use super::permits::Use;
 use super::refused;
-use super::{Bounds, Processor, WINDOW_BYTES};
-use crate::aws::{AwsError, Headers, Kind, Stored, Which};
+use super::{Processor, WINDOW_BYTES};
+use crate::aws::{Headers, Kind, Stored};
 use crate::delivery::cloudwatch::CloudWatchSink;
 use crate::delivery::dead_letter::{Letters, Refusals};
 use crate::delivery::port::Activity;
 use crate::delivery::s3::Target;
-use crate::model::{Charged, DeadLetter, Delivery, Destination, Origin, Reason, Refused};
-use crate::notification::{Checkpoint, Resume};
-use crate::object::RemoteReader;
+use crate::model::{Delivery, Destination, Origin, Reason, Refused};
+use crate::notification::Resume;
 use crate::pipeline::{Delivered, End, Guests, Job, OFFSET_BEYOND, StopScope, deliver_events};
 use crate::plugin::Planned;
 use crate::report::{Entry, Outcome};
@@ -160,7 +159,7 @@ impl One<'_> {
         if entry.reason == Some(Kind::Expired.name()) {
             // A session ended before its time (a clock that is off, a role that was
             // changed): once more with a new one, from where it stands.
-            self.processor.aws.forget_sessions();
+            self.processor.aws.forget_session(self.delivery);
             // What was refused is noted beside it.
             let refused = self.before.refused.take();
             self.before = Resume { refused, ..self.reached() };
@@ -197,30 +196,6 @@ impl One<'_> {
 
     pub(super) fn entry(&self, outcome: Outcome) -> Entry {
         Entry::new(&self.work.id, Some(&self.delivery.tenant_id), Some(self.delivery.id()), outcome)
-    }
-
-    /// Of a call about the source.
-    pub(super) async fn source_failed(&self, error: &AwsError) -> Entry {
-        if error.kind == Kind::Precondition {
-            return self.changed(error.to_string()).await;
-        }
-        // Whatever is unknown about it: to read changes nothing.
-        self.entry(Outcome::Failed).because("source", error.to_string()).charged(error.charged)
-    }
-
-    /// The object has changed since it was announced. Its new state should have a
-    /// notification of its own; what rewrites it without one (lifecycle, replication, an
-    /// event that isn't configured) would make its logs vanish, so this one is kept.
-    async fn changed(&self, error: String) -> Entry {
-        let data = self.work.announced.record.to_string().into_bytes();
-        let letter = DeadLetter::whole(&self.work.id, Reason::Changed, error.as_str()).of(self.delivery).with(data);
-        match self.own_letters().write(&[letter]).await {
-            Ok(()) => self.entry(Outcome::Ignored).because(Reason::Changed.name(), error).charged(Charged::Source),
-            Err(unwritten) => {
-                let failed = self.entry(Outcome::Failed).because(unwritten.name, unwritten.text);
-                failed.charged(unwritten.charged)
-            }
-        }
     }
 
     /// An attempt that ends where it is told to, also where it hangs in a call that
@@ -291,11 +266,6 @@ impl One<'_> {
         }
     }
 
-    pub(super) fn which(&self) -> Which {
-        let announced = self.work.announced;
-        Which { version_id: announced.version_id.clone(), etag: announced.etag.clone() }
-    }
-
     /// The work, as far as it is known before the object is opened.
     fn job(&self, now: i64) -> Job {
         Job {
@@ -315,46 +285,6 @@ impl One<'_> {
             shadow_contents: self.processor.bounds.shadow_contents,
             guest_words: self.logs_to_operator(),
         }
-    }
-
-    /// Opens the object; what S3 says about it completes the job.
-    pub(super) async fn open(&mut self, job: Job) -> Result<(Job, RemoteReader), Entry> {
-        let source = &self.processor.source;
-        let attempts = self.processor.bounds.attempts;
-        let opened =
-            crate::object::open(source, &self.work.id, &self.which(), attempts, &self.activity, &self.stop).await;
-        let (stored, reader) = match opened {
-            Ok(opened) => opened,
-            Err(error) => return Err(self.source_failed(&error).await),
-        };
-        let resume_from = self.resume_from(&stored);
-        self.settled.store(resume_from, Ordering::Relaxed);
-        let job = Job { last_modified: stored.last_modified, stored_bytes: stored.size, resume_from, ..job };
-        self.stored = Some(stored);
-        Ok((job, reader))
-    }
-
-    /// The event to begin with: an earlier attempt's offset, if it is about the
-    /// same object and the same guests.
-    fn resume_from(&self, stored: &Stored) -> u64 {
-        let same = match &self.before.checkpoint {
-            // The reference's own message.
-            None => true,
-            Some(checkpoint) => *checkpoint == self.checkpoint(stored),
-        };
-        if !same && self.before.offset > 0 {
-            self.processor.metrics.checkpoint_refused();
-            return 0;
-        }
-        self.before.offset
-    }
-
-    fn checkpoint(&self, stored: &Stored) -> Checkpoint {
-        let Bounds { max_line_bytes, timestamp_numbers, .. } = self.processor.bounds;
-        let planned = self.planned.as_ref();
-        let guests =
-            planned.map(|planned| planned.plan.digest(max_line_bytes, timestamp_numbers, &self.origin, self.delivery));
-        Checkpoint { etag: stored.etag.clone(), guests: guests.unwrap_or_default() }
     }
 
     async fn events(&mut self, job: Job, guests: Guests, role_arn: &str, log_group: &str) -> Entry {
@@ -389,18 +319,6 @@ impl One<'_> {
         // Under our hands.
         let Entry { outcome, reason, error, charged, .. } = self.changed(entry.error.clone().unwrap_or_default()).await;
         Entry { outcome, reason, error, charged, ..entry }
-    }
-
-    /// How far it came; where the object wasn't opened, what was known before holds.
-    pub(super) fn reached(&self) -> Resume {
-        let settled = self.settled.load(Ordering::Relaxed);
-        let mut reached = self.before.clone();
-        let (now, fails) = (self.refusals.so_far(), self.processor.refused_fails());
-        reached.refused = refused::so_far(reached.refused.as_ref(), now, fails);
-        if let Some(stored) = self.stored.as_ref().filter(|_| settled > 0) {
-            (reached.offset, reached.checkpoint) = (settled, Some(self.checkpoint(stored)));
-        }
-        reached
     }
 
     /// What its next attempt needs.

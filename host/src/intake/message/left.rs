@@ -54,7 +54,7 @@ pub(super) enum Waits {
 /// attempt needs.
 #[derive(Debug, Clone)]
 pub(super) struct Left {
-    /// The S3 record that announced the object.
+    /// The S3 record that announced the object; or a list of such as announce none.
     pub(super) record: Value,
     /// How far it came. `retry_count` is that of the attempt which ended.
     pub(super) resume: Resume,
@@ -216,7 +216,8 @@ impl super::object::Work<'_> {
 
 /// A record, or of a large one what the next attempt needs.
 fn small(record: &Value) -> Value {
-    if record.to_string().len() <= MOST_RECORD {
+    // A list is as large as its message was.
+    if record.is_array() || record.to_string().len() <= MOST_RECORD {
         return record.clone();
     }
     let of = |value: &Value, fields: &[&str]| -> Value {

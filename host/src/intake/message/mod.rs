@@ -1,8 +1,8 @@
 //! One message through all its deliveries: what the modes that work on AWS share.
 //!
 //! - `object`: one announced object: its key, its tenant, its deliveries.
-//! - `delivery`: one delivery of one object; `guests`: its components; `to_s3`: where it
-//!   goes to a bucket.
+//! - `delivery`: one delivery of one object; `source`: what it reads; `guests`: its
+//!   components; `to_s3`: where it goes to a bucket.
 //! - `refused`: what of an object is refused for good, across attempts.
 //! - `rejected`: what of a message can never be delivered, or nobody wants.
 //! - `left`: what is left to do, and when; `requeue`: what becomes of its message.
@@ -26,6 +26,7 @@ mod permits;
 mod refused;
 mod rejected;
 mod requeue;
+mod source;
 mod tell;
 mod to_s3;
 
@@ -283,8 +284,9 @@ impl Processor {
         }
         let resume = notification.resume.as_ref();
         notification.ignored.iter().for_each(|(event, count)| self.metrics.other_events(event, *count));
-        let (mut ledger, of_message) = (Ledger::open(notification.records.len()), OfMessage::default());
-        let (mut good, mut states) = (Vec::new(), HashSet::new());
+        let announced = notification.records.len();
+        let (mut ledger, of_message) = (Ledger::open(announced), OfMessage::new(self.refused_fails()));
+        let (mut bad, mut good, mut states) = (None, Vec::new(), HashSet::new());
         for (number, record) in notification.records.into_iter().enumerate() {
             match record {
                 Ok(announced) if states.insert(memory::state(&message.id, &announced)) => {
@@ -295,11 +297,17 @@ impl Processor {
                 Err(record) => {
                     self.bad_record(message, &of_message, record);
                     ledger.done(number);
+                    bad = Some(number);
                 }
             }
         }
         let objects = good.iter().map(|(number, it)| self.object(message, (*number, it), resume, control, &of_message));
-        let worked: Vec<object::Worked> = join_all(objects).await;
+        let mut worked: Vec<object::Worked> = join_all(objects).await;
+        if let Some(left) = self.apart(message, &of_message, announced) {
+            let rejected = || worked.iter().find(|one| one.is_rejected()).map(|one| one.number);
+            let number = bad.or_else(rejected).unwrap_or_default();
+            worked.push(object::Worked { number, left: vec![left], ..object::Worked::default() });
+        }
         // Before anything is sent back: what fails as a whole is not.
         match self.keep_rejected(message, &of_message).await {
             Ok(()) => self.settle(message, worked, ledger, control).await,

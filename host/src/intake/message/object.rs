@@ -17,7 +17,7 @@ use crate::notification::{Announced, Only, Resume};
 use crate::plugin::KeyError;
 use crate::report::{Entry, Outcome};
 use crate::telemetry::DeliveryDone;
-use crate::tenant::{Found, InvalidDelivery, Lookup};
+use crate::tenant::{Found, InvalidDelivery, Lookup, meant_type};
 
 /// How long a delivery waits whose item somebody must mend, before it is looked at again.
 const UNTIL_MENDED: Duration = Duration::from_secs(300);
@@ -31,6 +31,13 @@ pub(super) struct Worked {
     pub(super) entries: Vec<Entry>,
     /// What is left of them.
     pub(super) left: Vec<Left>,
+}
+
+impl Worked {
+    /// Whether it is rejected as a whole, before any delivery.
+    pub(super) fn is_rejected(&self) -> bool {
+        self.entries.iter().any(|entry| entry.outcome == Outcome::Rejected && entry.delivery.is_none())
+    }
 }
 
 /// An object that is worked on.
@@ -145,7 +152,9 @@ impl Processor {
             }
             Lookup::NoneEnabled => &[],
         };
-        let wanted = deliveries.iter().filter(|delivery| only.has_delivery(delivery.id()));
+        // What is about an item that is still there, and can't be used, waits for that one.
+        let waits = !all.entries.is_empty();
+        let wanted = deliveries.iter().filter(|delivery| is_about(&only, delivery.id(), waits));
         for (entry, left) in join_all(wanted.map(|delivery| self.deliver(work, origin, delivery))).await {
             all.entries.push(entry);
             all.left.extend(left);
@@ -188,10 +197,36 @@ impl Processor {
     }
 }
 
+/// Whether a message is about this delivery. One about an item that could not be used is,
+/// once that is gone, about the delivery that it was meant to be.
+fn is_about(only: &Only, id: &str, item_waits: bool) -> bool {
+    match only {
+        Only::All => true,
+        Only::Delivery(only) => *only == id,
+        Only::Item(kind) => !item_waits && meant_type(kind) == Some(id),
+    }
+}
+
 impl Work<'_> {
     /// Which attempt this is, from 1: receives, and those of the messages before.
     fn attempt(&self) -> u32 {
         let before = self.resume.map_or(0, |resume| resume.retry_count);
         self.message.attempt.max(1).saturating_add(before)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_is_about_no_more_than_it_says() {
+        let about = |only: &Only, waits| ["cloudwatch", "s3"].map(|id| is_about(only, id, waits));
+        assert_eq!(about(&Only::All, true), [true, true]);
+        assert_eq!(about(&Only::of_item("s3"), true), [false, true]);
+        for (kind, meant) in [("S3", [false, true]), ("cloudwach", [true, false]), ("kinesis", [false, false])] {
+            assert_eq!(about(&Only::of_item(kind), false), meant, "{kind}: the item is mended");
+            assert_eq!(about(&Only::of_item(kind), true), [false, false], "{kind}: the item is still there");
+        }
     }
 }

@@ -6,11 +6,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
+
+use super::left::{Cause, Left};
 use super::object::{Work, Worked};
 use super::{Message, Processor, Verdict};
 use crate::delivery::dead_letter::{Letters, Provenance};
 use crate::model::{DeadLetter, ObjectId, Reason};
-use crate::notification::BadRecord;
+use crate::notification::{BadRecord, Resume};
 use crate::report::{Entry, Outcome};
 use crate::telemetry::DeliveryDone;
 
@@ -24,6 +27,8 @@ const MOST_BYTES: usize = 256 << 10;
 /// What of one message is rejected, and how many of its objects have been named.
 #[derive(Debug, Default)]
 pub(super) struct OfMessage {
+    /// Whether records are kept as they are.
+    keeps: bool,
     named: AtomicU64,
     unnamed: AtomicU64,
     rejected: Mutex<Rejected>,
@@ -31,6 +36,8 @@ pub(super) struct OfMessage {
 
 #[derive(Debug, Default)]
 struct Rejected {
+    /// As they came.
+    records: Vec<Value>,
     letters: Vec<DeadLetter>,
     /// Those beyond, a line each.
     more: Vec<u8>,
@@ -39,6 +46,11 @@ struct Rejected {
 }
 
 impl OfMessage {
+    /// Of a message whose rejected records may have to go [apart](Processor::apart).
+    pub(super) fn new(keeps: bool) -> Self {
+        Self { keeps, ..Self::default() }
+    }
+
     /// Whether one more may be named in the log; if not, it is counted.
     pub(super) fn may_name(&self) -> bool {
         let may = self.named.fetch_add(1, Ordering::Relaxed) < MOST_NAMED;
@@ -49,6 +61,10 @@ impl OfMessage {
     /// Keeps a letter for [`Processor::keep_rejected`].
     pub(super) fn reject(&self, letter: DeadLetter) {
         let mut rejected = self.lock();
+        if self.keeps {
+            let text = || Value::String(String::from_utf8_lossy(&letter.data).into_owned());
+            rejected.records.push(serde_json::from_slice(&letter.data).unwrap_or_else(|_| text()));
+        }
         if (rejected.letters.len() as u64) < MOST_NAMED {
             rejected.letters.push(letter);
             return;
@@ -67,7 +83,7 @@ impl OfMessage {
 
     /// All letters, of which there are few.
     fn take(&self, about: &Arc<ObjectId>) -> Vec<DeadLetter> {
-        let Rejected { mut letters, more, more_bytes, more_records } = std::mem::take(&mut *self.lock());
+        let Rejected { mut letters, more, more_bytes, more_records, .. } = std::mem::take(&mut *self.lock());
         if more_records > 0 {
             let detail = format!("{more_records} more records of the message, a line each, that announce nothing");
             let whole = DeadLetter::whole(about, Reason::InvalidNotification, detail).with(more);
@@ -125,15 +141,36 @@ impl Processor {
     /// # Errors
     /// They can't be written, or the queue's own dead-letter queue is to keep the message.
     pub(super) async fn keep_rejected(&self, message: &Message, of_message: &OfMessage) -> Result<(), String> {
+        self.say_unnamed(message, of_message);
         let about = about(message);
         let provenance = Provenance { attempt: message.attempt, ..Provenance::default() };
         let letters = Letters::new(self.dead_letters.clone(), &about, None, provenance);
+        letters.write(&of_message.take(&about)).await.map_err(|error| error.to_string())
+    }
+
+    fn say_unnamed(&self, message: &Message, of_message: &OfMessage) {
         let unnamed = of_message.unnamed.swap(0, Ordering::Relaxed);
         if unnamed > 0 {
             let id = message.id.as_str();
             tracing::warn!(message_id = id, unnamed, "so many more records of this message came to nothing");
         }
-        letters.write(&of_message.take(&about)).await.map_err(|error| error.to_string())
+    }
+
+    /// With DEAD_LETTER=fail, all that is rejected of a message that holds more, `announced`
+    /// in all: it is left to fail in a message of its own. If this one failed for it, the
+    /// objects beside it would be delivered again by each process that it comes to.
+    pub(super) fn apart(&self, message: &Message, of_message: &OfMessage, announced: usize) -> Option<Left> {
+        self.sends_to(message).filter(|queue| of_message.keeps && !queue.is_fifo())?;
+        let mut rejected = of_message.lock();
+        if rejected.records.is_empty() || rejected.records.len() >= announced {
+            return None;
+        }
+        let Rejected { records, letters, .. } = std::mem::take(&mut *rejected);
+        drop(rejected);
+        self.say_unnamed(message, of_message);
+        let error = letters.into_iter().next().map(|letter| letter.detail).unwrap_or_default();
+        let left = Left::failed(Value::Array(records), Resume::default(), error);
+        Some(Left { cause: Cause::Refused, ..left })
     }
 
     /// An object that nobody wants: it is done, and its logs are gone, so whoever runs

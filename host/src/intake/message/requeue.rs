@@ -67,7 +67,7 @@ impl Processor {
     }
 
     /// Where what is left goes; none: the message did not come from there.
-    fn sends_to(&self, message: &Message) -> Option<&Queue> {
+    pub(super) fn sends_to(&self, message: &Message) -> Option<&Queue> {
         self.requeue_to.as_ref().filter(|_| message.is_queued())
     }
 
