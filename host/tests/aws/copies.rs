@@ -199,16 +199,16 @@ fn copies_keep_what_the_object_says_about_its_content() {
 fn a_copy_that_replaces_another_objects_is_told() {
     let lab = Lab::new();
     let tenant = lab.scene.add_s3_tenant("acme");
-    let deliver = |key: &str| {
-        lab.scene.put_object(key, gzip(key.as_bytes()));
+    let deliver = |key: &str, text: &str| {
+        lab.scene.put_object(key, gzip(text.as_bytes()));
         lab.scene.send(&lab.scene.notify(key));
     };
     let process = lab.sqs();
-    deliver("c1/acme/app/pod-0/25/00.json.gz");
+    deliver("c1/acme/app/pod-0/25/00.json.gz", "first");
     process.empties_the_queue();
-    deliver("c1/acme/app/pod-0/26/00.json.gz");
+    deliver("c1/acme/app/pod-0/26/00.json.gz", "second");
     process.empties_the_queue();
-    deliver("c1/acme/app/pod-0/26/00.json.gz");
+    deliver("c1/acme/app/pod-0/26/00.json.gz", "third");
     process.empties_the_queue();
     assert_eq!(process.done(3), ["s3=delivered"; 3]);
     assert_eq!(lab.aws.keys(&tenant.bucket), ["logs/acme/app/pod-0/00.json.gz"]);
