@@ -6,7 +6,7 @@
 //! - `config`: what they have in common: region, endpoint, timeouts, retries.
 //! - `http`: the one HTTP client, whose TLS is built when it is first needed.
 //! - `service`: what every call goes through; `lazy`, `cache`: built when needed, kept while used.
-//! - `sessions`: the double hop of roles, and its cache.
+//! - `sessions`: the double hop of roles, and its cache; `own_account`: the processor's.
 //! - `error`, `remedy`: what a failed call means, and what to do about it; `skew`: a clock that is off; `nothing`: a
 //!   success with nothing in it.
 //! - `s3`, `sqs`, `dynamodb`, `logs`, `metrics`, `sts`: the services.
@@ -21,6 +21,7 @@ mod lazy;
 mod logs;
 mod metrics;
 mod nothing;
+mod own_account;
 mod remedy;
 mod s3;
 mod service;

@@ -17,14 +17,14 @@ use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, future};
 use aws_sdk_sts::config::IdentityCache;
 use aws_sdk_sts::config::retry::RetryPartition;
-use tokio::sync::OnceCell;
 
 use super::AwsError;
 use super::cache::Cache;
 use super::error::{Call, Kind, words};
 use super::lazy::Lazy;
+use super::own_account::OwnAccount;
 use super::remedy::{NO_CENTRAL_ROLE, NO_CREDENTIALS};
-use super::sts::{Role, assume_role, own_account};
+use super::sts::{Role, assume_role};
 use crate::model::Charged;
 
 /// Credentials are renewed this long before they expire.
@@ -69,28 +69,6 @@ impl Hop {
 
     async fn assume(&self, external_id: Option<&str>) -> Result<Credentials, AwsError> {
         assume_role(&self.sts, &self.partition, &self.role, external_id).await
-    }
-}
-
-/// The processor's own account, found once.
-pub(super) struct OwnAccount {
-    found: OnceCell<String>,
-    sts: Lazy<aws_sdk_sts::Client>,
-    region: String,
-}
-
-impl OwnAccount {
-    /// Twelve digits; a tenant's role has them as external ID.
-    ///
-    /// # Errors
-    /// STS doesn't say it; it is asked again the next time.
-    pub(super) async fn get(&self) -> Result<&str, AwsError> {
-        self.found.get_or_try_init(|| own_account(&self.sts, &self.region)).await.map(String::as_str)
-    }
-
-    /// Where it was asked for.
-    pub(super) fn known(&self) -> Option<&str> {
-        self.found.get().map(String::as_str)
     }
 }
 
@@ -333,7 +311,7 @@ impl Sessions {
         let central = role("CentralLogDistribution");
         let destination = role("S3LogDelivery");
         let second_sts = sts(with_session(config, &central, &region));
-        let external_id = Arc::new(OwnAccount { found: OnceCell::new(), sts: first_sts, region });
+        let external_id = Arc::new(OwnAccount::new(first_sts, region));
         Self { own, central, destination, tenants: Cache::new(MAX_SESSIONS), external_id, second_sts }
     }
 
@@ -360,7 +338,7 @@ impl Sessions {
                 session_prefix: "CloudWatchLogDelivery",
                 region: region.clone(),
                 charged: Charged::Destination,
-                at_home: *region == self.external_id.region,
+                at_home: *region == self.external_id.region(),
             };
             let hop = Hop::new(role, self.second_sts.clone());
             let (central, external_id) = (Arc::clone(&self.central), Arc::clone(&self.external_id));

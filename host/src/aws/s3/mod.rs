@@ -19,8 +19,8 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 pub use self::get::Body;
 pub use self::upload::PartUpload;
 use super::AwsError;
+use super::own_account::OwnAccount;
 use super::service::{Access, Service};
-use super::sessions::OwnAccount;
 use crate::model::ObjectId;
 
 /// Which state of an object is meant.
