@@ -234,7 +234,8 @@ impl Inner {
                 if !checked && !self.options.sources.is_own(plugin) {
                     self.options.sources.permit(&plugin.component).await?;
                 }
-                (sha256, self.find(plugin, sha256).await?)
+                // Boxed: with all that it awaits, the compiler's limit of nested futures is near.
+                (sha256, Box::pin(self.find(plugin, sha256)).await?)
             }
             None => self.find_unnamed(plugin).await?,
         };

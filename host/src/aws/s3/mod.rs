@@ -198,7 +198,8 @@ impl S3 {
     /// The client, once it is known who must own the buckets. All calls begin here.
     async fn client(&self) -> Result<&Client, AwsError> {
         if let BucketOwner::Own(account) = &self.owner {
-            account.get().await?;
+            // Boxed: rare, and else in every call's future.
+            Box::pin(account.get()).await?;
         }
         self.s3.client().await
     }
