@@ -1,0 +1,167 @@
+//! What the project's papers say is true: folders, settings, the embedded guest.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+use std::path::{Path, PathBuf};
+
+use log_processor::guest::{Engine, Precompiled};
+use log_processor::model::{Limits, Reason};
+use log_processor::settings::{LOCAL_VARIABLES, VARIABLES, Variable};
+use log_processor::telemetry::Metrics;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+fn read(path: &str) -> String {
+    std::fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// Words of a text that stand in backquotes.
+fn quoted(text: &str) -> impl Iterator<Item = &str> {
+    text.split('`').skip(1).step_by(2)
+}
+
+#[test]
+fn every_folder_that_the_architecture_names_exists() {
+    let text = read("ARCHITECTURE.md");
+    let table = text.split("## Where things are").nth(1).unwrap().split("\n## ").next().unwrap();
+    let folders: Vec<&str> = quoted(table).filter(|word| word.ends_with('/') && word.len() > 7).collect();
+    assert!(folders.len() > 8, "{folders:?}");
+    for folder in folders {
+        assert!(root().join(folder).is_dir(), "ARCHITECTURE.md names {folder}, which is not there");
+    }
+}
+
+#[test]
+fn every_room_of_the_host_is_in_the_architecture() {
+    let text = read("ARCHITECTURE.md");
+    for entry in std::fs::read_dir(root().join("host/processor/src")).unwrap() {
+        let entry = entry.unwrap();
+        if entry.path().is_dir() {
+            let name = format!("`host/processor/src/{}/`", entry.file_name().to_str().unwrap());
+            assert!(text.contains(&name), "ARCHITECTURE.md doesn't name {name}");
+        }
+    }
+}
+
+#[test]
+fn every_setting_is_documented_with_its_default() {
+    let documents: [(&str, &[&Variable]); 2] = [("docs/LOCAL.md", &LOCAL_VARIABLES), ("docs/OPERATE.md", &VARIABLES)];
+    for (document, variables) in documents {
+        let text = read(document);
+        for variable in variables {
+            let row = format!("| {} | {} |", variable.name, variable.default_text());
+            assert!(text.contains(&row), "{document} lacks: {row}");
+        }
+    }
+}
+
+#[test]
+fn every_metric_is_documented() {
+    let text = read("docs/OPERATE.md");
+    let metrics = Metrics::new().text();
+    let names = metrics.lines().filter_map(|line| line.strip_prefix("# TYPE log_processor_")?.split(' ').next());
+    for name in names {
+        assert!(text.contains(name), "docs/OPERATE.md lacks the metric {name}");
+    }
+}
+
+/// The literals that follow `start` in a text, up to `end`.
+fn literals<'a>(text: &'a str, start: &'a str, end: &'a str) -> impl Iterator<Item = &'a str> {
+    text.split(start).skip(1).filter_map(move |rest| Some(rest.split_once(end)?.0))
+}
+
+#[test]
+fn every_reason_is_documented() {
+    let documents = read("docs/OPERATE.md") + &read("docs/TENANTS-OPERATOR.md");
+    let kinds = read("host/processor/src/aws/error.rs");
+    let mut names: Vec<String> = literals(&kinds, "=> \"", "\",").map(str::to_owned).collect();
+    names.extend(Reason::ALL.map(|reason| reason.name().to_owned()));
+    let mut folders = vec![root().join("host/processor/src")];
+    while let Some(folder) = folders.pop() {
+        // What is local has no metric, and its report says what it is.
+        for entry in std::fs::read_dir(&folder).unwrap().filter(|_| !folder.ends_with("intake/local")) {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if !path.to_str().unwrap().ends_with("tests.rs") {
+                let text = std::fs::read_to_string(&path).unwrap();
+                let text = text.split("#[cfg(test)]").next().unwrap();
+                let starts = ["because(\"", "unwanted(\"", "failed(\"", "DeliveryError { name: \"", "Self { name: \""];
+                names.extend(starts.iter().flat_map(|start| literals(text, start, "\"")).map(str::to_owned));
+            }
+        }
+    }
+    assert!(names.len() > 50, "{names:?}");
+    // Not sentences, nor AWS's operations; and who reads an archived object is told `source`.
+    let is_name = |name: &&String| name.chars().all(|c| c.is_ascii_lowercase() || c == '-') && *name != "archived";
+    for name in names.iter().filter(is_name) {
+        let shown = [format!("`{name}`"), format!("({name})"), format!("| {name} |")];
+        assert!(shown.iter().any(|shown| documents.contains(shown)), "no document has the reason {name}");
+    }
+    let reasons = read("host/processor/src/model/mod.rs");
+    let arms = literals(&reasons, "Self::", ",\n").filter(|arm| arm.contains("=> \"")).filter(|arm| !arm.contains('{'));
+    assert_eq!(arms.count(), Reason::ALL.len(), "a reason isn't in Reason::ALL");
+}
+
+#[test]
+fn large_crates_are_used_in_one_room_each() {
+    let rooms = [
+        ("wasmtime::", "host/processor/src/guest"),
+        ("flate2::", "host/processor/src/object"),
+        ("use aws_sdk_", "host/processor/src/aws"),
+        ("aws_config::", "host/processor/src/aws"),
+        ("use aws_smithy_", "host/processor/src/aws"),
+        ("lambda_runtime::", "host/processor/src/intake/lambda/mod.rs"),
+        ("oci_client::", "host/processor/src/plugin/fetch"),
+        ("env::var_os", "host/processor/src/cli/mod.rs"),
+        ("env::var(name)", "host/processor/src/aws/config.rs"),
+    ];
+    for (word, room) in rooms {
+        let mut folders = vec![root().join("host/processor/src")];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(&folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else if std::fs::read_to_string(&path).unwrap().contains(word) {
+                    assert!(path.starts_with(root().join(room)), "{} uses {word}", path.display());
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn nothing_compiled_is_committed() {
+    let listed = std::process::Command::new("git").arg("ls-files").current_dir(root()).output();
+    let Ok(listed) = listed else { return };
+    for file in String::from_utf8(listed.stdout).unwrap().lines() {
+        let extension = Path::new(file).extension().and_then(|extension| extension.to_str());
+        assert!(!matches!(extension, Some("wasm" | "cwasm" | "so" | "a" | "gz")), "{file} is committed");
+    }
+}
+
+#[test]
+fn the_default_guest_starts_without_compiling_and_imports_nothing_but_the_log() {
+    let form = |name: &str| std::fs::read(root().join("target/guest").join(name)).expect("run `make guest`");
+    let (component, code) = (form("default.wasm"), form("default.cwasm"));
+    let limits = Limits::default();
+    let engine = Engine::new(2, limits.memory_bytes).unwrap();
+    let guest = Precompiled { component: &component, code: &code };
+    let (loaded, compiled) = engine.load_precompiled("default", guest, limits.clone()).unwrap();
+    assert!(!compiled, "the machine code that the build made doesn't fit the engine that loads it");
+    // `types` names the contract's records for the exports; it holds no function.
+    assert_eq!(loaded.imports(), ["log-router:plugin/host-log@0.1.0", "log-router:plugin/types@0.1.0"]);
+    let exports = loaded.exports();
+    assert!(
+        exports.key_parser.is_some()
+            && exports.log_filter.is_some()
+            && exports.record_transform.is_some()
+            && exports.record_rewrite.is_none()
+    );
+    // Where the machine code can't be used, the component is compiled.
+    let damaged = Precompiled { component: &component, code: b"no machine code" };
+    assert!(engine.load_precompiled("default", damaged, limits).unwrap().1);
+}
