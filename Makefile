@@ -35,7 +35,7 @@ sources = $(shell find $(1) -type f \( -name '*.rs' -o -name '*.wit' -o -name Ca
 GUEST_SOURCES := $(call sources,guests/default guests/record/src wit/0.1.0) guests/record/Cargo.toml \
 	Cargo.toml Cargo.lock tools/build-guest.sh
 # The compiled form depends on how the host sets its engine.
-HOST_SOURCES := $(call sources,host guests/build)
+HOST_SOURCES := $(call sources,host/model host/sandbox guests/build)
 
 .PHONY: help
 help: ## This list

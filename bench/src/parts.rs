@@ -8,10 +8,10 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
-use log_processor::guest::{Component, Context, Engine, Instance, Precompiled, Surroundings};
-use log_processor::model::{Delivery, Destination, Limits, ObjectId, Origin, TimestampNumbers};
 use log_processor::object::{Chunk, Decompressor, LineReader, Piece, ReadLimits, walk};
+use model::{Delivery, Destination, Limits, ObjectId, Origin, TimestampNumbers};
 use record::{Clock, Transformer};
+use sandbox::{Component, Context, Engine, Instance, Precompiled, Surroundings};
 
 use crate::Arguments;
 use crate::child;
@@ -198,6 +198,6 @@ fn delivery() -> Delivery {
             account: "111122223333".into(),
             log_group: "g".into(),
         },
-        plugins: log_processor::model::Plugins::default(),
+        plugins: model::Plugins::default(),
     }
 }

@@ -3,9 +3,9 @@
 use std::time::Instant;
 
 use anyhow::{Result, ensure};
-use log_processor::guest::{Component, Engine, Instance, Surroundings};
-use log_processor::model::Limits;
 use log_processor::object::Chunk;
+use model::Limits;
+use sandbox::{Component, Engine, Instance, Surroundings};
 
 use super::{fixture, read};
 use crate::parts::{chunks, context_of};

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use fake_aws::scene::{QUEUE, SOURCE, Scene};
 use fake_aws::{FakeAws, Service};
-use log_processor::model::Digest;
+use model::Digest;
 use serde_json::json;
 
 use super::{fixture, read};

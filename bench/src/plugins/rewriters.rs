@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
-use log_processor::model::Digest;
+use model::Digest;
 
 use super::{fixture, read};
 use crate::Arguments;

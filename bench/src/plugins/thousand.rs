@@ -4,9 +4,9 @@ use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
-use log_processor::guest::Engine;
-use log_processor::model::{AllowedSource, ComponentRef, Digest, Limits, OnError, Plugin};
 use log_processor::plugin::{CacheOptions, Loader, LoaderOptions, Sources};
+use model::{AllowedSource, ComponentRef, Digest, Limits, OnError, Plugin};
+use sandbox::Engine;
 
 use super::{fixture, read};
 use crate::Arguments;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::Parser;
-use log_processor::guest::Engine;
+use sandbox::Engine;
 use wit_component::ComponentEncoder;
 
 #[derive(Parser)]

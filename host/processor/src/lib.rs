@@ -3,9 +3,7 @@
 pub mod aws;
 pub mod cli;
 pub mod delivery;
-pub mod guest;
 pub mod intake;
-pub mod model;
 pub mod notification;
 pub mod object;
 pub mod pipeline;

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use log_processor::guest::Precompiled;
+use sandbox::Precompiled;
 
 /// Made by `make guest`; a build without it fails here.
 const DEFAULT_GUEST: Precompiled<'static> = Precompiled {

@@ -19,9 +19,9 @@ mod common;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use common::{BUCKET, Lab, NOW};
-use log_processor::guest::{Component, Context, Engine, Instance, Precompiled, Surroundings, Verdict};
-use log_processor::model::{Delivery, Destination, Limits, ObjectId, Origin, TimestampNumbers};
 use log_processor::object::{Chunk, Decompressor, LineReader, Piece, ReadLimits};
+use model::{Delivery, Destination, Limits, ObjectId, Origin, TimestampNumbers};
+use sandbox::{Component, Context, Engine, Instance, Precompiled, Surroundings, Verdict};
 use serde_json::Value;
 
 const MAX_LINE_BYTES: usize = 1 << 20;
@@ -115,7 +115,8 @@ fn expected(vector: &Vector, last_modified: i64) -> Vec<(i64, String)> {
 }
 
 fn default_guest() -> Component {
-    let file = |form| std::fs::read(format!("{}/../../target/guest/default.{form}", env!("CARGO_MANIFEST_DIR"))).unwrap();
+    let file =
+        |form| std::fs::read(format!("{}/../../target/guest/default.{form}", env!("CARGO_MANIFEST_DIR"))).unwrap();
     let (component, code) = (file("wasm"), file("cwasm"));
     let limits = Limits {
         memory_bytes: 64 << 20,
@@ -153,7 +154,7 @@ fn delivery() -> Delivery {
             account: "111122223333".into(),
             log_group: "/n".into(),
         },
-        plugins: log_processor::model::Plugins::default(),
+        plugins: model::Plugins::default(),
     }
 }
 

@@ -10,7 +10,7 @@ use super::config;
 use super::service::{Access, Service};
 use super::sessions::{Session, Sessions, with_session};
 use super::{AwsError, Logs, MetricsClient, Queue, S3, Table};
-use crate::model::{AwsKeys, Charged, Delivery, Destination};
+use model::{AwsKeys, Charged, Delivery, Destination};
 
 /// Clients of tenants that are kept, of each service.
 const MAX_CLIENTS: usize = 500;

@@ -39,7 +39,7 @@ async fn components_are_read_with_the_central_role_or_without_one_with_own_crede
     let server =
         Server::start(with_sts(move |_| answer(200, "wasm").header("etag", "\"e\"").header("last-modified", date)))
             .await;
-    let object = crate::model::ObjectId { bucket: "b".into(), key: "k".into() };
+    let object = model::ObjectId { bucket: "b".into(), key: "k".into() };
     for (central_role, signer) in [(options().central_role, "CENTRAL"), (None, "OWN")] {
         let aws = server.aws_with(Options { central_role, ..options() }).await;
         let whole = aws.components().get_whole(&object, 4).await.unwrap();

@@ -12,7 +12,7 @@ use aws_sdk_s3::config::{RequestChecksumCalculation, ResponseChecksumValidation}
 
 use super::clients::Options;
 use super::http;
-use crate::model::AwsKeys;
+use model::AwsKeys;
 
 /// For a connection, TLS included; the SDK's default.
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(3100);

@@ -10,7 +10,7 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use super::http::NoAnswer;
 use super::remedy::remedy;
 use super::skew::{Skew, clock_skew};
-use crate::model::Charged;
+use model::Charged;
 
 /// AWS's words are cut to this many bytes.
 const MAX_MESSAGE: usize = 512;

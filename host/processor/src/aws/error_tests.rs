@@ -127,9 +127,9 @@ fn every_class_but_other_has_a_remedy() {
 
 #[tokio::test]
 async fn who_is_charged() {
-    use crate::model::Charged::{Component, Destination, Host, Source};
+    use model::Charged::{Component, Destination, Host, Source};
     let denied = || Server::start(with_sts(|_| xml_error(403, "AccessDenied", "Access Denied")));
-    let object = crate::model::ObjectId { bucket: "b".into(), key: "k".into() };
+    let object = model::ObjectId { bucket: "b".into(), key: "k".into() };
     let which = crate::aws::Which::default();
     let aws = one_attempt(&denied().await).await;
     let head = async |s3: crate::aws::S3| s3.head(&object, &which).await.unwrap_err().charged;
@@ -162,7 +162,7 @@ async fn who_is_charged() {
 
 #[test]
 fn what_the_class_says_about_who_is_charged() {
-    use crate::model::Charged::{Destination, Host, Source};
+    use model::Charged::{Destination, Host, Source};
     let call = |at_home| Call { operation: "PutLogEvents", region: "r", charged: Destination, at_home };
     let charged = |at_home, kind, unknown| call(at_home).error("x", kind, None, "words", unknown).charged;
     // Without a connection nobody was asked; in a region that only a tenant names, it may be its slip.
@@ -189,7 +189,7 @@ async fn a_clock_that_is_off_is_told_as_such_and_no_policy_is_blamed() {
     for code in ["InvalidSignatureException", "SignatureDoesNotMatch"] {
         let server = Server::start(move |_| an_hour_ahead(json_error(400, code, "Signature expired: x"))).await;
         let error = query(&server).await;
-        assert_eq!((error.kind, error.charged), (Kind::ClockSkew, crate::model::Charged::Host), "{error}");
+        assert_eq!((error.kind, error.charged), (Kind::ClockSkew, model::Charged::Host), "{error}");
         let text = error.to_string();
         assert!(text.contains("s behind AWS's") && text.contains("set this machine's clock"), "{text}");
         // By a clock that is right, it is the key that is wrong.
@@ -213,7 +213,7 @@ async fn a_head_that_is_refused_for_its_time_is_asked_again() {
         an_hour_ahead(if refused { answer(403, "") } else { found() })
     })
     .await;
-    let object = crate::model::ObjectId { bucket: "b".into(), key: "k".into() };
+    let object = model::ObjectId { bucket: "b".into(), key: "k".into() };
     let source = one_attempt(&server).await.source();
     assert_eq!(source.head(&object, &crate::aws::Which::default()).await.unwrap().size, 7);
     let signed: Vec<_> = server.requests().iter().map(|head| head.header("x-amz-date").to_owned()).collect();

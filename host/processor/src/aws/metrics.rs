@@ -11,7 +11,7 @@ use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 use super::service::{Access, Service};
 use super::{AwsError, Kind};
-use crate::model::Digest;
+use model::Digest;
 
 /// Data in a call. Source: API_PutMetricData.
 const MAX_DATA: usize = 1000;

@@ -1,7 +1,7 @@
 //! What can be done about a failure: the last clause of its message.
 
 use super::error::{AwsError, Kind};
-use crate::model::Charged;
+use model::Charged;
 
 /// Code of the failure that the central role isn't set.
 pub(super) const NO_CENTRAL_ROLE: &str = "NoCentralRole";

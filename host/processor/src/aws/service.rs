@@ -11,7 +11,7 @@ use super::AwsError;
 use super::error::Call;
 use super::lazy::Lazy;
 use super::sessions::Session;
-use crate::model::Charged;
+use model::Charged;
 
 /// What each service's client is made from: who signs, where, and whose retries
 /// count against whose. The SDK bounds the retries of a partition together, so one

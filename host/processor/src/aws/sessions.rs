@@ -25,7 +25,7 @@ use super::lazy::Lazy;
 use super::own_account::OwnAccount;
 use super::remedy::{NO_CENTRAL_ROLE, NO_CREDENTIALS};
 use super::sts::{Role, assume_role};
-use crate::model::Charged;
+use model::Charged;
 
 /// Credentials are renewed this long before they expire.
 const RENEW_BEFORE: Duration = Duration::from_secs(5 * 60);

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::super::testing::{Answer, CENTRAL, Server, TENANT, answer, options, query_error, sts, with_sts};
 use super::super::{Aws, Options};
 use super::*;
-use crate::model::{Delivery, Destination};
+use model::{Delivery, Destination};
 
 async fn put(aws: &Aws, tenant: &str, region: &str) -> Result<(), AwsError> {
     aws.logs(tenant, TENANT, region).put("/a", Bytes::from_static(b"{}")).await.map(drop)
@@ -35,7 +35,7 @@ async fn two_hops_with_names_external_id_and_regions() {
 #[tokio::test]
 async fn the_hop_to_s3_is_the_central_role_alone() {
     let server = Server::start(with_sts(|_| answer(200, "").header("etag", "\"e\""))).await;
-    let target = crate::model::ObjectId { bucket: "b".into(), key: "k".into() };
+    let target = model::ObjectId { bucket: "b".into(), key: "k".into() };
     let put = super::super::Put { target, owner_full_control: true, ..super::super::Put::default() };
     server.aws().await.destination("t", "us-east-2", None).put(&put, Bytes::from_static(b"x")).await.unwrap();
     let roles = server.of("AssumeRole");
@@ -245,7 +245,7 @@ fn delivery() -> Delivery {
         groups: Vec::new(),
         target_region: "us-east-2".to_owned(),
         destination: Destination::CloudWatch { role_arn, account: "123456789012".to_owned(), log_group },
-        plugins: crate::model::Plugins::default(),
+        plugins: model::Plugins::default(),
     }
 }
 

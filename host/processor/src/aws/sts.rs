@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::AwsError;
 use super::error::Call;
 use super::skew::{server_time, skew};
-use crate::model::Charged;
+use model::Charged;
 
 /// Seconds that a session is asked for: the most that STS gives a role that was
 /// assumed by a role.

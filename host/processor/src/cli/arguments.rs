@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::model::AllowedSource;
+use model::AllowedSource;
 
 /// Routes the logs of many tenants.
 ///

@@ -12,9 +12,9 @@ use super::arguments::CheckArguments;
 use super::modes::{self, Fatal, NO_QUEUE, fatal};
 use super::operator::{self, Named, Tenants, Told, who};
 use crate::aws::{Aws, Owner};
-use crate::model::{Delivery, Destination, OnError, Plugin};
 use crate::plugin::Loader;
 use crate::settings::{AwsSettings, DeadLetterPlace, Mode, Purpose, SettingsError};
+use model::{Delivery, Destination, OnError, Plugin};
 
 /// Roles, or components, that are looked at at once.
 const AT_ONCE: usize = 8;

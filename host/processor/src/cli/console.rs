@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::guest::LogLine;
 use crate::intake::local::Watch;
-use crate::model::ObjectId;
 use crate::object::LocalObject;
 use crate::report::{Entry, Outcome};
 use crate::settings::LogLevel;
+use model::ObjectId;
+use sandbox::LogLine;
 
 /// Messages of one kind that are shown; more are only counted, in the report.
 const MOST_MESSAGES: u64 = 50;

@@ -10,9 +10,7 @@ use super::arguments::LocalArguments;
 use super::console::Console;
 use super::plan::{self, Reach, Words};
 use super::variable;
-use crate::guest::Precompiled;
 use crate::intake::local::{Output, Run};
-use crate::model::{AllowedSource, Limits};
 use crate::object::{Walk, walk};
 use crate::pipeline::Stop;
 use crate::plugin::Plans;
@@ -20,6 +18,8 @@ use crate::report::Report;
 use crate::settings::{Machine, Settings};
 use crate::telemetry::Metrics;
 use crate::tenant::{FileDirectory, PluginRules};
+use model::{AllowedSource, Limits};
+use sandbox::Precompiled;
 
 /// What was wrong with settings, files and folders: all of it at once.
 type Problems = Vec<String>;

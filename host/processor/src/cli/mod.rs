@@ -26,8 +26,8 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::guest::Precompiled;
 use arguments::{Arguments, Command, GuestCommand};
+use sandbox::Precompiled;
 
 /// Exit codes, as the reference has them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -10,12 +10,12 @@ use super::plan::{self, Guests, Reach, Words};
 use super::{Exit, arenas, variable};
 use crate::aws::{Aws, Options};
 use crate::delivery::dead_letter::DeadLetterStore;
-use crate::guest::Precompiled;
 use crate::intake::message::{Bounds, Control, Parts, Processor};
 use crate::intake::{lambda, manual, scan, sqs};
 use crate::settings::{AwsSettings, DeadLetterPlace, Machine, Mode, Purpose, Settings, lambda_environment};
 use crate::telemetry::{self, Health, Metrics};
 use crate::tenant::{PluginRules, TableDirectory};
+use sandbox::Precompiled;
 
 /// For manual mode's metrics: its work is done, and CloudWatch may hang.
 const LAST_FLUSH: Duration = Duration::from_secs(5);

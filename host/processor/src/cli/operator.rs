@@ -12,11 +12,11 @@ use super::arguments::TenantArguments;
 use super::modes::{Fatal, fatal, options};
 use super::{Exit, plan, variable};
 use crate::aws::{Aws, AwsError};
-use crate::guest::Engine;
-use crate::model::{AllowedSource, ComponentRef, Delivery, Plugin};
 use crate::plugin::LoaderOptions;
 use crate::settings::{AwsSettings, Machine, PluginSettings, Purpose, Settings, SettingsError};
 use crate::tenant::{FileDirectory, Found, Lookup, PluginRules, TenantFileError, of_table};
+use model::{AllowedSource, ComponentRef, Delivery, Plugin};
+use sandbox::Engine;
 
 /// Instances at once: one starts to be looked at, and one for whatever comes beside.
 const INSTANCES: u32 = 4;
@@ -225,7 +225,7 @@ pub(super) fn shown(by: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Digest, Limits, OnError};
+    use model::{Digest, Limits, OnError};
 
     fn plugin(bytes: &str, setting: &str) -> Arc<Plugin> {
         Arc::new(Plugin {

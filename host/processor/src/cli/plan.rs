@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use super::arguments::PluginArguments;
 use crate::aws::S3;
-use crate::guest::{Component, Engine, Instance, Precompiled, Surroundings};
-use crate::model::{Limits, OnError};
 use crate::pipeline::{GuestSlots, TenantGuest};
 use crate::plugin::{CacheOptions, CompiledPlace, Loader, LoaderOptions, Plans, PlansParts, Sources, default_folder};
 use crate::settings::{Machine, PluginSettings, Settings};
 use crate::telemetry::Metrics;
+use model::{Limits, OnError};
+use sandbox::{Component, Engine, Instance, Precompiled, Surroundings};
 
 /// Bytes of a component that a Lambda compiles itself: about a second's work. What is
 /// larger is published by `guest precompile`.
@@ -142,7 +142,7 @@ pub(super) fn loader_options(settings: &PluginSettings, s3: Option<S3>) -> Loade
 fn plugin(engine: &Engine, path: &Path, limits: Limits) -> Result<Component, String> {
     let named = |error: &dyn std::fmt::Display| format!("--plugin {}: {error}", path.display());
     let unreadable = |error| named(&format!("{error}; name a component's file that can be read"));
-    let bytes = crate::guest::read_component(path, &limits).map_err(unreadable)?;
+    let bytes = sandbox::read_component(path, &limits).map_err(unreadable)?;
     engine.load(&path.display().to_string(), &bytes, limits).map_err(|error| named(&error))
 }
 

@@ -6,7 +6,7 @@
 use super::limits::{
     EVENT_OVERHEAD_BYTES, MAX_AGE_MS, MAX_AHEAD_MS, MAX_BATCH_BYTES, MAX_BATCH_SPAN_MS, MAX_MESSAGE_BYTES,
 };
-use crate::model::{Event, Reason};
+use model::{Event, Reason};
 
 /// Events in a window, at most.
 const WINDOW_EVENTS: usize = 50_000;

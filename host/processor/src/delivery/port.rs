@@ -4,9 +4,9 @@ use std::future::Future;
 
 use super::batch::Batch;
 use crate::aws::AwsError;
-use crate::model::{Charged, DeadLetter, Reason};
+use model::{Charged, DeadLetter, Reason};
 
-pub use crate::model::Activity;
+pub use model::Activity;
 
 /// Why a destination took nothing, or not all; it may be tried again.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

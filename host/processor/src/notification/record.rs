@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{key, shown, time};
-use crate::model::ObjectId;
+use model::ObjectId;
 
 /// An object that is announced.
 #[derive(Debug, Clone, PartialEq)]

@@ -7,7 +7,7 @@ use std::io::Read;
 use super::decompress::{Decompressor, ReadError};
 use super::piece::{Chunk, Piece, ReadLimits, Rest};
 use super::sniff::looks_like;
-use crate::model::Reason;
+use model::Reason;
 
 /// UTF-8's byte order mark. Before the first line it is no content: nobody who reads
 /// JSON is to trip over it. Offsets count it.

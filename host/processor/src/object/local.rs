@@ -4,7 +4,7 @@ use std::fs::{File, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::model::ObjectId;
+use model::ObjectId;
 
 /// A file that stands for an object.
 #[derive(Debug, Clone, PartialEq, Eq)]

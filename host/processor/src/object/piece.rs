@@ -1,7 +1,7 @@
 //! What an object is read as: whole lines, lines that are too long, and the rest of
 //! an object that ends before its end.
 
-use crate::model::Reason;
+use model::Reason;
 
 /// What bounds the reading.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

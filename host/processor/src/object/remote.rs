@@ -9,7 +9,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use tokio::sync::mpsc;
 
 use crate::aws::{AwsError, Body, Kind, S3, Stored, Which};
-use crate::model::{Activity, Buckets, Charged, ObjectId, Stop};
+use model::{Activity, Buckets, Charged, ObjectId, Stop};
 
 /// Pieces that are fetched ahead: more gained nothing.
 const PIECES_AHEAD: usize = 8;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::guest::Used;
+use sandbox::Used;
 
 /// What the tenant's component did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

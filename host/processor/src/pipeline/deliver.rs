@@ -16,9 +16,9 @@ use super::shadow::{Becomes, Shadow, Tap};
 use super::{ComponentRun, Delivered, End, Halt, Job, OFFSET_BEYOND, ShadowRun, Stop};
 use crate::aws::{AwsError, Kind};
 use crate::delivery::port::{DeliveryError, EventSink};
-use crate::guest::{GuestError, GuestLog};
-use crate::model::{Charged, DeadLetter, Reason};
 use crate::object::{Decompressor, LineReader};
+use model::{Charged, DeadLetter, Reason};
+use sandbox::{GuestError, GuestLog};
 
 /// Delivers an object's lines as events; `source` is the object as it is stored.
 pub async fn deliver_events<R, S>(job: Job, guests: Guests, source: R, stop: Stop, sink: &S) -> Delivered

@@ -9,8 +9,8 @@ use super::plan::{Plan, around};
 use super::quarantine::{Patience, most_fuel};
 use super::slots::Turns;
 use super::{Halt, Job, Stop};
-use crate::guest::{Component, Exports, GuestError, GuestLog, Instance};
-use crate::model::{Limits, OnError};
+use model::{Limits, OnError};
+use sandbox::{Component, Exports, GuestError, GuestLog, Instance};
 
 /// Runs guests off the tasks' threads.
 ///

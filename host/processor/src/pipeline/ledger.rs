@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasherDefault, Hasher};
 
-use crate::model::Reason;
+use model::Reason;
 
 /// What became of a line; of a line with several outcomes (an array of
 /// records, a rewritten line) the last of this order stands.

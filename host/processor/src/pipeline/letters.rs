@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use super::Job;
 use crate::delivery::dead_letter::written_bytes;
-use crate::model::{DeadLetter, Reason};
+use model::{DeadLetter, Reason};
 
 /// Bytes of letters for each stored byte: what logs inflate to, with what each letter
 /// says beside its line, is seldom more.

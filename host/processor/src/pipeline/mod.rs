@@ -38,9 +38,9 @@ mod transform;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::guest::{GuestError, GuestLog};
-use crate::model::{Charged, Delivery, ObjectId, Origin, Reason, TimestampNumbers};
 use crate::object::ReadLimits;
+use model::{Charged, Delivery, ObjectId, Origin, Reason, TimestampNumbers};
+use sandbox::{GuestError, GuestLog};
 
 pub use account::{ComponentRun, Difference, ShadowRun};
 pub use deliver::{deliver_events, deliver_object};
@@ -50,7 +50,7 @@ pub use plan::{Asked, Plan, TenantGuest, parse_key};
 pub use shadow::compare_copy;
 pub use slots::GuestSlots;
 
-pub use crate::model::{Stop, StopScope};
+pub use model::{Stop, StopScope};
 
 /// One object, for one delivery of its tenant.
 #[derive(Debug, Clone)]

@@ -10,7 +10,7 @@ use super::letters::LetterBudget;
 use super::shadow::Tap;
 use super::{Halt, Job};
 use crate::delivery::batch::{Admission, Batch, Refusal, Window};
-use crate::model::{DeadLetter, Event, Reason};
+use model::{DeadLetter, Event, Reason};
 
 /// What the other side does next.
 #[derive(Debug)]

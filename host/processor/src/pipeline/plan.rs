@@ -9,8 +9,8 @@ use super::Job;
 use super::account::ComponentRun;
 use super::guests::Guests;
 use super::slots::{GuestSlots, Turns};
-use crate::guest::{Component, Exports, GuestError, GuestLog, Instance, Surroundings, Used};
-use crate::model::{Delivery, ObjectId, OnError, Origin, TimestampNumbers, hex};
+use model::{Delivery, ObjectId, OnError, Origin, TimestampNumbers, hex};
+use sandbox::{Component, Exports, GuestError, GuestLog, Instance, Surroundings, Used};
 
 /// What fuel and memory a component takes, and how the lines that it fails on are found,
 /// is the host's, and may be another's in another version.
@@ -180,7 +180,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::model::Limits;
+    use model::Limits;
 
     fn origin() -> Origin {
         Origin {
@@ -195,8 +195,8 @@ mod tests {
 
     #[test]
     fn whoever_reads_a_key_waits_for_its_turn() {
-        let engine = crate::guest::Engine::new(1, Limits::DEFAULT.memory_bytes).unwrap();
-        let bytes = crate::guest::assemble::parser("", ["c", "n", "t", "a", "p", "e"]);
+        let engine = sandbox::Engine::new(1, Limits::DEFAULT.memory_bytes).unwrap();
+        let bytes = assemble::parser("", ["c", "n", "t", "a", "p", "e"]);
         let component = engine.load("parser", &bytes, Limits::default()).unwrap();
         let (slots, object) = (GuestSlots::new(1), ObjectId { bucket: "b".to_owned(), key: "k".to_owned() });
         let (done, is_done) = std::sync::mpsc::channel();

@@ -13,7 +13,7 @@ use super::letters::LetterBudget;
 use super::outbox::{SharedLedger, Work, letter};
 use crate::delivery::batch::Batch;
 use crate::delivery::port::{DeliveryError, EventSink, Rejected};
-use crate::model::{DeadLetter, Reason};
+use model::{DeadLetter, Reason};
 
 /// What the putting side did.
 #[derive(Debug, Default)]

@@ -7,8 +7,8 @@ use tokio::sync::Notify;
 
 use super::*;
 use crate::delivery::batch::Entry;
-use crate::model::{Delivery, Destination, Event, ObjectId, Origin, TimestampNumbers};
 use crate::object::ReadLimits;
+use model::{Delivery, Destination, Event, ObjectId, Origin, TimestampNumbers};
 
 /// What is done with the put of one batch, by the number of its first event.
 #[derive(Clone)]
@@ -106,7 +106,7 @@ pub(in crate::pipeline) fn job() -> Job {
         groups: vec![],
         target_region: name(),
         destination,
-        plugins: crate::model::Plugins::default(),
+        plugins: model::Plugins::default(),
     };
     Job {
         object: Arc::new(ObjectId { bucket: name(), key: name() }),
@@ -386,6 +386,6 @@ fn it_may_move_between_threads() {
     use crate::pipeline::{Guests, deliver_events};
     fn is_send<T: Send>(_: T) {}
     let _ = |guests: Guests, source: RemoteReader, sink: &CloudWatchSink| {
-        is_send(deliver_events(job(), guests, source, crate::model::Stop::default(), sink));
+        is_send(deliver_events(job(), guests, source, model::Stop::default(), sink));
     };
 }

@@ -16,8 +16,8 @@ use super::Halt;
 use super::guests::{Guests, Recovery, Role};
 use super::open::{OpenLines, Span};
 use super::outbox::{Outbox, SharedLedger};
-use crate::guest::GuestError;
-use crate::model::Limits;
+use model::Limits;
+use sandbox::GuestError;
 
 /// Records of an object that may be dead-lettered so. Beyond, it is no longer some
 /// records that are odd but the component that is broken: its tenant would lose

@@ -9,9 +9,9 @@ use super::rewrite::{NewLines, RewriteStage};
 use super::shadow::Shadow;
 use super::transform::TransformStage;
 use super::{Halt, Job, Stop};
-use crate::guest::{Context, GuestError};
-use crate::model::Reason;
 use crate::object::{Chunk, LineReader, Piece, Rest};
+use model::Reason;
+use sandbox::{Context, GuestError};
 
 impl Job {
     /// What its guests are told.

@@ -10,9 +10,9 @@ use super::open::{OpenLines, Span};
 use super::outbox::{Outbox, SharedLedger};
 use super::quarantine::{Cursor, Desk, Stage, end, feed};
 use super::transform::{noted, verdict};
-use crate::guest::{GuestError, Note, Rewritten};
-use crate::model::Reason;
 use crate::object::Chunk;
+use model::Reason;
+use sandbox::{GuestError, Note, Rewritten};
 
 /// Where a rewritten line comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

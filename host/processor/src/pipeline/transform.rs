@@ -9,9 +9,9 @@ use super::open::{OpenLines, Span};
 use super::outbox::{Outbox, SharedLedger};
 use super::quarantine::{Cursor, Desk, Stage, end, feed};
 use super::rewrite::Source;
-use crate::guest::{GuestError, Note, Transformed, Verdict};
-use crate::model::{Event, Reason};
 use crate::object::Chunk;
+use model::{Event, Reason};
+use sandbox::{GuestError, Note, Transformed, Verdict};
 
 /// What a note means for its lines: outcome, reason of the dead letter, words;
 /// none: they are joined to a line before them.

@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 
-use crate::model::{ComponentRef, Digest};
+use model::{ComponentRef, Digest};
 
 /// Why a component can't be had. Its records wait.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use super::plans::{Inner, PlanError, Plans};
 use super::suspension::Place;
-use crate::guest::{Component, GuestError};
-use crate::model::{ObjectId, OnError, Origin, Plugin};
 use crate::pipeline::{ComponentRun, blocking, parse_key};
+use model::{ObjectId, OnError, Origin, Plugin};
+use sandbox::{Component, GuestError};
 
 /// Why a key can't be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

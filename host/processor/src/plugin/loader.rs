@@ -12,8 +12,8 @@ use super::cache::{Cache, CacheOptions};
 pub(super) use super::failed::LoadFailed;
 use super::fetch::Sources;
 use super::published::CompiledPlace;
-use crate::guest::{Component, Engine, Seal, Unfit};
-use crate::model::{ComponentRef, Digest, Plugin};
+use model::{ComponentRef, Digest, Plugin};
+use sandbox::{Component, Engine, Seal, Unfit};
 
 /// The longest that a component's fetch takes, whoever is asked and however often.
 const FETCH_TIME: Duration = Duration::from_secs(30);

@@ -9,8 +9,8 @@ use tokio::sync::OwnedSemaphorePermit;
 use super::cache::most_compiled;
 use super::failed::LoadFailed;
 use super::loader::{Inner, Loaded, Turns, blocking};
-use crate::guest::Seal;
-use crate::model::{ComponentRef, Digest, ObjectId, Plugin};
+use model::{ComponentRef, Digest, ObjectId, Plugin};
+use sandbox::Seal;
 
 /// Above this many bytes a component is large. Compiling takes about 0.1 s for each MiB.
 const LARGE_BYTES: u64 = 1 << 20;

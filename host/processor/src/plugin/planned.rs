@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use super::plans::Attempts;
 use super::suspension::is_fault;
-use crate::guest::{GuestError, Used};
-use crate::model::{ObjectId, OnError, Origin};
 use crate::pipeline::{ComponentRun, Plan, ShadowRun, blocking};
 use crate::report::{Entry, Outcome};
+use model::{ObjectId, OnError, Origin};
+use sandbox::{GuestError, Used};
 
 /// The components of a delivery, and what is missing of those that it names.
 pub struct Planned {

@@ -9,11 +9,11 @@ use super::failed::LoadFailed;
 use super::loader::{Loader, LoaderStats};
 use super::planned::Planned;
 use super::suspension::{Attempt, Place, Suspensions, Which, is_fault};
-use crate::guest::{Component, Used};
-use crate::model::{Delivery, OnError, Plugin, Refused};
 use crate::pipeline::{ComponentRun, GuestSlots, Plan, ShadowRun, TenantGuest};
 use crate::report::{Entry, Outcome};
 use crate::telemetry::{Metrics, Throttle};
+use model::{Delivery, OnError, Plugin, Refused};
+use sandbox::{Component, Used};
 
 /// The name of [`PlanError`] where the component is left alone: it was not even tried.
 pub const SUSPENDED: &str = "component-suspended";

@@ -2,9 +2,9 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::*;
-use crate::guest::{Engine, assemble};
-use crate::model::{CircuitBreaker, ComponentRef, Destination, Digest, Limits, ObjectId, Origin, Plugins};
 use crate::plugin::KeyError;
+use model::{CircuitBreaker, ComponentRef, Destination, Digest, Limits, ObjectId, Origin, Plugins};
+use sandbox::Engine;
 
 /// The origin of each key, by the default guest here.
 const ORIGIN: [&str; 6] = ["c", "n", "n", "a", "p", "production"];

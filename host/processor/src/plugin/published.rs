@@ -5,7 +5,7 @@
 use std::fmt;
 
 use crate::aws::{AwsError, Put, S3, Whole};
-use crate::model::{Digest, ObjectId};
+use model::{Digest, ObjectId};
 
 /// PLUGIN_COMPILED: where the fleet reads compiled components.
 #[derive(Clone)]

@@ -5,14 +5,14 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::model::{Admission, Change, CircuitBreakers, Plugin, Refused};
 use crate::telemetry::Metrics;
+use model::{Admission, Change, CircuitBreakers, Plugin, Refused};
 
 /// Components that are remembered; only those that fail are.
 const MOST: usize = 10_000;
 
 /// Whether a failure of this bounded name is the component's own: by
-/// [`crate::guest::GuestError::is_guests_fault`], as its names have it.
+/// [`sandbox::GuestError::is_guests_fault`], as its names have it.
 pub(super) fn is_fault(name: &str) -> bool {
     name.starts_with("guest-") && !matches!(name, "guest-rejected" | "guest-timeout")
 }
@@ -57,7 +57,7 @@ impl Which {
     }
 
     fn short(&self) -> String {
-        self.digest().chars().take(crate::model::Digest::SHORT).collect()
+        self.digest().chars().take(model::Digest::SHORT).collect()
     }
 }
 

@@ -1,8 +1,8 @@
 use std::time::Duration;
 
 use super::*;
-use crate::guest::GuestError;
-use crate::model::{CircuitBreaker, ComponentRef, Digest, Limits, OnError};
+use model::{CircuitBreaker, ComponentRef, Digest, Limits, OnError};
+use sandbox::GuestError;
 
 fn place(tenant: &str) -> Place {
     Place { tenant: tenant.to_owned(), delivery: "cloudwatch", shadow: false }

@@ -8,8 +8,8 @@ use tempfile::TempDir;
 
 use super::{CacheOptions, CompiledPlace, LoadFailed, Loader, LoaderOptions, LoaderStats, Sources};
 use crate::aws::{Aws, S3};
-use crate::guest::{Engine, assemble};
-use crate::model::{AllowedSource, ComponentRef, Digest, Limits, OnError, Plugin};
+use model::{AllowedSource, ComponentRef, Digest, Limits, OnError, Plugin};
+use sandbox::Engine;
 
 /// One for all tests.
 pub(super) fn engine() -> Engine {

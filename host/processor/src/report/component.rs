@@ -6,9 +6,9 @@ use std::time::Duration;
 use serde::{Serialize, Serializer};
 
 use super::Entry;
-use crate::guest::Used;
-use crate::model::Digest;
 use crate::pipeline::{ComponentRun, Difference, ShadowRun};
+use model::Digest;
+use sandbox::Used;
 
 #[derive(Serialize)]
 struct Usage {
@@ -182,8 +182,8 @@ fn short(digest: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::ObjectId;
     use crate::report::{Outcome, Report};
+    use model::ObjectId;
 
     fn entry(component: Option<ComponentRun>, shadow: Option<ShadowRun>) -> Entry {
         let object = ObjectId { bucket: "b".to_owned(), key: "k".to_owned() };

@@ -10,8 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use crate::model::{Charged, ObjectId, Reason};
 use crate::pipeline::{ComponentRun, Delivered, End, Lines, ShadowRun};
+use model::{Charged, ObjectId, Reason};
 
 /// How an object's delivery ended, in one word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]

@@ -7,7 +7,7 @@
 use std::io::Read;
 
 use super::reader::Reader;
-use crate::model::AwsKeys;
+use model::AwsKeys;
 
 const KEY_ID: &str = "AWS_ACCESS_KEY_ID";
 const SECRET: &str = "AWS_SECRET_ACCESS_KEY";

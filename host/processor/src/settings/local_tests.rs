@@ -1,7 +1,7 @@
 //! What `local` reads.
 
 use super::*;
-use crate::model::Limits;
+use model::Limits;
 
 fn read(pairs: &[(&str, &str)], cores: usize) -> Result<(Settings, Vec<String>), SettingsError> {
     let lookup = |name: &str| {

@@ -26,7 +26,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::aws::Owners;
-use crate::model::{AwsKeys, BucketPatterns, TimestampNumbers};
+use model::{AwsKeys, BucketPatterns, TimestampNumbers};
 use reader::Reader;
 
 pub use lambda::lambda_environment;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::reader::Reader;
 use super::{plugin_table as table, to_usize, value};
-use crate::model::{AllowedSource, Limits, Plugin};
 use crate::tenant::plugin::{self, FieldProblem};
+use model::{AllowedSource, Limits, Plugin};
 
 /// Bytes that may be held back beside values of MAX_LINE_BYTES: whole chunks count.
 const HELD_BESIDE_BYTES: usize = 1024 * 1024;

@@ -2,8 +2,8 @@
 
 use super::table::{GIB, KIB, MIB, NONE};
 use super::variable::{Fallback, Kind, Unit, Variable};
-use crate::model::Limits;
 use Fallback::{Found, Is};
+use model::Limits;
 
 /// What a component may use where nothing is said.
 const DEFAULT: Limits = Limits::DEFAULT;

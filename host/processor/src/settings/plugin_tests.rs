@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use super::*;
-use crate::model::{AllowedSource, Digest, Limits};
 use crate::tenant::plugin::LIMITS;
+use model::{AllowedSource, Digest, Limits};
 
 const MACHINE: Machine = Machine { cores: 2, memory_bytes: 512 << 20 };
 const DIGITS: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";

@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use crate::aws::Owner;
-use crate::model::BucketPatterns;
 use crate::tenant::check::{ACCOUNT, BUCKET, PREFIX, REGION, ROLE, Rule};
+use model::BucketPatterns;
 
 /// The least level that is logged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -11,8 +11,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::DeliveryDone;
 use crate::aws::{AwsError, Datum, MetricsClient, refuses_data};
-use crate::model::Reason;
 use crate::report::{Entry, Outcome};
+use model::Reason;
 
 const NAMESPACE: &str = "HCPLF/LogForwarding";
 

@@ -3,8 +3,8 @@ use std::time::Duration;
 
 use super::*;
 use crate::aws::Kind;
-use crate::model::ObjectId;
 use crate::report::Numbers;
+use model::ObjectId;
 
 /// A sink that takes `takes` calls, and fails from then on.
 struct Fake {

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 
-use crate::model::Digest;
+use model::Digest;
 
 /// Pairs of tenant and component that have labels of their own: about twenty series each.
 pub(super) const MOST_PAIRS: usize = 1000;

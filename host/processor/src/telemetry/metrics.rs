@@ -7,9 +7,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use super::cloudwatch::{Dropped, Flush, TenantMetrics};
 use super::families::{Families, add, at};
 use super::waiting::Waiting;
-use crate::model::Reason;
 use crate::pipeline::ComponentRun;
 use crate::report::{Entry, Outcome};
+use model::Reason;
 
 /// What is known of a delivery that ended.
 #[derive(Debug)]

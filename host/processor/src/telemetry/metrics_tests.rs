@@ -1,6 +1,6 @@
 use super::*;
-use crate::model::ObjectId;
 use crate::report::Numbers;
+use model::ObjectId;
 
 fn entry(delivery: Option<&'static str>, outcome: Outcome, numbers: Numbers) -> Entry {
     let object = ObjectId { bucket: "bucket-name".to_owned(), key: "cluster/acme/app/pod/key-name".to_owned() };
@@ -149,7 +149,7 @@ fn a_flush_can_be_spawned() {
 
 /// A delivery with a component and its shadow.
 fn with_component(tenant: &str, digest: &str) -> Entry {
-    let used = crate::guest::Used {
+    let used = sandbox::Used {
         calls: 3,
         cpu: Duration::from_millis(1_500),
         fuel: 0,

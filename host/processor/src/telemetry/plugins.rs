@@ -8,9 +8,9 @@ use prometheus::{CounterVec, HistogramOpts, HistogramVec, IntCounterVec, IntGaug
 
 use super::families::{Family, add, at, counter, options, registered};
 use super::labels::{Gone, Labels, Pair};
-use crate::guest::Used;
 use crate::pipeline::{ComponentRun, ShadowRun};
 use crate::report::Entry;
+use sandbox::Used;
 
 /// The pair that every family here has, and what some have beside it.
 const PAIR: [&str; 2] = ["tenant", "digest"];

@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use super::super::Lookup;
 use super::*;
 use crate::aws::{Attribute, Kind};
-use crate::model::Limits;
+use model::Limits;
 
 /// A table whose queries are counted, and take as many turns as are asked for.
 #[derive(Clone, Default)]

@@ -13,7 +13,7 @@ use super::item::{self, Item};
 use super::problem::{Notes, Problem};
 use super::tree::{self, Node, Position, Value, quoted};
 use super::{Found, InvalidDelivery, Lookup, PluginRules};
-use crate::model::{Delivery, Destination};
+use model::{Delivery, Destination};
 
 /// The largest tenant file that is read, in MiB: some hundred thousand items.
 const LARGEST_MIB: u64 = 64;

@@ -1,5 +1,5 @@
 use super::*;
-use crate::model::Limits;
+use model::Limits;
 
 fn load(text: impl AsRef<[u8]>) -> Result<FileDirectory, String> {
     let dir = tempfile::tempdir().unwrap();
@@ -63,7 +63,7 @@ fn every_field_is_read_and_defaults_are_the_references() {
             account: "123456789012".to_owned(),
             log_group: "/payment/logs".to_owned(),
         },
-        plugins: crate::model::Plugins::default(),
+        plugins: model::Plugins::default(),
     };
     let s3 = Delivery {
         tenant_id: "payment".to_owned(),
@@ -75,7 +75,7 @@ fn every_field_is_read_and_defaults_are_the_references() {
             prefix: "ROSA/cluster-logs/".to_owned(),
             account: None,
         },
-        plugins: crate::model::Plugins::default(),
+        plugins: model::Plugins::default(),
     };
     assert_eq!(deliveries(&directory, "payment"), [cloudwatch, s3]);
 }
@@ -264,7 +264,7 @@ fn a_component_lies_beside_the_file() {
     let directory = FileDirectory::load(&path, &PluginRules::of_file(&path, Limits::DEFAULT)).unwrap();
     let named: Vec<_> = deliveries(&directory, "a").into_iter().map(|delivery| delivery.plugins.active).collect();
     let plugin = named[1].as_ref().unwrap();
-    assert_eq!(plugin.component, crate::model::ComponentRef::File(dir.path().join("mask.wasm")));
+    assert_eq!(plugin.component, model::ComponentRef::File(dir.path().join("mask.wasm")));
     assert!(named[0].is_none(), "the tenant's other delivery names none");
 }
 

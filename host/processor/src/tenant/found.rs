@@ -10,7 +10,7 @@ use super::plugin::PluginRules;
 use super::problem::{Notes, Problem};
 use super::tree::{Node, Value, quoted};
 use crate::aws::{Attribute, Item};
-use crate::model::Delivery;
+use model::Delivery;
 
 /// So many warnings a tenant are kept.
 const MOST_WARNINGS: usize = 20;

@@ -1,6 +1,6 @@
 use super::super::item::PLUGIN;
 use super::*;
-use crate::model::{Destination, Limits};
+use model::{Destination, Limits};
 
 fn text(value: &str) -> Attribute {
     Attribute::Text(value.to_owned())
@@ -76,7 +76,7 @@ fn every_field_is_read_and_defaults_are_the_references() {
             account: "123456789012".to_owned(),
             log_group: "/shop".to_owned(),
         },
-        plugins: crate::model::Plugins::default(),
+        plugins: model::Plugins::default(),
     };
     let expected_s3 = Delivery {
         tenant_id: "shop".to_owned(),
@@ -88,7 +88,7 @@ fn every_field_is_read_and_defaults_are_the_references() {
             prefix: "ROSA/cluster-logs/".to_owned(),
             account: None,
         },
-        plugins: crate::model::Plugins::default(),
+        plugins: model::Plugins::default(),
     };
     assert_eq!(deliveries(&found), [&expected_cloudwatch, &expected_s3]);
     assert_eq!((found.invalid, found.warnings), (Vec::new(), Vec::new()));

@@ -7,7 +7,7 @@ use super::problem::{Notes, Problem};
 use super::shape::Shape;
 use super::slip;
 use super::tree::{Node, Position, Value, quoted};
-use crate::model::{Delivery, Destination, Plugins};
+use model::{Delivery, Destination, Plugins};
 
 const DEFAULT_REGION: &str = "us-east-1";
 const DEFAULT_PREFIX: &str = "ROSA/cluster-logs/";

@@ -47,7 +47,7 @@ fn by_tenant(items: Vec<Item>) -> BTreeMap<String, Vec<Item>> {
 mod tests {
     use super::super::Lookup;
     use super::*;
-    use crate::model::Limits;
+    use model::Limits;
 
     #[test]
     fn each_tenant_has_its_own_items() {

@@ -9,7 +9,7 @@
 
 use std::sync::Arc;
 
-use crate::model::Delivery;
+use model::Delivery;
 
 pub(crate) mod check;
 mod dynamodb;

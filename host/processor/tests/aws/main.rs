@@ -14,9 +14,6 @@
     reason = "tests"
 )]
 
-#[path = "../guests/assemble.rs"]
-#[allow(dead_code, reason = "a part of it is used")]
-mod assemble;
 #[path = "../common/aws.rs"]
 mod aws;
 mod support;

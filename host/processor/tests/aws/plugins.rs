@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use fake_aws::scene::{CENTRAL_ROLE, CloudWatchTenant, SOURCE};
 use fake_aws::{PROCESSOR_ACCOUNT, Permissions, Service};
-use log_processor::model::Digest;
+use model::Digest;
 use serde_json::{Value, json};
 
-use crate::assemble::{filter, parser};
 use crate::aws::{CANARY, Lab, Process, gzip, key, now, pod, record, records, text, texts};
 use crate::support::{metadata, sent_back, stream};
+use assemble::{filter, parser};
 
 /// Where the components lie.
 const BUCKET: &str = "components";

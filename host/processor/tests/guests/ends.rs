@@ -9,8 +9,8 @@ use std::time::Duration;
 use log_processor::aws::{AwsError, Kind};
 use log_processor::delivery::batch::Batch;
 use log_processor::delivery::port::{DeliveryError, EventSink, Rejected};
-use log_processor::model::DeadLetter;
 use log_processor::pipeline::{Delivered, End, Stop, deliver_events};
+use model::DeadLetter;
 
 use crate::harness::{Case, cloudwatch, record};
 

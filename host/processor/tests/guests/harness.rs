@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use log_processor::delivery::batch::Batch;
 use log_processor::delivery::port::{DeliveryError, EventSink, Rejected};
-use log_processor::guest::{Component, Engine, GuestError, Precompiled};
-use log_processor::model::{DeadLetter, Delivery, Destination, Event, Limits, ObjectId, OnError, Origin, Reason};
 use log_processor::object::ReadLimits;
 use log_processor::pipeline::{
     ComponentRun, Delivered, End, GuestSlots, Job, Plan, ShadowRun, Stop, TenantGuest, compare_copy, deliver_events,
     deliver_object,
 };
+use model::{DeadLetter, Delivery, Destination, Event, Limits, ObjectId, OnError, Origin, Reason};
+use sandbox::{Component, Engine, GuestError, Precompiled};
 
 /// The clock of all objects here: 2026-11-23T10:00:00Z.
 pub(crate) const NOW: i64 = 1_795_428_000_000;
@@ -178,7 +178,7 @@ impl Case {
             groups: Vec::new(),
             target_region: "eu-west-1".to_owned(),
             destination,
-            plugins: log_processor::model::Plugins::default(),
+            plugins: model::Plugins::default(),
         };
         Job {
             object: Arc::new(ObjectId { bucket: "central".to_owned(), key: "c/payment/api/api-1/f.json".to_owned() }),
@@ -186,7 +186,7 @@ impl Case {
             delivery: Arc::new(delivery),
             now: NOW,
             last_modified: NOW,
-            timestamp_numbers: log_processor::model::TimestampNumbers::default(),
+            timestamp_numbers: model::TimestampNumbers::default(),
             stored_bytes: self.stored_bytes.unwrap_or(self.input.len() as u64),
             resume_from: self.resume_from,
             limits: ReadLimits { chunk_bytes: self.chunk_bytes, max_line_bytes: 1 << 20, max_object_bytes: 0 },

@@ -131,7 +131,7 @@ fn two_runs_are_the_same() {
 
 impl Came {
     fn is_complete_or_malformed(&self) {
-        let malformed = log_processor::pipeline::End::Rejected(log_processor::model::Reason::Malformed);
+        let malformed = log_processor::pipeline::End::Rejected(model::Reason::Malformed);
         if self.delivered.end != malformed {
             self.is_complete();
         }

@@ -62,7 +62,7 @@ fn a_flood_is_stopped_before_it_is_copied_or_delivered() {
 #[test]
 fn what_the_operator_sees_names_the_limit_its_number_and_its_setting() {
     let hostile = crate::harness::read("fixtures/hostile-guest.wasm");
-    let came = |mode: &str, limits: log_processor::model::Limits| {
+    let came = |mode: &str, limits: model::Limits| {
         let guest = WORLD.engine.load("limited", &hostile, limits).unwrap();
         Case::of(Some(&guest)).set("mode", mode).lines(&["one", "two", "three"]).run()
     };
@@ -71,7 +71,7 @@ fn what_the_operator_sees_names_the_limit_its_number_and_its_setting() {
         came.fails("guest-output", says);
         assert!(came.messages().is_empty() && came.sink.letters.is_empty(), "{mode}");
     };
-    let short = log_processor::model::Limits { message_bytes: 4, ..limits() };
+    let short = model::Limits { message_bytes: 4, ..limits() };
     says(
         "honest",
         short,
@@ -81,10 +81,10 @@ fn what_the_operator_sees_names_the_limit_its_number_and_its_setting() {
             "in transform",
         ],
     );
-    let few = log_processor::model::Limits { output_events: 5, ..limits() };
+    let few = model::Limits { output_events: 5, ..limits() };
     assert_eq!(came("honest", few.clone()).is_complete().messages(), ["one", "two", "three"]);
     says("twice", few, &["6 records", "at most 5", "PLUGIN_MAX_OUTPUT_EVENTS"]);
-    let small = log_processor::model::Limits { output_bytes: 10, ..limits() };
+    let small = model::Limits { output_bytes: 10, ..limits() };
     says("honest", small, &["11 bytes", "10 may", "PLUGIN_MAX_OUTPUT_BYTES"]);
 }
 
@@ -157,7 +157,7 @@ fn a_line_may_have_several_events_and_an_empty_one() {
 
 #[test]
 fn the_limits_are_those_of_the_component() {
-    let loose = log_processor::model::Limits { output_ratio: 2_000_000, ..limits() };
+    let loose = model::Limits { output_ratio: 2_000_000, ..limits() };
     let bytes = crate::harness::read("fixtures/hostile-guest.wasm");
     let loose = WORLD.engine.load("loose", &bytes, loose).unwrap();
     let came = Case::of(Some(&loose)).set("mode", "flood-message").lines(&["one"]).run();

@@ -15,7 +15,6 @@
 #[path = "../common/mod.rs"]
 mod common;
 
-mod assemble;
 mod ends;
 mod faults;
 mod harness;

@@ -1,9 +1,9 @@
 //! `on_error: default`: where the tenant's component fails, the default guest goes on
 //! alone.
 
-use log_processor::guest::Component;
-use log_processor::model::{Limits, OnError, Reason};
 use log_processor::pipeline::End;
+use model::{Limits, OnError, Reason};
+use sandbox::Component;
 
 use crate::harness::{Came, Case, WORLD, limits, record};
 

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use log_processor::delivery::batch::Batch;
 use log_processor::delivery::port::{DeliveryError, EventSink, Rejected};
-use log_processor::guest::{Engine, Instance, Surroundings};
-use log_processor::model::{DeadLetter, Delivery, Limits, OnError, Origin, Reason, TimestampNumbers};
 use log_processor::pipeline::{End, Stop};
+use model::{DeadLetter, Delivery, Limits, OnError, Origin, Reason, TimestampNumbers};
 use proptest::prelude::*;
+use sandbox::{Engine, Instance, Surroundings};
 
 use crate::harness::{Came, Case, WORLD, block_on, cloudwatch, limits, read, record};
 

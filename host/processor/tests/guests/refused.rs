@@ -1,9 +1,9 @@
 //! What `--plugin` refuses: each with what is wrong and exit code 3, and with
 //! nothing delivered.
 
-use crate::assemble::{Parts, filter, wants};
 use crate::common::{Lab, record};
 use crate::harness::{built, read};
+use assemble::{Parts, filter, wants};
 
 /// Runs with these bytes as the component.
 #[track_caller]

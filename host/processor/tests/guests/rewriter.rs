@@ -1,7 +1,7 @@
 //! A component that only rewrites: the default guest makes events of what comes out.
 
-use log_processor::model::Reason;
 use log_processor::pipeline::End;
+use model::Reason;
 use proptest::prelude::*;
 
 use crate::harness::{Case, WORLD, record};

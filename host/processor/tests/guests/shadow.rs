@@ -4,15 +4,15 @@
 use std::io::{self, Read, Write};
 use std::time::{Duration, Instant};
 
-use log_processor::guest::Component;
-use log_processor::model::{Destination, Limits, OnError, Reason};
 use log_processor::pipeline::{
     Delivered, Difference, End, Plan, ShadowRun, Stop, TenantGuest, compare_copy, deliver_events, deliver_object,
 };
+use model::{Destination, Limits, OnError, Reason};
 use proptest::prelude::*;
+use sandbox::Component;
 
-use crate::assemble::filter;
 use crate::harness::{Came, Case, Sink, WORLD, block_on, cloudwatch, counted, limits, record};
+use assemble::filter;
 
 const CHUNKS: [usize; 3] = [1, 70, 1 << 16];
 

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use log_processor::guest::{Component, Exports, GuestError, Version};
-use log_processor::model::{ObjectId, Origin};
+use model::{ObjectId, Origin};
+use sandbox::{Component, Exports, GuestError, Version};
 
-use crate::assemble::{Parts, filter, parser};
 use crate::common::{Lab, record as record_at};
 use crate::harness::{Case, WORLD, limits, origin, record};
 use crate::local::TWO;
+use assemble::{Parts, filter, parser};
 
 const KEY: &str = "c/payment/api/api-1/f.json";
 

@@ -1,13 +1,13 @@
 //! The contract's versions: each is what its WIT says, a component may mix them, and
 //! what was built against one goes on running beside the next.
 
-use log_processor::guest::{Component, Exports, Level, Version};
-use log_processor::model::Digest;
+use model::Digest;
+use sandbox::{Component, Exports, Level, Version};
 use wit_parser::abi::{AbiVariant, WasmType};
 use wit_parser::{Resolve, WorldItem};
 
-use crate::assemble::{Parts, contract};
 use crate::harness::{Came, Case, NOW, WORLD, limits, read, record};
+use assemble::{Parts, contract};
 
 const INTERFACES: [&str; 5] = ["key-parser", "log-filter", "record-rewrite", "record-transform", "settings-check"];
 

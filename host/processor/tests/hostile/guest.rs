@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use log_processor::model::Digest;
+use model::Digest;
 use serde_json::{Value, json};
 
 use crate::aws::Lab;

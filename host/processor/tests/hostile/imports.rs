@@ -1,8 +1,8 @@
 //! What a component asks for beyond what guests are given, and what it makes of that.
 
-use crate::assemble::{Parts, wants};
 use crate::beside::{Beside, THEIRS};
 use crate::guest::Guest;
+use assemble::{Parts, wants};
 
 /// `log-filter`, with these imports, and this body in `wants`.
 fn importing(world: &str, packages: &str, imports: &str, body: &str) -> Guest {

@@ -1,9 +1,9 @@
 //! Key-parsers that want more than they may have.
 
-use crate::assemble::parser;
 use crate::aws::{pod, records};
 use crate::beside::Beside;
 use crate::guest::Guest;
+use assemble::parser;
 
 const CLUSTER: &str = "prod-1";
 

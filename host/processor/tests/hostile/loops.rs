@@ -1,8 +1,8 @@
 //! Endless loops, in every export and in the start; and what else only ends by a limit.
 
-use crate::assemble::{Parts, filter, parser};
 use crate::beside::Beside;
 use crate::guest::Guest;
+use assemble::{Parts, filter, parser};
 
 /// `record-rewrite`, whose functions answer `ok` with nothing, each after its body.
 fn rewriter(begin: &str, rewrite: &str, end: &str) -> Guest {

@@ -15,9 +15,6 @@
     reason = "tests"
 )]
 
-#[path = "../guests/assemble.rs"]
-#[allow(dead_code, reason = "other tests use the rest of it")]
-mod assemble;
 #[path = "../common/aws.rs"]
 mod aws;
 mod beside;

@@ -1,8 +1,8 @@
 //! Memory, stack, tables, traps.
 
-use crate::assemble::filter;
 use crate::beside::Beside;
 use crate::guest::Guest;
+use assemble::filter;
 
 #[test]
 fn a_memory_bomb() {
@@ -36,7 +36,7 @@ fn memory_in_the_start() {
 
 /// A component whose module begins with so many pages.
 fn declared(pages: u32) -> Vec<u8> {
-    use crate::assemble::{Parts, wants};
+    use assemble::{Parts, wants};
     let core = wants("");
     Parts { world: "export log-router:plugin/log-filter@0.1.0;", core: &core, pages, ..Parts::default() }.build()
 }

@@ -4,9 +4,9 @@ use std::fs::File;
 
 use serde_json::json;
 
-use crate::assemble::filter;
 use crate::beside::Beside;
 use crate::guest::{Guest, fixture};
+use assemble::filter;
 
 #[test]
 fn what_is_something_else() {

@@ -2,9 +2,9 @@
 
 use std::fmt::Write;
 
-use crate::assemble::{Parts, wants};
 use crate::beside::Beside;
 use crate::guest::Guest;
+use assemble::{Parts, wants};
 
 /// A component's text, with nothing in it but this.
 fn component(text: &str) -> Guest {

@@ -5,7 +5,7 @@ use std::net::{TcpListener, TcpStream};
 
 use fake_aws::scene::{CENTRAL_ROLE, SOURCE};
 use fake_aws::{PROCESSOR_ACCOUNT, PROCESSOR_ARN, Permissions, Rule, Service, Trust, What};
-use log_processor::model::Digest;
+use model::Digest;
 
 use crate::beside::{Beside, THEIRS};
 use crate::guest::{Guest, fixture};

@@ -1,9 +1,9 @@
 //! What a guest keeps, the next object, delivery or tenant never sees.
 
-use crate::assemble::filter;
 use crate::aws::records;
 use crate::beside::{Beside, THEIRS};
 use crate::guest::Guest;
+use assemble::filter;
 
 #[test]
 fn state_does_not_outlive_its_object() {

@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use log_processor::model::Digest;
+use model::Digest;
 use serde_json::json;
 
-use crate::assemble::{filter, parser};
 use crate::common::{Lab, numbers, record, records};
+use assemble::{filter, parser};
 
 /// A tenant's delivery to CloudWatch, with these lines about its component.
 fn item(tenant: &str, plugin: &str) -> String {

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use log_processor::model::Digest;
+use model::Digest;
 use serde_json::Value;
 use tempfile::TempDir;
 

@@ -15,7 +15,7 @@ use crate::aws::AwsError;
 use crate::aws::error::{Kind, words};
 use crate::aws::service::Service;
 use crate::aws::skew::clock_skew;
-use crate::model::{Charged, ObjectId};
+use model::{Charged, ObjectId};
 
 impl S3 {
     /// GetObject from byte `from` on.

@@ -21,7 +21,7 @@ pub use self::upload::PartUpload;
 use super::AwsError;
 use super::own_account::OwnAccount;
 use super::service::{Access, Service};
-use crate::model::ObjectId;
+use model::ObjectId;
 
 /// Which state of an object is meant.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use bytes::Bytes;
 
 use crate::aws::testing::{Answer, Request, Server, answer, options, with_sts, xml_error};
 use crate::aws::{AwsError, Copy, Headers, Kind, Options, Owner, Owners, Put, S3, Which};
-use crate::model::{Charged, ObjectId};
+use model::{Charged, ObjectId};
 
 #[path = "copy_tests.rs"]
 mod copies;

@@ -16,7 +16,7 @@ use crate::aws::AwsError;
 use crate::aws::config::timeouts;
 use crate::aws::error::{Call, Kind};
 use crate::aws::service::Service;
-use crate::model::ObjectId;
+use model::ObjectId;
 
 impl S3 {
     /// PutObject.

@@ -10,10 +10,10 @@ use crate::cli::Exit;
 use crate::cli::arguments::InspectArguments;
 use crate::cli::modes::{Fatal, fatal};
 use crate::cli::operator::{self, Told};
-use crate::guest::{Engine, Given, Seal, read_component};
-use crate::model::{ComponentRef, Digest, Limits};
 use crate::pipeline::blocking;
 use crate::tenant::plugin::{LIMITS, component, of_operator};
+use model::{ComponentRef, Digest, Limits};
+use sandbox::{Engine, Given, Seal, read_component};
 
 /// What is known about a component.
 #[derive(Debug, Serialize)]
@@ -45,8 +45,7 @@ pub(in crate::cli) async fn inspect(arguments: &InspectArguments) -> Result<Exit
     let (engine, limits) = (told.engine()?, told.settings.plugin.limits.clone());
     let name = arguments.component.clone();
     let inspection = blocking("inspect", move || Ok(Inspection::of(&engine, name, &bytes, sha256, limits)));
-    let inspection =
-        inspection.await.map_err(|error: crate::guest::GuestError| fatal(Exit::Failed, error.to_string()))?;
+    let inspection = inspection.await.map_err(|error: sandbox::GuestError| fatal(Exit::Failed, error.to_string()))?;
     if arguments.json {
         let json = serde_json::to_string_pretty(&inspection).map_err(|error| fatal(Exit::Failed, error.to_string()))?;
         operator::print(&json)?;
@@ -115,7 +114,7 @@ impl Inspection {
         inspection
     }
 
-    fn look(&mut self, engine: &Engine, bytes: &[u8], limits: Limits) -> Result<(), crate::guest::LoadError> {
+    fn look(&mut self, engine: &Engine, bytes: &[u8], limits: Limits) -> Result<(), sandbox::LoadError> {
         let names = engine.names(bytes, &limits)?;
         self.exports = names.exports;
         let import = |(name, given)| Import { name, given: word(given) };

@@ -8,9 +8,9 @@ use crate::cli::Exit;
 use crate::cli::arguments::{PrecompileArguments, S3Place};
 use crate::cli::modes::{Fatal, fatal};
 use crate::cli::operator::{self, Named, Tenants, Told};
-use crate::model::Plugin;
 use crate::plugin::{CompiledPlace, LoadFailed, Loader};
 use crate::tenant::plugin::of_operator;
+use model::Plugin;
 
 pub(in crate::cli) async fn precompile(arguments: &PrecompileArguments) -> Result<Exit, Fatal> {
     let mut told = Told::read()?;

@@ -18,7 +18,7 @@ use super::batch::Batch;
 use super::dead_letter::Letters;
 use super::port::{Activity, DeliveryError, EventSink, Rejected};
 use crate::aws::{AwsError, Kind, Logs, RejectedRanges};
-use crate::model::{DeadLetter, Reason};
+use model::{DeadLetter, Reason};
 
 /// Puts of a stream that overlap: one travels while another is worked on.
 const PUTS_AT_ONCE: usize = 2;

@@ -33,7 +33,7 @@ pub(super) fn put_log_events(group: &str, stream: &str, batch: &Batch) -> Bytes 
 mod tests {
     use super::*;
     use crate::delivery::batch::Entry;
-    use crate::model::Event;
+    use model::Event;
 
     #[test]
     fn the_request_is_what_aws_reads() {

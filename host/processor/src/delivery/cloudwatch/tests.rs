@@ -4,7 +4,7 @@ use std::sync::Mutex;
 use super::*;
 use crate::delivery::batch::Entry;
 use crate::delivery::dead_letter::{DeadLetterStore, Provenance};
-use crate::model::{Charged, Event, ObjectId};
+use model::{Charged, Event, ObjectId};
 
 /// CloudWatch Logs that knows which group and stream there is, and says what it is
 /// told to say of puts.

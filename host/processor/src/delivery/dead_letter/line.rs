@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 
 use super::Provenance;
-use crate::model::DeadLetter;
+use model::DeadLetter;
 
 /// Bytes of a record that a dead letter keeps.
 const MOST_DATA: usize = 256 << 10;
@@ -142,7 +142,7 @@ fn text(bytes: &[u8], cut: bool) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{ObjectId, Reason};
+    use model::{ObjectId, Reason};
     use std::sync::Arc;
 
     fn letter(data: &[u8]) -> DeadLetter {

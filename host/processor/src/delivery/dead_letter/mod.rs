@@ -22,7 +22,7 @@ use self::place::Place;
 use super::batch::Batch;
 use super::port::{Activity, DeliveryError, EventSink, Rejected};
 use crate::aws::{Put, S3};
-use crate::model::{DeadLetter, ObjectId, Reason};
+use model::{DeadLetter, ObjectId, Reason};
 
 pub(in crate::delivery) use self::line::Line;
 pub use self::line::written_bytes;

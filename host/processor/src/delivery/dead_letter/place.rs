@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::Provenance;
 use crate::delivery::local::path;
-use crate::model::{DeadLetter, ObjectId, hex};
+use model::{DeadLetter, ObjectId, hex};
 
 /// Bytes of a key that S3 takes.
 const MOST_KEY_BYTES: usize = 1024;

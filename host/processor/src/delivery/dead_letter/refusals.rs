@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::model::{DeadLetter, Reason};
+use model::{DeadLetter, Reason};
 
 /// What was refused, shared by all who write a delivery's letters. `Clone` is cheap.
 #[derive(Debug, Clone, Default)]
@@ -49,7 +49,7 @@ impl Refusals {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::ObjectId;
+    use model::ObjectId;
 
     #[test]
     fn the_first_refusal_says_where_to_begin_again() {

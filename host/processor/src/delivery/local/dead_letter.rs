@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::append::Appended;
 use super::{OutputError, path};
 use crate::delivery::dead_letter::Line;
-use crate::model::{DeadLetter, ObjectId};
+use model::{DeadLetter, ObjectId};
 
 /// The dead letters below an output folder.
 #[derive(Debug)]
@@ -83,7 +83,7 @@ impl DeadLetterFile {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Reason;
+    use model::Reason;
     use std::sync::Arc;
 
     fn letter(data: &[u8]) -> DeadLetter {

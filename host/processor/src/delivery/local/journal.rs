@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::append::Appended;
 use super::{OutputError, stable_hash};
-use crate::model::ObjectId;
+use model::ObjectId;
 
 const FILE: &str = ".journal.ndjson";
 const LOCK: &str = ".lock";

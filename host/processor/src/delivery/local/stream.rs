@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::append::Appended;
 use super::{OutputError, path};
 use crate::delivery::json::{push_number, push_string};
-use crate::model::{Event, ObjectId};
+use model::{Event, ObjectId};
 
 /// Streams whose two files are kept open.
 const MOST_OPEN: usize = 64;

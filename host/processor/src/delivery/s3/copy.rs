@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use super::{Target, metadata};
 use crate::aws::{AwsError, Copy, CopySource, Kind, S3, Stored, Which};
-use crate::model::{Activity, Buckets, Charged, ObjectId};
+use model::{Activity, Buckets, Charged, ObjectId};
 
 /// Source buckets whose versions the central role may not read, as was found out.
 static NO_VERSIONS: Buckets = Buckets::new();

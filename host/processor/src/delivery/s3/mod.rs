@@ -11,7 +11,7 @@ mod targets;
 mod upload;
 
 use crate::aws::{Headers, Put};
-use crate::model::{ObjectId, Origin};
+use model::{ObjectId, Origin};
 
 pub use copy::{Copied, copy};
 pub use targets::Targets;

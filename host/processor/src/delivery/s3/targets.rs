@@ -8,7 +8,7 @@
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use crate::model::ObjectId;
+use model::ObjectId;
 
 /// Copies that are remembered: 1 MiB in all, once there is one.
 const MOST: usize = 1 << 16;

@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::Target;
 use crate::aws::{AwsError, PartUpload, Put, S3};
 use crate::delivery::port::DeliveryError;
-use crate::model::{Activity, Stop};
+use model::{Activity, Stop};
 
 /// Bytes of a part, and of the largest object that is put in one call. S3 takes
 /// parts from 5 MiB on, and 10,000 of them: so an object of at most 78 GiB.

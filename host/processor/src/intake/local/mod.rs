@@ -19,13 +19,13 @@ use tokio::task::JoinSet;
 
 use crate::delivery::local::{DeadLetters, Journal, Objects, OutputError, Streams};
 use crate::delivery::s3::Targets;
-use crate::guest::LogLine;
-use crate::model::{ObjectId, TimestampNumbers};
 use crate::object::{LocalObject, ReadLimits};
 use crate::pipeline::Stop;
 use crate::plugin::Plans;
 use crate::report::{Entry, Outcome};
 use crate::tenant::FileDirectory;
+use model::{ObjectId, TimestampNumbers};
+use sandbox::LogLine;
 
 /// Bytes of whole lines that a guest is given at once. 64 to 256 KiB are
 /// fastest; more only takes memory.

@@ -10,13 +10,13 @@ use super::sink::{LazyUpload, LocalSink, failed};
 use super::{Run, WINDOW_BYTES};
 use crate::delivery::local::{DeadLetterFile, Entry as JournalEntry, Fingerprint, OutputError, State};
 use crate::delivery::s3::{self, Targets};
-use crate::guest::{GuestError, GuestLog};
-use crate::model::{Charged, DeadLetter, Delivery, Destination, ObjectId, Origin, Reason};
 use crate::object::{LocalObject, is_gzip};
 use crate::pipeline::{Asked, Delivered, End, Guests, Job, blocking, compare_copy, deliver_events, deliver_object};
 use crate::plugin::{KeyError, PlanError, Planned};
 use crate::report::{Entry, Numbers, Outcome};
 use crate::tenant::{InvalidDelivery, Lookup};
+use model::{Charged, DeadLetter, Delivery, Destination, ObjectId, Origin, Reason};
+use sandbox::{GuestError, GuestLog};
 
 /// Delivers an object; returns an entry for each delivery, or one where it has none.
 pub(super) async fn deliver(run: &Arc<Run>, object: &LocalObject) -> Vec<Entry> {

@@ -37,7 +37,7 @@ fn same_pod(a: &LocalObject, b: &LocalObject) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::ObjectId;
+    use model::ObjectId;
 
     #[test]
     fn tenants_take_turns_and_pods_stay_together() {

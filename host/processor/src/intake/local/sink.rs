@@ -7,9 +7,9 @@ use super::Output;
 use crate::delivery::batch::Batch;
 use crate::delivery::local::{DeadLetterFile, Entry as JournalEntry, OutputError, StreamName, Upload};
 use crate::delivery::port::{DeliveryError, EventSink, Rejected};
-use crate::model::{DeadLetter, Destination};
 use crate::object::GzipWriter;
 use crate::pipeline::{Job, Stop};
+use model::{DeadLetter, Destination};
 
 impl From<OutputError> for DeliveryError {
     fn from(error: OutputError) -> Self {

@@ -2,9 +2,9 @@
 //! the others nothing, and their own messages are not received again and again for
 //! nothing: a circuit breaker for each tenant and kind of destination.
 
-use crate::model::{Change, Charged, CircuitBreakers, Delivery, Destination};
 use crate::report::{Entry, Outcome};
 use crate::telemetry::Metrics;
+use model::{Change, Charged, CircuitBreakers, Delivery, Destination};
 
 /// Destinations that are remembered; only those that fail are.
 const MOST: usize = 10_000;
@@ -73,7 +73,7 @@ mod tests {
     use std::time::{Duration, Instant};
 
     use super::*;
-    use crate::model::{CircuitBreaker, ObjectId, Plugins};
+    use model::{CircuitBreaker, ObjectId, Plugins};
 
     fn delivery(bucket: &str) -> Delivery {
         Delivery {

@@ -7,9 +7,9 @@ use super::Processor;
 use super::left::{Left, Waits};
 use super::memory::{AtWork, Begin, Key};
 use super::object::Work;
-use crate::model::{Delivery, Origin};
 use crate::notification::Resume;
 use crate::report::{Entry, Outcome};
+use model::{Delivery, Origin};
 
 impl Processor {
     /// Begins with a delivery; waits while another copy of the message is at it.

@@ -17,12 +17,12 @@ use crate::delivery::cloudwatch::CloudWatchSink;
 use crate::delivery::dead_letter::{Letters, Refusals};
 use crate::delivery::port::Activity;
 use crate::delivery::s3::Target;
-use crate::model::{Delivery, Destination, Origin, Reason, Refused};
 use crate::notification::Resume;
 use crate::pipeline::{Delivered, End, Guests, Job, OFFSET_BEYOND, StopScope, deliver_events};
 use crate::plugin::Planned;
 use crate::report::{Entry, Outcome};
 use crate::telemetry::DeliveryDone;
+use model::{Delivery, Destination, Origin, Reason, Refused};
 
 /// What ends when it is told to, has ended after this time: less than what a Lambda keeps
 /// for sending back what is left.

@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use crate::guest::{Component, Level, LogLine};
-use crate::model::{Digest, ObjectId};
 use crate::telemetry::Throttle;
+use model::{Digest, ObjectId};
+use sandbox::{Component, Level, LogLine};
 
 /// Lines a second of one component of a tenant's.
 const MOST_LINES: u32 = 50;

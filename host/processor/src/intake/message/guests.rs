@@ -3,10 +3,10 @@
 
 use super::delivery::One;
 use super::left::Waits;
-use crate::guest::{GuestError, GuestLog};
-use crate::model::{DeadLetter, Reason};
 use crate::pipeline::{Asked, Guests, Job, Plan, blocking};
 use crate::report::{Entry, Outcome};
+use model::{DeadLetter, Reason};
+use sandbox::{GuestError, GuestLog};
 
 impl One<'_> {
     /// Finds the delivery's components, once: with what it begins it ends.

@@ -78,8 +78,8 @@ impl Ledger {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::ObjectId;
     use crate::report::Outcome;
+    use model::ObjectId;
 
     fn entry(outcome: Outcome) -> Entry {
         Entry::new(&ObjectId { bucket: "b".to_owned(), key: "k".to_owned() }, None, None, outcome)

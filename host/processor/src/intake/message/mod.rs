@@ -40,13 +40,13 @@ use futures_util::future::join_all;
 use crate::aws::{Aws, Queue, S3};
 use crate::delivery::dead_letter::DeadLetterStore;
 use crate::delivery::s3::Targets;
-use crate::model::{BucketPatterns, ObjectId, Origin, TimestampNumbers};
 use crate::notification;
 use crate::object::ReadLimits;
 use crate::pipeline::Stop;
 use crate::plugin::Plans;
 use crate::telemetry::{Health, Metrics, Throttle};
 use crate::tenant::TableDirectory;
+use model::{BucketPatterns, ObjectId, Origin, TimestampNumbers};
 
 use breaker::Breakers;
 use guest_logs::GuestLogs;

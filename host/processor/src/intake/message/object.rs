@@ -12,12 +12,12 @@ use super::rejected::OfMessage;
 use super::{Control, Message, Processor};
 use crate::aws::Stored;
 use crate::delivery::dead_letter::{Letters, Provenance};
-use crate::model::{Delivery, ObjectId, Origin, Reason};
 use crate::notification::{Announced, Only, Resume};
 use crate::plugin::KeyError;
 use crate::report::{Entry, Outcome};
 use crate::telemetry::DeliveryDone;
 use crate::tenant::{Found, InvalidDelivery, Lookup, meant_type};
+use model::{Delivery, ObjectId, Origin, Reason};
 
 /// How long a delivery waits whose item somebody must mend, before it is looked at again.
 const UNTIL_MENDED: Duration = Duration::from_secs(300);

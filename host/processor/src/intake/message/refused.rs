@@ -10,9 +10,9 @@ use super::delivery::One;
 use super::left::{Cause, Left};
 use super::object::Work;
 use crate::delivery::dead_letter::{DeadLetterStore, SoFar};
-use crate::model::Reason;
 use crate::notification::{Refused, Resume};
 use crate::report::{Entry, Outcome};
+use model::Reason;
 
 impl Processor {
     /// Whether what would need a letter fails to the queue's dead-letter queue.

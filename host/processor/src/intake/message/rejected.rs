@@ -12,10 +12,10 @@ use super::left::{Cause, Left};
 use super::object::{Work, Worked};
 use super::{Message, Processor, Verdict};
 use crate::delivery::dead_letter::{Letters, Provenance};
-use crate::model::{DeadLetter, ObjectId, Reason};
 use crate::notification::{BadRecord, Resume};
 use crate::report::{Entry, Outcome};
 use crate::telemetry::DeliveryDone;
+use model::{DeadLetter, ObjectId, Reason};
 
 /// Records of a message that are named in the log, and have a letter each; those beyond
 /// share one.

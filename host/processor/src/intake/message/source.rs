@@ -7,11 +7,11 @@ use super::Bounds;
 use super::delivery::One;
 use super::refused;
 use crate::aws::{AwsError, Kind, Stored, Which};
-use crate::model::{Charged, DeadLetter, Reason};
 use crate::notification::{Checkpoint, Resume};
 use crate::object::RemoteReader;
 use crate::pipeline::Job;
 use crate::report::{Entry, Outcome};
+use model::{Charged, DeadLetter, Reason};
 
 impl One<'_> {
     /// Of a call about the source.

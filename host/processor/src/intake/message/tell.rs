@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::object::Worked;
-use crate::model::{Digest, ObjectId, Reason};
 use crate::pipeline::{Difference, ShadowRun};
 use crate::report::{Entry, Outcome};
+use model::{Digest, ObjectId, Reason};
 
 /// Says what became of an object. What failed is an error, what is odd a warning.
 /// `fate`: what becomes of what can never be delivered.

@@ -7,10 +7,10 @@ use crate::aws::S3;
 use crate::delivery::dead_letter::OnlyLetters;
 use crate::delivery::port::DeliveryError;
 use crate::delivery::s3::{self, Copied, ObjectUpload, Target, Targets};
-use crate::model::{Charged, Destination};
 use crate::object::{GzipWriter, RemoteReader, is_gzip};
 use crate::pipeline::{Guests, Job, Plan, compare_copy, deliver_object};
 use crate::report::{Entry, Outcome};
+use model::{Charged, Destination};
 
 impl One<'_> {
     /// Copies the object as it is, and compares the copy with what a shadow would have

@@ -12,8 +12,8 @@ use super::{OVERHEAD, Scan, tenant_of};
 use crate::aws::{AwsError, Kind, Listed, Page};
 use crate::intake::message::Whose;
 use crate::intake::share::Admission;
-use crate::model::ObjectId;
 use crate::telemetry::Part;
+use model::ObjectId;
 
 /// Pauses before a page that couldn't be had is asked for again: doubling from the first;
 /// after the longest the listing begins anew.

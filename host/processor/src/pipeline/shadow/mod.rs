@@ -26,9 +26,9 @@ use super::outbox::{Outbox, SharedLedger};
 use super::plan::{Plan, TenantGuest};
 use super::read::Chain;
 use super::{Halt, Job};
-use crate::guest::GuestError;
-use crate::model::OnError;
 use crate::object::Piece;
+use model::OnError;
+use sandbox::GuestError;
 
 /// Lines, on one side, that wait until the other has settled them, at most: more
 /// than a chunk has, and than usual lines within PLUGIN_MAX_HELD_BYTES.

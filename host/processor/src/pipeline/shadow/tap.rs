@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use sha2::{Digest, Sha256};
 
 use super::super::Job;
-use crate::model::{Event, Reason, hex};
+use model::{Event, Reason, hex};
 
 /// Bytes of a line's output that are shown, where the operator allows.
 const SHOWN_BYTES: usize = 256;

@@ -11,9 +11,9 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use self::folder::Folder;
-use crate::guest::{Component, Engine, LoadError, Seal};
-use crate::model::Digest;
 use crate::telemetry::Throttle;
+use model::Digest;
+use sandbox::{Component, Engine, LoadError, Seal};
 
 /// Largest compiled form of any component, in bytes.
 const MAX_COMPILED_BYTES: u64 = 1 << 30;

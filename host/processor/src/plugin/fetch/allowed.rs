@@ -4,9 +4,9 @@ use std::path::Path;
 
 use super::Sources;
 use super::file::{Place, place};
-use crate::model::{AllowedSource, ComponentRef, Plugin};
 use crate::plugin::LoadFailed;
 use crate::plugin::loader::blocking;
+use model::{AllowedSource, ComponentRef, Plugin};
 
 impl Sources {
     /// Whether the operator's environment names this very component.

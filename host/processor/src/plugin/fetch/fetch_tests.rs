@@ -6,7 +6,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::aws::Aws;
-use crate::model::Digest;
+use model::Digest;
 
 /// S3 with a bucket `components`, of which `team/` is allowed.
 async fn s3() -> (FakeAws, Sources) {

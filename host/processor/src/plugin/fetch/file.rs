@@ -5,8 +5,8 @@ use std::io::{ErrorKind, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Component, Path, PathBuf};
 
-use crate::model::ComponentRef;
 use crate::plugin::LoadFailed;
+use model::ComponentRef;
 
 /// Where a file lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

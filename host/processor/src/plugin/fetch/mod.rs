@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use super::loader::LoadFailed;
 use crate::aws::{AwsError, Kind, S3, Whole};
-use crate::model::{AllowedSource, ComponentRef, Digest, ObjectId};
+use model::{AllowedSource, ComponentRef, Digest, ObjectId};
 
 /// Where components may come from.
 #[derive(Clone, Default)]

@@ -29,8 +29,8 @@ use oci_client::manifest::{
 use oci_client::secrets::RegistryAuth;
 use oci_client::{Client, Reference};
 
-use crate::model::Digest;
 use crate::plugin::LoadFailed;
+use model::Digest;
 
 /// The layer of a component, as CNCF's layout of wasm artifacts has it.
 const CNCF_LAYER: &str = "application/wasm";

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::model::Limits;
+use model::Limits;
 
 /// One of the numbers in `limits`.
 pub(crate) struct Limit {

@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use super::json;
 use super::tree::{Node, Position, Value};
-use crate::model::{Limits, Plugin, Plugins};
+use model::{Limits, Plugin, Plugins};
 use reader::{Mode, Reader};
 
 pub(crate) use limits::LIMITS;

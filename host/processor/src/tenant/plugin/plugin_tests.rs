@@ -1,6 +1,6 @@
 use super::super::tree;
 use super::*;
-use crate::model::{ComponentRef, Digest, OnError};
+use model::{ComponentRef, Digest, OnError};
 
 pub(super) const DIGITS: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 

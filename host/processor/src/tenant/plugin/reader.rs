@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use super::limits::LIMITS;
 use super::{FieldProblem, PluginRules, source};
-use crate::model::{Digest, Limits, OnError, Plugin};
 use crate::tenant::check;
 use crate::tenant::item::shown;
 use crate::tenant::tree::{Node, Position, Value, quoted};
+use model::{Digest, Limits, OnError, Plugin};
 
 const FIELDS: [&str; 7] = ["component", "sha256", "settings", "on_error", "mode", "limits", "log"];
 

@@ -3,8 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::model::{AllowedSource, ComponentRef, Digest};
 use crate::tenant::check::{BUCKET, PREFIX};
+use model::{AllowedSource, ComponentRef, Digest};
 
 /// What a component's name looks like.
 pub(super) const COMPONENT: &str = "s3://bucket/key, oci://registry/name@sha256:<digest of the manifest> or file:path";

@@ -1,0 +1,262 @@
+//! A component's machine code outside of this process: sealed where it was made,
+//! and run only where the seal says that it is what was made.
+
+use std::hash::{Hash, Hasher};
+
+use hmac::{Hmac, Mac};
+use sha2::{Digest as _, Sha256};
+
+use super::component::{Component, LoadError};
+use super::engine::Engine;
+use super::instance::Instance;
+use super::running::Surroundings;
+use super::{GuestError, bounded};
+use model::{Digest, Limits};
+
+/// Goes up whenever sealed code of before must not be run any more.
+const VERSION: &str = "log-processor 1";
+
+/// wasmtime's own hash knows its major version alone; a patch may mend the code
+/// that it makes.
+const WASMTIME: &str = "wasmtime 48.0.8";
+
+/// First bytes of what is sealed.
+const MAGIC: &[u8; 8] = b"logproc\x01";
+
+/// Magic, fingerprint, the component's digest and length, the code's length, seal.
+const HEADER: usize = 8 + 32 + 32 + 8 + 8 + SEAL;
+const SEAL: usize = 32;
+
+/// What says that code is what this program compiled.
+#[derive(Clone, Copy)]
+pub enum Seal<'a> {
+    /// HMAC-SHA256 with the operator's key: wherever it lay.
+    Key(&'a [u8]),
+    /// The folder that it lay in, and its file, which nobody else could have
+    /// written; beside it a SHA-256 against damage.
+    OwnFolder,
+}
+
+/// Why sealed code isn't run.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SealError {
+    /// It is cut, or no sealed code at all.
+    #[error("it is damaged: truncated, or something else")]
+    Damaged,
+    /// The key says that it is not what was sealed.
+    #[error("its HMAC is wrong: damaged, tampered with, or sealed with another PLUGIN_CACHE_KEY")]
+    Untrue,
+    /// Its checksum is wrong.
+    #[error("its checksum is wrong: damaged, or sealed with a PLUGIN_CACHE_KEY")]
+    Checksum,
+    /// Sealed for another engine.
+    #[error("it was compiled for another version, or with other settings")]
+    OtherEngine,
+    /// Of another component.
+    #[error("it is another component's")]
+    OtherComponent,
+    /// wasmtime doesn't take it.
+    #[error("it can't be loaded: {0}")]
+    Unusable(String),
+}
+
+/// What is wrong with a component that could be loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum Unfit {
+    /// It can't be run as what it says that it is.
+    #[error(transparent)]
+    Refused(#[from] LoadError),
+    /// It refuses its settings, in its own words, which may quote them.
+    #[error("{0}")]
+    SettingsRefused(String),
+    /// Its check of its settings failed.
+    #[error("{0}")]
+    Settings(String),
+    /// Nothing that it did: the host can't run it now.
+    #[error(transparent)]
+    NotNow(GuestError),
+}
+
+impl Engine {
+    /// What decides whether compiled code fits: this program's and wasmtime's
+    /// version, the machine, all settings that code depends on.
+    pub fn fingerprint(&self) -> Digest {
+        let mut hash = StableHash(Sha256::new());
+        (VERSION, WASMTIME).hash(&mut hash);
+        self.wasmtime().precompile_compatibility_hash().hash(&mut hash);
+        Digest(hash.0.finalize().into())
+    }
+
+    /// Compiles a component, without running any of it: see [`Component::check`].
+    ///
+    /// # Errors
+    /// What is wrong with it, in words for the person who handed it over.
+    pub fn compile(&self, name: &str, bytes: &[u8]) -> Result<Component, LoadError> {
+        // Whoever fetched it has bounded it.
+        let limits = Limits { component_bytes: u64::MAX, ..Limits::default() };
+        super::component::refuse_what_is_no_component(bytes, &limits)?;
+        let inner = wasmtime::component::Component::new(self.wasmtime(), bytes).map_err(LoadError::compile)?;
+        Component::new(name, bytes, inner, self.wasmtime(), Limits::default())
+    }
+
+    /// A component's machine code with a seal. `bytes`: the length of the component itself.
+    ///
+    /// # Errors
+    /// wasmtime can't write it down.
+    pub fn seal(&self, component: &Component, of: Digest, bytes: u64, seal: Seal<'_>) -> Result<Vec<u8>, LoadError> {
+        let code = component.pre.component().serialize().map_err(LoadError::compile)?;
+        let length = u64::try_from(code.len()).unwrap_or(u64::MAX);
+        let mut sealed = Vec::with_capacity(HEADER.saturating_add(code.len()));
+        sealed.extend(MAGIC);
+        sealed.extend(self.fingerprint().0);
+        sealed.extend(of.0);
+        sealed.extend(bytes.to_le_bytes());
+        sealed.extend(length.to_le_bytes());
+        let mark = mark(seal, &sealed, &code);
+        sealed.extend(mark);
+        sealed.extend(code);
+        Ok(sealed)
+    }
+
+    /// Loads a component from its sealed code, and the length of the component
+    /// itself. None of it runs.
+    ///
+    /// # Errors
+    /// The seal doesn't vouch for it, or it is another component's or engine's.
+    #[expect(unsafe_code, reason = "deserializing machine code can't be safe; see SAFETY")]
+    pub fn unseal(&self, name: &str, sealed: &[u8], of: Digest, seal: Seal<'_>) -> Result<(Component, u64), SealError> {
+        let Opened { fingerprint, component, bytes, code } = open(sealed, seal)?;
+        if fingerprint != self.fingerprint() {
+            return Err(SealError::OtherEngine);
+        }
+        if component != of {
+            return Err(SealError::OtherComponent);
+        }
+        // SAFETY: `open` found that these very bytes, which nobody else can write
+        // to while they are borrowed, are what `seal` made of code that this
+        // program compiled: with the operator's key, or in a folder that only this
+        // user can write. The fingerprint says that the same engine made it.
+        let inner = unsafe { wasmtime::component::Component::deserialize(self.wasmtime(), code) };
+        let unusable = |text: String| SealError::Unusable(bounded(text));
+        let inner = inner.map_err(|error| unusable(format!("{error:#}")))?;
+        let loaded = Component::new(name, &[], inner, self.wasmtime(), Limits::default());
+        let mut loaded = loaded.map_err(|error| unusable(error.to_string()))?;
+        loaded.digest = of.to_string().into();
+        Ok((loaded, bytes))
+    }
+}
+
+impl Component {
+    /// Bytes that its machine code takes in memory.
+    pub fn code_bytes(&self) -> usize {
+        let image = self.pre.component().image_range();
+        (image.end.addr()).saturating_sub(image.start.addr())
+    }
+
+    /// The same code, under another name.
+    #[must_use]
+    pub fn with_name(&self, name: &str) -> Self {
+        let mut named = self.clone();
+        named.name = name.into();
+        named
+    }
+
+    /// Checks with an instance, under the component's limits, that it starts, that
+    /// what it exports is of the contract's types, and that it accepts its settings.
+    ///
+    /// # Errors
+    /// What is wrong.
+    pub fn check(&self, settings: &[(String, String)]) -> Result<(), Unfit> {
+        let mut instance = Instance::start(self, &Surroundings::none()).map_err(|error| {
+            if error.is_guests_fault() {
+                Unfit::Refused(LoadError::Start(error.without_words()))
+            } else {
+                Unfit::NotNow(error)
+            }
+        })?;
+        super::instance::check_types(self)?;
+        if self.exports().settings_check.is_none() {
+            return Ok(());
+        }
+        match instance.check_settings(settings) {
+            Ok(answer) => answer.map_err(Unfit::SettingsRefused),
+            Err(error) if error.is_guests_fault() => {
+                Err(Unfit::Settings(format!("its check of them failed: {}", error.without_words())))
+            }
+            Err(error) => Err(Unfit::NotNow(error)),
+        }
+    }
+}
+
+/// Sealed code whose seal is true.
+struct Opened<'a> {
+    fingerprint: Digest,
+    component: Digest,
+    bytes: u64,
+    code: &'a [u8],
+}
+
+fn open<'a>(sealed: &'a [u8], seal: Seal<'_>) -> Result<Opened<'a>, SealError> {
+    let (header, code) = sealed.split_at_checked(HEADER).ok_or(SealError::Damaged)?;
+    let (said, mark) = header.split_last_chunk::<SEAL>().ok_or(SealError::Damaged)?;
+    let rest = said.strip_prefix(MAGIC).ok_or(SealError::Damaged)?;
+    let (fingerprint, rest) = rest.split_first_chunk::<32>().ok_or(SealError::Damaged)?;
+    let (component, rest) = rest.split_first_chunk::<32>().ok_or(SealError::Damaged)?;
+    let (bytes, rest) = rest.split_first_chunk::<8>().ok_or(SealError::Damaged)?;
+    let (length, _) = rest.split_first_chunk::<8>().ok_or(SealError::Damaged)?;
+    if usize::try_from(u64::from_le_bytes(*length)) != Ok(code.len()) {
+        return Err(SealError::Damaged);
+    }
+    match seal {
+        Seal::Key(key) => keyed(key, said, code).verify_slice(mark).map_err(|_| SealError::Untrue)?,
+        Seal::OwnFolder if checksum(said, code) == *mark => {}
+        Seal::OwnFolder => return Err(SealError::Checksum),
+    }
+    Ok(Opened {
+        fingerprint: Digest(*fingerprint),
+        component: Digest(*component),
+        bytes: u64::from_le_bytes(*bytes),
+        code,
+    })
+}
+
+fn mark(seal: Seal<'_>, header: &[u8], code: &[u8]) -> [u8; SEAL] {
+    match seal {
+        Seal::Key(key) => keyed(key, header, code).finalize().into_bytes().into(),
+        Seal::OwnFolder => checksum(header, code),
+    }
+}
+
+fn keyed(key: &[u8], header: &[u8], code: &[u8]) -> Hmac<Sha256> {
+    // A longer key than a block is hashed first, as HMAC says; so that any length fits.
+    let mut block = [0; 64];
+    let hashed = Sha256::digest(key);
+    let key = if key.len() > block.len() { hashed.as_slice() } else { key };
+    block.iter_mut().zip(key).for_each(|(to, from)| *to = *from);
+    let mut hmac = Hmac::<Sha256>::new(&block.into());
+    hmac.update(header);
+    hmac.update(code);
+    hmac
+}
+
+fn checksum(header: &[u8], code: &[u8]) -> [u8; SEAL] {
+    Sha256::new_with_prefix(header).chain_update(code).finalize().into()
+}
+
+/// The same for equal values in every process of one build, unlike the standard hashers.
+struct StableHash(Sha256);
+
+impl Hasher for StableHash {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// Nobody asks for it: the whole hash is taken instead.
+    fn finish(&self) -> u64 {
+        0
+    }
+}
+
+#[cfg(test)]
+#[path = "compiled_tests.rs"]
+mod tests;

@@ -1,0 +1,294 @@
+//! How components are compiled and run: one engine a process.
+
+use wasmtime::{
+    Config, InstanceAllocationStrategy, OperatorCost, PoolingAllocationConfig, RegallocAlgorithm, WasmFeatures,
+};
+
+use super::component::{Component, LoadError};
+use super::state::{CORE_INSTANCES, TABLE_ELEMENTS, TABLES};
+use model::Limits;
+
+/// Stack of a guest's own code, in bytes.
+const WASM_STACK: usize = 512 * 1024;
+/// And with what the host needs to answer it: copying what crosses, its log.
+const STACK: usize = 1024 * 1024;
+
+/// CPU features that compiled guests rely on: those of x86-64-v3, which every
+/// x86 machine of AWS has, instead of the build machine's own, so that what was
+/// compiled in one place runs in another.
+#[cfg(target_arch = "x86_64")]
+const CPU_FEATURES: [&str; 11] = [
+    "has_cmpxchg16b",
+    "has_sse3",
+    "has_ssse3",
+    "has_sse41",
+    "has_sse42",
+    "has_popcnt",
+    "has_avx",
+    "has_avx2",
+    "has_fma",
+    "has_bmi1",
+    "has_bmi2",
+];
+#[cfg(not(target_arch = "x86_64"))]
+const CPU_FEATURES: [&str; 0] = [];
+
+/// Why there is no engine.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// wasmtime refused the configuration or the machine.
+    #[error("the wasm engine can't start on this machine: {0:#}")]
+    Unusable(wasmtime::Error),
+}
+
+/// A component, and the form that [`Engine::precompile`] gave it.
+#[derive(Debug, Clone, Copy)]
+pub struct Precompiled<'a> {
+    /// The component's own bytes: what is compiled where `code` doesn't fit.
+    pub component: &'a [u8],
+    /// Machine code that this program compiled from it.
+    pub code: &'a [u8],
+}
+
+/// Compiles and runs components.
+#[derive(Clone)]
+pub struct Engine {
+    pub(super) inner: wasmtime::Engine,
+}
+
+impl Engine {
+    /// An engine whose pool has room for `instances` at once, each with up to
+    /// `memory_bytes` of linear memory.
+    ///
+    /// # Errors
+    /// When wasmtime can't run here at all.
+    pub fn new(instances: u32, memory_bytes: usize) -> Result<Self, EngineError> {
+        let pooled = pooled(instances, memory_bytes);
+        // Reserving address space fails under `ulimit -v` and in some sandboxes:
+        // then instances are allocated one by one, which is slower but the same.
+        wasmtime::Engine::new(&pooled)
+            .or_else(|_| wasmtime::Engine::new(&frugal()))
+            .map(|inner| Self { inner })
+            .map_err(EngineError::Unusable)
+    }
+
+    /// As it is where address space is short.
+    ///
+    /// # Errors
+    /// When wasmtime can't run here at all.
+    pub fn frugal() -> Result<Self, EngineError> {
+        wasmtime::Engine::new(&frugal()).map(|inner| Self { inner }).map_err(EngineError::Unusable)
+    }
+
+    /// Without fuel: nothing stops what it runs. Only to measure what fuel costs.
+    ///
+    /// # Errors
+    /// When wasmtime can't run here at all.
+    pub fn without_fuel(instances: u32, memory_bytes: usize) -> Result<Self, EngineError> {
+        let mut config = pooled(instances, memory_bytes);
+        config.consume_fuel(false);
+        wasmtime::Engine::new(&config).map(|inner| Self { inner }).map_err(EngineError::Unusable)
+    }
+
+    /// Compiles a component ahead of time, for [`Engine::load_precompiled`].
+    ///
+    /// # Errors
+    /// When the bytes are no component.
+    pub fn precompile(&self, component: &[u8]) -> Result<Vec<u8>, LoadError> {
+        self.inner.precompile_component(component).map_err(LoadError::compile)
+    }
+
+    /// Compiles and checks a tenant's component.
+    ///
+    /// # Errors
+    /// What is wrong with it, in words for the person who handed it over.
+    pub fn load(&self, name: &str, bytes: &[u8], limits: Limits) -> Result<Component, LoadError> {
+        super::component::refuse_what_is_no_component(bytes, &limits)?;
+        let inner = wasmtime::component::Component::new(&self.inner, bytes).map_err(LoadError::compile)?;
+        let component = Component::new(name, bytes, inner, &self.inner, limits)?;
+        super::instance::check_types(&component)?;
+        Ok(component)
+    }
+
+    /// Loads a component that this program compiled itself. Where its code
+    /// doesn't fit this machine or wasmtime's version, it is compiled anew and
+    /// the second value says so.
+    ///
+    /// # Errors
+    /// When neither form can be used.
+    #[expect(unsafe_code, reason = "deserializing machine code can't be safe; see SAFETY")]
+    pub fn load_precompiled(
+        &self,
+        name: &str,
+        guest: Precompiled<'_>,
+        limits: Limits,
+    ) -> Result<(Component, bool), LoadError> {
+        // SAFETY: `Precompiled` is made only of what this project's build
+        // compiled with `precompile` and embedded in the binary, or wrote to
+        // its own target folder; nothing that a tenant handed over gets here.
+        let inner = unsafe { wasmtime::component::Component::deserialize(&self.inner, guest.code) };
+        match inner {
+            Ok(inner) => Ok((Component::new(name, guest.component, inner, &self.inner, limits)?, false)),
+            Err(_) => Ok((self.load(name, guest.component, limits)?, true)),
+        }
+    }
+}
+
+impl Engine {
+    /// For the rest of this room.
+    pub(super) fn wasmtime(&self) -> &wasmtime::Engine {
+        &self.inner
+    }
+}
+
+/// What decides about compiled code and how it behaves: the same everywhere.
+fn config() -> Config {
+    let mut config = Config::new();
+    // Fuel is deterministic: a verdict on a guest never depends on how busy
+    // the machine is.
+    config.consume_fuel(true).operator_cost(costs());
+    config.cranelift_nan_canonicalization(true);
+    config.relaxed_simd_deterministic(true);
+    config.cranelift_regalloc_algorithm(RegallocAlgorithm::Backtracking);
+    config.wasm_component_model(true);
+    // A trap's function names would be the tenant's; its kind is enough.
+    config.wasm_backtrace_max_frames(None);
+    config.max_wasm_stack(WASM_STACK).async_stack_size(STACK);
+    // Nothing of one guest is left on a stack for the next.
+    config.async_stack_zeroing(true);
+    features(&mut config);
+    portable(&mut config);
+    config
+}
+
+/// Which proposals guests may use, of those that wasmtime has on or can turn on.
+///
+/// On, as wasmtime has them, because compilers use them and fuel and the limits
+/// bound them: all of WebAssembly 2.0 (bulk memory, multi-value, reference types,
+/// SIMD, sign extension, saturating conversions), tail calls, extended constants,
+/// multiple memories in a module (but see `component`), and relaxed SIMD, which
+/// is made deterministic above.
+fn features(config: &mut Config) {
+    let off = [
+        // A thread would be out of fuel's and the clock's reach, and shared memory
+        // makes runs differ.
+        WasmFeatures::THREADS,
+        WasmFeatures::SHARED_EVERYTHING_THREADS,
+        // No guest has more than 4 GiB.
+        WasmFeatures::MEMORY64,
+        WasmFeatures::CM64,
+        // Garbage collection is not compiled in; what builds on it: exceptions.
+        WasmFeatures::GC,
+        WasmFeatures::GC_TYPES,
+        WasmFeatures::FUNCTION_REFERENCES,
+        WasmFeatures::EXCEPTIONS,
+        WasmFeatures::LEGACY_EXCEPTIONS,
+        // Not finished, and wasmtime has them off too: said here so that an update
+        // of it decides nothing.
+        WasmFeatures::STACK_SWITCHING,
+        WasmFeatures::CUSTOM_PAGE_SIZES,
+        WasmFeatures::WIDE_ARITHMETIC,
+        WasmFeatures::CM_ASYNC,
+        WasmFeatures::CM_ASYNC_STACKFUL,
+        WasmFeatures::CM_MORE_ASYNC_BUILTINS,
+        WasmFeatures::CM_THREADING,
+        WasmFeatures::CM_ERROR_CONTEXT,
+        WasmFeatures::CM_GC,
+        WasmFeatures::CM_MAP,
+        WasmFeatures::CM_FIXED_LENGTH_LISTS,
+        WasmFeatures::CM_IMPLEMENTS,
+    ];
+    for feature in off {
+        config.wasm_features(feature, false);
+    }
+}
+
+/// Fuel: one an instruction (0.2 to 0.5 ns), and for what leaves the compiled code as
+/// many as take about as long, as far as wasmtime's scale goes. What works on many
+/// bytes costs one a byte besides.
+fn costs() -> OperatorCost {
+    let mut costs = OperatorCost::new();
+    // Asks the limiter and the kernel, some 70 ns; a page is 64 KiB to be zeroed.
+    costs.MemoryGrow = u8::MAX;
+    costs.TableGrow = u8::MAX;
+    costs.variable.memory_grow_per_page = u8::MAX;
+    // 50 to 90 ns.
+    for cost in [&mut costs.MemoryFill, &mut costs.TableFill, &mut costs.TableInit, &mut costs.RefFunc] {
+        *cost = 128;
+    }
+    // 4 ns: compilers use it for every copy.
+    for cost in [&mut costs.MemoryCopy, &mut costs.MemoryInit, &mut costs.TableCopy, &mut costs.ElemDrop] {
+        *cost = 16;
+    }
+    costs
+}
+
+/// Compiles for [`CPU_FEATURES`] where this machine has them, else for itself.
+#[expect(unsafe_code, reason = "cranelift's flags can't be safe; see SAFETY")]
+fn portable(config: &mut Config) {
+    let triple = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
+    if !cpu_fits() || config.target(&triple).is_err() {
+        return;
+    }
+    for feature in CPU_FEATURES {
+        // SAFETY: each is a flag that wasmtime checks against the machine
+        // before it runs any code compiled with it.
+        unsafe { config.cranelift_flag_enable(feature) };
+    }
+}
+
+fn cpu_fits() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return is_x86_feature_detected!("avx2")
+        && is_x86_feature_detected!("fma")
+        && is_x86_feature_detected!("bmi1")
+        && is_x86_feature_detected!("bmi2")
+        && is_x86_feature_detected!("popcnt")
+        && is_x86_feature_detected!("cmpxchg16b");
+    #[cfg(not(target_arch = "x86_64"))]
+    return cfg!(target_os = "linux");
+}
+
+/// For little address space: a memory reserves no more than it has, and checks
+/// its bounds in code. What was compiled for guard pages is compiled anew.
+fn frugal() -> Config {
+    let mut config = config();
+    config.memory_reservation(0).memory_reservation_for_growth(1024 * 1024);
+    config.memory_guard_size(0).guard_before_linear_memory(false);
+    config
+}
+
+/// Room for so many instances, all of it reserved at the start; nothing of it is
+/// taken before it is used.
+fn pooled(instances: u32, memory_bytes: usize) -> Config {
+    let mut pool = PoolingAllocationConfig::new();
+    // Enough for the most that each may have: otherwise one component could use
+    // up what is the others'. Each instance has one stack, which it keeps.
+    pool.total_component_instances(instances)
+        .total_core_instances(instances.saturating_mul(CORE_INSTANCES))
+        .total_memories(instances)
+        .total_tables(instances.saturating_mul(TABLES))
+        .total_stacks(instances)
+        .max_core_instances_per_component(CORE_INSTANCES)
+        // `component` refuses more than one, in words.
+        .max_memories_per_component(CORE_INSTANCES)
+        .max_memories_per_module(CORE_INSTANCES)
+        .max_tables_per_component(TABLES)
+        .max_tables_per_module(TABLES)
+        .max_memory_size(memory_bytes)
+        .table_elements(TABLE_ELEMENTS)
+        // Nothing of one instance may be left for the next, and what is not
+        // kept is not counted against us.
+        .linear_memory_keep_resident(0)
+        .table_keep_resident(0)
+        // But what any guest uses of its stack; the rest is given back.
+        .async_stack_keep_resident(32 * 1024)
+        .max_unused_warm_slots(0);
+    let mut config = config();
+    config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+    config
+}
+
+#[cfg(test)]
+#[path = "engine_tests.rs"]
+mod tests;

@@ -1,0 +1,172 @@
+//! One component at work: a fresh instance for one delivery of one object, so
+//! that nothing of one object or tenant is ever visible to another.
+
+use super::checked::{self, Rewritten, Transformed};
+use super::component::{Component, LoadError};
+use super::contract::{Call, Context, Contract, Probe, Version};
+use super::exports::{self, Exports};
+use super::held::HeldBack;
+use super::limits::CallLimits;
+use super::running::{Running, Surroundings, Used};
+use super::state::GuestLog;
+use super::{GuestError, bounded};
+use model::Origin;
+
+/// A component at work. After an error it must be dropped.
+pub struct Instance {
+    running: Running,
+    exports: Exports,
+    transform_input: HeldBack,
+    rewrite_input: HeldBack,
+}
+
+impl Instance {
+    /// A fresh instance.
+    ///
+    /// # Errors
+    /// When the component's own start fails.
+    pub fn start(component: &Component, around: &Surroundings) -> Result<Self, GuestError> {
+        let running = Running::start(component, around)?;
+        Ok(Self {
+            running,
+            exports: component.exports(),
+            transform_input: HeldBack::default(),
+            rewrite_input: HeldBack::default(),
+        })
+    }
+
+    /// Reads an object's key.
+    ///
+    /// # Errors
+    /// As the guest says, or what it did wrong.
+    pub fn parse_key(&mut self, key: &str) -> Result<Origin, GuestError> {
+        spoken(self.exports.key_parser, "parse-key")?.parse_key(self.small_call(key.len()), key)
+    }
+
+    /// Whether the delivery wants the object at all.
+    ///
+    /// # Errors
+    /// As the guest says, or what it did wrong.
+    pub fn wants(&mut self, context: &Context<'_>) -> Result<bool, GuestError> {
+        spoken(self.exports.log_filter, "wants")?.wants(self.small_call(0), context)
+    }
+
+    /// Whether the component accepts its settings: what is wrong with them, if not.
+    ///
+    /// # Errors
+    /// What the guest did wrong.
+    pub fn check_settings(&mut self, settings: &[(String, String)]) -> Result<Result<(), String>, GuestError> {
+        let answer = spoken(self.exports.settings_check, "check")?.check_settings(self.small_call(0), settings)?;
+        Ok(answer.map_err(bounded))
+    }
+
+    /// Begins an object for `transform`.
+    ///
+    /// # Errors
+    /// As the guest says, or what it did wrong.
+    pub fn begin_transform(&mut self, context: &Context<'_>) -> Result<(), GuestError> {
+        spoken(self.exports.record_transform, "begin")?.begin_transform(self.small_call(0), context)
+    }
+
+    /// Whole lines in, events out. `open`: first line that is not settled yet,
+    /// and the line after the last of `lines`.
+    ///
+    /// # Errors
+    /// As the guest says, or what it did wrong.
+    pub fn transform(&mut self, first_line: u64, lines: &[u8], open: (u64, u64)) -> Result<Transformed, GuestError> {
+        let input = self.transform_input.add(open.1, lines.len());
+        let fuel = self.running.limits().fuel(lines.len()).saturating_add(self.transform_input.unspent_fuel);
+        let contract = spoken(self.exports.record_transform, "transform")?;
+        let out = contract.transform(self.call(fuel, input), first_line, lines)?;
+        let out = checked::transformed("transform", out, open, false, self.running.limits(), input)?;
+        let (left, limit) = (self.fuel_left(), self.running.limits().held_back_bytes);
+        self.transform_input.settle("transform", out.pending_from, left, limit)?;
+        Ok(out)
+    }
+
+    /// After the last line: what `transform` held back.
+    ///
+    /// # Errors
+    /// As the guest says, or what it did wrong.
+    pub fn end_transform(&mut self, open: (u64, u64)) -> Result<Transformed, GuestError> {
+        let input = self.transform_input.bytes;
+        let fuel = self.running.limits().fuel(0).saturating_add(self.transform_input.unspent_fuel);
+        let out = spoken(self.exports.record_transform, "end")?.end_transform(self.call(fuel, input))?;
+        checked::transformed("end", out, open, true, self.running.limits(), input)
+    }
+
+    /// Begins an object for `rewrite`.
+    ///
+    /// # Errors
+    /// As the guest says, or what it did wrong.
+    pub fn begin_rewrite(&mut self, context: &Context<'_>) -> Result<(), GuestError> {
+        spoken(self.exports.record_rewrite, "begin")?.begin_rewrite(self.small_call(0), context)
+    }
+
+    /// Whole lines in, lines out; `open` as in [`Instance::transform`].
+    ///
+    /// # Errors
+    /// As the guest says, or what it did wrong.
+    pub fn rewrite(&mut self, first_line: u64, lines: &[u8], open: (u64, u64)) -> Result<Rewritten, GuestError> {
+        let input = self.rewrite_input.add(open.1, lines.len());
+        let fuel = self.running.limits().fuel(lines.len()).saturating_add(self.rewrite_input.unspent_fuel);
+        let contract = spoken(self.exports.record_rewrite, "rewrite")?;
+        let out = contract.rewrite(self.call(fuel, input), first_line, lines)?;
+        let out = checked::rewritten("rewrite", out, open, false, self.running.limits(), input)?;
+        let (left, limit) = (self.fuel_left(), self.running.limits().held_back_bytes);
+        self.rewrite_input.settle("rewrite", out.pending_from, left, limit)?;
+        Ok(out)
+    }
+
+    /// After the last line: what `rewrite` held back.
+    ///
+    /// # Errors
+    /// As the guest says, or what it did wrong.
+    pub fn end_rewrite(&mut self, open: (u64, u64)) -> Result<Rewritten, GuestError> {
+        let input = self.rewrite_input.bytes;
+        let fuel = self.running.limits().fuel(0).saturating_add(self.rewrite_input.unspent_fuel);
+        let out = spoken(self.exports.record_rewrite, "end")?.end_rewrite(self.call(fuel, input))?;
+        checked::rewritten("end", out, open, true, self.running.limits(), input)
+    }
+
+    pub(super) fn fuel_left(&self) -> u64 {
+        self.running.fuel_left()
+    }
+
+    /// What it logged since this was asked last.
+    pub fn take_log(&mut self) -> GuestLog {
+        self.running.take_log()
+    }
+
+    /// What it used so far.
+    pub fn used(&self) -> Used {
+        self.running.used()
+    }
+
+    /// A call about no log lines.
+    fn small_call(&mut self, input: usize) -> Call<'_> {
+        self.call(self.running.limits().start_fuel, input)
+    }
+
+    fn call(&mut self, fuel: u64, input: usize) -> Call<'_> {
+        Call { running: &mut self.running, fuel, input }
+    }
+}
+
+/// The contract that the function's interface is exported by.
+fn spoken(version: Option<Version>, function: &'static str) -> Result<&'static dyn Contract, GuestError> {
+    let missing = || GuestError::Contract { function, what: "the component doesn't export it".to_owned() };
+    version.map(Version::contract).ok_or_else(missing)
+}
+
+/// Checks that everything that a component exports of the contract, of any version,
+/// is of the contract's types. It takes an instance: so a start that fails shows here.
+pub(super) fn check_types(component: &Component) -> Result<(), LoadError> {
+    let mut instance =
+        Instance::start(component, &Surroundings::none()).map_err(|error| LoadError::Start(error.to_string()))?;
+    let kind = component.pre.component().component_type();
+    let names: Vec<&str> = kind.exports(component.pre.engine()).map(|(name, _)| name).collect();
+    let mut probe = Probe(&mut instance.running);
+    let mut all = exports::of_contract(&names)?.into_iter();
+    all.try_for_each(|(interface, version)| version.contract().check_types(interface, &mut probe))
+}

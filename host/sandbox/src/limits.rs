@@ -1,0 +1,59 @@
+//! What a guest may use: what follows from the numbers for a call, and what they are
+//! called where somebody sets them.
+
+use model::Limits;
+
+/// Bytes in a MiB.
+const MIB: usize = 1024 * 1024;
+
+/// A limit as errors name it: by whichever of the two it was set.
+pub(super) mod setting {
+    pub(crate) const MEMORY: &str = "`memory_bytes` in the item's limits, PLUGIN_MEMORY_BYTES";
+    pub(crate) const FUEL_PER_MIB: &str = "`fuel_per_mib` in the item's limits, PLUGIN_FUEL_PER_MIB";
+    pub(crate) const START_FUEL: &str = "`start_fuel` in the item's limits, PLUGIN_START_FUEL";
+    pub(crate) const OUTPUT_RATIO: &str = "`max_output_ratio` in the item's limits, PLUGIN_MAX_OUTPUT_RATIO";
+    pub(crate) const OUTPUT_BYTES: &str = "`max_output_bytes` in the item's limits, PLUGIN_MAX_OUTPUT_BYTES";
+    pub(crate) const OUTPUT_EVENTS: &str = "`max_output_events` in the item's limits, PLUGIN_MAX_OUTPUT_EVENTS";
+    pub(crate) const MESSAGE: &str = "`max_message_bytes` in the item's limits, PLUGIN_MAX_MESSAGE_BYTES";
+    pub(crate) const HELD_BACK: &str = "`held_back_bytes` in the item's limits, PLUGIN_MAX_HELD_BYTES";
+}
+
+/// Limits of one call, which follow from those of the instance and from what goes in.
+pub(super) trait CallLimits {
+    /// Fuel for a call with `input` new bytes; at least that of a usual chunk,
+    /// a quarter of a MiB.
+    fn fuel(&self, input: usize) -> u64;
+
+    /// Bytes of messages or lines that a call with `input` bytes may return.
+    /// What is held back comes out later, so it counts as input until then.
+    fn most_output_bytes(&self, input: usize) -> usize;
+
+    /// Events or lines that a call with `input` bytes may return: one a line is
+    /// always allowed, and the shortest line that isn't blank takes two bytes.
+    fn most_output_items(&self, input: usize) -> usize;
+
+    /// Bytes that wasmtime may copy out of the guest in one call, before what
+    /// it copied can be judged. It stops lists whose strings overlap.
+    fn copied_bytes(&self, input: usize) -> usize;
+}
+
+impl CallLimits for Limits {
+    fn fuel(&self, input: usize) -> u64 {
+        let quarters = u64::try_from(input.div_ceil(MIB / 4).max(1)).unwrap_or(u64::MAX);
+        (self.fuel_per_mib / 4).max(1).saturating_mul(quarters)
+    }
+
+    fn most_output_bytes(&self, input: usize) -> usize {
+        input.saturating_mul(self.output_ratio).saturating_add(64 * 1024).min(self.output_bytes)
+    }
+
+    fn most_output_items(&self, input: usize) -> usize {
+        (input / 2 + 1024).min(self.output_events)
+    }
+
+    fn copied_bytes(&self, input: usize) -> usize {
+        // An event takes 40 bytes beside its message.
+        let wanted = self.most_output_bytes(input).saturating_add(self.most_output_items(input).saturating_mul(64));
+        wanted.min(self.memory_bytes.saturating_mul(4)).max(4 * MIB)
+    }
+}

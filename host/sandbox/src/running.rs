@@ -1,0 +1,290 @@
+//! A component's instance while its code runs: fuel, time, and what a call that
+//! fails means.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use rustix::time::{ClockId, clock_gettime};
+use sha2::{Digest, Sha256};
+use wasmtime::component::{ComponentNamedList, Instance as Handle, Lift, Lower, TypedFunc};
+use wasmtime::{PoolConcurrencyLimitError, Store, Trap};
+
+use super::component::Component;
+use super::limits::{CallLimits, setting};
+use super::log::GuestLog;
+use super::state::{HANDLES, SLICE, State};
+use super::wasi::Stopped;
+use super::{GuestError, bounded};
+use model::{Limits, ObjectId};
+
+/// What stands in for the world: the same at every attempt of an object's delivery.
+#[derive(Clone)]
+pub struct Surroundings {
+    /// Every clock's time, in milliseconds since the Unix epoch.
+    pub now: i64,
+    /// What randomness comes of.
+    pub seed: [u8; 32],
+    /// Called now and then while the guest works, on its thread: to let others have
+    /// their turn.
+    pub pause: Option<Arc<dyn Fn() + Send + Sync>>,
+}
+
+impl Surroundings {
+    /// Of one delivery (`cloudwatch`, `s3`, or nothing) of an object.
+    pub fn of(object: &ObjectId, delivery: &str, now: i64) -> Self {
+        let mut hash = Sha256::new();
+        // Neither a bucket nor a delivery has a newline.
+        hash.update(format!("{}\n{delivery}\n{}", object.bucket, object.key));
+        Self { now, seed: hash.finalize().into(), pause: None }
+    }
+
+    /// Of no object: to look at a component.
+    pub fn none() -> Self {
+        Self { now: 0, seed: [0; 32], pause: None }
+    }
+}
+
+/// What an instance used so far.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Used {
+    /// Calls of the contract's functions.
+    pub calls: u64,
+    /// CPU time at work, its start included.
+    pub cpu: Duration,
+    /// Fuel, its start included. Of a call that traps up to a slice may be missing.
+    pub fuel: u64,
+    /// Most linear memory, in bytes.
+    pub peak_memory: u64,
+    /// Time that its instantiation took.
+    pub start: Duration,
+}
+
+/// A function of the contract, as an instance of an interface exports it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Function {
+    /// With its version.
+    pub(super) interface: &'static str,
+    pub(super) name: &'static str,
+}
+
+/// A component's instance, and what holds for it.
+pub(super) struct Running {
+    store: Store<State>,
+    handle: Handle,
+    limits: Arc<Limits>,
+    used: Used,
+    pause: Option<Arc<dyn Fn() + Send + Sync>>,
+}
+
+impl Running {
+    /// A fresh instance.
+    pub(super) fn start(component: &Component, around: &Surroundings) -> Result<Self, GuestError> {
+        let limits = Arc::clone(&component.limits);
+        let mut store = Store::new(component.pre.engine(), State::new(&limits, around));
+        store.limiter(|state| &mut state.memory);
+        store.set_max_component_handles(HANDLES);
+        let pause = around.pause.clone();
+        let budget = Budget { fuel: limits.start_fuel, copied: limits.copied_bytes(0) };
+        let mut used = Used::default();
+        let handle = budget.give(&mut store).and_then(|()| {
+            let mut turns = Turns { limit: limits.call_time, pause: pause.as_deref(), cpu: &mut used.cpu };
+            let (handle, took) = turns.drive(component.pre.instantiate_async(&mut store))?;
+            used.start = took;
+            handle
+        });
+        used.fuel = budget.used(&store);
+        match handle {
+            Ok(handle) => Ok(Self { store, handle, limits, used, pause }),
+            Err(error) => Err(match budget.classify("start", &error, store.data(), &limits) {
+                // No guest has spoken yet: no room in the pool, no memory.
+                GuestError::Contract { what, .. } => GuestError::Host { what },
+                error => error,
+            }),
+        }
+    }
+
+    /// Calls a function with so much fuel; `input`: bytes that its answer may be about.
+    pub(super) fn call<P, R>(&mut self, function: Function, params: P, fuel: u64, input: usize) -> Result<R, GuestError>
+    where
+        P: ComponentNamedList + Lower + Send + Sync,
+        R: Lift + Send + Sync + 'static,
+    {
+        self.used.calls += 1;
+        let budget = Budget { fuel, copied: self.limits.copied_bytes(input) };
+        let answer = budget.give(&mut self.store).and_then(|()| self.typed::<P, R>(function)).and_then(|func| {
+            let mut turns =
+                Turns { limit: self.limits.call_time, pause: self.pause.as_deref(), cpu: &mut self.used.cpu };
+            turns.drive(func.call_async(&mut self.store, params))?.0
+        });
+        self.used.fuel = self.used.fuel.saturating_add(budget.used(&self.store));
+        match answer {
+            Ok((answer,)) => Ok(answer),
+            Err(error) => Err(budget.classify(function.name, &error, self.store.data(), &self.limits)),
+        }
+    }
+
+    /// Whether the function is there, with these types.
+    pub(super) fn typed<P, R>(&mut self, function: Function) -> wasmtime::Result<TypedFunc<P, (R,)>>
+    where
+        P: ComponentNamedList + Lower,
+        R: Lift + 'static,
+    {
+        let Function { interface, name } = function;
+        let missing = || wasmtime::format_err!("`{interface}` has no `{name}`");
+        let index = self.handle.get_export_index(&mut self.store, None, interface).ok_or_else(missing)?;
+        let index = self.handle.get_export_index(&mut self.store, Some(&index), name).ok_or_else(missing)?;
+        self.handle.get_typed_func(&mut self.store, index)
+    }
+
+    /// What the last call left of its fuel.
+    pub(super) fn fuel_left(&self) -> u64 {
+        self.store.get_fuel().unwrap_or(0)
+    }
+
+    pub(super) fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    pub(super) fn used(&self) -> Used {
+        let peak_memory = u64::try_from(self.store.data().memory.peak).unwrap_or(u64::MAX);
+        Used { peak_memory, ..self.used }
+    }
+
+    /// What it logged since this was asked last.
+    pub(super) fn take_log(&mut self) -> GuestLog {
+        self.store.data_mut().log.take()
+    }
+}
+
+/// Lets a guest work, a slice after the other, on this thread.
+struct Turns<'a> {
+    /// Time at work.
+    limit: Duration,
+    pause: Option<&'a (dyn Fn() + Send + Sync)>,
+    /// Where the CPU time is added.
+    cpu: &'a mut Duration,
+}
+
+/// The work took too long.
+#[derive(Debug, thiserror::Error)]
+#[error("at work for too long")]
+struct TooLong;
+
+impl Turns<'_> {
+    /// Works until it is done, and says how long that took. What takes too long is
+    /// dropped, which stops the guest.
+    fn drive<T>(&mut self, work: impl Future<Output = T>) -> wasmtime::Result<(T, Duration)> {
+        self.drive_by(work, Instant::now)
+    }
+
+    /// As [`Turns::drive`], by this clock.
+    fn drive_by<T>(
+        &mut self,
+        work: impl Future<Output = T>,
+        clock: impl Fn() -> Instant,
+    ) -> wasmtime::Result<(T, Duration)> {
+        let mut work = pin!(work);
+        // A guest waits for nothing: it is always ready for its next slice.
+        let mut context = Context::from_waker(Waker::noop());
+        let mut at_work = Duration::ZERO;
+        loop {
+            let (began, cpu) = (clock(), cpu_time());
+            let polled = work.as_mut().poll(&mut context);
+            *self.cpu += cpu_time().saturating_sub(cpu);
+            at_work += clock().saturating_duration_since(began);
+            match polled {
+                Poll::Ready(result) => return Ok((result, at_work)),
+                Poll::Pending if at_work >= self.limit => return Err(TooLong.into()),
+                Poll::Pending => self.pause.iter().for_each(|pause| pause()),
+            }
+        }
+    }
+}
+
+/// CPU time of this thread.
+fn cpu_time() -> Duration {
+    clock_gettime(ClockId::ThreadCPUTime).try_into().unwrap_or_default()
+}
+
+/// What wasmtime says of a guest that has too much of something; it has no types for
+/// these.
+const BOUNDS: [&str; 4] =
+    ["store handle limit", "handle index overflow", "resource limit exceeded", "exceeds table limits"];
+
+/// What one call may use.
+struct Budget {
+    fuel: u64,
+    /// Bytes that the host may copy out of the guest at once.
+    copied: usize,
+}
+
+impl Budget {
+    fn give(&self, store: &mut Store<State>) -> wasmtime::Result<()> {
+        store.set_hostcall_fuel(self.copied);
+        if store.get_fuel().is_err() {
+            // `Engine::without_fuel`: only the benchmark has one.
+            return Ok(());
+        }
+        store.set_fuel(self.fuel)?;
+        // It divides the fuel into slices; its sum stays the same.
+        store.fuel_async_yield_interval(Some(SLICE))?;
+        store.data_mut().begin(self.fuel);
+        Ok(())
+    }
+
+    /// What of its fuel is gone.
+    fn used(&self, store: &Store<State>) -> u64 {
+        self.fuel.saturating_sub(store.get_fuel().unwrap_or(self.fuel))
+    }
+
+    /// Says what a failed call means.
+    fn classify(&self, function: &'static str, error: &wasmtime::Error, state: &State, limits: &Limits) -> GuestError {
+        let limit = |limit, detail| GuestError::Limit { function, limit, detail };
+        let fuel = self.fuel;
+        match (error.downcast_ref::<Trap>(), error.downcast_ref::<Stopped>()) {
+            (Some(Trap::OutOfFuel), _) => {
+                // What has no lines for its input has a budget of its own.
+                let setting = if fuel == limits.start_fuel { setting::START_FUEL } else { setting::FUEL_PER_MIB };
+                limit(
+                    "fuel",
+                    format!("{fuel} units were used up: an endless loop, or too much work for the input ({setting})"),
+                )
+            }
+            (_, Some(Stopped::Forbidden(what))) => GuestError::Forbidden { function, what: bounded(what.clone()) },
+            // A guest whose memory can't grow usually traps or exits in its own allocator.
+            _ if state.memory.denied => {
+                let (most, setting) = (limits.memory_bytes, setting::MEMORY);
+                limit("memory", format!("more than {most} bytes were asked for ({setting})"))
+            }
+            (Some(trap), _) => GuestError::Trap { function, what: trap.to_string() },
+            (_, Some(stopped)) => GuestError::Trap { function, what: stopped.to_string() },
+            (None, None) => self.classify_text(function, error, limits),
+        }
+    }
+
+    /// What is neither a trap nor the host's own word.
+    fn classify_text(&self, function: &'static str, error: &wasmtime::Error, limits: &Limits) -> GuestError {
+        let text = format!("{error:#}");
+        if error.is::<TooLong>() {
+            return GuestError::Timeout { function, seconds: limits.call_time.as_secs() };
+        }
+        if error.is::<PoolConcurrencyLimitError>() {
+            return GuestError::Host { what: bounded(text) };
+        }
+        if text.contains("fuel allocated for hostcalls") {
+            let (copied, setting) = (self.copied, setting::OUTPUT_RATIO);
+            let detail = format!("more was returned than the host may copy: {copied} bytes ({setting})");
+            return GuestError::Limit { function, limit: "output", detail };
+        }
+        if BOUNDS.iter().any(|&part| text.contains(part)) {
+            return GuestError::Trap { function, what: bounded(text) };
+        }
+        GuestError::Contract { function, what: bounded(text) }
+    }
+}
+
+#[cfg(test)]
+#[path = "running_tests.rs"]
+mod tests;
