@@ -98,7 +98,7 @@ image-check: build ## The image's files put together and run here, without a con
 	tools/image-check.sh target/release/log-processor target/release/corpus
 
 .PHONY: bench
-bench: build fixtures ## What the README's numbers come from
+bench: build fixtures ## What docs/PERFORMANCE.md's numbers come from
 	target/release/bench
 
 .PHONY: guest

@@ -1,4 +1,4 @@
-//! What the README's numbers come from: one command, several rounds of every
+//! The benchmark behind docs/PERFORMANCE.md: one command, several rounds of every
 //! figure in turn, so that a machine whose speed drifts bends all of them alike.
 
 mod aws;

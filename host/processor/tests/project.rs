@@ -48,14 +48,24 @@ fn every_room_of_the_host_is_in_the_architecture() {
 }
 
 #[test]
-fn every_setting_is_documented_with_its_default() {
-    let documents: [(&str, &[&Variable]); 2] = [("docs/LOCAL.md", &LOCAL_VARIABLES), ("docs/OPERATE.md", &VARIABLES)];
-    for (document, variables) in documents {
-        let text = read(document);
-        for variable in variables {
-            let row = format!("| {} | {} |", variable.name, variable.default_text());
-            assert!(text.contains(&row), "{document} lacks: {row}");
-        }
+fn every_setting_is_documented_with_its_default_and_its_reader() {
+    let text = read("docs/SETTINGS.md");
+    let readers = |variable: &Variable| -> Vec<String> {
+        let row = format!("| {} | {} | ", variable.name, variable.default_text());
+        let cells = text.lines().filter_map(|line| line.strip_prefix(row.as_str())?.split(" |").next());
+        cells.flat_map(|cell| cell.split(", ")).map(str::to_owned).collect()
+    };
+    for variable in LOCAL_VARIABLES {
+        let readers = readers(variable);
+        assert!(readers.iter().any(|reader| reader == "local"), "docs/SETTINGS.md: {variable:?} of local: {readers:?}");
+    }
+    for variable in VARIABLES {
+        let readers = readers(variable);
+        assert!(readers.iter().any(|reader| reader != "local"), "docs/SETTINGS.md: {variable:?} on AWS: {readers:?}");
+        let is_local = LOCAL_VARIABLES
+            .iter()
+            .any(|local| local.name == variable.name && local.default_text() == variable.default_text());
+        assert_eq!(readers.iter().any(|reader| reader == "local"), is_local, "docs/SETTINGS.md: {variable:?}");
     }
 }
 
@@ -76,7 +86,7 @@ fn literals<'a>(text: &'a str, start: &'a str, end: &'a str) -> impl Iterator<It
 
 #[test]
 fn every_reason_is_documented() {
-    let documents = read("docs/OPERATE.md") + &read("docs/TENANTS-OPERATOR.md");
+    let runbook = read("docs/RUNBOOK.md");
     let kinds = read("host/processor/src/aws/error.rs");
     let mut names: Vec<String> = literals(&kinds, "=> \"", "\",").map(str::to_owned).collect();
     names.extend(Reason::ALL.map(|reason| reason.name().to_owned()));
@@ -100,7 +110,7 @@ fn every_reason_is_documented() {
     let is_name = |name: &&String| name.chars().all(|c| c.is_ascii_lowercase() || c == '-') && *name != "archived";
     for name in names.iter().filter(is_name) {
         let shown = [format!("`{name}`"), format!("({name})"), format!("| {name} |")];
-        assert!(shown.iter().any(|shown| documents.contains(shown)), "no document has the reason {name}");
+        assert!(shown.iter().any(|shown| runbook.contains(shown)), "docs/RUNBOOK.md lacks the reason {name}");
     }
     let reasons = read("host/model/src/lib.rs");
     let arms = literals(&reasons, "Self::", ",\n").filter(|arm| arm.contains("=> \"")).filter(|arm| !arm.contains('{'));
