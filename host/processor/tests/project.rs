@@ -162,7 +162,9 @@ fn the_default_guest_starts_without_compiling_and_imports_nothing_but_the_log() 
     let (component, code) = (form("default.wasm"), form("default.cwasm"));
     let limits = Limits::default();
     let engine = Engine::new(2, limits.memory_bytes).unwrap();
-    let guest = Precompiled { component: &component, code: &code };
+    // SAFETY: `make guest` compiled it, in this project's own target folder.
+    #[expect(unsafe_code, reason = "machine code of the build")]
+    let guest = unsafe { Precompiled::new(&component, &code) };
     let (loaded, compiled) = engine.load_precompiled("default", guest, limits.clone()).unwrap();
     assert!(!compiled, "the machine code that the build made doesn't fit the engine that loads it");
     // `types` names the contract's records for the exports; it holds no function.
@@ -175,6 +177,8 @@ fn the_default_guest_starts_without_compiling_and_imports_nothing_but_the_log() 
             && exports.record_rewrite.is_none()
     );
     // Where the machine code can't be used, the component is compiled.
-    let damaged = Precompiled { component: &component, code: b"no machine code" };
+    // SAFETY: it is no object file, which wasmtime refuses.
+    #[expect(unsafe_code, reason = "it is no machine code")]
+    let damaged = unsafe { Precompiled::new(&component, b"no machine code") };
     assert!(engine.load_precompiled("default", damaged, limits).unwrap().1);
 }

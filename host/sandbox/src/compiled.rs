@@ -121,10 +121,26 @@ impl Engine {
     /// Loads a component from its sealed code, and the length of the component
     /// itself. None of it runs.
     ///
+    /// # Safety
+    /// Code whose seal is true is run as it is, and whoever can make a seal decides what
+    /// that is. The caller promises that only [`Engine::seal`] could:
+    /// - for [`Seal::Key`]: the key is a secret that only the operator and programs like
+    ///   this one know. Nothing is asked of where `sealed` came from.
+    /// - for [`Seal::OwnFolder`]: `sealed` was read from a file that only this user could
+    ///   write, in a folder in which only this user could create, rename or replace files,
+    ///   and in which this program writes nothing but what [`Engine::seal`] returned.
+    ///   The checksum protects against damage alone: anybody can make one.
+    ///
     /// # Errors
     /// The seal doesn't vouch for it, or it is another component's or engine's.
-    #[expect(unsafe_code, reason = "deserializing machine code can't be safe; see SAFETY")]
-    pub fn unseal(&self, name: &str, sealed: &[u8], of: Digest, seal: Seal<'_>) -> Result<(Component, u64), SealError> {
+    #[expect(unsafe_code, reason = "machine code can't be checked, only vouched for")]
+    pub unsafe fn unseal(
+        &self,
+        name: &str,
+        sealed: &[u8],
+        of: Digest,
+        seal: Seal<'_>,
+    ) -> Result<(Component, u64), SealError> {
         let Opened { fingerprint, component, bytes, code } = open(sealed, seal)?;
         if fingerprint != self.fingerprint() {
             return Err(SealError::OtherEngine);
@@ -132,10 +148,10 @@ impl Engine {
         if component != of {
             return Err(SealError::OtherComponent);
         }
-        // SAFETY: `open` found that these very bytes, which nobody else can write
-        // to while they are borrowed, are what `seal` made of code that this
-        // program compiled: with the operator's key, or in a folder that only this
-        // user can write. The fingerprint says that the same engine made it.
+        // SAFETY: `open` found that these very bytes, which nobody else can write to
+        // while they are borrowed, have a true seal; the caller promises that only
+        // `seal` makes such, which takes a component that wasmtime compiled. The
+        // fingerprint says that the same engine did.
         let inner = unsafe { wasmtime::component::Component::deserialize(self.wasmtime(), code) };
         let unusable = |text: String| SealError::Unusable(bounded(text));
         let inner = inner.map_err(|error| unusable(format!("{error:#}")))?;

@@ -41,13 +41,27 @@ pub enum EngineError {
     Unusable(wasmtime::Error),
 }
 
-/// A component, and the form that [`Engine::precompile`] gave it.
+/// A component, and the machine code that [`Engine::precompile`] made of it.
 #[derive(Debug, Clone, Copy)]
 pub struct Precompiled<'a> {
     /// The component's own bytes: what is compiled where `code` doesn't fit.
-    pub component: &'a [u8],
-    /// Machine code that this program compiled from it.
-    pub code: &'a [u8],
+    component: &'a [u8],
+    /// Machine code that is safe to run, as [`Precompiled::new`] was promised.
+    code: &'a [u8],
+}
+
+impl<'a> Precompiled<'a> {
+    /// Vouches for machine code. `component`: the bytes that it was compiled from.
+    ///
+    /// # Safety
+    /// `code` is run as it is. It must be what [`Engine::precompile`] returned, of this
+    /// program's build or another's, byte by byte, and nobody else may have been able to
+    /// change it since. Bytes that are no object file (ELF) at all are allowed too: they
+    /// are refused before anything of them is used.
+    #[expect(unsafe_code, reason = "machine code can't be checked, only vouched for")]
+    pub const unsafe fn new(component: &'a [u8], code: &'a [u8]) -> Self {
+        Self { component, code }
+    }
 }
 
 /// Compiles and runs components.
@@ -110,9 +124,9 @@ impl Engine {
         Ok(component)
     }
 
-    /// Loads a component that this program compiled itself. Where its code
-    /// doesn't fit this machine or wasmtime's version, it is compiled anew and
-    /// the second value says so.
+    /// Loads a component that was compiled before. Where its code doesn't fit this
+    /// machine or wasmtime's version, the component is compiled anew and the second
+    /// value says so.
     ///
     /// # Errors
     /// When neither form can be used.
@@ -123,9 +137,8 @@ impl Engine {
         guest: Precompiled<'_>,
         limits: Limits,
     ) -> Result<(Component, bool), LoadError> {
-        // SAFETY: `Precompiled` is made only of what this project's build
-        // compiled with `precompile` and embedded in the binary, or wrote to
-        // its own target folder; nothing that a tenant handed over gets here.
+        // SAFETY: whoever made the `Precompiled` promised that `precompile` made its
+        // code, and that nobody changed it: that is the contract of `Precompiled::new`.
         let inner = unsafe { wasmtime::component::Component::deserialize(&self.inner, guest.code) };
         match inner {
             Ok(inner) => Ok((Component::new(name, guest.component, inner, &self.inner, limits)?, false)),

@@ -15,6 +15,9 @@ use sandbox::Seal;
 /// Above this many bytes a component is large. Compiling takes about 0.1 s for each MiB.
 const LARGE_BYTES: u64 = 1 << 20;
 
+/// Why nothing that is published can be believed.
+const NO_KEY: &str = "PLUGIN_COMPILED is of no use without PLUGIN_CACHE_KEY";
+
 /// Why a component isn't taken from where it is published.
 struct NotPublished {
     /// For the case that it can't be had otherwise.
@@ -70,6 +73,7 @@ impl Inner {
     }
 
     /// The component's bytes are not needed: the seal holds their digest.
+    #[expect(unsafe_code, reason = "what is published is machine code; see SAFETY")]
     async fn from_published(
         self: &Arc<Self>,
         component: &ComponentRef,
@@ -82,8 +86,11 @@ impl Inner {
         };
         let inner = Arc::clone(self);
         blocking(component, move || {
-            let seal = Seal::Key(inner.cache.key().unwrap_or_default());
-            Ok(match inner.engine.unseal("", &sealed, sha256, seal) {
+            let Some(key) = inner.cache.key() else { return Ok(Err(NotPublished::new(NO_KEY))) };
+            // SAFETY: the key is the operator's secret (PLUGIN_CACHE_KEY), so whoever may
+            // write to the bucket can't seal anything.
+            let unsealed = unsafe { inner.engine.unseal("", &sealed, sha256, Seal::Key(key)) };
+            Ok(match unsealed {
                 Ok((component, bytes)) => {
                     inner.cache.keep_sealed(&inner.engine, sha256, &sealed);
                     Ok(Loaded { component, bytes })
@@ -100,7 +107,7 @@ impl Inner {
     async fn read_published(&self, sha256: Digest, most: u64) -> Result<(ObjectId, Vec<u8>), NotPublished> {
         let place = self.options.compiled.as_ref().ok_or_else(|| NotPublished::new("PLUGIN_COMPILED isn't set"))?;
         if self.cache.key().is_none() {
-            return Err(NotPublished::new("PLUGIN_COMPILED is of no use without PLUGIN_CACHE_KEY"));
+            return Err(NotPublished::new(NO_KEY));
         }
         let object = place.object(self.engine.fingerprint(), sha256);
         let why = match tokio::time::timeout(self.fetch_time, place.read(&object, most)).await {

@@ -106,13 +106,18 @@ impl Cache {
 
     /// A component from its compiled form, which may have `most` bytes, and the length of
     /// the component's own.
+    #[expect(unsafe_code, reason = "compiled forms are machine code; see SAFETY")]
     pub(super) fn compiled(&self, engine: &Engine, sha256: Digest, most: u64) -> Option<(Component, u64)> {
         let (folder, name) = (self.folder()?, compiled_name(sha256, engine.fingerprint()));
         let seal = self.seal(&folder)?;
         let found = self.read(&folder, &name, self.most().min(most))?;
         let loaded = match (seal, found.own) {
             (Seal::OwnFolder, false) => Err("others may have written it".to_owned()),
-            _ => engine.unseal("", &found.bytes, sha256, seal).map_err(|error| error.to_string()),
+            // SAFETY: a key is the operator's secret (PLUGIN_CACHE_KEY). Without one, `seal`
+            // found that the folder, which is open and no link, is this user's and that
+            // nobody else can write in it; `found.own` says the same of the file itself.
+            // What this program writes under a compiled form's name is what `Engine::seal` returned.
+            _ => unsafe { engine.unseal("", &found.bytes, sha256, seal) }.map_err(|error| error.to_string()),
         };
         match loaded {
             Ok(loaded) => Some(loaded),
