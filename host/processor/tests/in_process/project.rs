@@ -1,7 +1,5 @@
 //! What the project's papers say is true: folders, settings, the embedded guest.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
-
 use std::path::{Path, PathBuf};
 
 use log_processor::settings::{LOCAL_VARIABLES, VARIABLES, Variable};

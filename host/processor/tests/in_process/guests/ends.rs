@@ -12,7 +12,7 @@ use log_processor::delivery::port::{DeliveryError, EventSink, Rejected};
 use log_processor::pipeline::{Delivered, End, Stop, deliver_events};
 use model::DeadLetter;
 
-use crate::harness::{Case, cloudwatch, record};
+use super::harness::{Case, cloudwatch, record};
 
 /// What a destination does with its second put.
 #[derive(Clone, Copy, PartialEq)]

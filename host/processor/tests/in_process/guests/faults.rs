@@ -6,7 +6,7 @@ use log_processor::pipeline::End;
 use model::Reason;
 use sandbox::{GuestError, Instance, Level, Surroundings};
 
-use crate::harness::{Case, WORLD};
+use super::harness::{Case, WORLD};
 
 /// Each fault: its name for the operator, and what the text says.
 const FAULTS: [(&str, &str, &str); 8] = [
@@ -138,7 +138,7 @@ fn a_log_is_counted_and_bounded() {
     let log = &came.is_complete().delivered.guest_log;
     assert_eq!((log.lines, log.kept.len()), (1_000, 10));
     assert_eq!((log.kept[9].level, log.kept[9].text.as_str()), (Level::Warn, "9"));
-    let few = model::Limits { log_lines: 100, log_bytes: 6, ..crate::harness::limits() };
+    let few = model::Limits { log_lines: 100, log_bytes: 6, ..super::harness::limits() };
     let guest = WORLD.hostile.with_limits(few);
     let came = Case::of(Some(&guest)).set("mode", "transform:log-some").lines(&["one"]).run();
     let log = &came.is_complete().delivered.guest_log;

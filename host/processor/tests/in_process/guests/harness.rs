@@ -1,7 +1,6 @@
 //! An object through the pipeline, to a sink in memory, with any component.
 
 use std::io::Cursor;
-use std::path::PathBuf;
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
@@ -14,6 +13,8 @@ use log_processor::pipeline::{
 };
 use model::{DeadLetter, Delivery, Destination, Event, Limits, ObjectId, OnError, Origin, Reason};
 use sandbox::{Component, Engine, GuestError, Precompiled};
+
+use crate::shared::read;
 
 /// The clock of all objects here: 2026-11-23T10:00:00Z.
 pub(crate) const NOW: i64 = 1_795_428_000_000;
@@ -28,17 +29,6 @@ pub(crate) fn limits() -> Limits {
         log_lines: 10,
         ..Limits::default()
     }
-}
-
-/// What `make fixtures` builds.
-pub(crate) fn built(file: &str) -> PathBuf {
-    let path = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/guest")).join(file);
-    assert!(path.is_file(), "{} is missing: run `make fixtures`", path.display());
-    path
-}
-
-pub(crate) fn read(file: &str) -> Vec<u8> {
-    std::fs::read(built(file)).unwrap()
 }
 
 pub(crate) struct World {

@@ -3,7 +3,8 @@
 
 use proptest::prelude::*;
 
-use crate::harness::{Came, Case, WORLD, read};
+use super::harness::{Came, Case, WORLD};
+use crate::shared::read;
 
 fn records(input: &str, chunk_bytes: usize, hold: &str) -> Came {
     let case = Case::hostile("records").set("hold", hold).input(input).chunks(chunk_bytes);
@@ -124,7 +125,7 @@ fn two_runs_are_the_same() {
     };
     assert_eq!(run(), run());
     assert_eq!(
-        WORLD.engine.load("again", &read("fixtures/hostile-guest.wasm"), crate::harness::limits()).unwrap().digest(),
+        WORLD.engine.load("again", &read("fixtures/hostile-guest.wasm"), super::harness::limits()).unwrap().digest(),
         WORLD.hostile.digest()
     );
 }

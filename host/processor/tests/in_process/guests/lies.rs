@@ -2,7 +2,7 @@
 
 use log_processor::delivery::dead_letter::written_bytes;
 
-use crate::harness::{Came, Case, WORLD, limits};
+use super::harness::{Came, Case, WORLD, limits};
 
 /// Six lines in chunks of two, the fourth blank.
 fn told(mode: &str) -> Case {
@@ -61,7 +61,7 @@ fn a_flood_is_stopped_before_it_is_copied_or_delivered() {
 
 #[test]
 fn what_the_operator_sees_names_the_limit_its_number_and_its_setting() {
-    let hostile = crate::harness::read("fixtures/hostile-guest.wasm");
+    let hostile = crate::shared::read("fixtures/hostile-guest.wasm");
     let came = |mode: &str, limits: model::Limits| {
         let guest = WORLD.engine.load("limited", &hostile, limits).unwrap();
         Case::of(Some(&guest)).set("mode", mode).lines(&["one", "two", "three"]).run()
@@ -158,7 +158,7 @@ fn a_line_may_have_several_events_and_an_empty_one() {
 #[test]
 fn the_limits_are_those_of_the_component() {
     let loose = model::Limits { output_ratio: 2_000_000, ..limits() };
-    let bytes = crate::harness::read("fixtures/hostile-guest.wasm");
+    let bytes = crate::shared::read("fixtures/hostile-guest.wasm");
     let loose = WORLD.engine.load("loose", &bytes, loose).unwrap();
     let came = Case::of(Some(&loose)).set("mode", "flood-message").lines(&["one"]).run();
     assert_eq!(came.is_complete().sink.events.iter().map(|event| event.message.len()).sum::<usize>(), 5 << 20);

@@ -5,7 +5,7 @@ use log_processor::pipeline::End;
 use model::{Limits, OnError, Reason};
 use sandbox::Component;
 
-use crate::harness::{Came, Case, WORLD, limits, record};
+use super::harness::{Came, Case, WORLD, limits, record};
 
 const NAMES: [&str; 6] = ["a", "b", "c", "d", "e", "f"];
 

@@ -11,7 +11,8 @@ use model::{DeadLetter, Delivery, Limits, OnError, Origin, Reason, TimestampNumb
 use proptest::prelude::*;
 use sandbox::{Engine, Instance, Surroundings};
 
-use crate::harness::{Came, Case, WORLD, block_on, cloudwatch, limits, read, record};
+use super::harness::{Came, Case, WORLD, block_on, cloudwatch, limits, record};
+use crate::shared::read;
 
 /// The hostile guest, which traps over lines that say `bad`.
 fn hostile(mode: &str) -> Case {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use log_processor::pipeline::End;
 
-use crate::harness::{Came, Case, record};
+use super::harness::{Came, Case, record};
 
 const CASES: u64 = 1_500;
 

@@ -4,7 +4,7 @@ use log_processor::pipeline::End;
 use model::Reason;
 use proptest::prelude::*;
 
-use crate::harness::{Case, WORLD, record};
+use super::harness::{Case, WORLD, record};
 
 const MODES: [&str; 10] =
     ["passthrough", "drop", "redact", "duplicate", "merge", "hold", "hold-drop", "array", "reject", "malformed"];

@@ -11,7 +11,7 @@ use model::{Destination, Limits, OnError, Reason};
 use proptest::prelude::*;
 use sandbox::Component;
 
-use crate::harness::{Came, Case, Sink, WORLD, block_on, cloudwatch, counted, limits, record};
+use super::harness::{Came, Case, Sink, WORLD, block_on, cloudwatch, counted, limits, record};
 use assemble::filter;
 
 const CHUNKS: [usize; 3] = [1, 70, 1 << 16];

@@ -5,9 +5,7 @@ use std::sync::Arc;
 use model::{ObjectId, Origin};
 use sandbox::{Component, Exports, GuestError, Version};
 
-use crate::common::{Lab, record as record_at};
-use crate::harness::{Case, WORLD, limits, origin, record};
-use crate::local::TWO;
+use super::harness::{Case, WORLD, limits, origin, record};
 use assemble::{Parts, filter, parser};
 
 const KEY: &str = "c/payment/api/api-1/f.json";
@@ -84,24 +82,6 @@ fn only_a_key_parser() {
     let tenant = load(&parser("unreachable", ["", "", "", "", "", ""]));
     let came = Case::of(Some(&tenant)).lines(&[&record("a")]).run();
     assert_eq!(came.is_complete().messages(), ["a"]);
-}
-
-#[test]
-fn a_refined_key_decides_where_the_object_goes() {
-    let lab = Lab::new();
-    std::fs::write(lab.path("parser.wasm"), parser("", ["c", "n", "n", "web", "web-7", "staging"])).unwrap();
-    let lab = lab.argument("--plugin").argument("parser.wasm");
-    // It is asked for a delivery of a tenant that is known: the key itself says whose it is.
-    lab.tenants(TWO);
-    lab.object("c/n/api/api-1/f.json", record_at("a", 0));
-    lab.object("c/m/api/api-1/f.json", record_at("b", 0));
-    let run = lab.run();
-    assert_eq!(lab.messages("web-7"), ["a"]);
-    assert_eq!(run.outcome("c/n/api/api-1/f.json"), "delivered");
-    // The parser takes everything for tenant n's: it is not believed.
-    assert_eq!(run.entry("c/m/api/api-1/f.json")["reason"], "guest-contract");
-    assert_eq!(run.code, 1);
-    run.says(&["it changed tenant-id"]);
 }
 
 #[test]

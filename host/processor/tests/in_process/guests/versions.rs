@@ -6,7 +6,8 @@ use sandbox::{Component, Exports, Level, Version};
 use wit_parser::abi::{AbiVariant, WasmType};
 use wit_parser::{Resolve, WorldItem};
 
-use crate::harness::{Came, Case, NOW, WORLD, limits, read, record};
+use super::harness::{Came, Case, NOW, WORLD, limits, record};
+use crate::shared::read;
 use assemble::{Parts, contract};
 
 const INTERFACES: [&str; 5] = ["key-parser", "log-filter", "record-rewrite", "record-transform", "settings-check"];
@@ -146,8 +147,8 @@ fn a_released_contract_never_changes() {
 
 /// The component that was built against 0.1.0.
 fn redactor() -> Component {
-    let bytes = wat::parse_str(include_str!("../../../../tests/guests/kept/0.1.0/redactor.wat")).unwrap();
-    let kept = include_str!("../../../../tests/guests/kept/0.1.0/redactor.sha256");
+    let bytes = wat::parse_str(include_str!("../../../../../tests/guests/kept/0.1.0/redactor.wat")).unwrap();
+    let kept = include_str!("../../../../../tests/guests/kept/0.1.0/redactor.sha256");
     assert_eq!(Digest::of(&bytes).to_string(), kept.trim(), "a kept component stays as it is");
     load(&bytes)
 }

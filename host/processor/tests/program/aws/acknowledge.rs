@@ -7,8 +7,8 @@ use fake_aws::scene::QUEUE;
 use fake_aws::{Rule, Service, What};
 use serde_json::json;
 
-use crate::aws::{Lab, records, retried, texts};
-use crate::support::{announced, denied, metadata, until_sent_back};
+use super::support::{announced, denied, metadata, until_sent_back};
+use crate::common::aws::{Lab, records, retried, texts};
 
 const MINUTE: Duration = Duration::from_secs(60);
 

@@ -7,8 +7,8 @@ use fake_aws::scene::{CENTRAL_ROLE, CloudWatchTenant, DEAD_LETTERS, QUEUE};
 use fake_aws::{Rule, Service, What};
 use serde_json::{Value, json};
 
-use crate::aws::{Lab, now, records, texts};
-use crate::support::{calls, metadata, s3_denied, sent_back};
+use super::support::{calls, metadata, s3_denied, sent_back};
+use crate::common::aws::{Lab, now, records, texts};
 
 /// The tenant's role can't be assumed, until the faults are cleared.
 fn role_is_gone(lab: &Lab, tenant: &CloudWatchTenant) {
@@ -64,7 +64,7 @@ fn it_closes_again_and_what_waited_is_delivered() {
     process.terminate();
 }
 
-/// As [`crate::aws::retried`], with all that this project adds.
+/// As [`crate::common::aws::retried`], with all that this project adds.
 fn waited(record: &Value, metadata: Value) -> String {
     json!({"Message": json!({"Records": [record]}).to_string(), "processing_metadata": metadata}).to_string()
 }
@@ -148,8 +148,8 @@ fn a_probe_that_is_not_tried_leaves_the_breaker_half_open() {
     let process = lab.sqs();
     process.says("the destination keeps failing: it is left alone");
     // An object that the filter doesn't want, when the time is over: it may be the probe.
-    let other = crate::aws::key("acme", "unwanted").replace("/app/", "/unwanted/");
-    lab.scene.put_object(&other, crate::aws::gzip(records("acme", 1).as_bytes()));
+    let other = crate::common::aws::key("acme", "unwanted").replace("/app/", "/unwanted/");
+    lab.scene.put_object(&other, crate::common::aws::gzip(records("acme", 1).as_bytes()));
     process.wait("three in the queue", || sent_back(&lab.aws).len() == 3);
     let soon = sent_back(&lab.aws).iter().filter_map(|message| message.invisible_for).max().unwrap_or_default();
     assert!(soon <= Duration::from_secs(30), "{soon:?}");

@@ -8,8 +8,8 @@ use fake_aws::Service;
 use fake_aws::scene::QUEUE;
 use serde_json::{Value, json};
 
-use crate::aws::{Lab, records, text, texts};
-use crate::support::{arrivals, denied, metadata, records_at, repeated, until_sent_back};
+use super::support::{arrivals, denied, metadata, records_at, repeated, until_sent_back};
+use crate::common::aws::{Lab, records, text, texts};
 
 /// The body of a message that was sent back.
 fn body(record: &Value, metadata: &Value) -> String {

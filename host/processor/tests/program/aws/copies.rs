@@ -4,8 +4,8 @@ use fake_aws::scene::{CENTRAL_ROLE, QUEUE, S3Tenant, SOURCE};
 use fake_aws::{Permissions, Rule, Service, What};
 use percent::decode;
 
-use crate::aws::{Lab, gzip, key, records};
-use crate::support::{may_abort, s3_denied, until_sent_back};
+use super::support::{may_abort, s3_denied, until_sent_back};
+use crate::common::aws::{Lab, gzip, key, records};
 
 /// Undoes percent-encoding.
 mod percent {

@@ -8,7 +8,7 @@ use fake_aws::scene::{CENTRAL_ROLE, CloudWatchTenant, QUEUE};
 use fake_aws::{PROCESSOR_ACCOUNT, Permissions, REGION, Service, Trust};
 use serde_json::json;
 
-use crate::aws::{Lab, key, record, records};
+use crate::common::aws::{Lab, key, record, records};
 
 /// The role of a session, and its name without the UUID.
 fn named(lab: &Lab) -> BTreeSet<(String, String)> {
@@ -88,7 +88,7 @@ fn each_tenants_events_are_put_by_its_own_session_and_into_its_own_account() {
     lab.aws.latency(Service::Logs, Duration::from_millis(5));
     for round in 0..10 {
         for name in &names {
-            let message = |n: usize| record(name, &format!("of {name}: {n}"), crate::aws::now() - 1000);
+            let message = |n: usize| record(name, &format!("of {name}: {n}"), crate::common::aws::now() - 1000);
             let lines: String = (0..20).map(message).collect();
             lab.announced(name, &round.to_string(), &lines);
         }

@@ -6,8 +6,8 @@ use fake_aws::scene::{CloudWatchTenant, QUEUE};
 use fake_aws::{Rule, Service, What};
 use serde_json::Value;
 
-use crate::aws::{Lab, NEVER, Process, records};
-use crate::support::{at_once, calls, denied};
+use super::support::{at_once, calls, denied};
+use crate::common::aws::{Lab, NEVER, Process, records};
 
 /// Delivers ten objects of each tenant, to the last of them.
 fn deliver(lab: &Lab, process: &Process, tenants: &[CloudWatchTenant], round: &str, between: impl Fn(usize)) {

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use fake_aws::scene::QUEUE;
 use fake_aws::{Gate, Rule, What};
 
-use crate::aws::{Lab, NEVER, Process, records};
-use crate::support::{announced, metadata, repeated};
+use super::support::{announced, metadata, repeated};
+use crate::common::aws::{Lab, NEVER, Process, records};
 
 /// Until the deadline. A fifth of it is for what is sent back: enough for a few calls,
 /// on however busy a machine.

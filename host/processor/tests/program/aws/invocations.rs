@@ -6,8 +6,8 @@ use fake_aws::scene::QUEUE;
 use fake_aws::{Outcome, Rule, Service, What};
 use serde_json::{Value, json};
 
-use crate::aws::{Lab, Process, key, records, texts};
-use crate::support::denied;
+use super::support::denied;
+use crate::common::aws::{Lab, Process, key, records, texts};
 
 const MINUTE: Duration = Duration::from_secs(60);
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 use fake_aws::scene::QUEUE;
 use fake_aws::{Gate, Rule, Service, What};
 
-use crate::aws::{Lab, NEVER, records, texts};
-use crate::support::{calls, metadata, repeated, until_sent_back};
+use super::support::{calls, metadata, repeated, until_sent_back};
+use crate::common::aws::{Lab, NEVER, records, texts};
 
 #[test]
 fn every_message_of_a_receive_is_extended_at_half_its_time_until_it_is_done() {

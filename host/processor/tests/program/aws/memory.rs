@@ -2,8 +2,8 @@
 
 use fake_aws::Service;
 
-use crate::aws::{Lab, gzip, key, pod};
-use crate::support::peak_mib;
+use super::support::peak_mib;
+use crate::common::aws::{Lab, gzip, key, pod};
 
 const MIB: usize = 1 << 20;
 
@@ -17,7 +17,7 @@ fn a_large_object_streams() {
     let mut random = corpus::Random::new(1);
     let (pod, mut lines) = (pod("acme"), String::new());
     let day = corpus::Instant::DAY;
-    let begin = day.plus_millis(crate::aws::now() - 10_000 - day.seconds() * 1000);
+    let begin = day.plus_millis(crate::common::aws::now() - 10_000 - day.seconds() * 1000);
     while lines.len() < 4 * MIB {
         lines.push_str(&pod.record(&mut random, begin, &corpus::record::Options::default()));
         lines.push('\n');

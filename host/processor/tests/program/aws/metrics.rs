@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use fake_aws::{Metric, Rule, Service, What};
 
-use crate::aws::{Lab, NEVER, Process, records, texts};
-use crate::support::denied;
+use super::support::denied;
+use crate::common::aws::{Lab, NEVER, Process, records, texts};
 
 const MINUTE: Duration = Duration::from_secs(60);
 

@@ -7,8 +7,8 @@ use fake_aws::{PROCESSOR_ACCOUNT, Permissions, Service};
 use model::Digest;
 use serde_json::{Value, json};
 
-use crate::aws::{CANARY, Lab, Process, gzip, key, now, pod, record, records, text, texts};
-use crate::support::{metadata, sent_back, stream};
+use super::support::{metadata, sent_back, stream};
+use crate::common::aws::{CANARY, Lab, Process, gzip, key, now, pod, record, records, text, texts};
 use assemble::{filter, parser};
 
 /// Where the components lie.
@@ -34,8 +34,7 @@ fn forget() {
 }
 
 fn fixture(name: &str) -> Vec<u8> {
-    let path = format!("{}/../../target/guest/fixtures/{name}-guest.wasm", env!("CARGO_MANIFEST_DIR"));
-    std::fs::read(&path).unwrap_or_else(|error| panic!("{path}: {error}: run `make fixtures`"))
+    crate::shared::read(&format!("fixtures/{name}-guest.wasm"))
 }
 
 /// Puts a component where components lie; its reference and digest.

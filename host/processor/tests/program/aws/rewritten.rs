@@ -7,8 +7,8 @@ use fake_aws::scene::{S3Tenant, SOURCE};
 use fake_aws::{Object, Service};
 use flate2::read::GzDecoder;
 
-use crate::aws::{Lab, key, record, records};
-use crate::support::{may_abort, peak_mib, s3_denied, until_sent_back};
+use super::support::{may_abort, peak_mib, s3_denied, until_sent_back};
+use crate::common::aws::{Lab, key, record, records};
 
 const REWRITER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/guest/fixtures/rewriter-guest.wasm");
 
@@ -33,7 +33,7 @@ fn it_is_gzip_where_the_source_is_and_one_put() {
         let (lab, tenant) = lab("redact", "number");
         let lines = records("acme", 100);
         let key = key("acme", "1");
-        let bytes = if gzip { crate::aws::gzip(lines.as_bytes()) } else { lines.clone().into_bytes() };
+        let bytes = if gzip { crate::common::aws::gzip(lines.as_bytes()) } else { lines.clone().into_bytes() };
         lab.scene.put_object(&key, bytes);
         let encoding = gzip.then(|| "gzip".to_owned());
         lab.aws.change(SOURCE, &key, |object| object.content_encoding.clone_from(&encoding));
@@ -66,7 +66,8 @@ fn it_has_the_lines_of_all_members_and_says_where_they_end() {
     let lab = lab.dead_letters();
     let lines = records("acme", 100);
     let (one, two) = lines.split_at(lines.len() / 3);
-    let members = [crate::aws::gzip(one.as_bytes()), b"\0\n".to_vec(), crate::aws::gzip(two.as_bytes())].concat();
+    let members =
+        [crate::common::aws::gzip(one.as_bytes()), b"\0\n".to_vec(), crate::common::aws::gzip(two.as_bytes())].concat();
     let key = key("acme", "1");
     lab.scene.put_object(&key, [&members[..], b"\n{\"plain\":1}\n"].concat());
     lab.scene.send(&lab.scene.notify(&key));
@@ -94,7 +95,7 @@ fn without_a_line_left_there_is_no_object() {
 
 /// Lines of about 2 KB, so many MiB of them.
 fn large(mib: usize) -> String {
-    let line = record("acme", &"0123456789 ".repeat(90), crate::aws::now() - 1000);
+    let line = record("acme", &"0123456789 ".repeat(90), crate::common::aws::now() - 1000);
     line.repeat((mib << 20) / line.len())
 }
 

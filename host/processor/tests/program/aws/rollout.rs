@@ -7,8 +7,8 @@ use std::time::Duration;
 use fake_aws::scene::{DEAD_LETTERS, QUEUE};
 use fake_aws::{PROCESSOR_ACCOUNT, Rule, Service, What};
 
-use crate::aws::{Lab, NEVER, Process, records, texts};
-use crate::support::announced;
+use super::support::announced;
+use crate::common::aws::{Lab, NEVER, Process, records, texts};
 
 /// Its last fifth is a second: enough for what goes back, on however busy a machine.
 const GRACE: u64 = 5;

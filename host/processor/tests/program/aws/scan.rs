@@ -3,8 +3,8 @@
 use fake_aws::scene::SOURCE;
 use fake_aws::{Gate, REGION, Rule, Service, What};
 
-use crate::aws::{Lab, NEVER, gzip, key, records, text, texts};
-use crate::support::{denied, stream};
+use super::support::{denied, stream};
+use crate::common::aws::{Lab, NEVER, gzip, key, records, text, texts};
 
 /// An object of one event, with a pod of its own.
 fn put(lab: &Lab, name: &str) {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use fake_aws::scene::QUEUE;
 use fake_aws::{Rule, Service, What};
 
-use crate::aws::{Lab, NEVER, records, texts};
+use crate::common::aws::{Lab, NEVER, records, texts};
 
 /// More than one process holds of one tenant.
 const FLOOD: usize = 1600;
@@ -40,7 +40,7 @@ fn where_nothing_can_be_sent_back_it_is_held() {
     let lab = Lab::new().may_extend().set("REQUEST_TIMEOUT", 300).set("VISIBILITY_TIMEOUT", 600);
     let slow = lab.scene.add_cloudwatch_tenant("slow");
     lab.aws.fault(Rule::new(What::Hang).operation("PutLogEvents").account(&slow.account));
-    lab.aws.fault(crate::support::denied("SendMessageBatch"));
+    lab.aws.fault(super::support::denied("SendMessageBatch"));
     let body = lab.scene.notify(&lab.object("slow", "0", &records("slow", 1)));
     (0..FLOOD).for_each(|_| drop(lab.scene.send(&body)));
     let process = lab.sqs();

@@ -3,8 +3,8 @@
 use fake_aws::scene::QUEUE;
 use fake_aws::{Gate, Rule, Service, What};
 
-use crate::aws::{Lab, NEVER, records, texts};
-use crate::support::{announced, metadata, puts_of, sent_back};
+use super::support::{announced, metadata, puts_of, sent_back};
+use crate::common::aws::{Lab, NEVER, records, texts};
 
 /// Its parts are seconds: enough for what is sent back in the last of them, on
 /// however busy a machine.

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use fake_aws::REGION;
 
-use crate::aws::{Lab, gzip, records, texts};
-use crate::support::stream;
+use super::support::stream;
+use crate::common::aws::{Lab, gzip, records, texts};
 
 #[test]
 fn pods_whose_names_aws_refuses_have_streams_that_it_takes() {

@@ -7,7 +7,7 @@ use fake_aws::scene::{CENTRAL_ROLE, CloudWatchTenant, QUEUE, SOURCE};
 use fake_aws::{FakeAws, Logged, Message, Permissions, REGION, Rule, Service, What};
 use serde_json::Value;
 
-use crate::aws::{Lab, Process, now, record, text};
+use crate::common::aws::{Lab, Process, now, record, text};
 
 /// A refusal that is final for its attempt: the SDK doesn't retry it.
 pub(crate) fn denied(operation: &str) -> Rule {
@@ -21,13 +21,13 @@ pub(crate) fn s3_denied(operation: &str) -> Rule {
     Rule::new(What::Status { status: 403, code, message: "Access Denied".to_owned() }).operation(operation)
 }
 
-/// Lines with [`crate::aws::texts`] at these milliseconds after a minute ago.
+/// Lines with [`crate::common::aws::texts`] at these milliseconds after a minute ago.
 pub(crate) fn records_at(tenant: &str, times: impl IntoIterator<Item = i64>) -> String {
     let begin = now() - 60_000;
     times.into_iter().enumerate().map(|(number, at)| record(tenant, &text(number), begin + at)).collect()
 }
 
-/// How often each of [`crate::aws::texts`] arrived, by number.
+/// How often each of [`crate::common::aws::texts`] arrived, by number.
 pub(crate) fn arrivals(lab: &Lab, tenant: &CloudWatchTenant) -> BTreeMap<usize, usize> {
     let mut arrived = BTreeMap::new();
     for message in lab.messages(tenant) {

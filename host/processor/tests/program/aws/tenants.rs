@@ -6,7 +6,7 @@ use fake_aws::Service;
 use fake_aws::scene::TABLE;
 use serde_json::json;
 
-use crate::aws::{Lab, records, texts};
+use crate::common::aws::{Lab, records, texts};
 
 #[test]
 fn many_objects_of_a_tenant_are_one_query() {

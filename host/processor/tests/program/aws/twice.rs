@@ -7,8 +7,8 @@ use fake_aws::scene::{DEAD_LETTERS, QUEUE};
 use fake_aws::{PROCESSOR_ACCOUNT, Rule, Service, What};
 use serde_json::{Value, json};
 
-use crate::aws::{Lab, records, texts};
-use crate::support::{denied, metadata, sent_back, until_sent_back};
+use super::support::{denied, metadata, sent_back, until_sent_back};
+use crate::common::aws::{Lab, records, texts};
 
 fn body(record: &Value, metadata: &Value) -> String {
     json!({"Message": json!({"Records": [record]}).to_string(), "processing_metadata": metadata}).to_string()
@@ -232,7 +232,7 @@ fn of_a_batch_that_is_refused_nothing_is_sent_and_the_message_fails() {
 #[test]
 fn a_bad_record_that_can_not_be_kept_is_not_both_sent_back_and_failed() {
     let lab = Lab::new().set("DEAD_LETTER", "s3://no-such-bucket/x").redrive_after(2);
-    let gone = crate::aws::key("acme", "gone");
+    let gone = crate::common::aws::key("acme", "gone");
     lab.scene.add_cloudwatch_tenant("acme");
     let mut bad = lab.scene.record(&gone);
     bad["s3"]["object"]["key"] = "prod-1/acme/app/pod/100%".into();
@@ -257,7 +257,7 @@ fn nothing_is_sent_back_to_a_fifo_queue() {
         .may("sqs:SendMessage", "logs.fifo");
     let tenant = lab.scene.add_cloudwatch_tenant("acme");
     let good = lab.object("acme", "1", &records("acme", 5));
-    lab.aws.send_message("logs.fifo", &lab.scene.announce(&[&good, &crate::aws::key("acme", "gone")]));
+    lab.aws.send_message("logs.fifo", &lab.scene.announce(&[&good, &crate::common::aws::key("acme", "gone")]));
     let process = lab.sqs();
     let failed = process.says("the message failed");
     assert!(failed["error"].as_str().unwrap().contains("FIFO queue"), "{failed}");

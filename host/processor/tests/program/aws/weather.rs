@@ -6,8 +6,8 @@ use std::time::Duration;
 use fake_aws::scene::{DEAD_LETTERS, QUEUE};
 use fake_aws::{Rule, Service, What};
 
-use crate::aws::{Lab, records};
-use crate::support::arrivals;
+use super::support::arrivals;
+use crate::common::aws::{Lab, records};
 
 const OBJECTS: usize = 12;
 const EVENTS: usize = 40;

@@ -1,7 +1,6 @@
 //! The built binary against `fake-aws`: a scene, a process in one of the modes,
 //! what it said and did. Wherever a process ends, by itself or by being dropped,
 //! what it said is searched for log contents and secrets.
-#![allow(dead_code, unreachable_pub, reason = "each test binary uses a part of it")]
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -23,23 +22,23 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 /// In every message of every record: nothing that the processor says may hold it.
-pub const CANARY: &str = "canary-7f3a9d";
+pub(crate) const CANARY: &str = "canary-7f3a9d";
 
 /// Only what hangs takes that long, on however slow and busy a machine.
-pub const LIMIT: Duration = Duration::from_secs(240);
+pub(crate) const LIMIT: Duration = Duration::from_secs(240);
 
 /// Seconds that nothing waits for: a REQUEST_TIMEOUT for calls that hang, a
 /// SHUTDOWN_GRACE_SECONDS that is not used up. More than [`LIMIT`], so that a test
 /// which ends has not waited for it.
-pub const NEVER: u64 = 300;
+pub(crate) const NEVER: u64 = 300;
 
 /// Between two looks.
 const POLL: Duration = Duration::from_millis(10);
 
 /// A scene, and the settings of the processes that are started in it.
-pub struct Lab {
-    pub scene: Scene,
-    pub aws: FakeAws,
+pub(crate) struct Lab {
+    pub(crate) scene: Scene,
+    pub(crate) aws: FakeAws,
     dir: TempDir,
     env: BTreeMap<String, String>,
     arguments: Vec<String>,
@@ -50,7 +49,7 @@ pub struct Lab {
 impl Lab {
     /// A scene without tenants. Calls are attempted twice and may take as long as on a
     /// busy machine; where one is to hang, see [`Lab::impatient`].
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let scene = Scene::new(FakeAws::start_blocking());
         let dir = TempDir::new().unwrap();
         let home = dir.path().to_str().unwrap().to_owned();
@@ -63,75 +62,75 @@ impl Lab {
     }
 
     /// Calls that hang are given up, and others are so only on a machine at its end.
-    pub fn impatient(self) -> Self {
+    pub(crate) fn impatient(self) -> Self {
         self.set("REQUEST_TIMEOUT", 4)
     }
 
     /// With a setting of the environment.
-    pub fn set(mut self, name: &str, value: impl ToString) -> Self {
+    pub(crate) fn set(mut self, name: &str, value: impl ToString) -> Self {
         self.env.insert(name.to_owned(), value.to_string());
         self
     }
 
     /// Without a setting of the environment.
-    pub fn unset(mut self, name: &str) -> Self {
+    pub(crate) fn unset(mut self, name: &str) -> Self {
         self.env.remove(name);
         self
     }
 
     /// With one more argument.
-    pub fn argument(mut self, argument: &str) -> Self {
+    pub(crate) fn argument(mut self, argument: &str) -> Self {
         self.arguments.push(argument.to_owned());
         self
     }
 
     /// The processor may do this too, beyond what [`Scene::permissions`] says.
-    pub fn may(mut self, action: &str, resource: &str) -> Self {
+    pub(crate) fn may(mut self, action: &str, resource: &str) -> Self {
         self.permissions = self.permissions.allow(action, resource);
         self.aws.set_permissions(PROCESSOR_ARN, self.permissions.clone());
         self
     }
 
     /// The processor may keep messages invisible.
-    pub fn may_extend(self) -> Self {
+    pub(crate) fn may_extend(self) -> Self {
         self.may("sqs:ChangeMessageVisibility", QUEUE)
     }
 
     /// DEAD_LETTER is a folder: see [`Lab::letters`].
-    pub fn dead_letters(self) -> Self {
+    pub(crate) fn dead_letters(self) -> Self {
         let folder = self.path("letters").to_str().unwrap().to_owned();
         self.set("DEAD_LETTER", folder)
     }
 
     /// A message that failed is visible again where a test waits for that
     /// ([`Process::wait`]), and goes to [`DEAD_LETTERS`] at the receive after `receives`.
-    pub fn redrive_after(mut self, receives: u32) -> Self {
+    pub(crate) fn redrive_after(mut self, receives: u32) -> Self {
         let redrive = Some((receives, DEAD_LETTERS));
         self.aws.add_queue(PROCESSOR_ACCOUNT, QUEUE, Duration::from_secs(30), redrive);
         self.redrives = true;
         self
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
     /// Puts an object of this tenant into the source bucket, gzip of `lines`; its key.
-    pub fn object(&self, tenant: &str, name: &str, lines: &str) -> String {
+    pub(crate) fn object(&self, tenant: &str, name: &str, lines: &str) -> String {
         let key = key(tenant, name);
         self.scene.put_object(&key, gzip(lines.as_bytes()));
         key
     }
 
     /// As [`Lab::object`], and announces it in the queue.
-    pub fn announced(&self, tenant: &str, name: &str, lines: &str) -> String {
+    pub(crate) fn announced(&self, tenant: &str, name: &str, lines: &str) -> String {
         let key = self.object(tenant, name, lines);
         self.scene.send(&self.scene.notify(&key));
         key
     }
 
     /// As [`Lab::announced`], several objects in a message each, which one receive brings.
-    pub fn announced_together(&self, tenant: &str, names: &[&str], lines: &str) {
+    pub(crate) fn announced_together(&self, tenant: &str, names: &[&str], lines: &str) {
         let bodies: Vec<_> = names.iter().map(|name| self.scene.notify(&self.object(tenant, name, lines))).collect();
         let bodies: Vec<_> = bodies.iter().map(String::as_str).collect();
         self.aws.send_messages(QUEUE, &bodies);
@@ -139,19 +138,19 @@ impl Lab {
 
     /// Announces an object in a message that may not be sent back any more: its
     /// three retries are spent.
-    pub fn last_try(&self, key: &str) -> String {
+    pub(crate) fn last_try(&self, key: &str) -> String {
         self.scene.send(&retried(&self.scene.record(key), 3))
     }
 
     /// The messages of the tenant's stream of [`pod`], as they arrived.
-    pub fn messages(&self, tenant: &CloudWatchTenant) -> Vec<String> {
+    pub(crate) fn messages(&self, tenant: &CloudWatchTenant) -> Vec<String> {
         let stream = pod(&tenant.name).name;
         let events = self.aws.log_events(&tenant.account, REGION, &tenant.group, &stream);
         events.into_iter().map(|event| event.message).collect()
     }
 
     /// All dead letters in the folder of [`Lab::dead_letters`], by their files' names.
-    pub fn letters(&self) -> Vec<Value> {
+    pub(crate) fn letters(&self) -> Vec<Value> {
         let mut files = Vec::new();
         collect(&self.path("letters"), &mut files);
         files.sort();
@@ -159,24 +158,24 @@ impl Lab {
     }
 
     /// How often an operation was called.
-    pub fn count(&self, service: Service, operation: &str) -> u64 {
+    pub(crate) fn count(&self, service: Service, operation: &str) -> u64 {
         self.aws.count(service, operation)
     }
 
     /// Messages of the queue that were sent back and wait for minutes.
-    pub fn waiting(&self) -> Vec<Message> {
+    pub(crate) fn waiting(&self) -> Vec<Message> {
         let mut messages = self.aws.messages(QUEUE);
         messages.retain(|it| it.receives == 0 && it.invisible_for.is_some_and(|left| left > Duration::from_secs(120)));
         messages
     }
 
     /// Bodies of the messages in the dead-letter queue.
-    pub fn redriven(&self) -> Vec<String> {
+    pub(crate) fn redriven(&self) -> Vec<String> {
         self.aws.messages(DEAD_LETTERS).into_iter().map(|message| message.body.to_string()).collect()
     }
 
     /// Starts the binary with these arguments, and those of [`Lab::argument`].
-    pub fn start(&self, arguments: &[&str], input: Option<&str>) -> Process {
+    pub(crate) fn start(&self, arguments: &[&str], input: Option<&str>) -> Process {
         let mut command = Command::new(env!("CARGO_BIN_EXE_log-processor"));
         command.env_clear().envs(&self.env).args(arguments).args(&self.arguments).current_dir(self.dir.path());
         command.stdin(if input.is_some() { Stdio::piped() } else { Stdio::null() });
@@ -189,22 +188,22 @@ impl Lab {
     }
 
     /// Starts sqs mode.
-    pub fn sqs(&self) -> Process {
+    pub(crate) fn sqs(&self) -> Process {
         self.start(&["--mode", "sqs"], None)
     }
 
     /// Starts scan mode.
-    pub fn scan(&self) -> Process {
+    pub(crate) fn scan(&self) -> Process {
         self.start(&["--mode", "scan"], None)
     }
 
     /// Runs manual mode over one message's body, to its end.
-    pub fn manual(&self, body: &str) -> Ended {
+    pub(crate) fn manual(&self, body: &str) -> Ended {
         self.start(&["--mode", "manual"], Some(body)).ended()
     }
 
     /// Starts lambda mode, as Lambda does.
-    pub fn lambda(&self) -> Process {
+    pub(crate) fn lambda(&self) -> Process {
         let authority = self.aws.authority();
         let lambda = [
             ("AWS_LAMBDA_RUNTIME_API", authority.as_str()),
@@ -220,7 +219,7 @@ impl Lab {
     }
 
     /// Has the function of [`Lab::lambda`] take an event; which messages failed.
-    pub fn invoke(&self, process: &Process, messages: &[(&str, &str)], timeout: Duration) -> Vec<String> {
+    pub(crate) fn invoke(&self, process: &Process, messages: &[(&str, &str)], timeout: Duration) -> Vec<String> {
         let id = self.aws.invoke(self.scene.lambda_event(messages), timeout);
         let answer = process.until("an answer", || match self.aws.outcome(&id) {
             Outcome::Response(bytes) => Some(serde_json::from_slice::<Value>(&bytes).unwrap()),
@@ -245,12 +244,12 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
 }
 
 /// The lines of a file of JSON.
-pub fn ndjson(text: &str) -> Vec<Value> {
+pub(crate) fn ndjson(text: &str) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))).collect()
 }
 
 /// A process that runs.
-pub struct Process {
+pub(crate) struct Process {
     child: Child,
     stdout: Said,
     stderr: Said,
@@ -288,16 +287,16 @@ struct Parsed {
 
 /// What a process said to its end.
 #[derive(Debug)]
-pub struct Ended {
+pub(crate) struct Ended {
     /// Its exit code; -1: a signal ended it.
-    pub code: i32,
-    pub stdout: String,
-    pub stderr: String,
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 impl Ended {
     /// The JSON lines it logged.
-    pub fn lines(&self) -> Vec<Value> {
+    pub(crate) fn lines(&self) -> Vec<Value> {
         ndjson(&self.stdout)
     }
 }
@@ -311,18 +310,18 @@ impl Process {
     }
 
     /// Its ID.
-    pub fn id(&self) -> u32 {
+    pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
 
     /// All it has said so far.
-    pub fn output(&self) -> (String, String) {
+    pub(crate) fn output(&self) -> (String, String) {
         let text = |said: &Said| String::from_utf8_lossy(&said.since(0)).into_owned();
         (text(&self.stdout), text(&self.stderr))
     }
 
     /// The JSON lines it has logged so far.
-    pub fn lines(&self) -> Vec<Value> {
+    pub(crate) fn lines(&self) -> Vec<Value> {
         let mut parsed = self.parsed.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let new = self.stdout.since(parsed.bytes);
         // The last one may not be whole.
@@ -333,19 +332,19 @@ impl Process {
     }
 
     /// The lines of objects so far: one an object and attempt.
-    pub fn objects(&self) -> Vec<Value> {
+    pub(crate) fn objects(&self) -> Vec<Value> {
         self.lines().into_iter().filter(|line| line["message"] == "object").collect()
     }
 
     /// What became of the deliveries of each object so far, such as
     /// `cloudwatch=failed(denied)`.
-    pub fn outcomes(&self) -> Vec<String> {
+    pub(crate) fn outcomes(&self) -> Vec<String> {
         self.objects().iter().map(|line| line["deliveries"].as_str().unwrap().to_owned()).collect()
     }
 
     /// Asks again and again until there is an answer, which must come.
     #[track_caller]
-    pub fn until<T>(&self, what: &str, mut probe: impl FnMut() -> Option<T>) -> T {
+    pub(crate) fn until<T>(&self, what: &str, mut probe: impl FnMut() -> Option<T>) -> T {
         let end = Instant::now() + LIMIT;
         loop {
             if let Some(found) = probe() {
@@ -362,7 +361,7 @@ impl Process {
     /// Waits until this holds. Meanwhile messages that failed come again: see
     /// [`Lab::redrive_after`].
     #[track_caller]
-    pub fn wait(&self, what: &str, mut holds: impl FnMut() -> bool) {
+    pub(crate) fn wait(&self, what: &str, mut holds: impl FnMut() -> bool) {
         self.until(what, || {
             let held = holds();
             if !held {
@@ -394,26 +393,26 @@ impl Process {
 
     /// Waits for a line that is so.
     #[track_caller]
-    pub fn line(&self, what: &str, fits: impl Fn(&Value) -> bool) -> Value {
+    pub(crate) fn line(&self, what: &str, fits: impl Fn(&Value) -> bool) -> Value {
         self.until(what, || self.lines().into_iter().find(|line| fits(line)))
     }
 
     /// Waits for a line with this message.
     #[track_caller]
-    pub fn says(&self, message: &str) -> Value {
+    pub(crate) fn says(&self, message: &str) -> Value {
         self.line(message, |line| line["message"].as_str().is_some_and(|text| text.contains(message)))
     }
 
     /// Waits for the lines of that many objects; their outcomes.
     #[track_caller]
-    pub fn done(&self, objects: usize) -> Vec<String> {
+    pub(crate) fn done(&self, objects: usize) -> Vec<String> {
         self.until("the objects' lines", || Some(self.outcomes()).filter(|lines| lines.len() >= objects))
     }
 
     /// Waits until the queue is empty: nothing visible, in flight, or held back. What
     /// is to be tried again comes at once.
     #[track_caller]
-    pub fn empties_the_queue(&self) {
+    pub(crate) fn empties_the_queue(&self) {
         self.wait("an empty queue", || {
             self.retries_come_again();
             self.aws.messages(QUEUE).is_empty()
@@ -422,7 +421,7 @@ impl Process {
 
     /// Waits until the queue is empty and its dead-letter queue has that many messages.
     #[track_caller]
-    pub fn redrives(&self, messages: usize) {
+    pub(crate) fn redrives(&self, messages: usize) {
         self.wait("messages in the dead-letter queue", || {
             self.retries_come_again();
             self.aws.messages(DEAD_LETTERS).len() == messages && self.aws.messages(QUEUE).is_empty()
@@ -431,14 +430,14 @@ impl Process {
 
     /// GET of what it serves: status and body.
     #[track_caller]
-    pub fn get(&self, path: &str) -> (u16, String) {
+    pub(crate) fn get(&self, path: &str) -> (u16, String) {
         let line = self.says("serving /metrics");
         fetch(line["address"].as_str().unwrap(), path).expect("an answer")
     }
 
     /// The sum of a metric's samples whose labels hold all of these (`name="value"`).
     #[track_caller]
-    pub fn metric(&self, name: &str, labels: &[&str]) -> f64 {
+    pub(crate) fn metric(&self, name: &str, labels: &[&str]) -> f64 {
         let (_, text) = self.get("/metrics");
         let samples = text.lines().filter(|line| {
             let rest = line.strip_prefix(name);
@@ -448,14 +447,14 @@ impl Process {
     }
 
     /// Sends a signal, such as `TERM`.
-    pub fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         let sent = Command::new("sh").arg("-c").arg(format!("kill -{name} {}", self.id())).status().unwrap();
         assert!(sent.success(), "kill -{name}");
     }
 
     /// Sends SIGTERM and waits for the end; exit code 0.
     #[track_caller]
-    pub fn terminate(mut self) -> Ended {
+    pub(crate) fn terminate(mut self) -> Ended {
         self.check_metrics();
         self.signal("TERM");
         let ended = self.finish();
@@ -465,12 +464,12 @@ impl Process {
 
     /// Waits for the end, which must come by itself.
     #[track_caller]
-    pub fn ended(mut self) -> Ended {
+    pub(crate) fn ended(mut self) -> Ended {
         self.finish()
     }
 
     /// Ends it at once, as a crash would.
-    pub fn kill(mut self) -> Ended {
+    pub(crate) fn kill(mut self) -> Ended {
         self.check_metrics();
         let _ = self.child.kill();
         self.finish()
@@ -553,58 +552,50 @@ fn fetch(address: &str, path: &str) -> std::io::Result<(u16, String)> {
 }
 
 /// The body of a message as the processor sends it back: one record, retried so often.
-pub fn retried(record: &Value, retry_count: u32) -> String {
+pub(crate) fn retried(record: &Value, retry_count: u32) -> String {
     let event = json!({"Records": [record]});
     json!({"Message": event.to_string(), "processing_metadata": {"offset": 0, "retry_count": retry_count}}).to_string()
 }
 
-/// As [`retried`], of a delivery that failed first seven hours ago, and has waited since.
-pub fn waited_long(record: &Value) -> String {
-    let event = json!({"Records": [record]});
-    let first = log_processor::notification::rfc3339(now() - 7 * 3_600_000);
-    let metadata = json!({"offset": 0, "retry_count": 1, "first_failed_at": first, "last_error": "the last reason"});
-    json!({"Message": event.to_string(), "processing_metadata": metadata}).to_string()
-}
-
 /// The tenant's pod, the same always.
-pub fn pod(tenant: &str) -> Pod {
+pub(crate) fn pod(tenant: &str) -> Pod {
     Pod::new("prod-1", tenant, "app", &mut Random::new(7))
 }
 
 /// The key of an object of [`pod`].
-pub fn key(tenant: &str, name: &str) -> String {
+pub(crate) fn key(tenant: &str, name: &str) -> String {
     format!("{}{name}.json.gz", pod(tenant).prefix())
 }
 
 /// Now, in milliseconds since the Unix epoch.
-pub fn now() -> i64 {
+pub(crate) fn now() -> i64 {
     i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap()
 }
 
 /// A line in Vector's shape with this message, at a time in milliseconds since the Unix epoch.
-pub fn record(tenant: &str, message: &str, at: i64) -> String {
+pub(crate) fn record(tenant: &str, message: &str, at: i64) -> String {
     let day = corpus::Instant::DAY;
     let at = day.plus_millis(at - day.seconds() * 1000);
     format!("{}\n", pod(tenant).saying(&mut Random::new(7), at, message))
 }
 
 /// The message of a number.
-pub fn text(number: usize) -> String {
+pub(crate) fn text(number: usize) -> String {
     format!("{CANARY} number {number}")
 }
 
 /// The messages of so many numbers.
-pub fn texts(count: usize) -> Vec<String> {
+pub(crate) fn texts(count: usize) -> Vec<String> {
     (0..count).map(text).collect()
 }
 
 /// Lines with [`texts`], a millisecond apart, that end a second ago.
-pub fn records(tenant: &str, count: usize) -> String {
+pub(crate) fn records(tenant: &str, count: usize) -> String {
     let begin = now() - 1000 - i64::try_from(count).unwrap();
     (begin..).zip(texts(count)).map(|(at, message)| record(tenant, &message, at)).collect()
 }
 
-pub fn gzip(bytes: &[u8]) -> Vec<u8> {
+pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::new(1));
     encoder.write_all(bytes).unwrap();
     encoder.finish().unwrap()

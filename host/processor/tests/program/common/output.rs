@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::stream;
 
 /// Every file below a folder, with its path relative to it; sorted.
-pub fn files(root: &Path) -> BTreeMap<String, PathBuf> {
+pub(crate) fn files(root: &Path) -> BTreeMap<String, PathBuf> {
     let mut found = BTreeMap::new();
     let mut folders = vec![root.to_path_buf()];
     while let Some(folder) = folders.pop() {
@@ -27,13 +27,13 @@ pub fn files(root: &Path) -> BTreeMap<String, PathBuf> {
 }
 
 /// Every file and its bytes, but for what the program keeps for itself.
-pub fn contents(root: &Path) -> BTreeMap<String, Vec<u8>> {
+pub(crate) fn contents(root: &Path) -> BTreeMap<String, Vec<u8>> {
     let visible = files(root).into_iter().filter(|(name, _)| !name.starts_with('.'));
     visible.map(|(name, path)| (name, std::fs::read(path).unwrap())).collect()
 }
 
 /// Streams are what AWS takes, in batches; dead letters are whole; nothing else lies about.
-pub fn check(root: &Path) {
+pub(crate) fn check(root: &Path) {
     for (name, path) in files(root) {
         let top = name.split('/').next().unwrap();
         match top {
@@ -50,7 +50,7 @@ pub fn check(root: &Path) {
 }
 
 /// The dead letters of a file, each with what all of them have; none where it is missing.
-pub fn letters(path: &Path) -> Vec<Value> {
+pub(crate) fn letters(path: &Path) -> Vec<Value> {
     let Ok(text) = std::fs::read_to_string(path) else { return Vec::new() };
     assert!(text.ends_with('\n'), "{}: a torn line", path.display());
     let letters: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();

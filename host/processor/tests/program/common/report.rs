@@ -28,7 +28,7 @@ fn dead(of: &Value) -> BTreeMap<String, u64> {
 }
 
 /// Promise 1, for each entry and the totals; and the totals are the sums.
-pub fn check(report: &Value) {
+pub(crate) fn check(report: &Value) {
     if report.is_null() {
         return;
     }

@@ -12,7 +12,7 @@ const EVENT_OVERHEAD: usize = 26;
 const SPAN: i64 = 86_400_000;
 
 /// Events of a stream, in the order of the puts.
-pub fn events(path: &Path) -> Vec<(i64, String)> {
+pub(crate) fn events(path: &Path) -> Vec<(i64, String)> {
     let text = std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     assert!(text.is_empty() || text.ends_with('\n'), "{}: a torn line", path.display());
     text.lines().map(|line| event(line, path)).collect()
@@ -27,7 +27,7 @@ fn event(line: &str, path: &Path) -> (i64, String) {
 
 /// Whether each batch is one that AWS takes whole, and all of them are the
 /// stream; returns the number of events of each.
-pub fn check(path: &Path, most_events: usize) -> Vec<usize> {
+pub(crate) fn check(path: &Path, most_events: usize) -> Vec<usize> {
     let events = events(path);
     let mut rest = events.as_slice();
     let batches = path.with_extension("batches.jsonl");

@@ -6,7 +6,7 @@ use fake_aws::scene::{CloudWatchTenant, QUEUE};
 use fake_aws::{REGION, Rule, Service, What};
 use serde_json::Value;
 
-use crate::aws::{Lab, Process, now, record, records, text, texts};
+use crate::common::aws::{Lab, Process, now, record, records, text, texts};
 
 const HOUR: i64 = 3_600_000;
 const DAY: i64 = 24 * HOUR;

@@ -1,8 +1,9 @@
 //! The object is read, and something in it is not as it should be.
 
+use fake_aws::scene::SOURCE;
 use serde_json::Value;
 
-use crate::aws::{CANARY, Lab, Process, gzip, now, record, records, text, texts};
+use crate::common::aws::{CANARY, Lab, Process, gzip, now, record, records, text, texts};
 
 /// Lines that begin at 0 of a tenant `acme`, each with the time of its number.
 fn lines(messages: &[&str]) -> Vec<String> {
@@ -37,7 +38,7 @@ fn what_comes_before_damage_is_delivered_and_the_rest_dead_lettered() {
     let text = records("acme", 2000);
     let mut bytes = gzip(text.as_bytes());
     bytes.truncate(bytes.len() / 2);
-    let key = crate::aws::key("acme", "a");
+    let key = crate::common::aws::key("acme", "a");
     lab.scene.put_object(&key, bytes);
     lab.scene.send(&lab.scene.notify(&key));
     let (process, outcome) = outcome(&lab);
@@ -49,7 +50,7 @@ fn what_comes_before_damage_is_delivered_and_the_rest_dead_lettered() {
     let letter = letter(&lab);
     assert_eq!((letter["reason"].as_str(), letter["offset"].as_u64()), (Some("damaged"), Some(whole as u64)));
     assert_eq!((letter["key"].as_str(), letter["tenant"].as_str()), (Some(&*key), Some("acme")));
-    assert_eq!(letter["etag"], lab.aws.object(crate::SOURCE, &key).unwrap().etag);
+    assert_eq!(letter["etag"], lab.aws.object(SOURCE, &key).unwrap().etag);
     process.terminate();
 }
 
@@ -61,7 +62,7 @@ fn a_bad_checksum_is_told_and_the_lines_are_delivered() {
     let mut bytes = gzip(text.as_bytes());
     let crc = bytes.len() - 8;
     bytes[crc] ^= 1;
-    let key = crate::aws::key("acme", "a");
+    let key = crate::common::aws::key("acme", "a");
     lab.scene.put_object(&key, bytes);
     lab.scene.send(&lab.scene.notify(&key));
     let (process, outcome) = outcome(&lab);
@@ -79,7 +80,7 @@ fn what_follows_the_members_and_is_no_gzip_is_dead_lettered() {
     let text = records("acme", 100);
     let (one, two) = text.split_at(text.len() / 2);
     let members = [gzip(one.as_bytes()), b"\n\0\0".to_vec(), gzip(two.as_bytes()), vec![0; 100_000]].concat();
-    let key = crate::aws::key("acme", "a");
+    let key = crate::common::aws::key("acme", "a");
     lab.scene.put_object(&key, [&members[..], b"plain\n"].concat());
     lab.scene.send(&lab.scene.notify(&key));
     let (process, outcome) = outcome(&lab);
@@ -111,7 +112,7 @@ fn letters_of_bad_lines_are_bounded_and_the_same_at_each_attempt() {
     lab.aws.fault(put().times(1));
     let lines = "x\n".repeat(200_000) + &records("acme", 3);
     let key = lab.announced("acme", "a", &lines);
-    assert!(lab.aws.object(crate::SOURCE, &key).unwrap().size < 10_000);
+    assert!(lab.aws.object(SOURCE, &key).unwrap().size < 10_000);
     let process = lab.sqs();
     process.empties_the_queue();
     assert_eq!(process.outcomes(), ["cloudwatch=failed(throttled)", "cloudwatch=partial(malformed)"]);
@@ -136,7 +137,7 @@ fn letters_of_refused_events_are_bounded() {
     let (process, outcome) = outcome(&lab);
     assert!(outcome.starts_with("cloudwatch="), "{outcome}");
     let (bytes, count) = letters_by_reason(&lab, "too-old");
-    let stored = lab.aws.object(crate::SOURCE, &crate::aws::key("acme", "a")).unwrap().size as usize;
+    let stored = lab.aws.object(SOURCE, &crate::common::aws::key("acme", "a")).unwrap().size as usize;
     assert!(bytes < (16 * stored).max(1 << 20) + 10_000, "{bytes} of {stored}");
     assert_eq!(count, 60_000);
     assert!(lab.letters().iter().any(|letter| letter["count"].is_u64()), "too few to tell");
@@ -236,7 +237,7 @@ fn an_event_that_is_too_large_arrives_in_pieces() {
     lab.announced("acme", "a", &lines(&["one", &large[0], &large[1], "two"]).concat());
     let (process, outcome) = outcome(&lab);
     assert_eq!(outcome, "cloudwatch=delivered");
-    let stream = crate::aws::pod("acme").name;
+    let stream = crate::common::aws::pod("acme").name;
     let mut events = lab.aws.log_events(&tenant.account, "us-east-1", &tenant.group, &stream);
     // Two puts may be in flight. CloudWatch Logs shows what has the same timestamp as it arrived.
     events.sort_by_key(|event| event.timestamp);

@@ -9,7 +9,7 @@ use std::process::Command;
 
 use fake_aws::scene::{QUEUE, SOURCE};
 
-use crate::aws::{Lab, records, texts};
+use crate::common::aws::{Lab, records, texts};
 
 /// One object, manually, with a variable changed; what it ended with, and whether the
 /// object arrived.

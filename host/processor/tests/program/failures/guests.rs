@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use fake_aws::Service;
 use serde_json::json;
 
-use crate::aws::{CANARY, Lab, record, text};
+use crate::common::aws::{CANARY, Lab, record, text};
 
 /// A lab whose tenants' component is the hostile guest in this mode: honest, it makes
 /// each line an event as it is.

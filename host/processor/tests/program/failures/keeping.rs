@@ -4,7 +4,7 @@ use fake_aws::scene::{QUEUE, SOURCE};
 use fake_aws::{Gate, PROCESSOR_ACCOUNT, PROCESSOR_ARN, Rule, Service, What};
 use serde_json::Value;
 
-use crate::aws::{CANARY, Lab, ndjson, records, texts};
+use crate::common::aws::{CANARY, Lab, ndjson, records, texts};
 
 /// A bucket for dead letters, which may be written to.
 fn with_bucket() -> Lab {

@@ -6,7 +6,7 @@ use fake_aws::scene::{DEAD_LETTERS, QUEUE};
 use fake_aws::{PROCESSOR_ACCOUNT, Service};
 use serde_json::{Value, json};
 
-use crate::aws::{Lab, Process, gzip, key, now, pod, record, records, text, texts};
+use crate::common::aws::{Lab, Process, gzip, key, now, pod, record, records, text, texts};
 
 const DAY: i64 = 86_400_000;
 
@@ -267,7 +267,7 @@ fn what_a_message_costs_does_not_grow_with_its_bad_records() {
     assert_eq!(lab.messages(&tenant), texts(10));
     assert_eq!(lab.count(Service::S3, "PutObject"), 1, "all letters of a message at once");
     let stored = lab.aws.object("dead-letters", &lab.aws.keys("dead-letters")[0]).unwrap();
-    let letters = crate::aws::ndjson(std::str::from_utf8(stored.bytes.as_ref().unwrap()).unwrap());
+    let letters = crate::common::aws::ndjson(std::str::from_utf8(stored.bytes.as_ref().unwrap()).unwrap());
     assert_eq!(letters.len(), 11);
     let rest = letters.last().unwrap();
     assert_eq!(rest["data"].as_str().unwrap().lines().count() as u32, 2 * count - 10);

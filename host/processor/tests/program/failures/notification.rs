@@ -3,7 +3,7 @@
 use fake_aws::Service;
 use serde_json::{Value, json};
 
-use crate::aws::{CANARY, Lab, gzip, key, pod, records, texts};
+use crate::common::aws::{CANARY, Lab, gzip, key, pod, records, texts};
 
 /// Dead letters as pairs of reason and data.
 fn kept(lab: &Lab) -> Vec<(String, String)> {

@@ -6,7 +6,7 @@ use fake_aws::scene::{CloudWatchTenant, DEAD_LETTERS, QUEUE};
 use fake_aws::{Gate, PROCESSOR_ACCOUNT, PROCESSOR_ARN, Rule, Service, What};
 use serde_json::Value;
 
-use crate::aws::{Lab, NEVER, records, texts};
+use crate::common::aws::{Lab, NEVER, records, texts};
 
 /// Until a Lambda's deadline. A fifth of it is for what is sent back: enough for a few
 /// calls, on however busy a machine.
@@ -31,7 +31,7 @@ fn stuck() -> (Lab, Gate) {
 }
 
 /// What hangs is in flight, and each put before it has arrived.
-fn is_stuck(process: &crate::aws::Process, lab: &Lab, gate: &Gate) {
+fn is_stuck(process: &crate::common::aws::Process, lab: &Lab, gate: &Gate) {
     process.wait("puts to hang", || gate.held() > 0 && lab.aws.puts().len() >= 4);
 }
 
@@ -148,8 +148,8 @@ fn lambda_reports_the_messages_that_failed_and_no_others() {
     let lab = Lab::new();
     let tenant = lab.scene.add_cloudwatch_tenant("acme");
     let good = lab.scene.notify(&lab.object("acme", "a", &records("acme", 10)));
-    let missing = lab.scene.record(&crate::aws::key("acme", "missing"));
-    let (spent, fresh) = (crate::aws::retried(&missing, 3), crate::aws::retried(&missing, 0));
+    let missing = lab.scene.record(&crate::common::aws::key("acme", "missing"));
+    let (spent, fresh) = (crate::common::aws::retried(&missing, 3), crate::common::aws::retried(&missing, 0));
     let process = lab.lambda();
     let messages = [("good", good.as_str()), ("spent", &spent), ("fresh", &fresh), ("odd", "no JSON")];
     assert_eq!(lab.invoke(&process, &messages, Duration::from_secs(NEVER)), ["spent"]);
@@ -182,7 +182,7 @@ fn manual_mode_says_by_its_exit_code_whether_all_is_done() {
     let tenant = lab.scene.add_cloudwatch_tenant("acme");
     let done = lab.manual(&lab.scene.notify(&lab.object("acme", "a", &records("acme", 10))));
     assert_eq!((done.code, lab.messages(&tenant)), (0, texts(10)), "{done:?}");
-    let failed = lab.manual(&lab.scene.notify(&crate::aws::key("acme", "missing")));
+    let failed = lab.manual(&lab.scene.notify(&crate::common::aws::key("acme", "missing")));
     assert_eq!(failed.code, 1);
     assert!(failed.stderr.contains("NoSuchKey"), "{}", failed.stderr);
     let odd = lab.manual("no JSON");

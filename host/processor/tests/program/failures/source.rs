@@ -1,12 +1,13 @@
 //! The object can't be read, or not as a whole.
 
+use fake_aws::scene::SOURCE;
 use std::time::Duration;
 
 use fake_aws::scene::{CENTRAL_ROLE, QUEUE};
 use fake_aws::{Gate, PROCESSOR_ARN, Rule, Service, What};
 use serde_json::Value;
 
-use crate::aws::{Lab, gzip, key, now, record, records, text, texts};
+use crate::common::aws::{Lab, gzip, key, now, record, records, text, texts};
 
 fn status(status: u16, code: &str, message: &str) -> What {
     What::Status { status, code: code.to_owned(), message: message.to_owned() }
@@ -68,7 +69,7 @@ fn kept_as_changed(lab: &Lab, key: &str) {
     assert_eq!(letters.len(), 1, "{letters:?}");
     assert_eq!((letters[0]["reason"].as_str(), letters[0]["key"].as_str()), (Some("changed"), Some(key)));
     let record: Value = serde_json::from_str(letters[0]["data"].as_str().unwrap()).unwrap();
-    assert_eq!(record["s3"]["bucket"]["name"], crate::SOURCE);
+    assert_eq!(record["s3"]["bucket"]["name"], SOURCE);
 }
 
 #[test]
@@ -205,7 +206,7 @@ fn a_body_that_breaks_off_for_good_is_sent_back_with_its_checkpoint() {
     let tenant = lab.scene.add_cloudwatch_tenant("acme");
     let (lines, messages) = large(4000);
     let key = lab.announced("acme", "a", &lines);
-    let size = usize::try_from(lab.aws.object(crate::SOURCE, &key).unwrap().size).unwrap();
+    let size = usize::try_from(lab.aws.object(SOURCE, &key).unwrap().size).unwrap();
     lab.aws.fault(get(What::TruncateBody(size * 4 / 5)).times(1));
     lab.aws.fault(get(What::TruncateBody(0)).times(2));
     let process = lab.sqs();
@@ -257,7 +258,7 @@ fn an_object_that_has_changed_is_not_copied() {
 #[test]
 fn a_version_that_may_not_be_read_is_read_by_its_etag() {
     let lab = Lab::new();
-    lab.aws.set_versioned(crate::SOURCE);
+    lab.aws.set_versioned(SOURCE);
     let (logs, bucket) = (lab.scene.add_cloudwatch_tenant("acme"), lab.scene.add_s3_tenant("acme"));
     let process = lab.sqs();
     for name in ["a", "b"] {
@@ -297,7 +298,7 @@ fn the_source_is_charged(lab: &Lab, spoil: impl Fn(&Lab, &str), says: &[&str]) {
 
 #[test]
 fn an_archived_object_is_not_the_fault_of_the_tenants_bucket() {
-    let archived = |lab: &Lab, key: &str| lab.aws.change(crate::SOURCE, key, |object| object.archived = true);
+    let archived = |lab: &Lab, key: &str| lab.aws.change(SOURCE, key, |object| object.archived = true);
     let says = ["ObjectNotInActiveTierError", "must restore it"];
     the_source_is_charged(&Lab::new().redrive_after(1), archived, &says);
 }
@@ -307,7 +308,7 @@ const KEY: &str = "arn:aws:kms:us-east-1:000000000001:key/source";
 #[test]
 fn the_sources_kms_key_is_not_the_fault_of_the_tenants_bucket() {
     let encrypted = |lab: &Lab, key: &str| {
-        lab.aws.change(crate::SOURCE, key, |object| object.kms_key = Some(KEY.to_owned()));
+        lab.aws.change(SOURCE, key, |object| object.kms_key = Some(KEY.to_owned()));
     };
     let says = ["kms:Decrypt", "on the source to the central role"];
     the_source_is_charged(&Lab::new().redrive_after(1), encrypted, &says);
@@ -340,7 +341,7 @@ fn an_archived_object_that_is_read_is_told_as_such() {
     let tenant = lab.scene.add_cloudwatch_tenant("acme");
     for name in ["a", "b", "c"] {
         let key = lab.object("acme", name, &records("acme", 1));
-        lab.aws.change(crate::SOURCE, &key, |object| object.archived = true);
+        lab.aws.change(SOURCE, &key, |object| object.archived = true);
         lab.last_try(&key);
     }
     let process = lab.sqs();
@@ -359,8 +360,8 @@ fn a_source_in_another_region_is_named_and_copied_from_all_the_same() {
     let lab = Lab::new().redrive_after(1);
     let (logs, bucket) = (lab.scene.add_cloudwatch_tenant("acme"), lab.scene.add_s3_tenant("acme"));
     let key = lab.object("acme", "a", &records("acme", 1));
-    lab.aws.change(crate::SOURCE, &key, |object| object.content_encoding = Some("gzip".to_owned()));
-    lab.aws.set_bucket_region(crate::SOURCE, "eu-west-1");
+    lab.aws.change(SOURCE, &key, |object| object.content_encoding = Some("gzip".to_owned()));
+    lab.aws.set_bucket_region(SOURCE, "eu-west-1");
     lab.last_try(&key);
     let process = lab.sqs();
     process.redrives(1);

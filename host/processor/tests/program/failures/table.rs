@@ -3,7 +3,7 @@
 use fake_aws::scene::TABLE;
 use fake_aws::{PROCESSOR_ARN, Rule, Service, What};
 
-use crate::aws::{Lab, Process, records, texts};
+use crate::common::aws::{Lab, Process, records, texts};
 
 fn status(status: u16, code: &str) -> What {
     What::Status { status, code: code.to_owned(), message: "on purpose".to_owned() }

@@ -7,7 +7,7 @@ use fake_aws::scene::{CENTRAL_ROLE, DEAD_LETTERS, QUEUE};
 use fake_aws::{PROCESSOR_ARN, REGION, Rule, Service, Trust, What};
 use serde_json::{Value, json};
 
-use crate::aws::{Lab, gzip, records, texts};
+use crate::common::aws::{Lab, gzip, records, texts};
 
 /// Three messages of `acme` whose retries are spent fail with `outcome` and `says`;
 /// the fourth is not tried. Another tenant's arrive all the while.

@@ -2,8 +2,8 @@
 
 use std::process::Command;
 
-use crate::common::{Lab, finish, gzip, numbers, record, records};
-use crate::harness::built;
+use crate::common::local::{Lab, finish, gzip, numbers, record, records};
+use crate::shared::built;
 
 /// Two tenants with a delivery each.
 pub(crate) const TWO: &str = "

@@ -1,8 +1,8 @@
 //! What `--plugin` refuses: each with what is wrong and exit code 3, and with
 //! nothing delivered.
 
-use crate::common::{Lab, record};
-use crate::harness::{built, read};
+use crate::common::local::{Lab, record};
+use crate::shared::{built, read};
 use assemble::{Parts, filter, wants};
 
 /// Runs with these bytes as the component.

@@ -1,7 +1,8 @@
 //! A rewriter before S3: what is uploaded is what it left.
 
-use crate::common::{Lab, gzip, output, record};
-use crate::harness::built;
+use crate::common::local::{Lab, gzip, record};
+use crate::common::output;
+use crate::shared::built;
 
 const TO_S3: &str = "
 - {tenant_id: n, type: s3, enabled: true, bucket_name: archive, bucket_prefix: a/}

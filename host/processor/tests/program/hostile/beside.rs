@@ -3,8 +3,8 @@
 use fake_aws::scene::{CloudWatchTenant, QUEUE};
 use serde_json::{Value, json};
 
-use crate::aws::{Lab, Process, records, texts};
-use crate::guest::Guest;
+use super::guest::Guest;
+use crate::common::aws::{Lab, Process, records, texts};
 
 /// The healthy tenant's objects, and the records of each.
 const OBJECTS: usize = 8;

@@ -1,11 +1,9 @@
 //! What a hostile tenant's item names.
 
-use std::path::PathBuf;
-
 use model::Digest;
 use serde_json::{Value, json};
 
-use crate::aws::Lab;
+use crate::common::aws::Lab;
 
 /// A component, and what an item says beside it.
 #[derive(Clone)]
@@ -16,8 +14,7 @@ pub(crate) struct Guest {
 
 /// What `make fixtures` builds.
 pub(crate) fn fixture(name: &str) -> Vec<u8> {
-    let path = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/guest/fixtures")).join(name);
-    std::fs::read(&path).unwrap_or_else(|_| panic!("{} is missing: run `make fixtures`", path.display()))
+    crate::shared::read(&format!("fixtures/{name}"))
 }
 
 impl Guest {

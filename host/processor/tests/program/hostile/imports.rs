@@ -1,7 +1,7 @@
 //! What a component asks for beyond what guests are given, and what it makes of that.
 
-use crate::beside::{Beside, THEIRS};
-use crate::guest::Guest;
+use super::beside::{Beside, THEIRS};
+use super::guest::Guest;
 use assemble::{Parts, wants};
 
 /// `log-filter`, with these imports, and this body in `wants`.

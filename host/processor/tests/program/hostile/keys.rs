@@ -1,8 +1,8 @@
 //! Key-parsers that want more than they may have.
 
-use crate::aws::{pod, records};
-use crate::beside::Beside;
-use crate::guest::Guest;
+use super::beside::Beside;
+use super::guest::Guest;
+use crate::common::aws::{pod, records};
 use assemble::parser;
 
 const CLUSTER: &str = "prod-1";
@@ -36,7 +36,7 @@ fn one_that_traps_and_one_that_goes_on_without() {
         .run();
     let line = seen.came("default", "cloudwatch=delivered");
     assert!(line["error"].as_str().unwrap().contains("the default guest's reading of the key stands"), "{line}");
-    assert_eq!(seen.messages("default"), crate::aws::texts(10), "in the stream that the key itself names");
+    assert_eq!(seen.messages("default"), crate::common::aws::texts(10), "in the stream that the key itself names");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Output that says what can't be: each breaks the contract, and nothing of it goes out.
 
-use crate::beside::Beside;
-use crate::guest::Guest;
+use super::beside::Beside;
+use super::guest::Guest;
 
 #[test]
 fn of_the_transformer() {
@@ -29,7 +29,9 @@ fn of_the_transformer() {
 #[test]
 fn of_the_transformer_about_lines_that_were_settled_or_are_blank() {
     // Chunks of a line or two, and a line that is blank.
-    let lines = |tenant: &str| format!("{}\n{}", crate::aws::records(tenant, 3), crate::aws::records(tenant, 3));
+    let lines = |tenant: &str| {
+        format!("{}\n{}", crate::common::aws::records(tenant, 3), crate::common::aws::records(tenant, 3))
+    };
     let lies = [("event-blank", "is blank"), ("event-blank-late", "is blank")];
     let beside =
         lies.iter().fold(Beside::new(), |beside, (mode, _)| beside.with(mode, Guest::hostile(mode), &lines(mode)));

@@ -1,7 +1,7 @@
 //! Endless loops, in every export and in the start; and what else only ends by a limit.
 
-use crate::beside::Beside;
-use crate::guest::Guest;
+use super::beside::Beside;
+use super::guest::Guest;
 use assemble::{Parts, filter, parser};
 
 /// `record-rewrite`, whose functions answer `ok` with nothing, each after its body.

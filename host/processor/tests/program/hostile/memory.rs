@@ -1,7 +1,7 @@
 //! Memory, stack, tables, traps.
 
-use crate::beside::Beside;
-use crate::guest::Guest;
+use super::beside::Beside;
+use super::guest::Guest;
 use assemble::filter;
 
 #[test]

@@ -1,22 +1,7 @@
 //! Hostile components, each beside a healthy tenant (and other hostile ones): what the operator sees of the
 //! one, and that the other's delivery is complete and waits for nobody. The built binary
 //! against `fake-aws`, in sqs mode.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::string_slice,
-    clippy::cast_possible_truncation,
-    clippy::cast_possible_wrap,
-    clippy::cast_precision_loss,
-    clippy::cast_sign_loss,
-    missing_docs,
-    reason = "tests"
-)]
 
-#[path = "../common/aws.rs"]
-mod aws;
 mod beside;
 mod guest;
 

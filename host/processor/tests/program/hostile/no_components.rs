@@ -4,8 +4,8 @@ use std::fs::File;
 
 use serde_json::json;
 
-use crate::beside::Beside;
-use crate::guest::{Guest, fixture};
+use super::beside::Beside;
+use super::guest::{Guest, fixture};
 use assemble::filter;
 
 #[test]

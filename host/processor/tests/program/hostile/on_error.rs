@@ -7,9 +7,9 @@ use fake_aws::scene::QUEUE;
 use fake_aws::{Rule, What};
 use serde_json::{Value, json};
 
-use crate::aws::{CANARY, now, record, text, texts};
-use crate::beside::{Beside, Seen, THEIRS};
-use crate::guest::Guest;
+use super::beside::{Beside, Seen, THEIRS};
+use super::guest::Guest;
+use crate::common::aws::{CANARY, now, record, text, texts};
 
 /// So many records, of which these are poison.
 fn lines(tenant: &str, count: usize, poison: &[usize]) -> String {

@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use crate::beside::{Beside, Seen, THEIRS};
-use crate::guest::Guest;
+use super::beside::{Beside, Seen, THEIRS};
+use super::guest::Guest;
 
 #[test]
 fn bombs_by_count_bytes_one_message_and_notes() {
@@ -11,7 +11,7 @@ fn bombs_by_count_bytes_one_message_and_notes() {
     // Shorter than a record.
     let (short, long) = (Guest::hostile("honest"), Guest::rewriter("passthrough"));
     let message = |function| ["1024", "PLUGIN_MAX_MESSAGE_BYTES", function];
-    let lines = crate::aws::record("one", &"x".repeat(2_000), crate::aws::now() - 1_000);
+    let lines = crate::common::aws::record("one", &"x".repeat(2_000), crate::common::aws::now() - 1_000);
     let lines = |tenant: &str| lines.replace("one", tenant);
     let limited = |guest: Guest| guest.limit("max_message_bytes", 1_024);
     let seen = Beside::new()

@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
-use crate::beside::Beside;
-use crate::guest::Guest;
+use super::beside::Beside;
+use super::guest::Guest;
 use assemble::{Parts, wants};
 
 /// A component's text, with nothing in it but this.

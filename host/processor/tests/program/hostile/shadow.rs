@@ -2,9 +2,9 @@
 
 use serde_json::json;
 
-use crate::aws::{records, texts};
-use crate::beside::{Beside, Seen, THEIRS};
-use crate::guest::Guest;
+use super::beside::{Beside, Seen, THEIRS};
+use super::guest::Guest;
+use crate::common::aws::{records, texts};
 
 fn shadow(guest: Guest) -> Guest {
     guest.says("mode", "shadow")

@@ -7,8 +7,8 @@ use fake_aws::scene::{CENTRAL_ROLE, SOURCE};
 use fake_aws::{PROCESSOR_ACCOUNT, PROCESSOR_ARN, Permissions, Rule, Service, Trust, What};
 use model::Digest;
 
-use crate::beside::{Beside, THEIRS};
-use crate::guest::{Guest, fixture};
+use super::beside::{Beside, THEIRS};
+use super::guest::{Guest, fixture};
 
 /// What is wanted, and what is in its place in some of the cases.
 const RIGHT: &str = "rewriter-guest.wasm";

@@ -1,8 +1,8 @@
 //! What a guest keeps, the next object, delivery or tenant never sees.
 
-use crate::aws::records;
-use crate::beside::{Beside, THEIRS};
-use crate::guest::Guest;
+use super::beside::{Beside, THEIRS};
+use super::guest::Guest;
+use crate::common::aws::records;
 use assemble::filter;
 
 #[test]

@@ -3,9 +3,9 @@
 
 use fake_aws::scene::QUEUE;
 
-use crate::aws::{CANARY, now, record, records};
-use crate::beside::{Beside, THEIRS};
-use crate::guest::Guest;
+use super::beside::{Beside, THEIRS};
+use super::guest::Guest;
+use crate::common::aws::{CANARY, now, record, records};
 
 /// Fuel that no loop uses up.
 const ENDLESS: u64 = 1_000_000_000_000_000;

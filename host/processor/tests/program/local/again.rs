@@ -1,6 +1,7 @@
 //! What a second run does, and what settings and flags change.
 
-use crate::common::{Lab, finish, gzip, numbers, output, record, records, stream, write};
+use crate::common::local::{Lab, finish, gzip, numbers, record, records, write};
+use crate::common::{output, stream};
 
 const BOTH: &str = "
 - {tenant_id: n, type: cloudwatch, enabled: true, log_group_name: /n/logs, log_distribution_role_arn: 'arn:aws:iam::111122223333:role/Logs'}
@@ -78,7 +79,7 @@ fn batches_are_as_large_as_they_may_be() {
         lab.object("c/n/a/p/f", records(10_010));
         lab.object("c/n/a/q/f", records(most as i64));
         let run = lab.done();
-        let path = |pod: &str| lab.output().join(crate::common::GROUP).join(format!("{pod}.ndjson"));
+        let path = |pod: &str| lab.output().join(crate::common::local::GROUP).join(format!("{pod}.ndjson"));
         let batches = stream::check(&path("p"), most);
         assert_eq!(batches.len(), 10_010_usize.div_ceil(most));
         assert_eq!(stream::check(&path("q"), most), [most]);

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::common::{Lab, NOW, gzip, record, records};
+use crate::common::local::{Lab, NOW, gzip, record, records};
 
 const MARK: &[u8] = b"\xef\xbb\xbf";
 

@@ -8,7 +8,8 @@ use std::io::{Read, Write};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::common::{Lab, Run, gzip, numbers, output, record, records};
+use crate::common::local::{Lab, Run, gzip, numbers, record, records};
+use crate::common::output;
 
 /// What another reader gets out of it before it fails; none: it does not fail.
 fn readable(stored: &[u8]) -> (Vec<u8>, bool) {

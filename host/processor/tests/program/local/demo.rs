@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use corpus::{Manifest, Object};
 use serde_json::Value;
 
-use crate::common::{Lab, Run, output, stream};
+use crate::common::local::{Lab, Run};
+use crate::common::{output, stream};
 
 fn demo() -> (Lab, Manifest, Run) {
     let lab = Lab::new();

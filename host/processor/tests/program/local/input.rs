@@ -6,7 +6,7 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
 
-use crate::common::{Lab, TENANT, finish, record, records};
+use crate::common::local::{Lab, TENANT, finish, record, records};
 
 /// Exit code and standard error of a command line.
 fn said(command: &mut Command) -> (i32, String, String) {

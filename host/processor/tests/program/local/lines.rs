@@ -1,6 +1,6 @@
 //! What lines can look like, and what becomes of each.
 
-use crate::common::{Lab, NOW, Run, gzip, numbers, record, records};
+use crate::common::local::{Lab, NOW, Run, gzip, numbers, record, records};
 
 const KEY: &str = "c/n/a/p/f.json.gz";
 const DAY: i64 = 86_400_000;

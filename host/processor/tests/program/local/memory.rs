@@ -10,7 +10,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::json;
 
-use crate::common::{GROUP, Lab, NOW, Run, modified, record};
+use crate::common::local::{GROUP, Lab, NOW, Run, modified, record};
 
 /// Promised are 64 MiB for the process, of which a release build's own pages take about
 /// 16. Less is asked, and measured were at most 24.
@@ -50,7 +50,7 @@ fn bomb(path: &Path, block: &[u8], copies: usize, members: usize, end: &[u8]) {
     for _ in 0..members {
         file.write_all(&member).unwrap();
     }
-    file.write_all(&crate::common::gzip(end)).unwrap();
+    file.write_all(&crate::common::local::gzip(end)).unwrap();
     file.flush().unwrap();
     modified(path, NOW);
 }
@@ -143,7 +143,7 @@ fn malformed_lines_of_an_ordinary_object_are_all_kept() {
     let mut random = corpus::Random::new(3);
     let line = |random: &mut corpus::Random| (0..40).map(|_| random.hex(15) + " ").collect::<String>();
     let lines: Vec<_> = (0..5000).map(|_| line(&mut random)).collect();
-    lab.object(BOMB, crate::common::gzip(lines.join("\n").as_bytes()));
+    lab.object(BOMB, crate::common::local::gzip(lines.join("\n").as_bytes()));
     let (run, _) = measured(&lab);
     assert_eq!(run.lines(BOMB), [5000, 0, 0, 0, 5000, 0]);
     assert!(letter_bytes(&lab) > 2 << 20);

@@ -1,7 +1,8 @@
 //! Names that try to lead astray: nothing escapes the output folder, and what
 //! differs stays apart.
 
-use crate::common::{Lab, numbers, output, record, records};
+use crate::common::local::{Lab, numbers, record, records};
+use crate::common::output;
 
 #[test]
 fn pods_keep_their_names_apart() {
@@ -29,7 +30,7 @@ fn pods_keep_their_names_apart() {
         lab.object(&format!("c/n/a/{pod}/f"), record(pod, -1));
     }
     let run = lab.run();
-    let folder = lab.output().join(crate::common::GROUP);
+    let folder = lab.output().join(crate::common::local::GROUP);
     let files = output::files(&folder);
     let mut found = Vec::new();
     for (name, path) in files.iter().filter(|(name, _)| !name.ends_with(".batches.jsonl")) {
@@ -87,7 +88,7 @@ fn a_tenant_can_not_name_another_ones_folder() {
     // Groups that differ by the leading slash alone would be one folder.
     let lab = Lab::new();
     let item = |tenant: &str, group: &str| {
-        crate::common::TENANT
+        crate::common::local::TENANT
             .replace("tenants:\n", "")
             .replace("tenant_id: n", &format!("tenant_id: {tenant}"))
             .replace("/n/logs", group)
@@ -115,7 +116,7 @@ fn the_objects_of_a_pod_keep_their_order() {
     }
     lab.done();
     for pod in 0..3 {
-        let path = lab.output().join(crate::common::GROUP).join(format!("p{pod}.batches.jsonl"));
+        let path = lab.output().join(crate::common::local::GROUP).join(format!("p{pod}.batches.jsonl"));
         let batches = std::fs::read_to_string(path).unwrap();
         let objects: Vec<_> = batches.lines().map(|line| line.split('"').nth(3).unwrap().to_owned()).collect();
         assert_eq!(objects.len(), 20);

@@ -2,7 +2,8 @@
 
 use std::process::Command;
 
-use crate::common::{GROUP, Lab, TENANT, finish, numbers, output, records, stream};
+use crate::common::local::{GROUP, Lab, TENANT, finish, numbers, records};
+use crate::common::{output, stream};
 
 fn run_at(lab: &Lab, objects: &str, output: &str) -> (i32, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_log-processor"));

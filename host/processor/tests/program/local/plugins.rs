@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use model::Digest;
 use serde_json::json;
 
-use crate::common::{Lab, numbers, record, records};
+use crate::common::local::{Lab, numbers, record, records};
 use assemble::{filter, parser};
 
 /// A tenant's delivery to CloudWatch, with these lines about its component.
@@ -17,8 +17,7 @@ fn item(tenant: &str, plugin: &str) -> String {
 }
 
 fn rewriter() -> Vec<u8> {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/guest/fixtures/rewriter-guest.wasm");
-    std::fs::read(path).unwrap_or_else(|error| panic!("{path}: {error}: run `make fixtures`"))
+    crate::shared::read("fixtures/rewriter-guest.wasm")
 }
 
 /// Puts a component beside the tenant file; what names it.

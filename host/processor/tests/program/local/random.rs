@@ -3,7 +3,7 @@
 use corpus::Random;
 use serde_json::Value;
 
-use crate::common::{Lab, NOW, gzip};
+use crate::common::local::{Lab, NOW, gzip};
 
 /// What a line is for the model.
 #[derive(Default)]

@@ -6,7 +6,8 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use crate::common::{GROUP, LIMIT, Lab, finish, finish_within, gzip, numbers, output, record, records, signal, stream};
+use crate::common::local::{GROUP, LIMIT, Lab, finish, finish_within, gzip, numbers, record, records, signal};
+use crate::common::{output, stream};
 
 const OBJECTS: usize = 12;
 const EVENTS: i64 = 120_000;

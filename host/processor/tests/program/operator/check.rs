@@ -4,8 +4,8 @@ use fake_aws::scene::{SOURCE, TABLE};
 use fake_aws::{PROCESSOR_ACCOUNT, PROCESSOR_ARN, Service, Trust};
 use serde_json::json;
 
-use crate::aws::Lab;
-use crate::support::{json as output, rewriter, said, sha256};
+use super::support::{json as output, rewriter, said, sha256};
+use crate::common::aws::Lab;
 
 fn lab() -> Lab {
     Lab::new().may("dynamodb:Scan", TABLE)

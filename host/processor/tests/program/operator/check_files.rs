@@ -1,6 +1,7 @@
 //! `check` over a tenant file.
 
-use crate::support::{Folder, SECRET, built, item, json, rewriter, said};
+use super::support::{Folder, SECRET, item, json, rewriter, said};
+use crate::shared::read;
 
 #[test]
 fn a_file_that_is_good() {
@@ -22,7 +23,7 @@ fn everything_that_is_wrong_is_said_at_once() {
     let folder = Folder::new();
     let digest = folder.file("a.wasm", rewriter());
     let text = folder.file("text", "hello");
-    let hostile = folder.file("hostile.wasm", built("fixtures/hostile-guest.wasm"));
+    let hostile = folder.file("hostile.wasm", read("fixtures/hostile-guest.wasm"));
     let refusing = format!(", settings: {{mode: 'check:refuse', word: {SECRET}}}");
     let items = [
         item("good", "a.wasm", &digest, ""),

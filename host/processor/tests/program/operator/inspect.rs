@@ -1,6 +1,7 @@
 //! `guest inspect`.
 
-use crate::support::{EMPTY, Folder, built, importing, json, rewriter, said};
+use super::support::{EMPTY, Folder, importing, json, rewriter, said};
+use crate::shared::read;
 
 #[test]
 fn a_component_that_would_be_taken() {
@@ -28,8 +29,8 @@ fn what_would_be_refused_and_why() {
     let mut truncated = rewriter();
     truncated.truncate(1000);
     let cases: [(&str, Vec<u8>, &str); 6] = [
-        ("core.wasm", built("default.core.wasm"), "a core module"),
-        ("code.cwasm", built("default.cwasm"), "machine code"),
+        ("core.wasm", read("default.core.wasm"), "a core module"),
+        ("code.cwasm", read("default.cwasm"), "machine code"),
         ("text", b"hello".to_vec(), "a text"),
         ("truncated.wasm", truncated, "can't be compiled"),
         ("http.wasm", importing("wasi:http/types@0.2.0"), "imports `wasi:http/types@0.2.0`"),

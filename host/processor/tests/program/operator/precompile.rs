@@ -4,8 +4,8 @@ use fake_aws::scene::{CENTRAL_ROLE, TABLE};
 use fake_aws::{PROCESSOR_ACCOUNT, Permissions};
 use serde_json::json;
 
-use crate::aws::Lab;
-use crate::support::{EMPTY, Folder, SECRET, item, rewriter, said, sha256};
+use super::support::{EMPTY, Folder, SECRET, item, rewriter, said, sha256};
+use crate::common::aws::Lab;
 
 #[test]
 fn each_component_of_a_file_once_and_one_that_fails_stops_no_other() {

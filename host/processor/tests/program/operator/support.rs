@@ -1,26 +1,21 @@
 //! Components, and the binary over a folder of files.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use model::Digest;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::aws::Ended;
+use crate::common::aws::Ended;
+use crate::shared::read;
 
 /// A setting's value that nothing may show.
 pub(crate) const SECRET: &str = "hunter2-canary";
 
-/// A component that `make fixtures` built.
-pub(crate) fn built(file: &str) -> Vec<u8> {
-    let path = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/guest")).join(file);
-    std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}: run `make fixtures`", path.display()))
-}
-
 /// One that rewrites records.
 pub(crate) fn rewriter() -> Vec<u8> {
-    built("fixtures/rewriter-guest.wasm")
+    read("fixtures/rewriter-guest.wasm")
 }
 
 /// A component of nothing at all.
