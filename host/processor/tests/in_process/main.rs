@@ -1,5 +1,6 @@
 //! What the library promises, without a process or a network: components over objects in
-//! memory (`guests`, `conformance`), and what the project's papers say of it (`project`).
+//! memory (`guests`, `conformance`), and that the project's documents are true (`project`) and
+//! refer to what is there (`documents`).
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -20,5 +21,6 @@
 mod shared;
 
 mod conformance;
+mod documents;
 mod guests;
 mod project;
