@@ -1,56 +1,12 @@
 //! What a guest returned, believed only after it was checked. Each line must be
 //! able to get exactly one outcome from it.
 
-use super::limits::{CallLimits, setting};
-use super::{GuestError, bounded, contract};
-use model::Event;
 use model::Limits;
 
-/// What became of lines that led to no output of their own.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verdict {
-    /// Part of a record that is reported under an earlier line.
-    Joined,
-    /// Not a record; the guest's reason.
-    Malformed(String),
-    /// A record that must not be delivered; the guest's reason.
-    Rejected(String),
-}
-
-/// A verdict over the lines `first..=last`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Note {
-    /// First line.
-    pub first: u64,
-    /// Last line.
-    pub last: u64,
-    /// What became of them.
-    pub verdict: Verdict,
-}
-
-/// Events of the lines before `pending_from` that were not settled before.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Transformed {
-    /// Ascending by line.
-    pub events: Vec<Event>,
-    /// Ascending; none covers a line that has events.
-    pub notes: Vec<Note>,
-    /// Lines before this one are settled.
-    pub pending_from: u64,
-}
-
-/// Lines that a rewriter made of the lines before `pending_from`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rewritten {
-    /// Each ended by a newline.
-    pub lines: Vec<u8>,
-    /// For each line its source, ascending.
-    pub sources: Vec<u64>,
-    /// Ascending; none covers a line that is a source.
-    pub notes: Vec<Note>,
-    /// Lines before this one are settled.
-    pub pending_from: u64,
-}
+use crate::error::GuestError;
+use crate::limits::{CallLimits, setting};
+use crate::output::{Note, RawRewritten, RawTransformed, Rewritten, Transformed, Verdict};
+use crate::text::bounded;
 
 /// The lines that a call may speak of: from the first that is not settled to
 /// the one after the last that was given.
@@ -100,7 +56,7 @@ impl Open {
     /// Notes: ascending, apart from each other and from lines with output.
     fn notes(
         &self,
-        notes: Vec<contract::Note>,
+        notes: Vec<Note>,
         outputs: impl Iterator<Item = u64>,
         pending: u64,
     ) -> Result<Vec<Note>, GuestError> {
@@ -121,9 +77,9 @@ impl Open {
             }
             next = last.saturating_add(1);
             let verdict = match note.verdict {
-                contract::Verdict::Joined => Verdict::Joined,
-                contract::Verdict::Malformed(text) => Verdict::Malformed(bounded(text)),
-                contract::Verdict::Rejected(text) => Verdict::Rejected(bounded(text)),
+                Verdict::Joined => Verdict::Joined,
+                Verdict::Malformed(text) => Verdict::Malformed(bounded(text)),
+                Verdict::Rejected(text) => Verdict::Rejected(bounded(text)),
             };
             checked.push(Note { first, last, verdict });
         }
@@ -170,9 +126,9 @@ struct Size {
     notes: usize,
 }
 
-pub(super) fn transformed(
+pub(crate) fn transformed(
     function: &'static str,
-    out: contract::Transformed,
+    out: RawTransformed,
     (from, to): (u64, u64),
     last_call: bool,
     limits: &Limits,
@@ -188,9 +144,9 @@ pub(super) fn transformed(
     Ok(Transformed { events: out.events, notes, pending_from })
 }
 
-pub(super) fn rewritten(
+pub(crate) fn rewritten(
     function: &'static str,
-    out: contract::Rewritten,
+    out: RawRewritten,
     (from, to): (u64, u64),
     last_call: bool,
     limits: &Limits,
@@ -225,18 +181,20 @@ fn longest_line(lines: &[u8]) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use model::Event;
+
     use super::*;
 
     fn limits() -> Limits {
         Limits { memory_bytes: 1 << 20, fuel_per_mib: 1, held_back_bytes: 1 << 20, ..Limits::default() }
     }
 
-    fn event(line: u64) -> contract::Event {
-        contract::Event { line, timestamp: i64::MIN, message: "m".to_owned() }
+    fn event(line: u64) -> Event {
+        Event { line, timestamp: i64::MIN, message: "m".to_owned() }
     }
 
-    fn note(first: u64, last: u64) -> contract::Note {
-        contract::Note { first, last, verdict: contract::Verdict::Joined }
+    fn note(first: u64, last: u64) -> Note {
+        Note { first, last, verdict: Verdict::Joined }
     }
 
     fn check(
@@ -245,7 +203,7 @@ mod tests {
         pending_from: Option<u64>,
         last: bool,
     ) -> Result<Transformed, String> {
-        let out = contract::Transformed {
+        let out = RawTransformed {
             events: events.iter().copied().map(event).collect(),
             notes: notes.iter().map(|&(a, b)| note(a, b)).collect(),
             pending_from,
@@ -286,8 +244,8 @@ mod tests {
     fn output_is_bounded_by_input() {
         let flood = vec![10; 2_000];
         assert!(check(&flood, &[], None, false).unwrap_err().contains("2000 records"));
-        let out = contract::Transformed {
-            events: vec![contract::Event { line: 10, timestamp: 0, message: "x".repeat(100 * 16 + 64 * 1024 + 1) }],
+        let out = RawTransformed {
+            events: vec![Event { line: 10, timestamp: 0, message: "x".repeat(100 * 16 + 64 * 1024 + 1) }],
             notes: vec![],
             pending_from: None,
         };
@@ -296,9 +254,9 @@ mod tests {
     }
 
     fn events_of(messages: &[usize], notes: usize, limits: &Limits) -> Result<Transformed, String> {
-        let events = messages.iter().map(|&bytes| contract::Event { message: "x".repeat(bytes), ..event(10) });
+        let events = messages.iter().map(|&bytes| Event { message: "x".repeat(bytes), ..event(10) });
         let notes = (0..notes).map(|_| note(11, 11)).collect();
-        let out = contract::Transformed { events: events.collect(), notes, pending_from: None };
+        let out = RawTransformed { events: events.collect(), notes, pending_from: None };
         transformed("transform", out, (10, 20), false, limits, 100).map_err(|error| {
             assert_eq!((error.name(), error.is_guests_fault()), ("guest-output", true), "{error}");
             error.to_string()
@@ -329,8 +287,7 @@ mod tests {
         let short = Limits { message_bytes: 7, ..limits() };
         let make = |lines: &str| {
             let sources = vec![10; lines.matches('\n').count()];
-            let out =
-                contract::Rewritten { lines: lines.as_bytes().to_vec(), sources, notes: vec![], pending_from: None };
+            let out = RawRewritten { lines: lines.as_bytes().to_vec(), sources, notes: vec![], pending_from: None };
             rewritten("rewrite", out, (10, 20), false, &short, 100).map_err(|error| error.to_string())
         };
         assert!(make("1234567\n1\n1234567\n").is_ok());
@@ -347,7 +304,7 @@ mod tests {
     #[test]
     fn rewritten_lines_have_newlines_and_sources() {
         let make = |lines: &str, sources: &[u64]| {
-            let out = contract::Rewritten {
+            let out = RawRewritten {
                 lines: lines.as_bytes().to_vec(),
                 sources: sources.to_vec(),
                 notes: vec![],

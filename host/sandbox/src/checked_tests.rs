@@ -53,13 +53,13 @@ proptest! {
     fn what_is_believed_is_right(
         events in lines(4), notes in pairs(), pending in prop::option::of(near()), last in any::<bool>(),
     ) {
-        let note = |&(first, last): &(u64, u64)| contract::Note { first, last, verdict: contract::Verdict::Joined };
-        let out = contract::Transformed {
-            events: events.iter().map(|&line| contract::Event { line, timestamp: 0, message: String::new() }).collect(),
+        let note = |&(first, last): &(u64, u64)| Note { first, last, verdict: Verdict::Joined };
+        let out = RawTransformed {
+            events: events.iter().map(|&line| model::Event { line, timestamp: 0, message: String::new() }).collect(),
             notes: notes.iter().map(note).collect(),
             pending_from: pending,
         };
-        let as_lines = contract::Rewritten {
+        let as_lines = RawRewritten {
             lines: b"{}\n".repeat(events.len()),
             sources: events.clone(),
             notes: out.notes.clone(),

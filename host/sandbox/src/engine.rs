@@ -4,9 +4,8 @@ use wasmtime::{
     Config, InstanceAllocationStrategy, OperatorCost, PoolingAllocationConfig, RegallocAlgorithm, WasmFeatures,
 };
 
-use super::component::{Component, LoadError};
-use super::state::{CORE_INSTANCES, TABLE_ELEMENTS, TABLES};
-use model::Limits;
+use crate::error::LoadError;
+use crate::limits::{CORE_INSTANCES, TABLE_ELEMENTS, TABLES};
 
 /// Stack of a guest's own code, in bytes.
 const WASM_STACK: usize = 512 * 1024;
@@ -41,33 +40,10 @@ pub enum EngineError {
     Unusable(wasmtime::Error),
 }
 
-/// A component, and the machine code that [`Engine::precompile`] made of it.
-#[derive(Debug, Clone, Copy)]
-pub struct Precompiled<'a> {
-    /// The component's own bytes: what is compiled where `code` doesn't fit.
-    component: &'a [u8],
-    /// Machine code that is safe to run, as [`Precompiled::new`] was promised.
-    code: &'a [u8],
-}
-
-impl<'a> Precompiled<'a> {
-    /// Vouches for machine code. `component`: the bytes that it was compiled from.
-    ///
-    /// # Safety
-    /// `code` is run as it is. It must be what [`Engine::precompile`] returned, of this
-    /// program's build or another's, byte by byte, and nobody else may have been able to
-    /// change it since. Bytes that are no object file (ELF) at all are allowed too: they
-    /// are refused before anything of them is used.
-    #[expect(unsafe_code, reason = "machine code can't be checked, only vouched for")]
-    pub const unsafe fn new(component: &'a [u8], code: &'a [u8]) -> Self {
-        Self { component, code }
-    }
-}
-
 /// Compiles and runs components.
 #[derive(Clone)]
 pub struct Engine {
-    pub(super) inner: wasmtime::Engine,
+    inner: wasmtime::Engine,
 }
 
 impl Engine {
@@ -112,44 +88,8 @@ impl Engine {
         self.inner.precompile_component(component).map_err(LoadError::compile)
     }
 
-    /// Compiles and checks a tenant's component.
-    ///
-    /// # Errors
-    /// What is wrong with it, in words for the person who handed it over.
-    pub fn load(&self, name: &str, bytes: &[u8], limits: Limits) -> Result<Component, LoadError> {
-        super::component::refuse_what_is_no_component(bytes, &limits)?;
-        let inner = wasmtime::component::Component::new(&self.inner, bytes).map_err(LoadError::compile)?;
-        let component = Component::new(name, bytes, inner, &self.inner, limits)?;
-        super::instance::check_types(&component)?;
-        Ok(component)
-    }
-
-    /// Loads a component that was compiled before. Where its code doesn't fit this
-    /// machine or wasmtime's version, the component is compiled anew and the second
-    /// value says so.
-    ///
-    /// # Errors
-    /// When neither form can be used.
-    #[expect(unsafe_code, reason = "deserializing machine code can't be safe; see SAFETY")]
-    pub fn load_precompiled(
-        &self,
-        name: &str,
-        guest: Precompiled<'_>,
-        limits: Limits,
-    ) -> Result<(Component, bool), LoadError> {
-        // SAFETY: whoever made the `Precompiled` promised that `precompile` made its
-        // code, and that nobody changed it: that is the contract of `Precompiled::new`.
-        let inner = unsafe { wasmtime::component::Component::deserialize(&self.inner, guest.code) };
-        match inner {
-            Ok(inner) => Ok((Component::new(name, guest.component, inner, &self.inner, limits)?, false)),
-            Err(_) => Ok((self.load(name, guest.component, limits)?, true)),
-        }
-    }
-}
-
-impl Engine {
-    /// For the rest of this room.
-    pub(super) fn wasmtime(&self) -> &wasmtime::Engine {
+    /// For the rest of this crate.
+    pub(crate) fn wasmtime(&self) -> &wasmtime::Engine {
         &self.inner
     }
 }

@@ -1,5 +1,7 @@
 //! Engines of all sizes, and that what they run is the same on each.
 
+use model::Limits;
+
 use super::*;
 use crate::testing::{answer, ask, filter};
 use crate::{GuestError, Instance, Surroundings};

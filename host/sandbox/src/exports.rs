@@ -1,9 +1,9 @@
 //! Which of the contract's interfaces a component exports, and of which version: read
 //! from its type.
 
-use super::bounded;
-use super::component::LoadError;
-use super::contract::{Interface, PACKAGE, Version};
+use crate::error::LoadError;
+use crate::text::bounded;
+use crate::version::{Interface, PACKAGE, Version};
 
 /// Which interfaces a component exports, and of which version of the contract: of
 /// several the newest. The default guest does the rest.
@@ -23,7 +23,7 @@ pub struct Exports {
 
 impl Exports {
     /// Of a component whose exports have these names.
-    pub(super) fn of(names: &[&str]) -> Result<Self, LoadError> {
+    pub(crate) fn of(names: &[&str]) -> Result<Self, LoadError> {
         let all = of_contract(names)?;
         let newest = |interface| all.iter().filter(|(of, _)| *of == interface).map(|(_, version)| *version).max();
         if all.is_empty() {
@@ -50,7 +50,7 @@ impl Exports {
 /// All of the contract that these names of exports are, in whatever version. What the
 /// contract doesn't know is refused where it claims to be of the contract: nobody may
 /// believe that it runs.
-pub(super) fn of_contract(names: &[&str]) -> Result<Vec<(Interface, Version)>, LoadError> {
+pub(crate) fn of_contract(names: &[&str]) -> Result<Vec<(Interface, Version)>, LoadError> {
     let is_types = |name: &str| Version::ALL.iter().any(|version| version.names().types == name);
     let of_contract = names.iter().filter(|name| name.starts_with(PACKAGE) && !is_types(name));
     of_contract.map(|name| known(name).ok_or_else(|| LoadError::Version(bounded((*name).to_owned())))).collect()

@@ -1,16 +1,22 @@
 //! One component at work: a fresh instance for one delivery of one object, so
 //! that nothing of one object or tenant is ever visible to another.
 
-use super::checked::{self, Rewritten, Transformed};
-use super::component::{Component, LoadError};
-use super::contract::{Call, Context, Contract, Probe, Version};
-use super::exports::{self, Exports};
-use super::held::HeldBack;
-use super::limits::CallLimits;
-use super::running::{Running, Surroundings, Used};
-use super::state::GuestLog;
-use super::{GuestError, bounded};
 use model::Origin;
+
+use crate::checked;
+use crate::component::Component;
+use crate::context::Context;
+use crate::contract::{self, Call, Contract};
+use crate::error::GuestError;
+use crate::exports::Exports;
+use crate::limits::CallLimits;
+use crate::log::GuestLog;
+use crate::output::{Rewritten, Transformed};
+use crate::pending_input::HeldBack;
+use crate::running::{Running, Used};
+use crate::surroundings::Surroundings;
+use crate::text::bounded;
+use crate::version::Version;
 
 /// A component at work. After an error it must be dropped.
 pub struct Instance {
@@ -129,7 +135,7 @@ impl Instance {
         checked::rewritten("end", out, open, true, self.running.limits(), input)
     }
 
-    pub(super) fn fuel_left(&self) -> u64 {
+    pub(crate) fn fuel_left(&self) -> u64 {
         self.running.fuel_left()
     }
 
@@ -141,6 +147,11 @@ impl Instance {
     /// What it used so far.
     pub fn used(&self) -> Used {
         self.running.used()
+    }
+
+    /// What runs it.
+    pub(crate) fn running(&mut self) -> &mut Running {
+        &mut self.running
     }
 
     /// A call about no log lines.
@@ -156,17 +167,5 @@ impl Instance {
 /// The contract that the function's interface is exported by.
 fn spoken(version: Option<Version>, function: &'static str) -> Result<&'static dyn Contract, GuestError> {
     let missing = || GuestError::Contract { function, what: "the component doesn't export it".to_owned() };
-    version.map(Version::contract).ok_or_else(missing)
-}
-
-/// Checks that everything that a component exports of the contract, of any version,
-/// is of the contract's types. It takes an instance: so a start that fails shows here.
-pub(super) fn check_types(component: &Component) -> Result<(), LoadError> {
-    let mut instance =
-        Instance::start(component, &Surroundings::none()).map_err(|error| LoadError::Start(error.to_string()))?;
-    let kind = component.pre.component().component_type();
-    let names: Vec<&str> = kind.exports(component.pre.engine()).map(|(name, _)| name).collect();
-    let mut probe = Probe(&mut instance.running);
-    let mut all = exports::of_contract(&names)?.into_iter();
-    all.try_for_each(|(interface, version)| version.contract().check_types(interface, &mut probe))
+    version.map(contract::speak).ok_or_else(missing)
 }

@@ -6,8 +6,22 @@ use model::Limits;
 /// Bytes in a MiB.
 const MIB: usize = 1024 * 1024;
 
+/// Elements that a table may have.
+pub(crate) const TABLE_ELEMENTS: usize = 20_000;
+/// Core instances that a component may be made of. Shims and adapters count; what
+/// the usual tools make has three to eight, Python's has about 25.
+pub(crate) const CORE_INSTANCES: u32 = 32;
+/// Tables of all core instances together.
+pub(crate) const TABLES: u32 = 32;
+/// Resources that a guest may hold at once, its own and the host's.
+pub(crate) const HANDLES: usize = 10_000;
+
+/// Fuel after which a guest lets others have their turn: 5 to 15 ms of plain code, some
+/// 50 ms of what calls the host all the time. Changing turns takes microseconds.
+pub(crate) const SLICE: u64 = 30_000_000;
+
 /// A limit as errors name it: by whichever of the two it was set.
-pub(super) mod setting {
+pub(crate) mod setting {
     pub(crate) const MEMORY: &str = "`memory_bytes` in the item's limits, PLUGIN_MEMORY_BYTES";
     pub(crate) const FUEL_PER_MIB: &str = "`fuel_per_mib` in the item's limits, PLUGIN_FUEL_PER_MIB";
     pub(crate) const START_FUEL: &str = "`start_fuel` in the item's limits, PLUGIN_START_FUEL";
@@ -19,7 +33,7 @@ pub(super) mod setting {
 }
 
 /// Limits of one call, which follow from those of the instance and from what goes in.
-pub(super) trait CallLimits {
+pub(crate) trait CallLimits {
     /// Fuel for a call with `input` new bytes; at least that of a usual chunk,
     /// a quarter of a MiB.
     fn fuel(&self, input: usize) -> u64;

@@ -1,8 +1,28 @@
 //! What a guest logs: by `host-log`, and by its standard output and error.
 
-use super::contract::Level;
-use super::{MAX_TEXT, cut};
 use model::Limits;
+use wasmtime::component::{ComponentType, Lift, Lower};
+
+use crate::text::{MAX_TEXT, cut};
+
+/// How urgent a guest's log line is. All versions have it as it is here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ComponentType, Lift, Lower)]
+#[component(enum)]
+#[repr(u8)]
+pub enum Level {
+    /// For the guest's author.
+    #[component(name = "debug")]
+    Debug,
+    /// Worth a line.
+    #[component(name = "info")]
+    Info,
+    /// Something is odd.
+    #[component(name = "warn")]
+    Warn,
+    /// Something is wrong.
+    #[component(name = "error")]
+    Error,
+}
 
 /// A line that a guest logged. Its text may hold log contents.
 #[derive(Debug, Clone, PartialEq, Eq)]

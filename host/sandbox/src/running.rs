@@ -6,45 +6,19 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
+use model::Limits;
 use rustix::time::{ClockId, clock_gettime};
-use sha2::{Digest, Sha256};
 use wasmtime::component::{ComponentNamedList, Instance as Handle, Lift, Lower, TypedFunc};
 use wasmtime::{PoolConcurrencyLimitError, Store, Trap};
 
-use super::component::Component;
-use super::limits::{CallLimits, setting};
-use super::log::GuestLog;
-use super::state::{HANDLES, SLICE, State};
-use super::wasi::Stopped;
-use super::{GuestError, bounded};
-use model::{Limits, ObjectId};
-
-/// What stands in for the world: the same at every attempt of an object's delivery.
-#[derive(Clone)]
-pub struct Surroundings {
-    /// Every clock's time, in milliseconds since the Unix epoch.
-    pub now: i64,
-    /// What randomness comes of.
-    pub seed: [u8; 32],
-    /// Called now and then while the guest works, on its thread: to let others have
-    /// their turn.
-    pub pause: Option<Arc<dyn Fn() + Send + Sync>>,
-}
-
-impl Surroundings {
-    /// Of one delivery (`cloudwatch`, `s3`, or nothing) of an object.
-    pub fn of(object: &ObjectId, delivery: &str, now: i64) -> Self {
-        let mut hash = Sha256::new();
-        // Neither a bucket nor a delivery has a newline.
-        hash.update(format!("{}\n{delivery}\n{}", object.bucket, object.key));
-        Self { now, seed: hash.finalize().into(), pause: None }
-    }
-
-    /// Of no object: to look at a component.
-    pub fn none() -> Self {
-        Self { now: 0, seed: [0; 32], pause: None }
-    }
-}
+use crate::component::Component;
+use crate::error::GuestError;
+use crate::limits::{CallLimits, HANDLES, SLICE, setting};
+use crate::log::GuestLog;
+use crate::store::State;
+use crate::surroundings::Surroundings;
+use crate::text::bounded;
+use crate::wasi::Stopped;
 
 /// What an instance used so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -63,14 +37,14 @@ pub struct Used {
 
 /// A function of the contract, as an instance of an interface exports it.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Function {
+pub(crate) struct Function {
     /// With its version.
-    pub(super) interface: &'static str,
-    pub(super) name: &'static str,
+    pub(crate) interface: &'static str,
+    pub(crate) name: &'static str,
 }
 
 /// A component's instance, and what holds for it.
-pub(super) struct Running {
+pub(crate) struct Running {
     store: Store<State>,
     handle: Handle,
     limits: Arc<Limits>,
@@ -80,7 +54,7 @@ pub(super) struct Running {
 
 impl Running {
     /// A fresh instance.
-    pub(super) fn start(component: &Component, around: &Surroundings) -> Result<Self, GuestError> {
+    pub(crate) fn start(component: &Component, around: &Surroundings) -> Result<Self, GuestError> {
         let limits = Arc::clone(&component.limits);
         let mut store = Store::new(component.pre.engine(), State::new(&limits, around));
         store.limiter(|state| &mut state.memory);
@@ -106,7 +80,7 @@ impl Running {
     }
 
     /// Calls a function with so much fuel; `input`: bytes that its answer may be about.
-    pub(super) fn call<P, R>(&mut self, function: Function, params: P, fuel: u64, input: usize) -> Result<R, GuestError>
+    pub(crate) fn call<P, R>(&mut self, function: Function, params: P, fuel: u64, input: usize) -> Result<R, GuestError>
     where
         P: ComponentNamedList + Lower + Send + Sync,
         R: Lift + Send + Sync + 'static,
@@ -126,7 +100,7 @@ impl Running {
     }
 
     /// Whether the function is there, with these types.
-    pub(super) fn typed<P, R>(&mut self, function: Function) -> wasmtime::Result<TypedFunc<P, (R,)>>
+    pub(crate) fn typed<P, R>(&mut self, function: Function) -> wasmtime::Result<TypedFunc<P, (R,)>>
     where
         P: ComponentNamedList + Lower,
         R: Lift + 'static,
@@ -139,21 +113,21 @@ impl Running {
     }
 
     /// What the last call left of its fuel.
-    pub(super) fn fuel_left(&self) -> u64 {
+    pub(crate) fn fuel_left(&self) -> u64 {
         self.store.get_fuel().unwrap_or(0)
     }
 
-    pub(super) fn limits(&self) -> &Limits {
+    pub(crate) fn limits(&self) -> &Limits {
         &self.limits
     }
 
-    pub(super) fn used(&self) -> Used {
+    pub(crate) fn used(&self) -> Used {
         let peak_memory = u64::try_from(self.store.data().memory.peak).unwrap_or(u64::MAX);
         Used { peak_memory, ..self.used }
     }
 
     /// What it logged since this was asked last.
-    pub(super) fn take_log(&mut self) -> GuestLog {
+    pub(crate) fn take_log(&mut self) -> GuestLog {
         self.store.data_mut().log.take()
     }
 }

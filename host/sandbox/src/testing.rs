@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 pub(super) use assemble::{Parts, filter, wants};
 
-use super::{Component, Context, Engine, GuestError, Instance, LoadError, Surroundings};
+use crate::{Component, Context, Engine, GuestError, Instance, LoadError, Surroundings};
 use model::{Delivery, Destination, Limits, ObjectId, Origin, Plugins};
 
 pub(super) static ENGINE: LazyLock<Engine> = LazyLock::new(|| Engine::new(16, 64 << 20).unwrap());

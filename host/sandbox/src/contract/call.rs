@@ -5,10 +5,15 @@ use std::marker::PhantomData;
 
 use wasmtime::component::{ComponentNamedList, Lift, Lower};
 
-use super::Failure;
-use crate::component::LoadError;
+use crate::error::{GuestError, LoadError};
 use crate::running::{Function, Running};
-use crate::{GuestError, bounded};
+use crate::text::bounded;
+
+/// Why a guest gives up.
+pub(crate) enum Failure {
+    Rejected(String),
+    Internal(String),
+}
 
 /// A function of an interface, with its parameters and its result.
 pub(super) struct Signature<P, R> {

@@ -4,14 +4,15 @@
 
 use wasmtime::component::{ComponentType, Lift, Lower};
 
-use super::functions::Types;
-use super::{Names, names};
+use super::binding::Types;
+use crate::output;
+use crate::version::Version;
 
 /// The version, spoken.
 pub(super) struct Spoken;
 
 impl Types for Spoken {
-    const NAMES: Names = names!("0.1.0");
+    const VERSION: Version = Version::V0_1_0;
     type Origin = Origin;
     type Context = Context;
     type Begin = (Context, i64);
@@ -19,7 +20,7 @@ impl Types for Spoken {
     type Transformed = Transformed;
     type Failure = Failure;
 
-    fn begin(context: &crate::Context<'_>) -> Self::Begin {
+    fn begin(context: &crate::context::Context<'_>) -> Self::Begin {
         (context.into(), context.now)
     }
 }
@@ -114,8 +115,8 @@ pub(super) struct Transformed {
     pub(super) pending_from: Option<u64>,
 }
 
-impl From<&crate::Context<'_>> for Context {
-    fn from(context: &crate::Context<'_>) -> Self {
+impl From<&crate::context::Context<'_>> for Context {
+    fn from(context: &crate::context::Context<'_>) -> Self {
         Self {
             origin: context.origin.into(),
             delivery: context.delivery.into(),
@@ -158,7 +159,7 @@ impl From<&model::Delivery> for Delivery {
     }
 }
 
-impl From<Failure> for super::Failure {
+impl From<Failure> for super::call::Failure {
     fn from(failure: Failure) -> Self {
         match failure {
             Failure::Rejected(text) => Self::Rejected(text),
@@ -167,30 +168,30 @@ impl From<Failure> for super::Failure {
     }
 }
 
-impl From<Note> for super::Note {
+impl From<Note> for output::Note {
     fn from(Note { first, last, verdict }: Note) -> Self {
         let verdict = match verdict {
-            Verdict::Joined => super::Verdict::Joined,
-            Verdict::Malformed(text) => super::Verdict::Malformed(text),
-            Verdict::Rejected(text) => super::Verdict::Rejected(text),
+            Verdict::Joined => output::Verdict::Joined,
+            Verdict::Malformed(text) => output::Verdict::Malformed(text),
+            Verdict::Rejected(text) => output::Verdict::Rejected(text),
         };
         Self { first, last, verdict }
     }
 }
 
-impl From<Rewritten> for super::Rewritten {
+impl From<Rewritten> for output::RawRewritten {
     fn from(Rewritten { lines, sources, notes, pending_from }: Rewritten) -> Self {
         Self { lines, sources, notes: notes.into_iter().map(Into::into).collect(), pending_from }
     }
 }
 
-impl From<Event> for super::Event {
+impl From<Event> for model::Event {
     fn from(Event { line, timestamp, message }: Event) -> Self {
         Self { line, timestamp, message }
     }
 }
 
-impl From<Transformed> for super::Transformed {
+impl From<Transformed> for output::RawTransformed {
     fn from(Transformed { events, notes, pending_from }: Transformed) -> Self {
         let events = events.into_iter().map(Into::into).collect();
         Self { events, notes: notes.into_iter().map(Into::into).collect(), pending_from }

@@ -3,15 +3,15 @@
 
 use wasmtime::component::{ComponentType, Lift, Lower};
 
-use super::functions::Types;
+use super::binding::Types;
 use super::v0_1_0::{Delivery, Failure, Origin, Rewritten, Transformed};
-use super::{Names, names};
+use crate::version::Version;
 
 /// The version, spoken.
 pub(super) struct Spoken;
 
 impl Types for Spoken {
-    const NAMES: Names = names!("0.2.0");
+    const VERSION: Version = Version::V0_2_0;
     type Origin = Origin;
     type Context = Context;
     type Begin = (Context,);
@@ -19,7 +19,7 @@ impl Types for Spoken {
     type Transformed = Transformed;
     type Failure = Failure;
 
-    fn begin(context: &crate::Context<'_>) -> Self::Begin {
+    fn begin(context: &crate::context::Context<'_>) -> Self::Begin {
         (context.into(),)
     }
 }
@@ -46,8 +46,8 @@ pub(super) struct Context {
     more: Vec<(String, String)>,
 }
 
-impl From<&crate::Context<'_>> for Context {
-    fn from(context: &crate::Context<'_>) -> Self {
+impl From<&crate::context::Context<'_>> for Context {
+    fn from(context: &crate::context::Context<'_>) -> Self {
         Self {
             origin: context.origin.into(),
             delivery: context.delivery.into(),

@@ -5,7 +5,8 @@ use wasmtime::component::{LinkerInstance, Resource};
 use super::Stopped;
 use super::streams::{STDERR, STDOUT};
 use super::values::{InputStream, OutputStream, TerminalInput, TerminalOutput};
-use crate::state::{State, function};
+use crate::host_functions::function;
+use crate::store::State;
 
 type Defined = wasmtime::Result<()>;
 

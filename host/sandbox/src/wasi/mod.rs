@@ -16,7 +16,7 @@ mod world;
 use wasmtime::component::types::{ComponentInstance, ComponentItem};
 use wasmtime::component::{Linker, LinkerInstance, ResourceType};
 
-use super::state::State;
+use crate::store::State;
 use values::{Absent, Descriptor, InputStream, IoError, OutputStream, Pollable, TerminalInput, TerminalOutput};
 
 /// Packages that are linked, of any version 0.2.x.

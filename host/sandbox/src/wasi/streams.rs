@@ -4,8 +4,9 @@
 use wasmtime::component::{LinkerInstance, Resource};
 
 use super::values::{InputStream, IoError, OutputStream, Pollable, StreamError};
+use crate::host_functions::{function, log_cost};
 use crate::log::Stream;
-use crate::state::{State, function, log_cost};
+use crate::store::State;
 
 /// What the host knows an output stream by.
 pub(super) const STDOUT: u32 = 1;

@@ -6,7 +6,8 @@ use wasmtime::component::{LinkerInstance, Resource};
 
 use super::Stopped;
 use super::values::{Datetime, Descriptor, Pollable};
-use crate::state::{State, function};
+use crate::host_functions::function;
+use crate::store::State;
 
 /// Random bytes that a guest gets in one call.
 const MOST_RANDOM: u64 = 64 * 1024;

@@ -79,7 +79,7 @@ fn number(count: usize) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use crate::spread::refuse_too_much;
+    use crate::precheck::expanded_size::refuse_too_much;
 
     /// A component with a function of so many locals, and blocks, of so many bytes.
     fn refused(locals: usize, blocks: usize, bytes: usize) -> Option<String> {

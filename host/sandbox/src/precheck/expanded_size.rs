@@ -12,8 +12,8 @@ use wasmparser::{
     ComponentTypeRef, Encoding, Instance, Parser, Payload, SectionLimited, ValidPayload, Validator, WasmFeatures,
 };
 
-use super::component::LoadError;
-use super::toil::Toil;
+use super::compile_cost::Toil;
+use crate::error::LoadError;
 
 /// Parts that a component may have so. One that brings Python along has some 20,000;
 /// wasmtime takes about 300 bytes and 2 us for each.

@@ -2,22 +2,23 @@
 
 use std::collections::VecDeque;
 
-use super::GuestError;
+use crate::error::GuestError;
+use crate::limits::setting;
 
 /// Input that a guest may still speak of: the chunks that have a line which it
 /// has not settled. The host keeps them too.
 #[derive(Default)]
-pub(super) struct HeldBack {
+pub(crate) struct HeldBack {
     /// The line after each chunk's last, and its bytes.
     chunks: VecDeque<(u64, usize)>,
-    pub(super) bytes: usize,
+    pub(crate) bytes: usize,
     /// Fuel that was given for what is held back, and not used yet.
-    pub(super) unspent_fuel: u64,
+    pub(crate) unspent_fuel: u64,
 }
 
 impl HeldBack {
     /// A chunk goes in; returns the bytes of all that is open with it.
-    pub(super) fn add(&mut self, end_line: u64, bytes: usize) -> usize {
+    pub(crate) fn add(&mut self, end_line: u64, bytes: usize) -> usize {
         self.chunks.push_back((end_line, bytes));
         self.bytes = self.bytes.saturating_add(bytes);
         self.bytes
@@ -25,7 +26,7 @@ impl HeldBack {
 
     /// Lines before `pending_from` are settled; what is left must be within `limit`.
     /// `left`: what the call left of its fuel.
-    pub(super) fn settle(
+    pub(crate) fn settle(
         &mut self,
         function: &'static str,
         pending_from: u64,
@@ -42,7 +43,7 @@ impl HeldBack {
         let detail = format!(
             "{} bytes of lines are held back, at most {limit} may be ({}): settle lines sooner",
             self.bytes,
-            super::limits::setting::HELD_BACK
+            setting::HELD_BACK
         );
         Err(GuestError::Limit { function, limit: "held-back", detail })
     }

@@ -4,14 +4,13 @@
 use std::hash::{Hash, Hasher};
 
 use hmac::{Hmac, Mac};
+use model::{Digest, Limits};
 use sha2::{Digest as _, Sha256};
 
-use super::component::{Component, LoadError};
-use super::engine::Engine;
-use super::instance::Instance;
-use super::running::Surroundings;
-use super::{GuestError, bounded};
-use model::{Digest, Limits};
+use crate::component::Component;
+use crate::engine::Engine;
+use crate::error::LoadError;
+use crate::text::bounded;
 
 /// Goes up whenever sealed code of before must not be run any more.
 const VERSION: &str = "log-processor 1";
@@ -60,23 +59,6 @@ pub enum SealError {
     Unusable(String),
 }
 
-/// What is wrong with a component that could be loaded.
-#[derive(Debug, thiserror::Error)]
-pub enum Unfit {
-    /// It can't be run as what it says that it is.
-    #[error(transparent)]
-    Refused(#[from] LoadError),
-    /// It refuses its settings, in its own words, which may quote them.
-    #[error("{0}")]
-    SettingsRefused(String),
-    /// Its check of its settings failed.
-    #[error("{0}")]
-    Settings(String),
-    /// Nothing that it did: the host can't run it now.
-    #[error(transparent)]
-    NotNow(GuestError),
-}
-
 impl Engine {
     /// What decides whether compiled code fits: this program's and wasmtime's
     /// version, the machine, all settings that code depends on.
@@ -85,18 +67,6 @@ impl Engine {
         (VERSION, WASMTIME).hash(&mut hash);
         self.wasmtime().precompile_compatibility_hash().hash(&mut hash);
         Digest(hash.0.finalize().into())
-    }
-
-    /// Compiles a component, without running any of it: see [`Component::check`].
-    ///
-    /// # Errors
-    /// What is wrong with it, in words for the person who handed it over.
-    pub fn compile(&self, name: &str, bytes: &[u8]) -> Result<Component, LoadError> {
-        // Whoever fetched it has bounded it.
-        let limits = Limits { component_bytes: u64::MAX, ..Limits::default() };
-        super::component::refuse_what_is_no_component(bytes, &limits)?;
-        let inner = wasmtime::component::Component::new(self.wasmtime(), bytes).map_err(LoadError::compile)?;
-        Component::new(name, bytes, inner, self.wasmtime(), Limits::default())
     }
 
     /// A component's machine code with a seal. `bytes`: the length of the component itself.
@@ -159,48 +129,6 @@ impl Engine {
         let mut loaded = loaded.map_err(|error| unusable(error.to_string()))?;
         loaded.digest = of.to_string().into();
         Ok((loaded, bytes))
-    }
-}
-
-impl Component {
-    /// Bytes that its machine code takes in memory.
-    pub fn code_bytes(&self) -> usize {
-        let image = self.pre.component().image_range();
-        (image.end.addr()).saturating_sub(image.start.addr())
-    }
-
-    /// The same code, under another name.
-    #[must_use]
-    pub fn with_name(&self, name: &str) -> Self {
-        let mut named = self.clone();
-        named.name = name.into();
-        named
-    }
-
-    /// Checks with an instance, under the component's limits, that it starts, that
-    /// what it exports is of the contract's types, and that it accepts its settings.
-    ///
-    /// # Errors
-    /// What is wrong.
-    pub fn check(&self, settings: &[(String, String)]) -> Result<(), Unfit> {
-        let mut instance = Instance::start(self, &Surroundings::none()).map_err(|error| {
-            if error.is_guests_fault() {
-                Unfit::Refused(LoadError::Start(error.without_words()))
-            } else {
-                Unfit::NotNow(error)
-            }
-        })?;
-        super::instance::check_types(self)?;
-        if self.exports().settings_check.is_none() {
-            return Ok(());
-        }
-        match instance.check_settings(settings) {
-            Ok(answer) => answer.map_err(Unfit::SettingsRefused),
-            Err(error) if error.is_guests_fault() => {
-                Err(Unfit::Settings(format!("its check of them failed: {}", error.without_words())))
-            }
-            Err(error) => Err(Unfit::NotNow(error)),
-        }
     }
 }
 
@@ -274,5 +202,5 @@ impl Hasher for StableHash {
 }
 
 #[cfg(test)]
-#[path = "compiled_tests.rs"]
+#[path = "sealed_tests.rs"]
 mod tests;

@@ -1,9 +1,12 @@
 //! What a component names, whether or not it is taken: for who wants to know all
 //! that is wrong with it, and not the first of it.
 
-use super::component::{LoadError, refuse_what_is_no_component};
-use super::{Engine, contract};
 use model::Limits;
+
+use crate::engine::Engine;
+use crate::error::LoadError;
+use crate::precheck::refuse_what_is_no_component;
+use crate::version;
 
 /// What a component gets for something that it imports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,16 +35,16 @@ impl Engine {
     /// It is no component, or can't be compiled.
     pub fn names(&self, bytes: &[u8], limits: &Limits) -> Result<Names, LoadError> {
         refuse_what_is_no_component(bytes, limits)?;
-        let component = wasmtime::component::Component::new(&self.inner, bytes).map_err(LoadError::compile)?;
+        let component = wasmtime::component::Component::new(self.wasmtime(), bytes).map_err(LoadError::compile)?;
         let kind = component.component_type();
-        let imports = kind.imports(&self.inner).map(|(name, _)| (name.to_owned(), given(name)));
-        let exports = kind.exports(&self.inner).map(|(name, _)| name.to_owned());
+        let imports = kind.imports(self.wasmtime()).map(|(name, _)| (name.to_owned(), given(name)));
+        let exports = kind.exports(self.wasmtime()).map(|(name, _)| name.to_owned());
         Ok(Names { imports: imports.collect(), exports: exports.collect() })
     }
 }
 
 fn given(name: &str) -> Given {
-    if contract::is_given(name) {
+    if version::is_given(name) {
         return Given::Contract;
     }
     const WASI: [&str; 6] = ["cli", "clocks", "filesystem", "io", "random", "sockets"];

@@ -1,0 +1,66 @@
+//! What only an instance shows of a component: that it starts, that its functions are of
+//! the contract's types, that it accepts its settings.
+
+use crate::component::Component;
+use crate::contract::{self, Probe};
+use crate::error::{GuestError, LoadError};
+use crate::exports;
+use crate::instance::Instance;
+use crate::surroundings::Surroundings;
+
+/// What is wrong with a component that could be loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum Unfit {
+    /// It can't be run as what it says that it is.
+    #[error(transparent)]
+    Refused(#[from] LoadError),
+    /// It refuses its settings, in its own words, which may quote them.
+    #[error("{0}")]
+    SettingsRefused(String),
+    /// Its check of its settings failed.
+    #[error("{0}")]
+    Settings(String),
+    /// Nothing that it did: the host can't run it now.
+    #[error(transparent)]
+    NotNow(GuestError),
+}
+
+impl Component {
+    /// Checks with an instance, under the component's limits, that it starts, that
+    /// what it exports is of the contract's types, and that it accepts its settings.
+    ///
+    /// # Errors
+    /// What is wrong.
+    pub fn check(&self, settings: &[(String, String)]) -> Result<(), Unfit> {
+        let mut instance = Instance::start(self, &Surroundings::none()).map_err(|error| {
+            if error.is_guests_fault() {
+                Unfit::Refused(LoadError::Start(error.without_words()))
+            } else {
+                Unfit::NotNow(error)
+            }
+        })?;
+        check_types(self)?;
+        if self.exports().settings_check.is_none() {
+            return Ok(());
+        }
+        match instance.check_settings(settings) {
+            Ok(answer) => answer.map_err(Unfit::SettingsRefused),
+            Err(error) if error.is_guests_fault() => {
+                Err(Unfit::Settings(format!("its check of them failed: {}", error.without_words())))
+            }
+            Err(error) => Err(Unfit::NotNow(error)),
+        }
+    }
+}
+
+/// Checks that everything that a component exports of the contract, of any version,
+/// is of the contract's types. It takes an instance: so a start that fails shows here.
+pub(crate) fn check_types(component: &Component) -> Result<(), LoadError> {
+    let mut instance =
+        Instance::start(component, &Surroundings::none()).map_err(|error| LoadError::Start(error.to_string()))?;
+    let kind = component.pre.component().component_type();
+    let names: Vec<&str> = kind.exports(component.pre.engine()).map(|(name, _)| name).collect();
+    let mut probe = Probe(instance.running());
+    let mut all = exports::of_contract(&names)?.into_iter();
+    all.try_for_each(|(interface, version)| contract::speak(version).check_types(interface, &mut probe))
+}
