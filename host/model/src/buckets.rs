@@ -15,14 +15,14 @@ impl BucketPatterns {
     }
 
     /// Whether one of them fits a bucket's name.
-    pub fn fit(&self, bucket: &str) -> bool {
-        self.0.iter().any(|pattern| fits(pattern, bucket))
+    pub fn matches(&self, bucket: &str) -> bool {
+        self.0.iter().any(|pattern| pattern_matches(pattern, bucket))
     }
 }
 
 /// What is before the first `*` begins the name, what is behind the last ends it, and
 /// what is between two is found in between, each as early as it can be.
-fn fits(pattern: &str, name: &str) -> bool {
+fn pattern_matches(pattern: &str, name: &str) -> bool {
     let Some((begin, rest)) = pattern.split_once('*') else { return pattern == name };
     let Some(name) = name.strip_prefix(begin) else { return false };
     let (middle, end) = rest.rsplit_once('*').unwrap_or(("", rest));
@@ -33,16 +33,16 @@ fn fits(pattern: &str, name: &str) -> bool {
 }
 
 /// Buckets of which something was learned, such as that a permission is missing. It is
-/// believed for a while ([`Buckets::BELIEVED`]), since it may be mended.
+/// believed for a while ([`LearnedBuckets::TTL`]), since it may be mended.
 #[derive(Debug, Default)]
-pub struct Buckets(Mutex<BTreeMap<String, Instant>>);
+pub struct LearnedBuckets(Mutex<BTreeMap<String, Instant>>);
 
-impl Buckets {
+impl LearnedBuckets {
     /// Buckets that are remembered; beyond that all is learned anew.
-    pub const MOST: usize = 1024;
+    pub const MAX_BUCKETS: usize = 1024;
 
     /// How long it is believed. Then one call asks again: it costs a call a bucket.
-    pub const BELIEVED: Duration = Duration::from_secs(10 * 60);
+    pub const TTL: Duration = Duration::from_secs(10 * 60);
 
     /// None yet.
     pub const fn new() -> Self {
@@ -52,13 +52,13 @@ impl Buckets {
     /// Whether it was learned of this one, not too long before `now`.
     pub fn has(&self, bucket: &str, now: Instant) -> bool {
         let buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        buckets.get(bucket).is_some_and(|learned| now.saturating_duration_since(*learned) < Self::BELIEVED)
+        buckets.get(bucket).is_some_and(|learned| now.saturating_duration_since(*learned) < Self::TTL)
     }
 
     /// It was learned of this one at `now`.
     pub fn learn(&self, bucket: &str, now: Instant) {
         let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if buckets.len() >= Self::MOST && !buckets.contains_key(bucket) {
+        if buckets.len() >= Self::MAX_BUCKETS && !buckets.contains_key(bucket) {
             buckets.clear();
         }
         buckets.insert(bucket.to_owned(), now);
@@ -72,27 +72,27 @@ mod tests {
 
     #[test]
     fn what_is_known_of_buckets_is_bounded() {
-        let (buckets, now) = (Buckets::new(), Instant::now());
-        (0..=Buckets::MOST).for_each(|number| buckets.learn(&number.to_string(), now));
-        assert!(!buckets.has("0", now) && buckets.has(&Buckets::MOST.to_string(), now));
+        let (buckets, now) = (LearnedBuckets::new(), Instant::now());
+        (0..=LearnedBuckets::MAX_BUCKETS).for_each(|number| buckets.learn(&number.to_string(), now));
+        assert!(!buckets.has("0", now) && buckets.has(&LearnedBuckets::MAX_BUCKETS.to_string(), now));
     }
 
     #[test]
     fn what_is_known_of_a_bucket_is_believed_for_a_while_and_learned_again() {
-        let (buckets, start) = (Buckets::new(), Instant::now());
+        let (buckets, start) = (LearnedBuckets::new(), Instant::now());
         let moment = Duration::from_millis(1);
         assert!(!buckets.has("b", start));
         buckets.learn("b", start);
-        assert!(buckets.has("b", start + Buckets::BELIEVED - moment) && !buckets.has("c", start));
-        let over = start + Buckets::BELIEVED;
+        assert!(buckets.has("b", start + LearnedBuckets::TTL - moment) && !buckets.has("c", start));
+        let over = start + LearnedBuckets::TTL;
         assert!(!buckets.has("b", over), "it is asked again");
         buckets.learn("b", over);
-        assert!(buckets.has("b", over + Buckets::BELIEVED - moment));
+        assert!(buckets.has("b", over + LearnedBuckets::TTL - moment));
     }
 
     #[test]
     fn patterns() {
-        let fit = |pattern: &str, bucket: &str| BucketPatterns::new(vec![pattern.to_owned()]).fit(bucket);
+        let fit = |pattern: &str, bucket: &str| BucketPatterns::new(vec![pattern.to_owned()]).matches(bucket);
         for (pattern, good, bad) in [
             ("logs", "logs", "logs-1"),
             ("logs-*", "logs-", "log-s"),
@@ -106,7 +106,7 @@ mod tests {
             assert!(pattern == "*" || !fit(pattern, bad), "{pattern} {bad}");
         }
         let several = BucketPatterns::new(vec!["a".to_owned(), "b*".to_owned()]);
-        assert!(several.fit("a") && several.fit("bc") && !several.fit("c"));
+        assert!(several.matches("a") && several.matches("bc") && !several.matches("c"));
     }
 
     proptest! {
@@ -120,7 +120,7 @@ mod tests {
                     Some((byte, rest)) => name.split_first().is_some_and(|(first, name)| first == byte && slow(rest, name)),
                 }
             }
-            prop_assert_eq!(fits(&pattern, &name), slow(pattern.as_bytes(), name.as_bytes()));
+            prop_assert_eq!(pattern_matches(&pattern, &name), slow(pattern.as_bytes(), name.as_bytes()));
         }
     }
 }

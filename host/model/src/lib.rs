@@ -3,14 +3,14 @@
 //!
 //! - `buckets`: which ones a message may name; `charged`: whose failure it is.
 //! - `circuit_breaker`: what keeps failing is not tried for a while.
-//! - `keys`: AWS credentials that were given as texts.
+//! - `credentials`: AWS credentials that were given as texts.
 //! - `plugin`: what is said about a component.
 //! - `timestamps`: how numbers are read as times.
 
 mod buckets;
 mod charged;
 mod circuit_breaker;
-mod keys;
+mod credentials;
 mod plugin;
 mod timestamps;
 
@@ -21,11 +21,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio_util::sync::CancellationToken;
 
-pub use buckets::{BucketPatterns, Buckets};
+pub use buckets::{BucketPatterns, LearnedBuckets};
 pub use charged::Charged;
-pub use circuit_breaker::{Admission, Change, CircuitBreaker, CircuitBreakers, Refused, State};
-pub use keys::AwsKeys;
-pub use plugin::{AllowedSource, ComponentRef, Digest, Limits, NoDigest, OnError, Plugin, Plugins};
+pub use circuit_breaker::{BreakerChange, BreakerOpen, BreakerPermit, BreakerState, CircuitBreaker, CircuitBreakers};
+pub use credentials::StaticCredentials;
+pub use plugin::{AllowedSource, ComponentRef, Digest, Limits, OnError, ParseDigestError, Plugin, Plugins};
 pub use timestamps::TimestampNumbers;
 
 /// One object of the source: `s3://bucket/key`, or `DIR/bucket/key` of a folder.
@@ -186,7 +186,7 @@ impl Reason {
     ];
 
     /// The reason of a name.
-    pub fn named(name: &str) -> Option<Self> {
+    pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|reason| reason.name() == name)
     }
 
@@ -247,7 +247,7 @@ pub struct DeadLetter {
 
 impl DeadLetter {
     /// A letter about an object as a whole, or about what should have announced one.
-    pub fn whole(object: &Arc<ObjectId>, reason: Reason, detail: impl Into<String>) -> Self {
+    pub fn of_object(object: &Arc<ObjectId>, reason: Reason, detail: impl Into<String>) -> Self {
         Self {
             object: Arc::clone(object),
             tenant: None,
@@ -265,13 +265,13 @@ impl DeadLetter {
 
     /// The same for one delivery.
     #[must_use]
-    pub fn of(self, delivery: &Delivery) -> Self {
+    pub fn for_delivery(self, delivery: &Delivery) -> Self {
         Self { tenant: Some(delivery.tenant_id.clone()), delivery: Some(delivery.id()), ..self }
     }
 
     /// With all the bytes that it is about.
     #[must_use]
-    pub fn with(self, data: Vec<u8>) -> Self {
+    pub fn with_data(self, data: Vec<u8>) -> Self {
         Self { length: Some(data.len() as u64), data, ..self }
     }
 }
@@ -285,26 +285,26 @@ pub fn hex(bytes: &[u8]) -> String {
 /// means the same deliveries.
 #[derive(Debug, Clone, Default)]
 pub struct Stop {
-    asked: CancellationToken,
+    requested: CancellationToken,
     abandoned: CancellationToken,
 }
 
 impl Stop {
     /// Asks to end at the next chunk; what was handed over is still put.
-    pub fn now(&self) {
-        self.asked.cancel();
+    pub fn request(&self) {
+        self.requested.cancel();
     }
 
     /// Asks to end at once: no put begins, and nobody waits for one in flight,
     /// whose effect stays unknown.
     pub fn abandon(&self) {
-        self.asked.cancel();
+        self.requested.cancel();
         self.abandoned.cancel();
     }
 
     /// Whether either was asked.
-    pub fn is_asked(&self) -> bool {
-        self.asked.is_cancelled()
+    pub fn is_requested(&self) -> bool {
+        self.requested.is_cancelled()
     }
 
     /// Whether it must end at once.
@@ -313,8 +313,8 @@ impl Stop {
     }
 
     /// Returns when either was asked, which may be never.
-    pub async fn asked(&self) {
-        self.asked.cancelled().await;
+    pub async fn requested(&self) {
+        self.requested.cancelled().await;
     }
 
     /// Returns when it must end at once, which may be never.
@@ -325,7 +325,7 @@ impl Stop {
     /// A part of the work: it stops with the whole, may be stopped alone, and is
     /// abandoned when the scope ends, so that no thread waits for what nobody wants.
     pub fn scope(&self) -> StopScope {
-        StopScope(Self { asked: self.asked.child_token(), abandoned: self.abandoned.child_token() })
+        StopScope(Self { requested: self.requested.child_token(), abandoned: self.abandoned.child_token() })
     }
 }
 
@@ -354,7 +354,7 @@ pub struct Activity(Arc<AtomicU64>);
 
 impl Activity {
     /// Something happened.
-    pub fn tick(&self) {
+    pub fn record(&self) {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
 
@@ -371,9 +371,9 @@ mod tests {
     #[test]
     fn a_stop_has_two_levels() {
         let stop = Stop::default();
-        assert!(!stop.is_asked());
-        stop.now();
-        assert!(stop.is_asked() && !stop.is_abandoned());
+        assert!(!stop.is_requested());
+        stop.request();
+        assert!(stop.is_requested() && !stop.is_abandoned());
         stop.clone().abandon();
         assert!(stop.is_abandoned());
     }
@@ -385,9 +385,9 @@ mod tests {
         let kept = (*one).clone();
         drop(one);
         assert!(kept.is_abandoned(), "what is left of a part that ended is abandoned");
-        assert!(!other.is_asked() && !whole.is_asked());
-        whole.now();
-        assert!(other.is_asked() && !other.is_abandoned());
+        assert!(!other.is_requested() && !whole.is_requested());
+        whole.request();
+        assert!(other.is_requested() && !other.is_abandoned());
         whole.abandon();
         assert!(other.is_abandoned());
     }

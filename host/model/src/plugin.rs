@@ -38,21 +38,21 @@ impl fmt::Display for Digest {
 /// A text is no SHA-256.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("expected a SHA-256: 64 hexadecimal digits")]
-pub struct NoDigest;
+pub struct ParseDigestError;
 
 impl FromStr for Digest {
-    type Err = NoDigest;
+    type Err = ParseDigestError;
 
     /// 64 hexadecimal digits, with or without `sha256:` before them.
-    fn from_str(text: &str) -> Result<Self, NoDigest> {
+    fn from_str(text: &str) -> Result<Self, ParseDigestError> {
         let digits = text.strip_prefix("sha256:").unwrap_or(text).as_bytes();
         let mut bytes = [0; 32];
         if digits.len() != 64 {
-            return Err(NoDigest);
+            return Err(ParseDigestError);
         }
         for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
             let pair = std::str::from_utf8(pair).ok().filter(|pair| pair.bytes().all(|c| c.is_ascii_hexdigit()));
-            *byte = pair.and_then(|pair| u8::from_str_radix(pair, 16).ok()).ok_or(NoDigest)?;
+            *byte = pair.and_then(|pair| u8::from_str_radix(pair, 16).ok()).ok_or(ParseDigestError)?;
         }
         Ok(Self(bytes))
     }
@@ -266,7 +266,7 @@ mod tests {
         for none in
             ["", "e3b0", text.get(1..).unwrap(), &format!("{text}0"), &text.replace('e', "+"), &format!("md5:{text}")]
         {
-            assert_eq!(none.parse::<Digest>(), Err(NoDigest), "{none}");
+            assert_eq!(none.parse::<Digest>(), Err(ParseDigestError), "{none}");
         }
         assert_eq!(digest.short(), "e3b0c44298fc");
     }

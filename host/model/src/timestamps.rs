@@ -20,12 +20,12 @@ impl TimestampNumbers {
     }
 
     /// By its name, in any case.
-    pub fn named(name: &str) -> Option<Self> {
+    pub fn parse(name: &str) -> Option<Self> {
         [Self::Magnitude, Self::Reference].into_iter().find(|one| one.name().eq_ignore_ascii_case(name))
     }
 
     /// What guests are told of it in `context.more`: nothing where it is the default.
-    pub fn told(self) -> Option<(String, String)> {
+    pub fn context_entry(self) -> Option<(String, String)> {
         (self != Self::default()).then(|| ("timestamp-numbers".to_owned(), self.name().to_owned()))
     }
 }

@@ -10,7 +10,7 @@ use super::config;
 use super::service::{Access, Service};
 use super::sessions::{Session, Sessions, with_session};
 use super::{AwsError, Logs, MetricsClient, Queue, S3, Table};
-use model::{AwsKeys, Charged, Delivery, Destination};
+use model::{Charged, Delivery, Destination, StaticCredentials};
 
 /// Clients of tenants that are kept, of each service.
 const MAX_CLIENTS: usize = 500;
@@ -29,7 +29,7 @@ pub struct Options {
     /// CENTRAL_LOG_DISTRIBUTION_ROLE_ARN, the first hop.
     pub central_role: Option<String>,
     /// The processor's own, where the environment has them; else the SDK looks for them.
-    pub keys: Option<AwsKeys>,
+    pub keys: Option<StaticCredentials>,
     /// Whose buckets are written to and read from, where the operator says it.
     pub owners: Owners,
 }

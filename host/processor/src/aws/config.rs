@@ -12,7 +12,7 @@ use aws_sdk_s3::config::{RequestChecksumCalculation, ResponseChecksumValidation}
 
 use super::clients::Options;
 use super::http;
-use model::AwsKeys;
+use model::StaticCredentials;
 
 /// For a connection, TLS included; the SDK's default.
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(3100);
@@ -23,7 +23,7 @@ pub(super) async fn load(options: &Options) -> SdkConfig {
     let loader = loader(options);
     // Given like this, the chain of all other places isn't built at the start.
     match options.keys.clone() {
-        Some(AwsKeys { id, secret, token }) => {
+        Some(StaticCredentials { id, secret, token }) => {
             loader.credentials_provider(Credentials::new(id, secret, token, None, "Environment")).load().await
         }
         None => loader.load().await,

@@ -200,7 +200,7 @@ async fn stop_on_signal(stop: Stop, console: Arc<Console>) {
         }
     };
     either().await;
-    stop.now();
+    stop.request();
     console.warn("stopping: what is at work ends cleanly; once more to end at once");
     either().await;
     std::process::exit(Exit::Failed as i32);

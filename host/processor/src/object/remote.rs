@@ -9,7 +9,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use tokio::sync::mpsc;
 
 use crate::aws::{AwsError, Body, Kind, S3, Stored, Which};
-use model::{Activity, Buckets, Charged, ObjectId, Stop};
+use model::{Activity, Charged, LearnedBuckets, ObjectId, Stop};
 
 /// Pieces that are fetched ahead: more gained nothing.
 const PIECES_AHEAD: usize = 8;
@@ -19,7 +19,7 @@ const PIECES_AHEAD: usize = 8;
 const PIECE_BYTES: usize = 64 * 1024;
 
 /// Buckets whose versions this process may not read, as was found out.
-static NO_VERSIONS: Buckets = Buckets::new();
+static NO_VERSIONS: LearnedBuckets = LearnedBuckets::new();
 
 /// What a reader needs of S3; errors as [`S3::get`] has them.
 trait Get: Clone + Send + Sync + 'static {
@@ -132,7 +132,7 @@ async fn begin<G: Get>(
     s3: &G,
     object: &ObjectId,
     which: &Which,
-    no_versions: &Buckets,
+    no_versions: &LearnedBuckets,
     care: Care,
 ) -> Result<(Stored, RemoteReader), AwsError> {
     let (stored, body, version_id) = first(s3, object, which, no_versions, &care).await?;
@@ -150,12 +150,12 @@ async fn first<G: Get>(
     s3: &G,
     object: &ObjectId,
     which: &Which,
-    no_versions: &Buckets,
+    no_versions: &LearnedBuckets,
     care: &Care,
 ) -> Result<(Stored, G::Body, Option<String>), AwsError> {
     let get = async |which: Which| {
         let answer = s3.get(object, &which, 0).await;
-        care.activity.tick();
+        care.activity.record();
         answer.map(|(stored, body)| (stored, body, which.version_id))
     };
     let with_etag = Which { version_id: None, etag: which.etag.clone() };
@@ -220,7 +220,7 @@ impl<G: Get> Fetching<G> {
                 error => break Piece::Failed(error),
             }
             let answer = self.s3.get(&self.object, &self.which, self.position).await;
-            care.activity.tick();
+            care.activity.record();
             match answer {
                 Ok((_, again)) => body = again,
                 // It had the SDK's attempts.
@@ -240,7 +240,7 @@ impl<G: Get> Fetching<G> {
     /// Fetches what one answer brings.
     async fn body(&mut self, body: &mut G::Body, care: &Care) -> Result<(), AwsError> {
         while let Some(bytes) = body.next().await? {
-            care.activity.tick();
+            care.activity.record();
             self.position += bytes.len() as u64;
             if self.gathered.is_empty() && bytes.len() >= PIECE_BYTES {
                 let _ = self.sender.send(Piece::Bytes(bytes)).await;

@@ -136,7 +136,7 @@ fn block_on<T>(work: impl Future<Output = T>) -> T {
 
 async fn begin_plain(fake: &Fake, attempts: u32) -> RemoteReader {
     let which = Which::default();
-    begin(fake, &object(), &which, &Buckets::new(), care(attempts, &Stop::default())).await.unwrap().1
+    begin(fake, &object(), &which, &LearnedBuckets::new(), care(attempts, &Stop::default())).await.unwrap().1
 }
 
 /// All bytes before the end, and how it ended.
@@ -219,7 +219,7 @@ fn where_versions_are_denied_the_etag_is_relied_on_and_that_is_remembered() {
     let fake = Fake::with(b"0123", &[Piecewise::Breaks(1)], true);
     let both = Which { version_id: Some("v".to_owned()), etag: Some("e".to_owned()) };
     let etag = Which { version_id: None, etag: Some("e".to_owned()) };
-    let memory = Buckets::new();
+    let memory = LearnedBuckets::new();
     let later = Mutex::new(Duration::ZERO);
     let open = async |which: &Which| {
         let care = care(3, &Stop::default());
@@ -236,7 +236,7 @@ fn where_versions_are_denied_the_etag_is_relied_on_and_that_is_remembered() {
     let denied = block_on(async { open(&version).await.map(drop).unwrap_err() });
     assert_eq!((denied.kind, fake.gets().len()), (Kind::Denied, 5));
     // After a while it is asked again: the permission may have been given.
-    *later.lock().unwrap() = Buckets::BELIEVED * 2;
+    *later.lock().unwrap() = LearnedBuckets::TTL * 2;
     block_on(async { open(&both).await.map(drop).unwrap() });
     assert_eq!(fake.gets()[5..], [(both, 0), (etag, 0)]);
 }
@@ -245,7 +245,7 @@ fn where_versions_are_denied_the_etag_is_relied_on_and_that_is_remembered() {
 fn a_version_is_asked_for_again_where_it_may_be() {
     let fake = Fake::new(b"0123", &[Piecewise::Breaks(1)]);
     let both = Which { version_id: Some("v".to_owned()), etag: Some("e".to_owned()) };
-    let opened = async { begin(&fake, &object(), &both, &Buckets::new(), care(3, &Stop::default())).await };
+    let opened = async { begin(&fake, &object(), &both, &LearnedBuckets::new(), care(3, &Stop::default())).await };
     let (bytes, _) = block_on(async { read_all(opened.await.unwrap().1).await });
     assert_eq!((bytes.as_slice(), fake.gets()), (b"0123".as_slice(), vec![(both.clone(), 0), (both, 1)]));
 }
@@ -255,11 +255,11 @@ fn a_thread_that_waits_is_let_go_when_the_delivery_is_abandoned() {
     let fake = Fake::new(b"0123", &[Piecewise::Hangs(2)]);
     let (bytes, failed) = block_on(async {
         let stop = Stop::default();
-        let opened = begin(&fake, &object(), &Which::default(), &Buckets::new(), care(3, &stop)).await;
+        let opened = begin(&fake, &object(), &Which::default(), &LearnedBuckets::new(), care(3, &stop)).await;
         let reading = tokio::spawn(read_all(opened.unwrap().1));
         tokio::time::sleep(Duration::from_millis(20)).await;
         assert!(!reading.is_finished());
-        stop.now();
+        stop.request();
         tokio::time::sleep(Duration::from_millis(20)).await;
         assert!(!reading.is_finished(), "asked to stop, it may still end well");
         stop.abandon();

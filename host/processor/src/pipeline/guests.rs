@@ -230,7 +230,7 @@ impl Guests {
 
     /// A new instance of the tenant's component in place of the one at work.
     pub(super) fn renew(&mut self) -> Result<(), Halt> {
-        if self.stop.is_asked() {
+        if self.stop.is_requested() {
             return Err(Halt::Stopped);
         }
         self.let_go();

@@ -80,7 +80,7 @@ impl LetterBudget {
                  letters of this object have {most} bytes, {EACH_STORED_BYTE} times what it has where it is stored (or 1 \
                  MiB, if that is more); the object itself has them"
             );
-            let whole = DeadLetter::whole(&job.object, reason, detail).of(&job.delivery);
+            let whole = DeadLetter::of_object(&job.object, reason, detail).for_delivery(&job.delivery);
             DeadLetter { lines: Some((first, last)), offset, count: Some(count), ..whole }
         };
         std::mem::take(&mut self.rest).into_iter().map(letter).collect()

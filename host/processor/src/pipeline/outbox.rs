@@ -295,6 +295,6 @@ pub(super) fn letter(
         offset,
         length: Some(length),
         data,
-        ..DeadLetter::whole(&job.object, reason, detail).of(&job.delivery)
+        ..DeadLetter::of_object(&job.object, reason, detail).for_delivery(&job.delivery)
     }
 }

@@ -76,7 +76,7 @@ impl Plan {
             }
         };
         let mut hash = Sha256::new_with_prefix(decides);
-        if let Some((name, value)) = numbers.told() {
+        if let Some((name, value)) = numbers.context_entry() {
             hash.update(format!(" {name}={value}"));
         }
         hex(&hash.finalize())

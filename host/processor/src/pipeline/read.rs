@@ -150,7 +150,7 @@ impl<W: Write> Reading<W> {
     fn read<R: Read>(&mut self, job: &Job, lines: &mut LineReader<R>) -> Result<(), Halt> {
         self.chain.begin(job)?;
         while let Some(piece) = lines.next_piece().map_err(Halt::Read)? {
-            if self.stop.is_asked() {
+            if self.stop.is_requested() {
                 return Err(Halt::Stopped);
             }
             let seen = self.shadow.as_mut().and_then(|shadow| shadow.saw(&piece));
@@ -201,7 +201,7 @@ impl<W: Write> Reading<W> {
 
     /// The shadow's turn: it can wait, what is delivered and who stops it can't.
     fn shadow(&mut self, seen: Option<Piece>) {
-        let Some(shadow) = self.shadow.as_mut().filter(|_| !self.stop.is_asked()) else { return };
+        let Some(shadow) = self.shadow.as_mut().filter(|_| !self.stop.is_requested()) else { return };
         let open = self.chain.first_open();
         shadow.piece(seen, &mut self.chain.outbox.tap, open);
     }
@@ -209,7 +209,7 @@ impl<W: Write> Reading<W> {
     /// What the shadow held back, when all was handed over. `rejected`: the active
     /// guests would not have what they had not settled.
     fn end_shadow(&mut self, rejected: bool) {
-        if self.stop.is_asked() {
+        if self.stop.is_requested() {
             // What it has seen is less than the object.
             self.shadow = None;
         }

@@ -12,7 +12,7 @@ use super::suspension::{Attempt, Place, Suspensions, Which, is_fault};
 use crate::pipeline::{ComponentRun, GuestSlots, Plan, ShadowRun, TenantGuest};
 use crate::report::{Entry, Outcome};
 use crate::telemetry::{Metrics, Throttle};
-use model::{Delivery, OnError, Plugin, Refused};
+use model::{BreakerOpen, Delivery, OnError, Plugin};
 use sandbox::{Component, Used};
 
 /// The name of [`PlanError`] where the component is left alone: it was not even tried.
@@ -315,7 +315,7 @@ impl Inner {
                 Ok((guest, attempt))
             }
             Err(LoadFailed { name, text }) => {
-                let wait = attempt.failed(&text, Instant::now());
+                let wait = attempt.record_failure(&text, Instant::now());
                 let digest = which.digest();
                 Err(Missing { error: PlanError { name, text, wait, component: Some(digest.clone()) }, digest })
             }
@@ -323,7 +323,7 @@ impl Inner {
     }
 
     fn admit(&self, place: &Place, which: &Which, component: &str) -> Result<Attempt, Missing> {
-        self.suspensions.admit(place, which, Instant::now()).map_err(|Refused { wait, why }| {
+        self.suspensions.admit(place, which, Instant::now()).map_err(|BreakerOpen { retry_after: wait, cause: why }| {
             let text = format!(
                 "not tried: {component} has failed again and again for {}, and is left alone for {} s more; at last: {why}",
                 place.tenant,
@@ -339,7 +339,7 @@ impl Inner {
     pub(super) async fn key_parser(&self, plugin: &Arc<Plugin>) -> Result<TenantGuest, PlanError> {
         let loaded = match self.load(&Place::keys(), plugin).await {
             Ok((guest, attempt)) if guest.component.exports().key_parser.is_some() => {
-                attempt.succeeded(Instant::now());
+                attempt.record_success(Instant::now());
                 Ok(guest)
             }
             Ok(_) => {
@@ -354,10 +354,10 @@ impl Inner {
     fn ended(&self, attempt: Attempt, failed: Option<&str>, entry: &Entry, now: Instant) {
         match failed {
             Some(why) if self.suspends => {
-                attempt.failed(why, now);
+                attempt.record_failure(why, now);
             }
-            None if !entry.outcome.is_open() => attempt.succeeded(now),
-            _ => attempt.not_tried(),
+            None if !entry.outcome.is_open() => attempt.record_success(now),
+            _ => attempt.release(),
         }
     }
 

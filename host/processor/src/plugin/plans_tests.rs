@@ -155,10 +155,13 @@ async fn what_cannot_be_had_waits_and_is_left_alone_after_three_failures() {
     let (asked, metrics) = (Arc::clone(&lab.asked), lab.metrics.clone());
     let plans = lab.plans();
     let missing = delivery(Some(plugin("gone")), None);
-    for failure in 1..=CircuitBreaker::FAILURES {
+    for failure in 1..=CircuitBreaker::FAILURE_THRESHOLD {
         let error = plans.plan(&missing).await.err().unwrap();
         assert_eq!((error.name, error.is_suspended()), ("component-missing", false));
-        assert_eq!(error.wait, if failure < CircuitBreaker::FAILURES { Duration::ZERO } else { CircuitBreaker::FIRST });
+        assert_eq!(
+            error.wait,
+            if failure < CircuitBreaker::FAILURE_THRESHOLD { Duration::ZERO } else { CircuitBreaker::FIRST_OPEN }
+        );
         let entry = error.of(entry(Outcome::Failed));
         assert_eq!(entry.component.unwrap().failures, [("component-missing", 1)].into());
     }
@@ -166,7 +169,7 @@ async fn what_cannot_be_had_waits_and_is_left_alone_after_three_failures() {
     assert!(error.is_suspended() && error.wait > Duration::ZERO, "{error}");
     assert!(error.text.contains("file:gone is missing"), "{error}");
     assert_eq!(error.of(entry(Outcome::Failed)).component, None, "nothing was tried");
-    assert_eq!(asked.load(Ordering::Relaxed), CircuitBreaker::FAILURES);
+    assert_eq!(asked.load(Ordering::Relaxed), CircuitBreaker::FAILURE_THRESHOLD);
     let loads = r#"log_processor_plugin_loads_total{result="component-missing"} 3"#;
     assert!(metrics.text().contains(loads), "{}", metrics.text());
     let loads = r#"log_processor_plugin_loads_total{result="memory"} 3"#;
@@ -213,7 +216,7 @@ async fn a_shadow_that_cannot_be_had_harms_nothing() {
 
 /// Ends so often as it takes to be left alone.
 async fn end(plans: &Plans, delivery: &Delivery, entry: &Entry) {
-    for _ in 0..CircuitBreaker::FAILURES {
+    for _ in 0..CircuitBreaker::FAILURE_THRESHOLD {
         let mut planned = plans.plan(delivery).await.unwrap();
         plans.ended(&mut planned, entry);
     }

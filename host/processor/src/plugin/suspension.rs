@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::telemetry::Metrics;
-use model::{Admission, Change, CircuitBreakers, Plugin, Refused};
+use model::{BreakerChange, BreakerOpen, BreakerPermit, CircuitBreakers, Plugin};
 
 /// Components that are remembered; only those that fail are.
 const MOST: usize = 10_000;
@@ -62,7 +62,7 @@ impl Which {
 }
 
 /// An attempt with a component, which is to say how it ended.
-pub(super) type Attempt = Admission<Place, Which>;
+pub(super) type Attempt = BreakerPermit<Place, Which>;
 
 /// The circuit breakers of all components.
 pub(super) struct Suspensions(CircuitBreakers<Place, Which>);
@@ -76,29 +76,29 @@ impl Suspensions {
     ///
     /// # Errors
     /// It is, or one attempt finds out whether it works again.
-    pub(super) fn admit(&self, place: &Place, which: &Which, now: Instant) -> Result<Attempt, Refused> {
+    pub(super) fn admit(&self, place: &Place, which: &Which, now: Instant) -> Result<Attempt, BreakerOpen> {
         self.0.admit(place.clone(), which.clone(), now)
     }
 }
 
-fn tell(metrics: &Metrics, place: &Place, which: &Which, change: &Change<'_>) {
+fn tell(metrics: &Metrics, place: &Place, which: &Which, change: &BreakerChange<'_>) {
     let Place { tenant, delivery, shadow } = place;
     let digest = which.short();
     match change {
-        Change::Opened { wait, why } => {
-            let seconds = wait.as_secs();
+        BreakerChange::Opened { retry_after, cause } => {
+            let seconds = retry_after.as_secs();
             tracing::warn!(
                 tenant,
                 delivery,
                 digest,
                 shadow,
                 seconds,
-                why,
+                why = cause,
                 "the component keeps failing: it is left alone"
             );
             metrics.component_suspended(tenant, &digest, 1);
         }
-        Change::Closed | Change::Forgotten => {
+        BreakerChange::Closed | BreakerChange::Forgotten => {
             tracing::info!(tenant, delivery, digest, "the component is no longer left alone");
             metrics.component_suspended(tenant, &digest, -1);
         }

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use super::*;
-use model::{CircuitBreaker, ComponentRef, Digest, Limits, OnError};
+use model::{BreakerOpen, CircuitBreaker, ComponentRef, Digest, Limits, OnError};
 use sandbox::GuestError;
 
 fn place(tenant: &str) -> Place {
@@ -29,8 +29,8 @@ fn gauge(metrics: &Metrics, tenant: &str) -> Option<String> {
 
 /// Fails often enough to be left alone.
 fn suspend(all: &Suspensions, place: &Place, which: &Which, now: Instant) {
-    for _ in 0..CircuitBreaker::FAILURES {
-        all.admit(place, which, now).unwrap().failed("why", now);
+    for _ in 0..CircuitBreaker::FAILURE_THRESHOLD {
+        all.admit(place, which, now).unwrap().record_failure("why", now);
     }
 }
 
@@ -42,16 +42,16 @@ fn three_failures_in_a_row_suspend_there_only_and_a_success_clears() {
     assert_eq!(gauge(&metrics, "a"), None);
     suspend(&all, &a, &one, start);
     let refused = all.admit(&a, &one, start).err();
-    assert_eq!(refused, Some(Refused { wait: CircuitBreaker::FIRST, why: "why".to_owned() }));
+    assert_eq!(refused, Some(BreakerOpen { retry_after: CircuitBreaker::FIRST_OPEN, cause: "why".to_owned() }));
     assert_eq!(gauge(&metrics, "a").as_deref(), Some("1"));
     for other in [place("b"), Place { delivery: "s3", ..place("a") }, Place { shadow: true, ..place("a") }] {
         assert!(all.admit(&other, &one, start).is_ok());
     }
-    let over = start + CircuitBreaker::FIRST;
+    let over = start + CircuitBreaker::FIRST_OPEN;
     let probe = all.admit(&a, &one, over).unwrap();
-    assert_eq!(all.admit(&a, &one, over).err().map(|refused| refused.wait), Some(CircuitBreaker::PROBE));
+    assert_eq!(all.admit(&a, &one, over).err().map(|refused| refused.retry_after), Some(CircuitBreaker::PROBE_RETRY));
     drop(probe);
-    all.admit(&a, &one, over).unwrap().succeeded(over);
+    all.admit(&a, &one, over).unwrap().record_success(over);
     assert_eq!(gauge(&metrics, "a").as_deref(), Some("0"));
 }
 

@@ -203,7 +203,7 @@ fn dead_letters_go_to_a_bucket_or_a_folder() {
 #[test]
 fn what_messages_may_name_and_whose_buckets_they_are() {
     let patterns = with("SOURCE_BUCKETS", " logs-*, old ,").unwrap().source_buckets.unwrap();
-    assert!(patterns.fit("logs-eu") && patterns.fit("old") && !patterns.fit("older"));
+    assert!(patterns.matches("logs-eu") && patterns.matches("old") && !patterns.matches("older"));
     refused("SOURCE_BUCKETS", &[",", "s3://logs", "logs, a b"]);
     let account = "000000000012";
     assert_eq!(with("SOURCE_BUCKET_OWNER", account).unwrap().owners.source.as_deref(), Some(account));

@@ -7,7 +7,7 @@
 use std::io::Read;
 
 use super::reader::Reader;
-use model::AwsKeys;
+use model::StaticCredentials;
 
 const KEY_ID: &str = "AWS_ACCESS_KEY_ID";
 const SECRET: &str = "AWS_SECRET_ACCESS_KEY";
@@ -83,7 +83,7 @@ const TOKEN_FILES: [&str; 2] = ["AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_AU
 const MOST_TOKEN: u64 = 64 * 1024;
 
 /// Looks at all of them; the keys, where both are set.
-pub(super) fn read(reader: &mut Reader<'_>) -> Option<AwsKeys> {
+pub(super) fn read(reader: &mut Reader<'_>) -> Option<StaticCredentials> {
     for (name, form) in VARIABLES {
         let Some(value) = reader.raw(name).filter(|value| !value.is_empty()) else { continue };
         if let Some(problem) = form.problem(&value) {
@@ -98,7 +98,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<AwsKeys> {
         }
     }
     let (id, secret, token) = (key(reader, KEY_ID), key(reader, SECRET), key(reader, TOKEN));
-    Some(AwsKeys { id: id?, secret: secret?, token })
+    Some(StaticCredentials { id: id?, secret: secret?, token })
 }
 
 /// Whether a file begins or ends with white space. One that can't be read is the SDK's to
@@ -164,7 +164,7 @@ mod tests {
     use super::*;
     use crate::settings::{Purpose, SettingsError};
 
-    fn keys_of(pairs: &[(&str, &str)]) -> Result<Option<AwsKeys>, SettingsError> {
+    fn keys_of(pairs: &[(&str, &str)]) -> Result<Option<StaticCredentials>, SettingsError> {
         let lookup = |name: &str| pairs.iter().find(|(n, _)| *n == name).map(|(_, value)| (*value).to_owned());
         let mut reader = Reader::new(&lookup);
         let keys = read(&mut reader);
@@ -174,13 +174,13 @@ mod tests {
     #[test]
     fn keys_lose_the_white_space_at_their_ends() {
         let expected =
-            AwsKeys { id: "AKIA1".to_owned(), secret: "se/cr+et=".to_owned(), token: Some("tok".to_owned()) };
+            StaticCredentials { id: "AKIA1".to_owned(), secret: "se/cr+et=".to_owned(), token: Some("tok".to_owned()) };
         for end in ["", "\n", " ", "\r\n", "\t \n"] {
             let [id, secret, token] =
                 ["AKIA1", "se/cr+et=", "tok"].map(|part| format!("{}{part}{end}", end.replace('\n', "")));
             assert_eq!(keys_of(&[(KEY_ID, &id), (SECRET, &secret), (TOKEN, &token)]), Ok(Some(expected.clone())));
         }
-        let without = AwsKeys { token: None, ..expected };
+        let without = StaticCredentials { token: None, ..expected };
         for none in ["", "\n"] {
             assert_eq!(keys_of(&[(KEY_ID, "AKIA1"), (SECRET, "se/cr+et="), (TOKEN, none)]), Ok(Some(without.clone())));
             assert_eq!(keys_of(&[(KEY_ID, "AKIA1"), (SECRET, none)]), Ok(None));

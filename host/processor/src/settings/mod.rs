@@ -26,7 +26,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::aws::Owners;
-use model::{AwsKeys, BucketPatterns, TimestampNumbers};
+use model::{BucketPatterns, StaticCredentials, TimestampNumbers};
 use reader::Reader;
 
 pub use lambda::lambda_environment;
@@ -104,7 +104,7 @@ pub struct AwsSettings {
     /// LOG_FORMAT: what the fields of a log line are called.
     pub log_format: LogFormat,
     /// AWS_ACCESS_KEY_ID and its like, where they are set; none: the SDK looks elsewhere.
-    pub keys: Option<AwsKeys>,
+    pub keys: Option<StaticCredentials>,
 }
 
 /// An environment, as `std::env::var` would read it.
@@ -157,7 +157,7 @@ impl Settings {
             max_batch_size,
             max_line_bytes,
             max_object_bytes: Some(reader.number(&table::MAX_OBJECT_BYTES)).filter(|n| *n > 0),
-            timestamp_numbers: reader.text(&table::TIMESTAMP_NUMBERS, TimestampNumbers::named).unwrap_or_default(),
+            timestamp_numbers: reader.text(&table::TIMESTAMP_NUMBERS, TimestampNumbers::parse).unwrap_or_default(),
             max_concurrent_objects: to_usize(reader.number_or(objects, found)),
             plugin: PluginSettings::read(reader, max_line_bytes),
             log_level: reader.level(),

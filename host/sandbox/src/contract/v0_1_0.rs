@@ -128,7 +128,7 @@ impl From<&crate::context::Context<'_>> for Context {
                 ("max-line-bytes".to_owned(), context.max_line_bytes.to_string()),
             ]
             .into_iter()
-            .chain(context.timestamp_numbers.told())
+            .chain(context.timestamp_numbers.context_entry())
             .collect(),
         }
     }

@@ -59,7 +59,7 @@ impl From<&crate::context::Context<'_>> for Context {
             now: context.now,
             max_line_bytes: u64::try_from(context.max_line_bytes).unwrap_or(u64::MAX),
             settings: context.settings.to_vec(),
-            more: context.timestamp_numbers.told().into_iter().collect(),
+            more: context.timestamp_numbers.context_entry().into_iter().collect(),
         }
     }
 }

@@ -120,7 +120,7 @@ impl<L: PutLogs> CloudWatchSink<L> {
     }
 
     fn answered<T>(&self, answer: Result<T, AwsError>) -> Result<T, AwsError> {
-        self.activity.tick();
+        self.activity.record();
         answer
     }
 }
@@ -138,7 +138,7 @@ impl<L: PutLogs> EventSink for CloudWatchSink<L> {
 
     async fn dead_letters(&self, letters: &[DeadLetter]) -> Result<(), DeliveryError> {
         self.letters.write(letters).await?;
-        self.activity.tick();
+        self.activity.record();
         Ok(())
     }
 

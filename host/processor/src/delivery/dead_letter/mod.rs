@@ -186,7 +186,7 @@ impl EventSink for OnlyLetters {
 
     async fn dead_letters(&self, letters: &[DeadLetter]) -> Result<(), DeliveryError> {
         self.letters.write(letters).await?;
-        self.activity.tick();
+        self.activity.record();
         Ok(())
     }
 

@@ -56,7 +56,7 @@ mod tests {
         let settled = Arc::new(AtomicU64::new(7));
         let refusals = Refusals::new(Arc::clone(&settled));
         let object = Arc::new(ObjectId { bucket: "b".to_owned(), key: "k".to_owned() });
-        let letter = |reason| DeadLetter::whole(&object, reason, "why");
+        let letter = |reason| DeadLetter::of_object(&object, reason, "why");
         refusals.note(&[]);
         assert_eq!(refusals.so_far(), SoFar::default());
         settled.store(9, Ordering::Relaxed);

@@ -11,10 +11,10 @@ use std::time::Instant;
 
 use super::{Target, metadata};
 use crate::aws::{AwsError, Copy, CopySource, Kind, S3, Stored, Which};
-use model::{Activity, Buckets, Charged, ObjectId};
+use model::{Activity, Charged, LearnedBuckets, ObjectId};
 
 /// Source buckets whose versions the central role may not read, as was found out.
-static NO_VERSIONS: Buckets = Buckets::new();
+static NO_VERSIONS: LearnedBuckets = LearnedBuckets::new();
 
 /// What a copy needs of S3; errors as [`S3`] has them.
 trait Copies: Sync {
@@ -63,7 +63,7 @@ pub async fn copy(
 struct Copying<'a, C> {
     s3: &'a C,
     target: &'a Target,
-    no_versions: &'a Buckets,
+    no_versions: &'a LearnedBuckets,
     now: Instant,
     activity: &'a Activity,
 }
@@ -129,7 +129,7 @@ impl<C: Copies> Copying<'_, C> {
 
     async fn head_of(&self, which: Which) -> Result<(Which, CopySource), AwsError> {
         let answer = self.s3.head(&self.target.source, &which).await;
-        self.activity.tick();
+        self.activity.record();
         Ok((which, answer?))
     }
 
@@ -143,7 +143,7 @@ impl<C: Copies> Copying<'_, C> {
         let copy = Copy { source, which, target: self.target.object(), metadata, headers };
         let bytes = known.and_then(|known| known.size);
         let answer = self.s3.copy(&copy, bytes).await;
-        self.activity.tick();
+        self.activity.record();
         match answer {
             Ok(()) => Ok(Copied { bytes, warning: None }),
             Err(error) => {

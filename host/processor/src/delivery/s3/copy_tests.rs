@@ -74,7 +74,7 @@ fn run(
     fake: &Fake,
     asked: &Which,
     known: Option<&CopySource>,
-    memory: (&Buckets, Instant),
+    memory: (&LearnedBuckets, Instant),
 ) -> (Calls, Result<Copied, (Kind, Charged)>) {
     let (activity, target) = (Activity::default(), target("c/n/a/p/f"));
     let copying = Copying { s3: fake, target: &target, no_versions: memory.0, now: memory.1, activity: &activity };
@@ -91,7 +91,7 @@ fn copied() -> Result<Copied, (Kind, Charged)> {
 #[test]
 fn where_versions_are_denied_the_etag_is_relied_on_and_that_is_remembered_for_a_while() {
     let (both, etag) = (which(Some("v"), Some("e")), which(None, Some("e")));
-    let (memory, now) = (Buckets::new(), Instant::now());
+    let (memory, now) = (LearnedBuckets::new(), Instant::now());
     let mut fake = Fake { versions_denied: true, ..Fake::new() };
     let first = vec![("head", both.clone()), ("head", etag.clone()), ("copy", etag.clone())];
     assert_eq!(run(&fake, &both, None, (&memory, now)), (first.clone(), copied()));
@@ -102,17 +102,17 @@ fn where_versions_are_denied_the_etag_is_relied_on_and_that_is_remembered_for_a_
     let denied = Err((Kind::Denied, Charged::Source));
     let tried = vec![("head", version.clone()), ("copy", version.clone())];
     assert_eq!(run(&fake, &version, None, (&memory, now)), (tried, denied));
-    let later = now + Buckets::BELIEVED;
+    let later = now + LearnedBuckets::TTL;
     assert_eq!(run(&fake, &both, None, (&memory, later)).0, first, "it is asked again");
     fake.versions_denied = false;
-    let mended = later + Buckets::BELIEVED;
+    let mended = later + LearnedBuckets::TTL;
     assert_eq!(run(&fake, &both, None, (&memory, mended)).0, [("head", both.clone()), ("copy", both)]);
 }
 
 #[test]
 fn what_is_denied_anyway_is_the_sources_and_says_nothing_about_versions() {
     let (both, etag) = (which(Some("v"), Some("e")), which(None, Some("e")));
-    let (memory, now) = (Buckets::new(), Instant::now());
+    let (memory, now) = (LearnedBuckets::new(), Instant::now());
     let fake = Fake { head: Err(refusal(Kind::Denied)), ..Fake::new() };
     let denied = || Err(error_of_copy(Kind::Denied, None, "Access Denied"));
     fake.copies.lock().unwrap().extend([denied(), denied()]);
@@ -124,7 +124,7 @@ fn what_is_denied_anyway_is_the_sources_and_says_nothing_about_versions() {
 #[test]
 fn the_copy_says_where_it_comes_from_and_what_it_is() {
     let (fake, asked) = (Fake::new(), Which::default());
-    run(&fake, &asked, None, (&Buckets::new(), Instant::now())).1.unwrap();
+    run(&fake, &asked, None, (&LearnedBuckets::new(), Instant::now())).1.unwrap();
     let copy = fake.copied.into_inner().unwrap().unwrap();
     let target = target("c/n/a/p/f");
     assert_eq!(copy.target.to_string(), "s3://theirs/logs/n/a/p/f");
@@ -135,7 +135,7 @@ fn the_copy_says_where_it_comes_from_and_what_it_is() {
 
 #[test]
 fn what_is_known_already_is_not_asked_again_but_to_find_out_who_denies() {
-    let (etag, memory, now) = (which(None, Some("e")), Buckets::new(), Instant::now());
+    let (etag, memory, now) = (which(None, Some("e")), LearnedBuckets::new(), Instant::now());
     let known = source();
     let fake = Fake::new();
     let only_the_copy = vec![("copy", etag.clone())];
@@ -163,7 +163,7 @@ fn a_source_that_can_only_be_copied_is_copied_with_a_warning() {
     let etag = which(None, Some("e"));
     for kind in [Kind::OtherRegion, Kind::Denied, Kind::NoProof, Kind::Other] {
         let fake = Fake { head: Err(refusal(kind)), ..Fake::new() };
-        let (calls, ended) = run(&fake, &etag, None, (&Buckets::new(), Instant::now()));
+        let (calls, ended) = run(&fake, &etag, None, (&LearnedBuckets::new(), Instant::now()));
         assert_eq!(calls, [("head", etag.clone()), ("copy", etag.clone())]);
         let Copied { bytes, warning } = ended.unwrap();
         assert!(bytes.is_none() && warning.unwrap().contains("content type and encoding"));
@@ -171,7 +171,7 @@ fn a_source_that_can_only_be_copied_is_copied_with_a_warning() {
     // What ails the copy itself is told as its own.
     let fake = Fake { head: Err(refusal(Kind::Other)), ..Fake::new() };
     fake.copies.lock().unwrap().push(Err(error_of_copy(Kind::Denied, None, "Access Denied")));
-    let (_, ended) = run(&fake, &etag, None, (&Buckets::new(), Instant::now()));
+    let (_, ended) = run(&fake, &etag, None, (&LearnedBuckets::new(), Instant::now()));
     assert_eq!(ended, Err((Kind::Denied, Charged::Destination)));
 }
 
@@ -182,12 +182,12 @@ fn a_source_that_is_gone_or_can_be_asked_later_is_not_copied_blindly() {
     for kind in [NotFound, Precondition, Throttled, Unavailable, Unreachable, Archived] {
         let fake = Fake { head: Err(refusal(kind)), ..Fake::new() };
         let asked = (vec![("head", etag.clone())], Err((kind, Charged::Source)));
-        assert_eq!(run(&fake, &etag, None, (&Buckets::new(), Instant::now())), asked);
+        assert_eq!(run(&fake, &etag, None, (&LearnedBuckets::new(), Instant::now())), asked);
     }
     // Nor where it is a role that can't be assumed.
     let fake = Fake { head: Err(error(Kind::Denied).charged_to(Charged::Host)), ..Fake::new() };
     let asked = (vec![("head", etag.clone())], Err((Kind::Denied, Charged::Host)));
-    assert_eq!(run(&fake, &etag, None, (&Buckets::new(), Instant::now())), asked);
+    assert_eq!(run(&fake, &etag, None, (&LearnedBuckets::new(), Instant::now())), asked);
 }
 
 fn error_of_copy(kind: Kind, code: Option<&str>, message: &str) -> AwsError {

@@ -186,12 +186,12 @@ impl<S: Uploads> Sending<S> {
             Some(parts) => parts,
             none => {
                 let parts = self.s3.begin(&self.put).await;
-                self.activity.tick();
+                self.activity.record();
                 none.insert(parts?)
             }
         };
         let sent = parts.part(bytes).await;
-        self.activity.tick();
+        self.activity.record();
         sent
     }
 
@@ -209,7 +209,7 @@ impl<S: Uploads> Sending<S> {
                 None => Ok(()),
             }
         };
-        self.activity.tick();
+        self.activity.record();
         done
     }
 }

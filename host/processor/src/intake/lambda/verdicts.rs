@@ -51,7 +51,7 @@ pub(super) async fn verdicts<F: Future>(
     let mut verdicts: Vec<Option<F::Output>> = std::iter::repeat_with(|| None).take(works.len()).collect();
     let pressure = async {
         sleep_until(times.ask).await;
-        stop.now();
+        stop.request();
         sleep_until(times.insist).await;
         stop.abandon();
         sleep_until(times.give_up).await;
@@ -94,7 +94,7 @@ mod tests {
             async move {
                 match end {
                     End::AtOnce => {}
-                    End::Asked => stop.asked().await,
+                    End::Asked => stop.requested().await,
                     End::Insisted => stop.abandoned().await,
                     End::Never => std::future::pending().await,
                 }

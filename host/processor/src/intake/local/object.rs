@@ -35,7 +35,7 @@ async fn watched(
 ) -> Vec<Entry> {
     let id = Arc::new(object.id.clone());
     let without = |tenant: Option<&str>, outcome| Entry::new(&id, tenant, None, outcome);
-    if run.stop.is_asked() {
+    if run.stop.is_requested() {
         return vec![without(None, Outcome::Interrupted)];
     }
     let fingerprint = match metadata {
@@ -93,7 +93,7 @@ fn unusable(id: &ObjectId, origin: &Origin, invalid: &InvalidDelivery) -> Entry 
 
 fn invalid_key(run: &Run, id: &Arc<ObjectId>, text: String) -> Entry {
     let entry = Entry::new(id, None, None, Outcome::Rejected).because(Reason::InvalidKey.name(), text.clone());
-    let letter = DeadLetter::whole(id, Reason::InvalidKey, text);
+    let letter = DeadLetter::of_object(id, Reason::InvalidKey, text);
     let written = run.output.dead_letters.begin(id, None, None).and_then(|mut file| file.write(&letter));
     match written {
         Ok(()) => entry,
@@ -334,7 +334,7 @@ impl One<'_> {
     /// The filter refused the object for good.
     fn rejected(&self, text: &str) -> Delivered {
         let detail = format!("the guest rejected the object: {text}");
-        let letter = DeadLetter::whole(self.id, Reason::GuestRejected, detail).of(self.delivery);
+        let letter = DeadLetter::of_object(self.id, Reason::GuestRejected, detail).for_delivery(self.delivery);
         match self.letters().and_then(|mut file| file.write(&letter)) {
             Ok(()) => Delivered::unread(End::Rejected(Reason::GuestRejected)),
             Err(error) => Delivered::failed("destination", failed(error, &self.run.stop).to_string()),

@@ -21,7 +21,7 @@ impl From<OutputError> for DeliveryError {
 /// later write would fail too, the run stops instead of trying each.
 pub(super) fn failed(error: OutputError, stop: &Stop) -> DeliveryError {
     if error.stops_everything() {
-        stop.now();
+        stop.request();
     }
     error.into()
 }

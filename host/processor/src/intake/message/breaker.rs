@@ -4,7 +4,7 @@
 
 use crate::report::{Entry, Outcome};
 use crate::telemetry::Metrics;
-use model::{Change, Charged, CircuitBreakers, Delivery, Destination};
+use model::{BreakerChange, Charged, CircuitBreakers, Delivery, Destination};
 
 /// Destinations that are remembered; only those that fail are.
 const MOST: usize = 10_000;
@@ -21,16 +21,22 @@ pub(super) type Breakers = CircuitBreakers<Which, Item>;
 /// All closed. Opening and closing is logged and counted.
 pub(super) fn breakers(metrics: Metrics) -> Breakers {
     CircuitBreakers::new(MOST, move |(tenant, destination), _, change| match change {
-        Change::Opened { wait, why } => {
-            let seconds = wait.as_secs();
-            tracing::warn!(tenant, destination, seconds, why, "the destination keeps failing: it is left alone");
+        BreakerChange::Opened { retry_after, cause } => {
+            let seconds = retry_after.as_secs();
+            tracing::warn!(
+                tenant,
+                destination,
+                seconds,
+                why = cause,
+                "the destination keeps failing: it is left alone"
+            );
             metrics.breaker(1);
         }
-        Change::Closed => {
+        BreakerChange::Closed => {
             tracing::info!(tenant, destination, "the destination works again");
             metrics.breaker(-1);
         }
-        Change::Forgotten => {
+        BreakerChange::Forgotten => {
             tracing::info!(tenant, destination, "the destination is no longer left alone");
             metrics.breaker(-1);
         }
@@ -87,9 +93,9 @@ mod tests {
     }
 
     fn open(breakers: &Breakers, delivery: &Delivery, now: Instant) {
-        for _ in 0..CircuitBreaker::FAILURES {
+        for _ in 0..CircuitBreaker::FAILURE_THRESHOLD {
             let (which, item) = destination(delivery);
-            breakers.admit(which, item, now).unwrap().failed("no such bucket", now);
+            breakers.admit(which, item, now).unwrap().record_failure("no such bucket", now);
         }
     }
 
@@ -106,14 +112,14 @@ mod tests {
         open(&breakers, &delivery("gone"), start);
         assert_eq!(gauge(&metrics), "1");
         let (which, item) = destination(&delivery("gone"));
-        assert_eq!(breakers.refusal(&which, &item, start).unwrap().why, "no such bucket");
+        assert_eq!(breakers.check_open(&which, &item, start).unwrap().cause, "no such bucket");
         // The tenant's operator mends the item: that is tried at once.
         let (_, other) = destination(&delivery("there"));
-        breakers.admit(which.clone(), other, start).unwrap().not_tried();
+        breakers.admit(which.clone(), other, start).unwrap().release();
         assert_eq!(gauge(&metrics), "0");
         open(&breakers, &delivery("gone"), start);
-        let over = start + CircuitBreaker::FIRST;
-        breakers.admit(which, item, over).unwrap().succeeded(over + Duration::from_secs(1));
+        let over = start + CircuitBreaker::FIRST_OPEN;
+        breakers.admit(which, item, over).unwrap().record_success(over + Duration::from_secs(1));
         assert_eq!(gauge(&metrics), "0");
     }
 

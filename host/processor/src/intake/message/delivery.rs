@@ -22,7 +22,7 @@ use crate::pipeline::{Delivered, End, Guests, Job, OFFSET_BEYOND, StopScope, del
 use crate::plugin::Planned;
 use crate::report::{Entry, Outcome};
 use crate::telemetry::DeliveryDone;
-use model::{Delivery, Destination, Origin, Reason, Refused};
+use model::{BreakerOpen, Delivery, Destination, Origin, Reason};
 
 /// What ends when it is told to, has ended after this time: less than what a Lambda keeps
 /// for sending back what is left.
@@ -142,7 +142,7 @@ impl One<'_> {
     async fn permitted(&mut self) -> Entry {
         let (which, item) = breaker::destination(self.delivery);
         let breakers = &self.processor.breakers;
-        if let Some(refused) = breakers.refusal(&which, &item, Instant::now()) {
+        if let Some(refused) = breakers.check_open(&which, &item, Instant::now()) {
             return self.breaker_open(&refused);
         }
         let tenant = self.delivery.tenant_id.as_str();
@@ -150,8 +150,8 @@ impl One<'_> {
             self.waits = Some(Waits::Turn);
             return self.entry(Outcome::Interrupted).because("interrupted", "stopped before its turn came");
         };
-        let admission = match breakers.admit(which, item, Instant::now()) {
-            Ok(admission) => admission,
+        let breaker_permit = match breakers.admit(which, item, Instant::now()) {
+            Ok(breaker_permit) => breaker_permit,
             Err(refused) => return self.breaker_open(&refused),
         };
         let activity = self.activity.clone();
@@ -167,15 +167,15 @@ impl One<'_> {
         }
         match Showed::by(&entry) {
             Showed::Works => {
-                admission.succeeded(Instant::now());
+                breaker_permit.record_success(Instant::now());
                 permit.release(Use::Good);
             }
             Showed::Fails => {
-                self.wait = admission.failed(entry.error.as_deref().unwrap_or_default(), Instant::now());
+                self.wait = breaker_permit.record_failure(entry.error.as_deref().unwrap_or_default(), Instant::now());
                 permit.release(Use::Bad);
             }
             Showed::Nothing => {
-                admission.not_tried();
+                breaker_permit.release();
                 permit.release(Use::Neutral);
             }
         }
@@ -183,13 +183,13 @@ impl One<'_> {
     }
 
     /// What came of it where the destination is left alone.
-    fn breaker_open(&mut self, refused: &Refused) -> Entry {
-        (self.wait, self.waits) = (refused.wait, Some(Waits::Breaker));
+    fn breaker_open(&mut self, refused: &BreakerOpen) -> Entry {
+        (self.wait, self.waits) = (refused.retry_after, Some(Waits::Breaker));
         let error = format!(
             "not tried: this destination of {} has failed again and again, and is left alone for {} s more; at last: {}",
             self.delivery.tenant_id,
-            refused.wait.as_secs().max(1),
-            refused.why
+            refused.retry_after.as_secs().max(1),
+            refused.cause
         );
         self.entry(Outcome::Failed).because("breaker-open", error)
     }

@@ -67,7 +67,7 @@ impl One<'_> {
     /// A guest refused the object for good.
     async fn refused(&self, text: &str) -> Entry {
         let detail = format!("the guest rejected the object: {text}");
-        let letter = DeadLetter::whole(&self.work.id, Reason::GuestRejected, detail).of(self.delivery);
+        let letter = DeadLetter::of_object(&self.work.id, Reason::GuestRejected, detail).for_delivery(self.delivery);
         match self.own_letters().write(&[letter]).await {
             Ok(()) => {
                 let words = if self.logs_to_operator() { text } else { "the guest says why in the dead letter" };

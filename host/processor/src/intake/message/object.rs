@@ -92,7 +92,7 @@ impl Processor {
             return self.without_delivery(failed, Some(left));
         }
         if let Some(allowed) = &self.bounds.source_buckets
-            && !allowed.fit(&work.id.bucket)
+            && !allowed.matches(&work.id.bucket)
         {
             let text = format!("the message names the bucket {}, which is beyond SOURCE_BUCKETS", work.id.bucket);
             return self.rejected(work, Reason::ForeignBucket, text.clone(), &text);

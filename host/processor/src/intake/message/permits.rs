@@ -142,7 +142,7 @@ impl Permits {
             both = both => both?,
             () = stop.abandoned() => return None,
         };
-        if self.places.is_closed() || stop.is_asked() {
+        if self.places.is_closed() || stop.is_requested() {
             return None;
         }
         let (side, looks) = (Arc::clone(&self.side), self.looks.clone());

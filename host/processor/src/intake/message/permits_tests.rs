@@ -158,7 +158,7 @@ async fn what_hangs_steps_aside_and_what_lives_does_not() {
     let live = at_work(&permits, "c", activity.clone(), std::future::pending());
     for _ in 0..20 {
         look(&permits, QUIET_LOOKS).await;
-        activity.tick();
+        activity.record();
     }
     assert_eq!(permits.side.available_permits(), 0, "both side places are those of what hangs");
     assert_eq!(permits.busy(), 1);
@@ -249,7 +249,7 @@ async fn while_one_is_quiet_no_other_of_its_tenant_begins_until_it_shows_life() 
     let mut waits = Box::pin(acquire(&permits, "a"));
     assert!(at_once(&mut waits).await.is_none(), "one of its tenant is quiet");
     assert_eq!(turns(&permits, "b").await, 2);
-    activity.tick();
+    activity.record();
     assert!(at_once(&mut waits).await.is_none(), "nobody has looked");
     look(&permits, 1).await;
     at_once(waits).await.expect("a turn").release(Use::Good);
@@ -258,7 +258,7 @@ async fn while_one_is_quiet_no_other_of_its_tenant_begins_until_it_shows_life() 
     assert_eq!(turns(&permits, "a").await, 1);
     look(&permits, 1).await;
     assert_eq!(turns(&permits, "a").await, 0);
-    activity.tick();
+    activity.record();
     look(&permits, 1).await;
     assert_eq!(turns(&permits, "a").await, 1);
 }

@@ -84,7 +84,7 @@ impl One<'_> {
         let before = self.before.refused.as_ref().is_some_and(|before| !before.counts.is_empty());
         let entry = if entry.outcome == Outcome::Delivered && before {
             let most = refused.counts.iter().max_by_key(|(_, count)| **count);
-            let reason = most.and_then(|(name, _)| Reason::named(name)).map_or("refused", Reason::name);
+            let reason = most.and_then(|(name, _)| Reason::parse(name)).map_or("refused", Reason::name);
             Entry { outcome: Outcome::Partial, ..entry }
                 .because(reason, format!("by attempts before: {}", in_words(refused)))
         } else {

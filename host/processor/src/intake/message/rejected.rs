@@ -86,7 +86,7 @@ impl OfMessage {
         let Rejected { mut letters, more, more_bytes, more_records, .. } = std::mem::take(&mut *self.lock());
         if more_records > 0 {
             let detail = format!("{more_records} more records of the message, a line each, that announce nothing");
-            let whole = DeadLetter::whole(about, Reason::InvalidNotification, detail).with(more);
+            let whole = DeadLetter::of_object(about, Reason::InvalidNotification, detail).with_data(more);
             letters.push(DeadLetter { length: Some(more_bytes), count: Some(more_records), ..whole });
         }
         letters
@@ -122,7 +122,7 @@ impl Processor {
     fn reject(&self, message: &Message, of_message: &OfMessage, detail: &str, data: String) {
         let (about, reason) = (about(message), Reason::InvalidNotification);
         let entry = Entry::new(&about, None, None, Outcome::Rejected).because(reason.name(), detail);
-        of_message.reject(DeadLetter::whole(&about, reason, detail).with(data.into_bytes()));
+        of_message.reject(DeadLetter::of_object(&about, reason, detail).with_data(data.into_bytes()));
         self.metrics.delivery(&DeliveryDone { entry: &entry, latency: None, guest_time: Duration::ZERO });
     }
 
@@ -131,7 +131,7 @@ impl Processor {
     pub(super) fn rejected(&self, work: &Work<'_>, reason: Reason, detail: String, words: &str) -> Worked {
         let rejected = Entry::new(&work.id, None, None, Outcome::Rejected).because(reason.name(), words);
         let data = work.announced.record.to_string().into_bytes();
-        work.of_message.reject(DeadLetter::whole(&work.id, reason, detail).with(data));
+        work.of_message.reject(DeadLetter::of_object(&work.id, reason, detail).with_data(data));
         self.without_delivery(rejected, None)
     }
 
@@ -198,7 +198,7 @@ mod tests {
 
     fn letter(number: u64) -> DeadLetter {
         let object = Arc::new(ObjectId { bucket: "b".to_owned(), key: number.to_string() });
-        DeadLetter::whole(&object, Reason::InvalidKey, "why").with(format!("record {number}").into_bytes())
+        DeadLetter::of_object(&object, Reason::InvalidKey, "why").with_data(format!("record {number}").into_bytes())
     }
 
     #[test]

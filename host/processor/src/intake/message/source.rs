@@ -28,7 +28,9 @@ impl One<'_> {
     /// event that isn't configured) would make its logs vanish, so this one is kept.
     pub(super) async fn changed(&self, error: String) -> Entry {
         let data = self.work.announced.record.to_string().into_bytes();
-        let letter = DeadLetter::whole(&self.work.id, Reason::Changed, error.as_str()).of(self.delivery).with(data);
+        let letter = DeadLetter::of_object(&self.work.id, Reason::Changed, error.as_str())
+            .for_delivery(self.delivery)
+            .with_data(data);
         match self.own_letters().write(&[letter]).await {
             Ok(()) => self.entry(Outcome::Ignored).because(Reason::Changed.name(), error).charged(Charged::Source),
             Err(unwritten) => {

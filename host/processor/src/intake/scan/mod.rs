@@ -84,7 +84,7 @@ pub async fn run(
     processor.begin_no_more();
     scan.shares.close();
     // What doesn't end is listed again by the next process.
-    wind_down(scan.tasks, grace, || control.stop.now(), || control.stop.abandon()).await;
+    wind_down(scan.tasks, grace, || control.stop.request(), || control.stop.abandon()).await;
     flushing.end().await;
 }
 
@@ -150,7 +150,7 @@ impl Scan {
             let tenant = tenant_of(whose.as_ref());
             let turn = tokio::select! {
                 turn = held.turn() => turn,
-                () = control.stop.asked() => None,
+                () = control.stop.requested() => None,
             };
             let good = match turn {
                 // Only now it takes more than its key.

@@ -61,7 +61,7 @@ impl Hands {
         }
         let turn = tokio::select! {
             turn = held.turn() => turn,
-            () = control.stop.asked() => None,
+            () = control.stop.requested() => None,
         };
         let verdict = match turn {
             Some(_turn) => tokio::select! {
@@ -77,7 +77,7 @@ impl Hands {
     async fn whose(&self, received: &Received, control: &Control) -> Option<Whose> {
         tokio::select! {
             whose = self.processor.whose(&received.body) => whose,
-            () = control.stop.asked() => None,
+            () = control.stop.requested() => None,
         }
     }
 
@@ -87,7 +87,7 @@ impl Hands {
         let delay = (0..before / DEFERRALS).fold(DELAYS.0, |delay, _| (delay * 2).min(DELAYS.1));
         let deferred = tokio::select! {
             deferred = self.returner.later(received, delay) => deferred,
-            () = control.stop.asked() => false,
+            () = control.stop.requested() => false,
         };
         if deferred {
             self.leases.end(&received.receipt_handle);

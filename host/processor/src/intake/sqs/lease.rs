@@ -233,7 +233,7 @@ impl Table {
             if left < reserve / 2 {
                 held.control.stop.abandon();
             } else if left < reserve {
-                held.control.stop.now();
+                held.control.stop.request();
             }
             true
         });

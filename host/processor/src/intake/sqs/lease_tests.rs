@@ -96,7 +96,7 @@ fn a_lease_is_extended_at_half_its_time_until_its_work_ends() {
     scene.table.held.remove("a");
     scene.until(500);
     assert_eq!(scene.calls.len(), 4);
-    assert!(!control.stop.is_asked() && !control.is_lost());
+    assert!(!control.stop.is_requested() && !control.is_lost());
 }
 
 #[test]
@@ -106,7 +106,7 @@ fn what_fails_is_tried_again_and_goes_on() {
         let control = scene.begin("a");
         scene.until(110);
         assert_eq!(scene.calls, [(50, 1), (51, 1), (52, 1), (102, 1)], "{failure:?}");
-        assert!(!control.stop.is_asked(), "{failure:?}");
+        assert!(!control.stop.is_requested(), "{failure:?}");
     }
 }
 
@@ -119,7 +119,7 @@ fn a_lease_that_is_lost_ends_its_work_at_once_and_no_other() {
     scene.until(50);
     assert!(lost.is_lost() && lost.stop.is_abandoned());
     scene.until(200);
-    assert!(!other.is_lost() && !other.stop.is_asked());
+    assert!(!other.is_lost() && !other.stop.is_requested());
     assert_eq!(scene.calls.len(), 4, "the lost one is not asked for again");
 }
 
@@ -129,9 +129,9 @@ fn what_nothing_could_extend_stops_gently_then_at_once_and_then_is_lost() {
         let mut scene = Scene::new([failure; 1000]);
         let control = scene.begin("a");
         scene.until(90);
-        assert!(!control.stop.is_asked(), "{failure:?}");
+        assert!(!control.stop.is_requested(), "{failure:?}");
         scene.until(91);
-        assert!(control.stop.is_asked() && !control.stop.is_abandoned(), "{failure:?}");
+        assert!(control.stop.is_requested() && !control.stop.is_abandoned(), "{failure:?}");
         scene.until(96);
         assert!(control.stop.is_abandoned() && !control.is_lost(), "{failure:?}");
         scene.until(100);
@@ -150,7 +150,7 @@ fn a_call_that_hangs_ends_no_other_lease_and_is_tried_again() {
     scene.until(80);
     assert_eq!(scene.calls[2..], [(60, 1), (70, 1)], "given up after ten seconds, and tried again");
     scene.until(140);
-    assert!(!hung.stop.is_asked() && !other.stop.is_asked());
+    assert!(!hung.stop.is_requested() && !other.stop.is_requested());
 }
 
 #[test]
@@ -163,7 +163,7 @@ fn calls_at_once_are_bounded_and_the_rest_follow() {
     scene.until(75);
     assert_eq!(scene.calls.len(), 2 * MOST_AT_ONCE + 1);
     assert_eq!(scene.calls.iter().map(|(_, messages)| messages).sum::<usize>(), count + MOST_AT_ONCE * MOST);
-    assert!(held.iter().all(|control| !control.stop.is_asked()));
+    assert!(held.iter().all(|control| !control.stop.is_requested()));
     assert_eq!(scene.table.calls, 0);
 }
 
@@ -187,6 +187,6 @@ fn where_it_is_denied_one_batch_asks_again_and_a_policy_that_is_mended_is_notice
     assert_eq!(scene.table.permission, Permission::Granted);
     assert_eq!(scene.calls[5..], [(200, 1), (213, 1), (226, 1)]);
     scene.until(400);
-    assert!(!later.stop.is_asked(), "in time");
+    assert!(!later.stop.is_requested(), "in time");
     assert_eq!(scene.calls[8..], [(276, 1), (326, 1), (376, 1)]);
 }

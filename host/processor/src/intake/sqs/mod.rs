@@ -214,7 +214,7 @@ impl Worker {
                 }
             }
         };
-        let ask = || hands.leases.each(|control| control.stop.now());
+        let ask = || hands.leases.each(|control| control.stop.request());
         let insist = || hands.leases.each(|control| control.stop.abandon());
         let latest = begun + options.grace.max(options.wait() + LATE);
         let (ended, received) = tokio::join!(wind_down(tasks, options.grace, ask, insist), timeout_at(latest, last));

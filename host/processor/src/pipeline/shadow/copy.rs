@@ -38,7 +38,7 @@ fn compare<R: Read>(job: &Job, mut shadow: Shadow, source: R, stop: &Stop) -> Op
     let mut active = Some(Tap::new(job));
     let mut lines = LineReader::new(Decompressor::new(source), job.limits);
     while let Some(piece) = lines.next_piece().ok()? {
-        if stop.is_asked() {
+        if stop.is_requested() {
             return None;
         }
         if let Some(active) = &mut active {
@@ -50,7 +50,7 @@ fn compare<R: Read>(job: &Job, mut shadow: Shadow, source: R, stop: &Stop) -> Op
             lines.recycle(chunk);
         }
     }
-    if stop.is_asked() {
+    if stop.is_requested() {
         return None;
     }
     shadow.end(&mut active);

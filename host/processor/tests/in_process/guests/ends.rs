@@ -145,7 +145,7 @@ fn asked_to_stop_what_was_handed_over_is_still_put() {
         500,
         // When the lines end, the last of them are still to be cut into a chunk.
         move || {
-            asks.now();
+            asks.request();
             Ok(0)
         },
         stop,

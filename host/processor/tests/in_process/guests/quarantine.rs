@@ -432,7 +432,7 @@ impl EventSink for StopsAtALetter {
     }
 
     async fn dead_letters(&self, _: &[DeadLetter]) -> Result<(), DeliveryError> {
-        self.0.now();
+        self.0.request();
         Ok(())
     }
 

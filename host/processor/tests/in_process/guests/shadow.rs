@@ -403,7 +403,7 @@ impl Read for Source {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         match (self.0.read(out)?, &self.1) {
             (0, Some(stop)) => {
-                stop.now();
+                stop.request();
                 Ok(0)
             }
             (0, None) => Err(io::Error::other("no more of it")),
@@ -433,7 +433,7 @@ struct Writer(Vec<u8>, Stop);
 
 impl Write for Writer {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.1.now();
+        self.1.request();
         self.0.write(bytes)
     }
 

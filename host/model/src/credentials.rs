@@ -4,7 +4,7 @@ use std::fmt;
 
 /// An access key, as the environment has it. Never shown.
 #[derive(Clone, PartialEq, Eq)]
-pub struct AwsKeys {
+pub struct StaticCredentials {
     /// AWS_ACCESS_KEY_ID.
     pub id: String,
     /// AWS_SECRET_ACCESS_KEY.
@@ -13,8 +13,8 @@ pub struct AwsKeys {
     pub token: Option<String>,
 }
 
-impl fmt::Debug for AwsKeys {
+impl fmt::Debug for StaticCredentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("AwsKeys(…)")
+        f.write_str("StaticCredentials(…)")
     }
 }
