@@ -65,3 +65,20 @@ fn every_test_that_the_security_page_names_exists() {
         assert!(places.iter().any(exists), "docs/SECURITY.md names {name}, which is in none of {places:?}");
     }
 }
+
+#[test]
+fn every_metric_of_an_alarm_is_listed() {
+    let metrics = read(&root().join("docs/OPERATE.md"));
+    let runbook = read(&root().join("docs/RUNBOOK.md"));
+    let alarms = runbook.split("\n## Alarms").nth(1).unwrap().split("\n## ").next().unwrap();
+    let cells = alarms.lines().filter_map(|line| line.strip_prefix("| ")?.split(" | ").next());
+    let named: Vec<&str> = cells.flat_map(|cell| cell.split('`').skip(1).step_by(2)).collect();
+    assert!(named.len() > 8, "{named:?}");
+    for metric in named.iter().filter_map(|name| name.split('{').next()) {
+        let rows = [format!("`{metric}"), format!(", {metric}")];
+        assert!(
+            rows.iter().any(|row| metrics.contains(row)),
+            "docs/OPERATE.md lacks {metric}, which an alarm is about"
+        );
+    }
+}
