@@ -4,13 +4,18 @@
 //! - `buckets`: which ones a message may name; `charged`: whose failure it is.
 //! - `circuit_breaker`: what keeps failing is not tried for a while.
 //! - `credentials`: AWS credentials that were given as texts.
+//! - `failure`: what can fail; `counts`: how often, by kind.
+//! - `named`: kinds that are shown by a name.
 //! - `plugin`: what is said about a component.
 //! - `timestamps`: how numbers are read as times.
 
 mod buckets;
 mod charged;
 mod circuit_breaker;
+mod counts;
 mod credentials;
+mod failure;
+mod named;
 mod plugin;
 mod timestamps;
 
@@ -24,7 +29,10 @@ use tokio_util::sync::CancellationToken;
 pub use buckets::{BucketPatterns, LearnedBuckets};
 pub use charged::Charged;
 pub use circuit_breaker::{BreakerChange, BreakerOpen, BreakerPermit, BreakerState, CircuitBreaker, CircuitBreakers};
+pub use counts::Counts;
 pub use credentials::StaticCredentials;
+pub use failure::{AwsErrorKind, ComponentErrorKind, Failure, FailureKind, GuestErrorKind};
+pub use named::Named;
 pub use plugin::{AllowedSource, ComponentRef, Digest, Limits, OnError, ParseDigestError, Plugin, Plugins};
 pub use timestamps::TimestampNumbers;
 
@@ -129,86 +137,45 @@ pub struct Event {
     pub message: String,
 }
 
-/// Why a line, an event or an object can never be delivered. The name is what
-/// reports, metrics and dead letters carry: a bounded set.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Reason {
-    /// The key names no tenant.
-    InvalidKey,
-    /// Not a record.
-    Malformed,
-    /// Longer than MAX_LINE_BYTES.
-    LineTooLong,
-    /// The decompressed object is larger than MAX_OBJECT_BYTES.
-    ObjectTooLarge,
-    /// Damaged or truncated gzip.
-    Damaged,
-    /// The tenant's guest refused the record.
-    GuestRejected,
-    /// The tenant's guest fails on the record (`on_error: quarantine`).
-    Poison,
-    /// Event with a timestamp before 1970.
-    NegativeTimestamp,
-    /// Event more than 14 days behind.
-    TooOld,
-    /// Event more than 2 hours ahead.
-    TooNew,
-    /// Event past the log group's retention.
-    Expired,
-    /// A message that announces no objects.
-    InvalidNotification,
-    /// A message that names a bucket beyond SOURCE_BUCKETS.
-    ForeignBucket,
-    /// The object has changed since it was announced.
-    Changed,
-    /// A delivery of the tenant's that lacks something.
-    InvalidDelivery,
+crate::named! {
+    /// Why a line, an event or an object can never be delivered. The name is what
+    /// reports, metrics and dead letters carry: a bounded set.
+    pub enum Reason {
+        /// The key names no tenant.
+        InvalidKey = "invalid-key",
+        /// Not a record.
+        Malformed = "malformed",
+        /// Longer than MAX_LINE_BYTES.
+        LineTooLong = "line-too-long",
+        /// The decompressed object is larger than MAX_OBJECT_BYTES.
+        ObjectTooLarge = "object-too-large",
+        /// Damaged or truncated gzip.
+        Damaged = "damaged",
+        /// The tenant's guest refused the record.
+        GuestRejected = "guest-rejected",
+        /// The tenant's guest fails on the record (`on_error: quarantine`).
+        Poison = "poison",
+        /// Event with a timestamp before 1970.
+        NegativeTimestamp = "negative-timestamp",
+        /// Event more than 14 days behind.
+        TooOld = "too-old",
+        /// Event more than 2 hours ahead.
+        TooNew = "too-new",
+        /// Event past the log group's retention.
+        Expired = "expired",
+        /// A message that announces no objects.
+        InvalidNotification = "invalid-notification",
+        /// A message that names a bucket beyond SOURCE_BUCKETS.
+        ForeignBucket = "foreign-bucket",
+        /// The object has changed since it was announced.
+        Changed = "changed",
+    }
 }
 
 impl Reason {
-    /// All there are.
-    pub const ALL: [Self; 15] = [
-        Self::InvalidKey,
-        Self::Malformed,
-        Self::LineTooLong,
-        Self::ObjectTooLarge,
-        Self::Damaged,
-        Self::GuestRejected,
-        Self::Poison,
-        Self::NegativeTimestamp,
-        Self::TooOld,
-        Self::TooNew,
-        Self::Expired,
-        Self::InvalidNotification,
-        Self::ForeignBucket,
-        Self::Changed,
-        Self::InvalidDelivery,
-    ];
-
     /// The reason of a name.
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|reason| reason.name() == name)
-    }
-
-    /// The name in reports, metrics and dead letters.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::InvalidKey => "invalid-key",
-            Self::Malformed => "malformed",
-            Self::LineTooLong => "line-too-long",
-            Self::ObjectTooLarge => "object-too-large",
-            Self::Damaged => "damaged",
-            Self::GuestRejected => "guest-rejected",
-            Self::Poison => "poison",
-            Self::NegativeTimestamp => "negative-timestamp",
-            Self::TooOld => "too-old",
-            Self::TooNew => "too-new",
-            Self::Expired => "expired",
-            Self::InvalidNotification => "invalid-notification",
-            Self::ForeignBucket => "foreign-bucket",
-            Self::Changed => "changed",
-            Self::InvalidDelivery => "invalid-delivery",
-        }
     }
 }
 

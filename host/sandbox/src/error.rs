@@ -1,5 +1,7 @@
 //! Why a component isn't taken, and why a guest's work ended early.
 
+use model::{Charged, Failure, GuestErrorKind};
+
 use crate::text::bounded;
 use crate::version::Version;
 
@@ -139,23 +141,36 @@ pub enum GuestError {
 }
 
 impl GuestError {
+    /// How it ended, which decides what is done about it.
+    pub fn kind(&self) -> GuestErrorKind {
+        match self {
+            Self::Rejected { .. } => GuestErrorKind::Rejected,
+            Self::Internal { .. } => GuestErrorKind::Internal,
+            Self::Trap { .. } => GuestErrorKind::Trap,
+            Self::Limit { limit, .. } => match *limit {
+                "fuel" => GuestErrorKind::Fuel,
+                "memory" => GuestErrorKind::Memory,
+                "held-back" => GuestErrorKind::HeldBack,
+                _ => GuestErrorKind::Output,
+            },
+            Self::Contract { .. } => GuestErrorKind::Contract,
+            Self::Forbidden { .. } => GuestErrorKind::Forbidden,
+            Self::Timeout { .. } => GuestErrorKind::Timeout,
+            Self::Host { .. } => GuestErrorKind::Host,
+        }
+    }
+
     /// A bounded name for reports and metrics.
     pub fn name(&self) -> &'static str {
-        match self {
-            Self::Rejected { .. } => "guest-rejected",
-            Self::Internal { .. } => "guest-internal",
-            Self::Trap { .. } => "guest-trap",
-            Self::Limit { limit, .. } => match *limit {
-                "fuel" => "guest-fuel",
-                "memory" => "guest-memory",
-                "held-back" => "guest-held-back",
-                _ => "guest-output",
-            },
-            Self::Contract { .. } => "guest-contract",
-            Self::Forbidden { .. } => "guest-forbidden",
-            Self::Timeout { .. } => "guest-timeout",
-            Self::Host { .. } => "host",
-        }
+        self.kind().name()
+    }
+
+    /// What it is to whoever sees errors. `with_words`: they may see the guest's own words,
+    /// which may quote a line or a setting; else the error itself, which has them, is not kept.
+    pub fn into_failure(self, with_words: bool) -> Failure {
+        let kind = self.kind();
+        let failure = if with_words { Failure::of(kind, self) } else { Failure::new(kind, self.without_words()) };
+        failure.charged_to(Charged::Component)
     }
 
     /// The error without the guest's own words, which may quote a line or a setting.
@@ -170,14 +185,7 @@ impl GuestError {
     /// Whether it is the component that failed: then `on_error` decides. What was
     /// rejected is an answer; time and the host's troubles say nothing about it.
     pub fn is_guests_fault(&self) -> bool {
-        match self {
-            Self::Internal { .. }
-            | Self::Trap { .. }
-            | Self::Limit { .. }
-            | Self::Contract { .. }
-            | Self::Forbidden { .. } => true,
-            Self::Rejected { .. } | Self::Timeout { .. } | Self::Host { .. } => false,
-        }
+        self.kind().is_guests_fault()
     }
 }
 
@@ -186,11 +194,34 @@ mod tests {
     use super::*;
 
     #[test]
+    fn each_error_has_its_kind() {
+        let function = "f";
+        let text = || String::new();
+        let limit = |limit| GuestError::Limit { function, limit, detail: text() };
+        let errors = [
+            GuestError::Rejected { function, text: text() },
+            GuestError::Internal { function, text: text() },
+            GuestError::Trap { function, what: text() },
+            limit("fuel"),
+            limit("memory"),
+            limit("held-back"),
+            limit("output"),
+            GuestError::Contract { function, what: text() },
+            GuestError::Forbidden { function, what: text() },
+            GuestError::Timeout { function, seconds: 1 },
+            GuestError::Host { what: text() },
+        ];
+        assert_eq!(errors.map(|error| error.kind()), GuestErrorKind::ALL);
+    }
+
+    #[test]
     fn without_words_nothing_of_the_guest_s_own_is_said() {
         let (function, text) = ("begin", "hunter2".to_owned());
         for error in [GuestError::Rejected { function, text: text.clone() }, GuestError::Internal { function, text }] {
             let words = error.without_words();
             assert!(words.contains("in begin") && !words.contains("hunter2"), "{words}");
+            let failure = error.into_failure(false);
+            assert!(!format!("{failure} {failure:?}").contains("hunter2"), "{failure:?}");
         }
         let limit = GuestError::Limit { function, limit: "fuel", detail: "7 units".to_owned() };
         assert_eq!(limit.without_words(), limit.to_string());

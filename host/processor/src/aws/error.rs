@@ -10,138 +10,79 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use super::http::NoAnswer;
 use super::remedy::remedy;
 use super::skew::{Skew, clock_skew};
-use model::Charged;
+use model::{Charged, Failure, FailureKind};
+
+pub use model::AwsErrorKind as Kind;
 
 /// AWS's words are cut to this many bytes.
 const MAX_MESSAGE: usize = 512;
 
-/// The class of a failure; what is done about it is decided elsewhere.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Kind {
-    /// The object, table, group, stream or queue isn't there.
-    NotFound,
-    /// The bucket isn't there.
-    NoBucket,
-    /// Access denied: by a policy, KMS, or a role that may not be assumed.
-    Denied,
-    /// The session has expired, or its token is invalid.
-    Expired,
-    /// Too many calls.
-    Throttled,
-    /// A 5xx answer.
-    Unavailable,
-    /// No answer: connection, name, reset, timeout.
-    Unreachable,
-    /// A condition (If-Match) doesn't hold.
-    Precondition,
-    /// Larger than the call takes.
-    TooLarge,
-    /// It exists already.
-    Exists,
-    /// Something else is being done to it at this moment, its creation for one.
-    Conflict,
-    /// The object is in a storage class that can't be read before it is restored.
-    Archived,
-    /// The bucket is in another region than the one that was asked.
-    OtherRegion,
-    /// This machine's clock is too far off for what it signs.
-    ClockSkew,
-    /// A success without what proves it, such as an ETag.
-    NoProof,
-    /// Anything else.
-    Other,
+/// The class of an AWS error code, where it says enough.
+fn of_code(code: &str) -> Option<Kind> {
+    let kind = match code {
+        "NoSuchBucket" => Kind::NoBucket,
+        "NoSuchKey"
+        | "NoSuchVersion"
+        | "NoSuchUpload"
+        | "NotFound"
+        | "ResourceNotFoundException"
+        | "QueueDoesNotExist"
+        | "AWS.SimpleQueueService.NonExistentQueue" => Kind::NotFound,
+        "ExpiredToken" | "ExpiredTokenException" | "InvalidToken" | "RequestExpired" | "TokenRefreshRequired" => {
+            Kind::Expired
+        }
+        "SlowDown"
+        | "TooManyRequests"
+        | "TooManyRequestsException"
+        | "RequestLimitExceeded"
+        | "LimitExceededException"
+        | "ProvisionedThroughputExceededException" => Kind::Throttled,
+        "AccessDenied"
+        | "AccessDeniedException"
+        | "AllAccessDisabled"
+        | "UnrecognizedClientException"
+        | "InvalidClientTokenId"
+        | "InvalidAccessKeyId"
+        | "SignatureDoesNotMatch"
+        | "InvalidSignatureException"
+        | "RegionDisabledException" => Kind::Denied,
+        "InternalError"
+        | "InternalFailure"
+        | "InternalServerError"
+        | "ServiceUnavailable"
+        | "ServiceUnavailableException" => Kind::Unavailable,
+        "RequestTimeout" | "RequestTimeoutException" => Kind::Unreachable,
+        "PreconditionFailed" => Kind::Precondition,
+        "EntityTooLarge" => Kind::TooLarge,
+        "ResourceAlreadyExistsException" => Kind::Exists,
+        "OperationAborted" | "OperationAbortedException" | "ConditionalRequestConflict" => Kind::Conflict,
+        "InvalidObjectState" | "ObjectNotInActiveTierError" => Kind::Archived,
+        "PermanentRedirect"
+        | "TemporaryRedirect"
+        | "AuthorizationHeaderMalformed"
+        | "IllegalLocationConstraintException"
+        | "IllegalLocationConstraint" => Kind::OtherRegion,
+        "RequestTimeTooSkewed" => Kind::ClockSkew,
+        _ if code.contains("Throttl") => Kind::Throttled,
+        _ if code.starts_with("KMS") => Kind::Denied,
+        _ => return None,
+    };
+    Some(kind)
 }
 
-impl Kind {
-    /// The name in metrics and logs: a bounded set.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::NotFound => "not-found",
-            Self::NoBucket => "no-bucket",
-            Self::Denied => "denied",
-            Self::Expired => "expired-session",
-            Self::Throttled => "throttled",
-            Self::Unavailable => "unavailable",
-            Self::Unreachable => "unreachable",
-            Self::Precondition => "changed",
-            Self::TooLarge => "too-large",
-            Self::Exists => "exists",
-            Self::Conflict => "conflict",
-            Self::Archived => "archived",
-            Self::OtherRegion => "other-region",
-            Self::ClockSkew => "clock-skew",
-            Self::NoProof => "no-proof",
-            Self::Other => "aws",
-        }
-    }
-
-    /// The class of an AWS error code, where it says enough.
-    fn of_code(code: &str) -> Option<Self> {
-        let kind = match code {
-            "NoSuchBucket" => Self::NoBucket,
-            "NoSuchKey"
-            | "NoSuchVersion"
-            | "NoSuchUpload"
-            | "NotFound"
-            | "ResourceNotFoundException"
-            | "QueueDoesNotExist"
-            | "AWS.SimpleQueueService.NonExistentQueue" => Self::NotFound,
-            "ExpiredToken" | "ExpiredTokenException" | "InvalidToken" | "RequestExpired" | "TokenRefreshRequired" => {
-                Self::Expired
-            }
-            "SlowDown"
-            | "TooManyRequests"
-            | "TooManyRequestsException"
-            | "RequestLimitExceeded"
-            | "LimitExceededException"
-            | "ProvisionedThroughputExceededException" => Self::Throttled,
-            "AccessDenied"
-            | "AccessDeniedException"
-            | "AllAccessDisabled"
-            | "UnrecognizedClientException"
-            | "InvalidClientTokenId"
-            | "InvalidAccessKeyId"
-            | "SignatureDoesNotMatch"
-            | "InvalidSignatureException"
-            | "RegionDisabledException" => Self::Denied,
-            "InternalError"
-            | "InternalFailure"
-            | "InternalServerError"
-            | "ServiceUnavailable"
-            | "ServiceUnavailableException" => Self::Unavailable,
-            "RequestTimeout" | "RequestTimeoutException" => Self::Unreachable,
-            "PreconditionFailed" => Self::Precondition,
-            "EntityTooLarge" => Self::TooLarge,
-            "ResourceAlreadyExistsException" => Self::Exists,
-            "OperationAborted" | "OperationAbortedException" | "ConditionalRequestConflict" => Self::Conflict,
-            "InvalidObjectState" | "ObjectNotInActiveTierError" => Self::Archived,
-            "PermanentRedirect"
-            | "TemporaryRedirect"
-            | "AuthorizationHeaderMalformed"
-            | "IllegalLocationConstraintException"
-            | "IllegalLocationConstraint" => Self::OtherRegion,
-            "RequestTimeTooSkewed" => Self::ClockSkew,
-            _ if code.contains("Throttl") => Self::Throttled,
-            _ if code.starts_with("KMS") => Self::Denied,
-            _ => return None,
-        };
-        Some(kind)
-    }
-
-    /// The class of an HTTP status, where there is no code that says more (HEAD has none).
-    fn of_status(status: u16) -> Self {
-        match status {
-            301 | 307 => Self::OtherRegion,
-            401 | 403 => Self::Denied,
-            404 => Self::NotFound,
-            412 => Self::Precondition,
-            413 => Self::TooLarge,
-            429 => Self::Throttled,
-            // Not Implemented: it never will be.
-            501 => Self::Other,
-            500..=599 => Self::Unavailable,
-            _ => Self::Other,
-        }
+/// The class of an HTTP status, where there is no code that says more (HEAD has none).
+fn of_status(status: u16) -> Kind {
+    match status {
+        301 | 307 => Kind::OtherRegion,
+        401 | 403 => Kind::Denied,
+        404 => Kind::NotFound,
+        412 => Kind::Precondition,
+        413 => Kind::TooLarge,
+        429 => Kind::Throttled,
+        // Not Implemented: it never will be.
+        501 => Kind::Other,
+        500..=599 => Kind::Unavailable,
+        _ => Kind::Other,
     }
 }
 
@@ -192,10 +133,25 @@ impl AwsError {
         Self { charged, ..self }
     }
 
+    /// The same, of a call about the source: to read changes nothing, and a condition that
+    /// doesn't hold says that the object has changed.
+    pub fn into_source_failure(self) -> Failure {
+        let kind = if self.kind == Kind::Precondition { FailureKind::Changed } else { FailureKind::Source };
+        let charged = if kind == FailureKind::Changed { Charged::Source } else { self.charged };
+        Failure::of(kind, self).charged_to(charged)
+    }
+
     /// The same, of a call that wanted this owner of the bucket.
     #[must_use]
     pub(super) fn of_owner(self, owner: Option<&Arc<str>>) -> Self {
         Self { owner: owner.cloned(), ..self }
+    }
+}
+
+impl From<AwsError> for Failure {
+    fn from(error: AwsError) -> Self {
+        let (kind, charged, effect_unknown) = (error.kind, error.charged, error.effect_unknown);
+        Self::of(kind, error).charged_to(charged).with_effect_unknown(effect_unknown)
     }
 }
 
@@ -247,7 +203,7 @@ impl Call<'_> {
                 (kind, code, message, unknown)
             }
             SdkError::ResponseError(_) => {
-                let kind = status.map_or(Kind::Unreachable, Kind::of_status);
+                let kind = status.map_or(Kind::Unreachable, of_status);
                 let kind = if kind == Kind::Other { Kind::Unreachable } else { kind };
                 (kind, None, format!("the answer can't be read: {}", words(&error)), true)
             }
@@ -294,7 +250,7 @@ impl Call<'_> {
         let kind = if words.contains("larger than the maximum allowable size") {
             Kind::TooLarge
         } else {
-            Kind::of_code(code).unwrap_or_else(|| Kind::of_status(status))
+            of_code(code).unwrap_or_else(|| of_status(status))
         };
         // Who signs for a destination is a session: its role may have been made anew since.
         let of_session = self.charged == Charged::Destination && SESSION_CODES.contains(&code);

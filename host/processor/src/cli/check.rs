@@ -245,9 +245,9 @@ async fn components(
     for (loaded, Named { plugin, by }) in loaded.collect::<Vec<_>>().await.into_iter().flatten() {
         let about = operator::shown(&by);
         match loaded {
-            Err(failed) => {
+            Err(failure) => {
                 let sha256 = plugin.sha256.map_or_else(|| "-".to_owned(), |digest| digest.to_string());
-                findings.problem(about, format!("{} ({}; sha256 {sha256})", failed.text, failed.name));
+                findings.problem(about, format!("{failure} ({}; sha256 {sha256})", failure.kind.name()));
             }
             Ok(exports) => {
                 if by.iter().any(|by| by == "KEY_PARSER") && exports.key_parser.is_none() {

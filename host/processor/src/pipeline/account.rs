@@ -1,7 +1,6 @@
 //! What components did on one delivery of one object, for reports, logs and metrics.
 
-use std::collections::BTreeMap;
-
+use model::{Counts, FailureKind};
 use sandbox::Used;
 
 /// What the tenant's component did.
@@ -21,9 +20,8 @@ pub struct ComponentRun {
     pub dropped: u64,
     /// Records that were dead-lettered because it fails on them.
     pub poison: u64,
-    /// Failures by its own fault, by their bounded name; those that `on_error` dealt
-    /// with too.
-    pub failures: BTreeMap<&'static str, u64>,
+    /// Failures by its own fault; those that `on_error` dealt with too.
+    pub failures: Counts<FailureKind>,
     /// The default guest took over (`on_error: default`).
     pub replaced: bool,
 }
@@ -58,8 +56,8 @@ pub struct ShadowRun {
     pub unwanted: bool,
     /// Why it failed, in words: never log contents.
     pub error: Option<String>,
-    /// Failures, by their bounded name.
-    pub failures: BTreeMap<&'static str, u64>,
+    /// Failures.
+    pub failures: Counts<FailureKind>,
     /// The first differences.
     pub samples: Vec<Difference>,
     /// What it used.

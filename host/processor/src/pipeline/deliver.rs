@@ -13,11 +13,11 @@ use super::outbox::{Outbox, SharedLedger, WORK_ON_ITS_WAY, Work, letter};
 use super::put::{Counts, Put};
 use super::read::{Chain, Reading, Stages};
 use super::shadow::{Becomes, Shadow, Tap};
-use super::{ComponentRun, Delivered, End, Halt, Job, OFFSET_BEYOND, ShadowRun, Stop};
-use crate::aws::{AwsError, Kind};
-use crate::delivery::port::{DeliveryError, EventSink};
+use super::{ComponentRun, Delivered, End, Halt, Job, ShadowRun, Stop};
+use crate::aws::AwsError;
+use crate::delivery::port::EventSink;
 use crate::object::{Decompressor, LineReader};
-use model::{Charged, DeadLetter, Reason};
+use model::{Charged, DeadLetter, Failure, FailureKind, Reason};
 use sandbox::{GuestError, GuestLog};
 
 /// Delivers an object's lines as events; `source` is the object as it is stored.
@@ -104,7 +104,7 @@ where
     };
     let Ok(mut read) = read else {
         let error = format!("a bug: the work on {} was given up; please report it", job.object);
-        let end = End::Failed { name: "internal", error, charged: Charged::Host };
+        let end = End::Failed(Failure::new(FailureKind::Internal, error));
         return (delivered(put.counts, end, &ledger), None);
     };
     let end = end(drained, &mut read, &ledger, &job);
@@ -121,7 +121,7 @@ async fn both<S: EventSink, W>(
     put: &mut Put<'_, S>,
     receiver: mpsc::Receiver<Work>,
     reading: JoinHandle<BlockingSide<W>>,
-) -> (Result<(), DeliveryError>, Result<BlockingSide<W>, JoinError>) {
+) -> (Result<(), Failure>, Result<BlockingSide<W>, JoinError>) {
     let mut drained = put.all(receiver).await;
     let read = reading.await;
     if let (Ok(()), Ok(side)) = (&drained, &read) {
@@ -183,38 +183,28 @@ fn has_no_records(ledger: &SharedLedger) -> bool {
 }
 
 /// Says how it ended.
-fn end<W>(drained: Result<(), DeliveryError>, read: &mut BlockingSide<W>, ledger: &SharedLedger, job: &Job) -> End {
-    let failed = |name, error, charged| End::Failed { name, error, charged };
-    if let Err(error) = drained {
-        return failed(error.name, error.text, error.charged);
+fn end<W>(drained: Result<(), Failure>, read: &mut BlockingSide<W>, ledger: &SharedLedger, job: &Job) -> End {
+    if let Err(failure) = drained {
+        return End::Failed(failure);
     }
     match std::mem::replace(&mut read.result, Ok(())) {
         Ok(()) | Err(Halt::Guest(GuestError::Rejected { .. })) if job.resume_from > read.events => {
             let (from, events) = (job.resume_from, read.events);
             let error = format!("it was to begin at event {from} of {}, which has {events}", job.object);
-            return failed(OFFSET_BEYOND, error, Charged::Host);
+            return End::Failed(Failure::new(FailureKind::OffsetBeyond, error));
         }
         Err(Halt::Guest(GuestError::Rejected { .. })) => return End::Rejected(Reason::GuestRejected),
-        Err(Halt::Guest(error)) => {
-            let words = if job.guest_words { error.to_string() } else { error.without_words() };
-            return failed(error.name(), words, Charged::Component);
-        }
-        Err(Halt::GaveUp { name, error }) => return failed(name, error, Charged::Component),
-        Err(Halt::Read(error)) => {
-            return match inner::<AwsError>(&error) {
-                Some(error) if error.kind == Kind::Precondition => {
-                    failed(Reason::Changed.name(), error.to_string(), Charged::Source)
-                }
-                Some(error) => failed("source", error.to_string(), error.charged),
-                None => failed("read", format!("{} can't be read: {error}", job.object), Charged::Source),
-            };
-        }
+        Err(Halt::Guest(error)) => return End::Failed(error.into_failure(job.guest_words)),
+        Err(Halt::GaveUp(failure)) => return End::Failed(failure),
+        Err(Halt::Read(error)) => return End::Failed(unread(job, error)),
+        // What a writer put into its error.
         Err(Halt::Write(error)) => {
-            let inner = inner::<DeliveryError>(&error);
-            let (name, charged) = inner.map_or(("destination", Charged::Host), |error| (error.name, error.charged));
-            return failed(name, error.to_string(), charged);
+            let failure = error.downcast().unwrap_or_else(|error| Failure::of(FailureKind::Destination, error));
+            return End::Failed(failure);
         }
-        Err(Halt::Closed) => return failed("internal", "the putting side ended early".to_owned(), Charged::Host),
+        Err(Halt::Closed) => {
+            return End::Failed(Failure::new(FailureKind::Internal, "the putting side ended early"));
+        }
         Err(Halt::Stopped) => return End::Interrupted,
         Ok(()) => {}
     }
@@ -222,7 +212,7 @@ fn end<W>(drained: Result<(), DeliveryError>, read: &mut BlockingSide<W>, ledger
     let lines = ledger.lines();
     if !ledger.is_settled() || !lines.add_up() {
         let error = format!("a bug: the lines of {} do not add up: {lines:?}", job.object);
-        return failed("does-not-add-up", error, Charged::Host);
+        return End::Failed(Failure::new(FailureKind::LinesDoNotAddUp, error));
     }
     match read.cut_short {
         Some(reason) => End::Rejected(reason),
@@ -235,19 +225,20 @@ fn end<W>(drained: Result<(), DeliveryError>, read: &mut BlockingSide<W>, ledger
     }
 }
 
-/// What a reader or writer put into its error.
-fn inner<E: std::error::Error + 'static>(error: &io::Error) -> Option<&E> {
-    error.get_ref()?.downcast_ref()
+/// Why the object could not be read to its end.
+fn unread(job: &Job, error: io::Error) -> Failure {
+    match error.downcast::<AwsError>() {
+        Ok(error) => error.into_source_failure(),
+        Err(error) => {
+            let text = format!("{} can't be read: {error}", job.object);
+            Failure::of(FailureKind::Read, error).in_words(text).charged_to(Charged::Source)
+        }
+    }
 }
 
 /// The guest will not have the rest: every line that has no outcome is
 /// dead-lettered with the object.
-async fn reject_rest<S: EventSink>(
-    detail: String,
-    sink: &S,
-    ledger: &SharedLedger,
-    job: &Job,
-) -> Result<(), DeliveryError> {
+async fn reject_rest<S: EventSink>(detail: String, sink: &S, ledger: &SharedLedger, job: &Job) -> Result<(), Failure> {
     let whole = letter(job, Reason::GuestRejected, detail, 0, None, 0, Vec::new());
     sink.dead_letters(&[DeadLetter { lines: None, length: None, ..whole }]).await?;
     ledger.lock().settle_rest(Outcome::DeadLettered(Reason::GuestRejected));

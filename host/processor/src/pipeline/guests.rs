@@ -355,7 +355,7 @@ impl Guests {
 
     fn count_failure(&mut self, error: &GuestError) {
         if error.is_guests_fault() {
-            *self.run.failures.entry(error.name()).or_default() += 1;
+            self.run.failures.add(error.kind().into(), 1);
         }
     }
 

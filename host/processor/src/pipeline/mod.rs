@@ -39,7 +39,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::object::ReadLimits;
-use model::{Charged, Delivery, ObjectId, Origin, Reason, TimestampNumbers};
+use model::{Delivery, Failure, ObjectId, Origin, Reason, TimestampNumbers};
 use sandbox::{GuestError, GuestLog};
 
 pub use account::{ComponentRun, Difference, ShadowRun};
@@ -94,22 +94,11 @@ pub enum End {
     /// Every line has its outcome, but the object, or the rest of it, could
     /// not be taken as a whole.
     Rejected(Reason),
-    /// To be tried again: a bounded name, and what to tell a person.
-    Failed {
-        /// A name for metrics.
-        name: &'static str,
-        /// What is wrong with what, and the remedy.
-        error: String,
-        /// Whose failure it is.
-        charged: Charged,
-    },
+    /// To be tried again.
+    Failed(Failure),
     /// Stopped before its end, by request.
     Interrupted,
 }
-
-/// The name of [`End::Failed`] where [`Job::resume_from`] lies beyond the object's last
-/// event: nothing was put, and it belongs to something else.
-pub const OFFSET_BEYOND: &str = "offset-beyond";
 
 /// What came of a delivery of an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -160,9 +149,9 @@ impl Delivered {
         }
     }
 
-    /// What failed without a line read, for a reason of the processor's own.
-    pub fn failed(name: &'static str, error: impl Into<String>) -> Self {
-        Self::unread(End::Failed { name, error: error.into(), charged: Charged::Host })
+    /// What failed without a line read.
+    pub fn failed(failure: Failure) -> Self {
+        Self::unread(End::Failed(failure))
     }
 }
 
@@ -171,10 +160,7 @@ impl Delivered {
 enum Halt {
     Guest(GuestError),
     /// It failed too often to look for the lines that it fails on.
-    GaveUp {
-        name: &'static str,
-        error: String,
-    },
+    GaveUp(Failure),
     Read(std::io::Error),
     /// The other side is gone; it says why.
     Closed,

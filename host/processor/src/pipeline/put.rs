@@ -12,8 +12,8 @@ use super::ledger::Outcome;
 use super::letters::LetterBudget;
 use super::outbox::{SharedLedger, Work, letter};
 use crate::delivery::batch::Batch;
-use crate::delivery::port::{DeliveryError, EventSink, Rejected};
-use model::{DeadLetter, Reason};
+use crate::delivery::port::{EventSink, Rejected};
+use model::{DeadLetter, Failure, Reason};
 
 /// What the putting side did.
 #[derive(Debug, Default)]
@@ -32,8 +32,8 @@ pub(super) struct Counts {
 
 /// A piece of work that was done, or came up.
 enum Done {
-    Letters(Result<(), DeliveryError>),
-    Put(Batch, Result<Vec<Rejected>, DeliveryError>),
+    Letters(Result<(), Failure>),
+    Put(Batch, Result<Vec<Rejected>, Failure>),
     Checkpoint(u64),
 }
 
@@ -45,7 +45,7 @@ pub(super) struct Put<'a, S> {
     pub(super) counts: Counts,
     /// A put was taken: so the destination is there.
     succeeded: bool,
-    failed: Option<DeliveryError>,
+    failed: Option<Failure>,
     /// Of letters about what the destination refused.
     budget: LetterBudget,
     /// The event of which a piece was not put.
@@ -60,7 +60,7 @@ impl<'a, S: EventSink> Put<'a, S> {
 
     /// Does what the blocking side hands over until it is done, or something
     /// fails: then nothing new is begun, and what is in flight is waited for.
-    pub(super) async fn all(&mut self, mut receiver: mpsc::Receiver<Work>) -> Result<(), DeliveryError> {
+    pub(super) async fn all(&mut self, mut receiver: mpsc::Receiver<Work>) -> Result<(), Failure> {
         let (sink, failing) = (self.sink, &AtomicBool::new(false));
         let mut in_order = FuturesOrdered::new();
         let mut calls = 0;
@@ -110,7 +110,7 @@ impl<'a, S: EventSink> Put<'a, S> {
     }
 
     /// Takes the next in order.
-    async fn take(&mut self, done: Done) -> Result<(), DeliveryError> {
+    async fn take(&mut self, done: Done) -> Result<(), Failure> {
         match done {
             Done::Letters(result) => result,
             Done::Checkpoint(_) if self.failed.is_some() => Ok(()),
@@ -134,7 +134,7 @@ impl<'a, S: EventSink> Put<'a, S> {
     }
 
     /// A batch was taken, but for these.
-    async fn batch(&mut self, batch: &Batch, rejected: &[Rejected]) -> Result<(), DeliveryError> {
+    async fn batch(&mut self, batch: &Batch, rejected: &[Rejected]) -> Result<(), Failure> {
         self.succeeded = true;
         self.counts.batches += 1;
         let mut outcomes = vec![Some(Outcome::Delivered); batch.entries.len()];
@@ -168,7 +168,7 @@ impl<'a, S: EventSink> Put<'a, S> {
     }
 
     /// Says of which events there is no letter of their own.
-    async fn letters_of_the_rest(&mut self) -> Result<(), DeliveryError> {
+    async fn letters_of_the_rest(&mut self) -> Result<(), Failure> {
         let letters = self.budget.rest(self.job);
         if letters.is_empty() { Ok(()) } else { self.sink.dead_letters(&letters).await }
     }

@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 use super::*;
 use crate::delivery::batch::Entry;
 use crate::object::ReadLimits;
-use model::{Delivery, Destination, Event, ObjectId, Origin, TimestampNumbers};
+use model::{Delivery, Destination, Event, FailureKind, ObjectId, Origin, TimestampNumbers};
 
 /// What is done with the put of one batch, by the number of its first event.
 #[derive(Clone)]
@@ -54,7 +54,7 @@ impl EventSink for Fake {
         self.at_once
     }
 
-    async fn put(&self, batch: &Batch) -> Result<Vec<Rejected>, DeliveryError> {
+    async fn put(&self, batch: &Batch) -> Result<Vec<Rejected>, Failure> {
         let first = batch.entries[0].index;
         self.note(format!("put {first}"));
         let now = self.in_flight.fetch_add(1, Ordering::SeqCst) + 1;
@@ -69,7 +69,7 @@ impl EventSink for Fake {
         self.note(format!("done {first}"));
         match answer {
             Some(Answer::Fails | Answer::FailsWhen(_)) => {
-                Err(DeliveryError { effect_unknown: true, ..DeliveryError::new("no answer") })
+                Err(Failure::new(FailureKind::Destination, "no answer").with_effect_unknown(true))
             }
             Some(Answer::Rejects(indexes)) => {
                 Ok(indexes.into_iter().map(|index| Rejected { index, reason: Reason::TooOld }).collect())
@@ -78,12 +78,12 @@ impl EventSink for Fake {
         }
     }
 
-    async fn dead_letters(&self, letters: &[DeadLetter]) -> Result<(), DeliveryError> {
+    async fn dead_letters(&self, letters: &[DeadLetter]) -> Result<(), Failure> {
         self.note(format!("letters {:?}", letters.iter().map(|letter| letter.lines.unwrap().0).collect::<Vec<_>>()));
         Ok(())
     }
 
-    async fn checkpoint(&self, events: u64) -> Result<(), DeliveryError> {
+    async fn checkpoint(&self, events: u64) -> Result<(), Failure> {
         self.note(format!("checkpoint {events}"));
         Ok(())
     }
@@ -151,7 +151,7 @@ fn batches(count: u64) -> Vec<Work> {
 
 /// What came of it, and what the ledger says of `lines` lines.
 struct Came {
-    result: Result<(), DeliveryError>,
+    result: Result<(), Failure>,
     counts: Counts,
     lines: super::super::Lines,
 }
@@ -278,7 +278,7 @@ fn after_a_failure_nothing_is_begun_and_the_next_run_starts_at_the_first_event_n
         until(|| fake.log().contains(&"done 2".to_owned())).await;
         third.notify_one();
     });
-    assert_eq!(came.result.unwrap_err().text, "no answer");
+    assert_eq!(came.result.unwrap_err().to_string(), "no answer");
     assert!(came.counts.effect_unknown);
     let log = fake.log();
     assert!(log.contains(&"done 4".to_owned()), "what is in flight is waited for: {log:?}");
@@ -342,17 +342,17 @@ impl EventSink for FailsOnce {
         4
     }
 
-    async fn put(&self, _batch: &Batch) -> Result<Vec<Rejected>, DeliveryError> {
+    async fn put(&self, _batch: &Batch) -> Result<Vec<Rejected>, Failure> {
         let number = self.0.fetch_add(1, Ordering::SeqCst);
         tokio::task::yield_now().await;
-        if number == 1 { Err(DeliveryError::new("no")) } else { Ok(Vec::new()) }
+        if number == 1 { Err(Failure::new(FailureKind::Destination, "no")) } else { Ok(Vec::new()) }
     }
 
-    async fn dead_letters(&self, _letters: &[DeadLetter]) -> Result<(), DeliveryError> {
+    async fn dead_letters(&self, _letters: &[DeadLetter]) -> Result<(), Failure> {
         Ok(())
     }
 
-    async fn checkpoint(&self, _events: u64) -> Result<(), DeliveryError> {
+    async fn checkpoint(&self, _events: u64) -> Result<(), Failure> {
         Ok(())
     }
 }

@@ -28,15 +28,13 @@ pub enum KeyError {
 
 impl KeyError {
     fn of(error: GuestError, who: &str, for_the_log: bool) -> Self {
-        let words = if for_the_log { error.to_string() } else { error.without_words() };
         match error {
             GuestError::Rejected { text, .. } => Self::Rejected { text, for_the_log },
-            error => Self::Failed(PlanError {
-                name: error.name(),
-                text: format!("{who}{words}"),
-                wait: Duration::ZERO,
-                component: None,
-            }),
+            error => {
+                let failure = error.into_failure(for_the_log);
+                let text = format!("{who}{failure}");
+                Self::Failed(PlanError { failure: failure.in_words(text), wait: Duration::ZERO, component: None })
+            }
         }
     }
 }
@@ -77,7 +75,7 @@ impl Inner {
         if let Err(error) = &origin
             && error.is_guests_fault()
         {
-            run.failures.insert(error.name(), 1);
+            run.failures.add(error.kind().into(), 1);
         }
         (origin, run)
     }

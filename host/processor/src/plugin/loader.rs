@@ -9,10 +9,10 @@ use moka::policy::EvictionPolicy;
 use tokio::sync::Semaphore;
 
 use super::cache::{Cache, CacheOptions};
-pub(super) use super::failed::LoadFailed;
+use super::failure;
 use super::fetch::Sources;
 use super::published::CompiledPlace;
-use model::{ComponentRef, Digest, Plugin};
+use model::{ComponentErrorKind, ComponentRef, Digest, Failure, Plugin};
 use sandbox::{Component, Engine, Seal, Unfit};
 
 /// The longest that a component's fetch takes, whoever is asked and however often.
@@ -105,10 +105,10 @@ pub(super) struct Counts {
 }
 
 /// A load that failed, for all who waited for it.
-struct Failure {
+struct LoadFailed {
     /// Who began it: from where, at most so many bytes.
     by: (ComponentRef, u64),
-    failed: LoadFailed,
+    failure: Failure,
 }
 
 impl Loader {
@@ -145,7 +145,7 @@ impl Loader {
     ///
     /// # Errors
     /// Why it can't be had.
-    pub async fn load(&self, plugin: &Plugin) -> Result<Component, LoadFailed> {
+    pub async fn load(&self, plugin: &Plugin) -> Result<Component, Failure> {
         // Boxed: what it may have to do is deep, and every delivery's future holds it.
         Ok(Box::pin(self.loaded(plugin)).await?.1.component)
     }
@@ -154,16 +154,16 @@ impl Loader {
     ///
     /// # Errors
     /// Why it can't be compiled or kept.
-    pub async fn precompile(&self, plugin: &Plugin) -> Result<u64, LoadFailed> {
+    pub async fn precompile(&self, plugin: &Plugin) -> Result<u64, Failure> {
         let (sha256, loaded) = self.loaded(plugin).await?;
         let (inner, component) = (Arc::clone(&self.0), plugin.component.clone());
         blocking(&plugin.component, move || {
             let kept = inner.cache.keep_compiled(&inner.engine, &loaded.component, sha256, loaded.bytes);
-            let kept = kept.map_err(|error| LoadFailed::new("component-refused", &component, error))?;
+            let kept = kept.map_err(|error| failure::by_error(ComponentErrorKind::Refused, &component, error))?;
             kept.ok_or_else(|| {
                 let text = "its compiled form isn't kept: PLUGIN_CACHE_DIR must be a folder that can be written, of this \
                             user's own (or with PLUGIN_CACHE_KEY), and PLUGIN_CACHE_BYTES enough for it";
-                LoadFailed::new("component-not-compiled", &component, text)
+                failure::of_component(ComponentErrorKind::NotCompiled, &component, text)
             })
         })
         .await
@@ -173,7 +173,7 @@ impl Loader {
     ///
     /// # Errors
     /// Why it can't be had.
-    pub async fn component_bytes(&self, plugin: &Plugin) -> Result<u64, LoadFailed> {
+    pub async fn component_bytes(&self, plugin: &Plugin) -> Result<u64, Failure> {
         Ok(self.loaded(plugin).await?.1.bytes)
     }
 
@@ -181,11 +181,11 @@ impl Loader {
     ///
     /// # Errors
     /// Why it can't be compiled or written.
-    pub async fn publish(&self, plugin: &Plugin, to: &CompiledPlace) -> Result<String, LoadFailed> {
+    pub async fn publish(&self, plugin: &Plugin, to: &CompiledPlace) -> Result<String, Failure> {
         let name = &plugin.component;
         if self.0.cache.key().is_none() {
             let text = "publishing needs PLUGIN_CACHE_KEY, the key that whoever reads it knows too";
-            return Err(LoadFailed::new("component-not-compiled", name, text));
+            return Err(failure::of_component(ComponentErrorKind::NotCompiled, name, text));
         }
         let (sha256, loaded) = self.loaded(plugin).await?;
         let object = to.object(self.0.engine.fingerprint(), sha256);
@@ -193,11 +193,13 @@ impl Loader {
         let sealed = blocking(name, move || {
             let seal = Seal::Key(inner.cache.key().unwrap_or_default());
             let sealed = inner.engine.seal(&loaded.component, sha256, loaded.bytes, seal);
-            sealed.map_err(|error| LoadFailed::new("component-refused", &component, error))
+            sealed.map_err(|error| failure::by_error(ComponentErrorKind::Refused, &component, error))
         });
         let written = to.write(&object, sealed.await?).await;
-        written
-            .map_err(|error| LoadFailed::new("component-source", name, format!("it can't be published: {error}")))?;
+        written.map_err(|error| {
+            let text = format!("component {name}: it can't be published: {error}");
+            failure::by_error(ComponentErrorKind::Source, name, error).in_words(text)
+        })?;
         Ok(object.key)
     }
 
@@ -217,7 +219,7 @@ impl Loader {
     }
 
     /// As [`Loader::load`], with what else is known of it.
-    async fn loaded(&self, plugin: &Plugin) -> Result<(Digest, Loaded), LoadFailed> {
+    async fn loaded(&self, plugin: &Plugin) -> Result<(Digest, Loaded), Failure> {
         let loaded = self.0.load(plugin).await;
         if loaded.is_err() {
             self.0.counts.failed.fetch_add(1, Ordering::Relaxed);
@@ -227,7 +229,7 @@ impl Loader {
 }
 
 impl Inner {
-    async fn load(self: &Arc<Self>, plugin: &Plugin) -> Result<(Digest, Loaded), LoadFailed> {
+    async fn load(self: &Arc<Self>, plugin: &Plugin) -> Result<(Digest, Loaded), Failure> {
         let checked = plugin.sha256.is_some() && self.checked.get(plugin).await.is_some();
         let (sha256, found) = match plugin.sha256 {
             Some(sha256) => {
@@ -241,7 +243,7 @@ impl Inner {
         };
         let most = plugin.limits.component_bytes;
         if found.bytes > most {
-            return Err(LoadFailed::too_large(&plugin.component, Some(found.bytes), most));
+            return Err(failure::too_large(&plugin.component, Some(found.bytes), most));
         }
         let component = found.component.with_name(&plugin.component.to_string()).with_limits(plugin.limits.clone());
         let check = self.check(component.clone(), plugin);
@@ -249,19 +251,19 @@ impl Inner {
             check.await?;
         } else if !checked {
             let check = self.checked.try_get_with_by_ref(plugin, check);
-            check.await.map_err(|failed| LoadFailed::clone(&failed))?;
+            check.await.map_err(|failed| Failure::clone(&failed))?;
         }
         Ok((sha256, Loaded { component, ..found }))
     }
 
     /// In memory, or from elsewhere.
-    async fn find(self: &Arc<Self>, plugin: &Plugin, sha256: Digest) -> Result<Loaded, LoadFailed> {
+    async fn find(self: &Arc<Self>, plugin: &Plugin, sha256: Digest) -> Result<Loaded, Failure> {
         let by = (plugin.component.clone(), plugin.limits.component_bytes);
         let mut mine = false;
         let found = self.loaded.try_get_with(sha256, async {
             mine = true;
             let obtained = self.obtain(plugin, sha256).await;
-            obtained.map_err(|failed| Failure { by: by.clone(), failed })
+            obtained.map_err(|failure| LoadFailed { by: by.clone(), failure })
         });
         let found = found.await;
         if mine {
@@ -271,7 +273,7 @@ impl Inner {
         }
         match found {
             Ok(loaded) => Ok(loaded),
-            Err(failure) if mine || failure.by == by => Err(failure.failed.clone()),
+            Err(failed) if mine || failed.by == by => Err(failed.failure.clone()),
             // Somebody else's reference or limit failed: that says nothing about this one.
             Err(_) => {
                 let loaded = self.obtain(plugin, sha256).await?;
@@ -283,20 +285,20 @@ impl Inner {
     }
 
     /// A file that the operator named on the command line, as it is now.
-    async fn find_unnamed(self: &Arc<Self>, plugin: &Plugin) -> Result<(Digest, Loaded), LoadFailed> {
+    async fn find_unnamed(self: &Arc<Self>, plugin: &Plugin) -> Result<(Digest, Loaded), Failure> {
         let ComponentRef::File(path) = &plugin.component else {
             let text = "it has no `sha256`: add that of its bytes to the delivery's item";
-            return Err(LoadFailed::new("component-digest", &plugin.component, text));
+            return Err(failure::of_component(ComponentErrorKind::Digest, &plugin.component, text));
         };
         let bytes = super::fetch::read_file(&plugin.component, path, plugin.limits.component_bytes).await?;
         let sha256 = Digest::of(&bytes);
         let compile = self.compile(&plugin.component, sha256, bytes);
         let loaded = self.loaded.try_get_with(sha256, compile).await;
-        Ok((sha256, loaded.map_err(|failed| LoadFailed::clone(&failed))?))
+        Ok((sha256, loaded.map_err(|failed| Failure::clone(&failed))?))
     }
 
     /// Runs it for the first time with these settings and limits.
-    async fn check(self: &Arc<Self>, component: Component, plugin: &Plugin) -> Result<(), LoadFailed> {
+    async fn check(self: &Arc<Self>, component: Component, plugin: &Plugin) -> Result<(), Failure> {
         let turn = self.turns.of(0).await;
         let (settings, name) = (Arc::clone(&plugin.settings), plugin.component.clone());
         let guest_words = self.options.guest_words || plugin.logs_to_operator;
@@ -304,14 +306,14 @@ impl Inner {
             let _turn = turn;
             let refused = |why: &str| {
                 let text = format!("it refuses its settings: {why}; correct `settings` in the delivery's item");
-                LoadFailed::new("component-settings", &name, text)
+                failure::of_component(ComponentErrorKind::Settings, &name, text)
             };
             component.check(&settings).map_err(|unfit| match unfit {
-                Unfit::Refused(error) => LoadFailed::new("component-refused", &name, error),
+                Unfit::Refused(error) => failure::by_error(ComponentErrorKind::Refused, &name, error),
                 Unfit::Settings(why) => refused(&why),
                 Unfit::SettingsRefused(words) if guest_words => refused(&words),
                 Unfit::SettingsRefused(_) => refused("`log-processor check` shows why, in its own words"),
-                Unfit::NotNow(error) => LoadFailed::new(error.name(), &name, error.without_words()),
+                Unfit::NotNow(error) => failure::not_now(&name, error),
             })
         })
         .await
@@ -321,9 +323,9 @@ impl Inner {
 /// Work that blocks or takes long, off the tasks' threads.
 pub(super) async fn blocking<T: Send + 'static>(
     component: &ComponentRef,
-    work: impl FnOnce() -> Result<T, LoadFailed> + Send + 'static,
-) -> Result<T, LoadFailed> {
-    let lost = |_| Err(LoadFailed::new("component-refused", component, "the host gave it up: a bug"));
+    work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
+) -> Result<T, Failure> {
+    let lost = |_| Err(failure::of_component(ComponentErrorKind::Refused, component, "the host gave it up: a bug"));
     tokio::task::spawn_blocking(work).await.unwrap_or_else(lost)
 }
 

@@ -3,13 +3,13 @@
 //!
 //! - `plans`: which components a delivery runs with, `planned`; `keys`: who reads an object's key.
 //! - `suspension`: components that keep failing.
-//! - `loader`: one component: found, checked, kept in memory; `failed`: why it can't be.
+//! - `loader`: one component: found, checked, kept in memory; `failure`: why it can't be.
 //! - `obtain`: where it is found: disk, the operator's bucket, its source.
 //! - `fetch`: bytes of a component: S3, OCI registries, files.
 //! - `cache`: on disk; `published`: compiled, in the operator's bucket.
 
 mod cache;
-mod failed;
+mod failure;
 mod fetch;
 mod keys;
 mod loader;
@@ -22,10 +22,9 @@ mod suspension;
 mod testing;
 
 pub use cache::{CacheOptions, default_folder};
-pub use failed::LoadFailed;
 pub use fetch::Sources;
 pub use keys::KeyError;
 pub use loader::{Loader, LoaderOptions, LoaderStats};
 pub use planned::Planned;
-pub use plans::{PlanError, Plans, PlansParts, SUSPENDED};
+pub use plans::{PlanError, Plans, PlansParts};
 pub use published::CompiledPlace;

@@ -7,9 +7,9 @@ use std::sync::atomic::Ordering;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::cache::most_compiled;
-use super::failed::LoadFailed;
+use super::failure;
 use super::loader::{Inner, Loaded, Turns, blocking};
-use model::{ComponentRef, Digest, ObjectId, Plugin};
+use model::{ComponentErrorKind, ComponentRef, Digest, Failure, ObjectId, Plugin};
 use sandbox::Seal;
 
 /// Above this many bytes a component is large. Compiling takes about 0.1 s for each MiB.
@@ -21,18 +21,18 @@ const NO_KEY: &str = "PLUGIN_COMPILED is of no use without PLUGIN_CACHE_KEY";
 /// Why a component isn't taken from where it is published.
 struct NotPublished {
     /// For the case that it can't be had otherwise.
-    name: &'static str,
+    kind: ComponentErrorKind,
     why: String,
 }
 
 impl NotPublished {
     fn new(why: impl Into<String>) -> Self {
-        Self { name: "component-not-compiled", why: why.into() }
+        Self { kind: ComponentErrorKind::NotCompiled, why: why.into() }
     }
 }
 
 impl Inner {
-    pub(super) async fn obtain(self: &Arc<Self>, plugin: &Plugin, sha256: Digest) -> Result<Loaded, LoadFailed> {
+    pub(super) async fn obtain(self: &Arc<Self>, plugin: &Plugin, sha256: Digest) -> Result<Loaded, Failure> {
         let component = &plugin.component;
         // Read into memory before anything vouches for it.
         let most_compiled = most_compiled(plugin.limits.component_bytes).min(self.options.loaded_bytes);
@@ -51,7 +51,7 @@ impl Inner {
         let most = plugin.limits.component_bytes;
         match self.bytes(component, sha256, most.min(here)).await {
             // What isn't compiled here needn't be fetched here either.
-            Err(failed) if failed.name == "component-too-large" && here < most => {
+            Err(failure) if failure.kind == ComponentErrorKind::TooLarge.into() && here < most => {
                 Err(not_compiled(component, here, &unpublished))
             }
             bytes => self.compile(component, sha256, bytes?).await,
@@ -63,7 +63,7 @@ impl Inner {
         component: &ComponentRef,
         sha256: Digest,
         most: u64,
-    ) -> Result<Option<Loaded>, LoadFailed> {
+    ) -> Result<Option<Loaded>, Failure> {
         let inner = Arc::clone(self);
         blocking(component, move || {
             let found = inner.cache.compiled(&inner.engine, sha256, most);
@@ -79,7 +79,7 @@ impl Inner {
         component: &ComponentRef,
         sha256: Digest,
         most: u64,
-    ) -> Result<Result<Loaded, NotPublished>, LoadFailed> {
+    ) -> Result<Result<Loaded, NotPublished>, Failure> {
         let (object, sealed) = match self.read_published(sha256, most).await {
             Ok(read) => read,
             Err(unpublished) => return Ok(Err(unpublished)),
@@ -117,16 +117,11 @@ impl Inner {
             Err(_) => format!("it didn't come whole in {:?}", self.fetch_time),
         };
         tracing::warn!(%object, why, "a published compiled component can't be read");
-        Err(NotPublished { name: "component-source", why: format!("{object} can't be read: {why}") })
+        Err(NotPublished { kind: ComponentErrorKind::Source, why: format!("{object} can't be read: {why}") })
     }
 
     /// The component's own bytes, which have its digest: on disk, or fetched.
-    async fn bytes(
-        self: &Arc<Self>,
-        component: &ComponentRef,
-        sha256: Digest,
-        most: u64,
-    ) -> Result<Vec<u8>, LoadFailed> {
+    async fn bytes(self: &Arc<Self>, component: &ComponentRef, sha256: Digest, most: u64) -> Result<Vec<u8>, Failure> {
         let inner = Arc::clone(self);
         let kept = blocking(component, move || Ok(inner.cache.component(sha256, most))).await?;
         if let Some(bytes) = kept {
@@ -138,13 +133,13 @@ impl Inner {
                 "it didn't come whole in {:?}: check that where it lies can be reached, and how fast",
                 self.fetch_time
             );
-            LoadFailed::new("component-source", component, text)
+            failure::of_component(ComponentErrorKind::Source, component, text)
         })??;
         let (inner, name) = (Arc::clone(self), component.clone());
         blocking(component, move || {
             let found = Digest::of(&bytes);
             if found != sha256 {
-                return Err(LoadFailed::digest(&name, sha256, found));
+                return Err(failure::other_digest(&name, sha256, found));
             }
             inner.cache.keep_component(sha256, &bytes);
             Ok(bytes)
@@ -158,14 +153,14 @@ impl Inner {
         component: &ComponentRef,
         sha256: Digest,
         bytes: Vec<u8>,
-    ) -> Result<Loaded, LoadFailed> {
+    ) -> Result<Loaded, Failure> {
         let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
         // Held until it is compiled, even where nobody waits for it any more.
         let turn = self.turns.of(length).await;
         let (inner, name) = (Arc::clone(self), component.clone());
         blocking(component, move || {
             let _turn = turn;
-            let refused = |error| LoadFailed::new("component-refused", &name, error);
+            let refused = |error| failure::by_error(ComponentErrorKind::Refused, &name, error);
             let component = inner.engine.compile("", &bytes).map_err(refused)?;
             inner.counts.compiled.fetch_add(1, Ordering::Relaxed);
             inner.cache.keep_compiled(&inner.engine, &component, sha256, length).map_err(refused)?;
@@ -183,13 +178,13 @@ impl Turns {
     }
 }
 
-fn not_compiled(component: &ComponentRef, here: u64, NotPublished { name, why }: &NotPublished) -> LoadFailed {
+fn not_compiled(component: &ComponentRef, here: u64, NotPublished { kind, why }: &NotPublished) -> Failure {
     let text = format!(
         "it has more than {here} bytes, too much to be compiled here, and {why}. Compile it with `log-processor guest \
          precompile --publish s3://bucket/prefix` of this version, and set PLUGIN_COMPILED to that place and \
          PLUGIN_CACHE_KEY to the same key"
     );
-    LoadFailed::new(name, component, text)
+    failure::of_component(*kind, component, text)
 }
 
 #[cfg(test)]

@@ -145,7 +145,7 @@ async fn what_is_published_is_believed_for_its_key_alone() {
     refuses(bucket.lambda(Some(KEY)), &format!("s3://b/{key} isn't there")).await;
     bucket.fake.deny(PROCESSOR_ARN, "s3:GetObject");
     let denied = bucket.lambda(Some(KEY)).load(&plugin).await;
-    assert!(denied.err().is_some_and(|failed| failed.name == "component-source"));
+    assert!(denied.err().is_some_and(|failed| failed.kind.name() == "component-source"));
 }
 
 #[tokio::test]

@@ -3,10 +3,9 @@
 use std::sync::Arc;
 
 use super::plans::Attempts;
-use super::suspension::is_fault;
 use crate::pipeline::{ComponentRun, Plan, ShadowRun, blocking};
-use crate::report::{Entry, Outcome};
-use model::{ObjectId, OnError, Origin};
+use crate::report::Entry;
+use model::{FailureKind, GuestErrorKind, ObjectId, OnError, Origin};
 use sandbox::{GuestError, Used};
 
 /// The components of a delivery, and what is missing of those that it names.
@@ -24,7 +23,7 @@ pub struct Planned {
     /// What its component did where it failed before it was given a line.
     pub(super) before: Option<ComponentRun>,
     /// How its key-parser failed by its own fault.
-    pub(super) unrefined: Option<&'static str>,
+    pub(super) unrefined: Option<GuestErrorKind>,
     /// What a person should know, at most once a while.
     pub(super) warnings: Vec<String>,
 }
@@ -51,7 +50,7 @@ impl Planned {
         self.key = used;
         match refined {
             Err(error) if error.is_guests_fault() => {
-                self.unrefined = Some(error.name());
+                self.unrefined = Some(error.kind());
                 if on_error != OnError::Default {
                     return Err(error);
                 }
@@ -82,9 +81,9 @@ impl Planned {
             let digest = guest.component.digest();
             entry.component = entry.component.take().or_else(|| self.before.clone());
             let started = entry.component.is_some();
-            let fault = entry.reason.filter(|name| entry.outcome == Outcome::Failed && is_fault(name));
-            if let Some(name) = self.unrefined.or(fault.filter(|_| !started)) {
-                entry.component_failed(digest, name);
+            let fault = entry.failure().filter(|kind| kind.is_guests_fault());
+            if let Some(kind) = self.unrefined.map(FailureKind::from).or(fault.filter(|_| !started)) {
+                entry.component_failed(digest, kind);
             }
             if self.key.calls > 0 {
                 let none = || ComponentRun { digest: digest.to_owned(), ..ComponentRun::default() };

@@ -5,30 +5,25 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
 
-use super::failed::LoadFailed;
 use super::loader::{Loader, LoaderStats};
 use super::planned::Planned;
-use super::suspension::{Attempt, Place, Suspensions, Which, is_fault};
+use super::suspension::{Attempt, Place, Suspensions, Which};
 use crate::pipeline::{ComponentRun, GuestSlots, Plan, ShadowRun, TenantGuest};
-use crate::report::{Entry, Outcome};
+use crate::report::Entry;
 use crate::telemetry::{Metrics, Throttle};
-use model::{BreakerOpen, Delivery, OnError, Plugin};
+use model::{BreakerOpen, Charged, ComponentErrorKind, Counts, Delivery, Failure, FailureKind, OnError, Plugin};
 use sandbox::{Component, Used};
-
-/// The name of [`PlanError`] where the component is left alone: it was not even tried.
-pub const SUSPENDED: &str = "component-suspended";
 
 /// Between two warnings about the same component.
 const WARN_EVERY: Duration = Duration::from_secs(60);
 
 /// Why a delivery can't run now. Its records wait.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{text}")]
+#[error("{failure}")]
 pub struct PlanError {
-    /// A bounded name for metrics: a [`LoadFailed`]'s, or [`SUSPENDED`].
-    pub name: &'static str,
     /// What is wrong, and what to do.
-    pub text: String,
+    #[source]
+    pub failure: Failure,
     /// Not to be tried before that.
     pub wait: Duration,
     /// Digest of the component, where it is one that can't be had.
@@ -38,21 +33,22 @@ pub struct PlanError {
 impl PlanError {
     /// Whether nothing was tried: the component is left alone.
     pub fn is_suspended(&self) -> bool {
-        self.name == SUSPENDED
+        self.failure.kind == FailureKind::Suspended
     }
 
     /// Says that no item names the component, but a variable of the operator's.
     fn named_by(self, variable: &str) -> Self {
-        Self { text: format!("{variable}: {}", self.text), ..self }
+        let text = format!("{variable}: {self}");
+        Self { failure: self.failure.in_words(text), ..self }
     }
 
     /// What came of the delivery.
     #[must_use]
     pub fn of(&self, mut entry: Entry) -> Entry {
         if let Some(digest) = self.component.as_ref().filter(|_| !self.is_suspended()) {
-            entry.component_failed(digest, self.name);
+            entry.component_failed(digest, self.failure.kind);
         }
-        Entry { outcome: Outcome::Failed, ..entry }.because(self.name, self.text.as_str())
+        entry.failed(&self.failure)
     }
 }
 
@@ -79,14 +75,14 @@ pub struct PlansParts {
 
 /// Where components come from: the loader, or a test's.
 pub(super) trait Load: Send + Sync {
-    fn load<'a>(&'a self, plugin: &'a Plugin) -> BoxFuture<'a, Result<Component, LoadFailed>>;
+    fn load<'a>(&'a self, plugin: &'a Plugin) -> BoxFuture<'a, Result<Component, Failure>>;
 
     /// What came of all loads so far.
     fn stats(&self) -> LoaderStats;
 }
 
 impl Load for Loader {
-    fn load<'a>(&'a self, plugin: &'a Plugin) -> BoxFuture<'a, Result<Component, LoadFailed>> {
+    fn load<'a>(&'a self, plugin: &'a Plugin) -> BoxFuture<'a, Result<Component, Failure>> {
         Box::pin(Self::load(self, plugin))
     }
 
@@ -139,8 +135,8 @@ struct Missing {
 
 impl Missing {
     /// The failures that count: being left alone is none.
-    fn failures(&self) -> impl Iterator<Item = (&'static str, u64)> {
-        (!self.error.is_suspended()).then_some((self.error.name, 1)).into_iter()
+    fn failures(&self) -> Counts<FailureKind> {
+        (!self.error.is_suspended()).then_some((self.error.failure.kind, 1)).into_iter().collect()
     }
 }
 
@@ -183,7 +179,7 @@ impl Plans {
                         &missing,
                         "the default guest goes on alone, as on_error says",
                     ));
-                    let failures = missing.failures().collect();
+                    let failures = missing.failures();
                     replaced = Some(ComponentRun {
                         digest: missing.digest,
                         failures,
@@ -200,7 +196,7 @@ impl Plans {
                 Ok((guest, attempt)) => (shadow, attempts.shadow) = (Some(guest), Some(attempt)),
                 Err(missing) => {
                     warnings.extend(self.0.warning(delivery, &missing, "there is no shadow to compare with"));
-                    let (failures, error) = (missing.failures().collect(), Some(missing.error.text));
+                    let (failures, error) = (missing.failures(), Some(missing.error.to_string()));
                     no_shadow = Some(ShadowRun { digest: missing.digest, failures, error, ..ShadowRun::default() });
                 }
             }
@@ -248,7 +244,7 @@ impl Plans {
         }
         if let Some(attempt) = attempts.shadow {
             let run = entry.shadow.as_ref();
-            let failed = run.filter(|run| run.failures.keys().any(|name| is_fault(name)));
+            let failed = run.filter(|run| run.failures.iter().any(|(kind, _)| kind.is_guests_fault()));
             let failed = failed.map(|run| run.error.as_deref().unwrap_or("it failed"));
             self.0.ended(attempt, failed, entry, now);
         }
@@ -270,11 +266,11 @@ impl Plans {
 /// good is a failure as well: the next object need not meet it.
 fn active_failed(on_error: OnError, entry: &Entry) -> Option<&str> {
     let why = || Some(entry.error.as_deref().unwrap_or("it failed, and the default guest went on alone"));
-    if entry.outcome == Outcome::Failed && entry.reason.is_some_and(is_fault) {
+    if entry.failure().is_some_and(FailureKind::is_guests_fault) {
         return why();
     }
     let run = entry.component.as_ref().filter(|_| on_error == OnError::Default);
-    run.filter(|run| run.failures.keys().any(|name| is_fault(name))).and_then(|_| why())
+    run.filter(|run| run.failures.iter().any(|(kind, _)| kind.is_guests_fault())).and_then(|_| why())
 }
 
 fn place(delivery: &Delivery, shadow: bool) -> Place {
@@ -283,7 +279,7 @@ fn place(delivery: &Delivery, shadow: bool) -> Place {
 
 impl Inner {
     /// A component, counted.
-    async fn fetch(&self, plugin: &Plugin) -> Result<Component, LoadFailed> {
+    async fn fetch(&self, plugin: &Plugin) -> Result<Component, Failure> {
         let component = self.loader.load(plugin).await;
         let mut before = self.loads.lock().unwrap_or_else(PoisonError::into_inner);
         let now = self.loader.stats();
@@ -297,7 +293,7 @@ impl Inner {
         }
         *before = now;
         drop(before);
-        component.inspect_err(|failed| self.metrics.components_loaded(failed.name, 1))
+        component.inspect_err(|failed| self.metrics.components_loaded(failed.kind.name(), 1))
     }
 
     /// A component, unless it is left alone.
@@ -314,10 +310,10 @@ impl Inner {
                 };
                 Ok((guest, attempt))
             }
-            Err(LoadFailed { name, text }) => {
-                let wait = attempt.record_failure(&text, Instant::now());
+            Err(failure) => {
+                let wait = attempt.record_failure(&failure.to_string(), Instant::now());
                 let digest = which.digest();
-                Err(Missing { error: PlanError { name, text, wait, component: Some(digest.clone()) }, digest })
+                Err(Missing { error: PlanError { failure, wait, component: Some(digest.clone()) }, digest })
             }
         }
     }
@@ -330,7 +326,8 @@ impl Inner {
                 wait.as_secs().max(1)
             );
             let digest = which.digest();
-            Missing { error: PlanError { name: SUSPENDED, text, wait, component: Some(digest.clone()) }, digest }
+            let failure = Failure::new(FailureKind::Suspended, text).charged_to(Charged::Component);
+            Missing { error: PlanError { failure, wait, component: Some(digest.clone()) }, digest }
         })
     }
 
@@ -344,7 +341,8 @@ impl Inner {
             }
             Ok(_) => {
                 let text = format!("{} exports no key-parser", plugin.component);
-                Err(PlanError { name: "component-refused", text, wait: Duration::ZERO, component: None })
+                let failure = Failure::new(ComponentErrorKind::Refused, text).charged_to(Charged::Component);
+                Err(PlanError { failure, wait: Duration::ZERO, component: None })
             }
             Err(missing) => Err(missing.error),
         };

@@ -3,7 +3,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::*;
 use crate::plugin::KeyError;
-use model::{CircuitBreaker, ComponentRef, Destination, Digest, Limits, ObjectId, Origin, Plugins};
+use crate::report::Outcome;
+use model::{CircuitBreaker, ComponentRef, Destination, Digest, GuestErrorKind, Limits, ObjectId, Origin, Plugins};
 use sandbox::Engine;
 
 /// The origin of each key, by the default guest here.
@@ -16,11 +17,11 @@ struct Shelf {
 }
 
 impl Load for Shelf {
-    fn load<'a>(&'a self, plugin: &'a Plugin) -> BoxFuture<'a, Result<Component, LoadFailed>> {
+    fn load<'a>(&'a self, plugin: &'a Plugin) -> BoxFuture<'a, Result<Component, Failure>> {
         self.asked.fetch_add(1, Ordering::Relaxed);
         let ComponentRef::File(path) = &plugin.component else { panic!("{}", plugin.component) };
         let component = self.components.get(path.to_str().unwrap()).cloned();
-        let missing = || LoadFailed { name: "component-missing", text: format!("{} is missing", plugin.component) };
+        let missing = || Failure::new(ComponentErrorKind::Missing, format!("{} is missing", plugin.component));
         Box::pin(async move { component.ok_or_else(missing) })
     }
 
@@ -116,8 +117,8 @@ fn entry(outcome: Outcome) -> Entry {
     Entry::new(&object(), Some("n"), Some("s3"), outcome)
 }
 
-fn failed(name: &'static str) -> Entry {
-    entry(Outcome::Failed).because(name, "why")
+fn failed(kind: impl Into<FailureKind>) -> Entry {
+    entry(Outcome::Failed).because(kind.into(), "why")
 }
 
 fn name(guest: Option<&TenantGuest>) -> &str {
@@ -157,17 +158,14 @@ async fn what_cannot_be_had_waits_and_is_left_alone_after_three_failures() {
     let missing = delivery(Some(plugin("gone")), None);
     for failure in 1..=CircuitBreaker::FAILURE_THRESHOLD {
         let error = plans.plan(&missing).await.err().unwrap();
-        assert_eq!((error.name, error.is_suspended()), ("component-missing", false));
-        assert_eq!(
-            error.wait,
-            if failure < CircuitBreaker::FAILURE_THRESHOLD { Duration::ZERO } else { CircuitBreaker::FIRST_OPEN }
-        );
+        assert_eq!((error.failure.kind.name(), error.is_suspended()), ("component-missing", false));
+        assert_eq!(error.wait, if failure < CircuitBreaker::FAILURE_THRESHOLD { Duration::ZERO } else { CircuitBreaker::FIRST_OPEN });
         let entry = error.of(entry(Outcome::Failed));
-        assert_eq!(entry.component.unwrap().failures, [("component-missing", 1)].into());
+        assert_eq!(entry.component.unwrap().failures, [(ComponentErrorKind::Missing.into(), 1)].into());
     }
     let error = plans.plan(&missing).await.err().unwrap();
     assert!(error.is_suspended() && error.wait > Duration::ZERO, "{error}");
-    assert!(error.text.contains("file:gone is missing"), "{error}");
+    assert!(error.to_string().contains("file:gone is missing"), "{error}");
     assert_eq!(error.of(entry(Outcome::Failed)).component, None, "nothing was tried");
     assert_eq!(asked.load(Ordering::Relaxed), CircuitBreaker::FAILURE_THRESHOLD);
     let loads = r#"log_processor_plugin_loads_total{result="component-missing"} 3"#;
@@ -191,7 +189,7 @@ async fn with_on_error_default_the_default_guest_goes_on_alone() {
         let run = entry.component.unwrap();
         assert!(run.replaced);
         // While it is left alone nothing fails.
-        assert_eq!(run.failures.len(), usize::from(attempt < 3), "{attempt}");
+        assert_eq!(run.failures.sum(), u64::from(attempt < 3), "{attempt}");
         assert_eq!(run.digest, Digest::of(b"gone").to_string());
         // Said once a minute.
         assert_eq!(entry.warnings.len(), usize::from(attempt == 0), "{:?}", entry.warnings);
@@ -209,7 +207,7 @@ async fn a_shadow_that_cannot_be_had_harms_nothing() {
         planned.complete(&mut entry);
         plans.ended(&mut planned, &entry);
         let shadow = entry.shadow.unwrap();
-        assert_eq!(shadow.failures.len(), usize::from(attempt < 3));
+        assert_eq!(shadow.failures.sum(), u64::from(attempt < 3));
         assert!(shadow.error.unwrap().contains("gone"));
     }
 }
@@ -225,24 +223,26 @@ async fn end(plans: &Plans, delivery: &Delivery, entry: &Entry) {
 #[tokio::test]
 async fn only_the_components_own_faults_count_against_it() {
     let delivery = delivery(Some(plugin("one")), None);
-    for (name, suspended) in [
-        ("guest-trap", true),
-        ("guest-fuel", true),
-        ("guest-contract", true),
-        ("guest-timeout", false),
-        ("guest-rejected", false),
-        ("host", false),
-        ("denied", false),
-        ("source", false),
-    ] {
+    for kind in FailureKind::all() {
+        let suspended = match kind {
+            FailureKind::Guest(kind) => {
+                !matches!(kind, GuestErrorKind::Timeout | GuestErrorKind::Rejected | GuestErrorKind::Host)
+            }
+            _ => false,
+        };
         let plans = Lab::new().plans();
-        end(&plans, &delivery, &failed(name)).await;
+        end(&plans, &delivery, &failed(kind)).await;
         let planned = plans.plan(&delivery).await;
-        assert_eq!(planned.is_err_and(|error| error.is_suspended()), suspended, "{name}");
+        assert_eq!(planned.is_err_and(|error| error.is_suspended()), suspended, "{kind:?}");
     }
     // A success between them: the count begins anew.
     let plans = Lab::new().plans();
-    for outcome in [failed("guest-trap"), failed("guest-trap"), entry(Outcome::Delivered), failed("guest-trap")] {
+    for outcome in [
+        failed(GuestErrorKind::Trap),
+        failed(GuestErrorKind::Trap),
+        entry(Outcome::Delivered),
+        failed(GuestErrorKind::Trap),
+    ] {
         let mut planned = plans.plan(&delivery).await.unwrap();
         plans.ended(&mut planned, &outcome);
     }
@@ -251,7 +251,7 @@ async fn only_the_components_own_faults_count_against_it() {
     let mut lab = Lab::new();
     lab.inner.suspends = false;
     let plans = lab.plans();
-    end(&plans, &delivery, &failed("guest-trap")).await;
+    end(&plans, &delivery, &failed(GuestErrorKind::Trap)).await;
     assert!(plans.plan(&delivery).await.is_ok());
 }
 
@@ -260,7 +260,7 @@ async fn what_on_error_made_good_counts_as_well() {
     let plans = Lab::new().plans();
     let delivery = delivery(Some(or_default("one")), None);
     let mut replaced = entry(Outcome::Delivered);
-    replaced.component_failed("digest", "guest-trap");
+    replaced.component_failed("digest", GuestErrorKind::Trap.into());
     end(&plans, &delivery, &replaced).await;
     let planned = plans.plan(&delivery).await.unwrap();
     assert_eq!(name(planned.plan.tenant.as_ref()), "none");
@@ -270,7 +270,7 @@ async fn what_on_error_made_good_counts_as_well() {
 async fn a_failing_shadow_is_left_alone_by_itself() {
     let plans = Lab::new().plans();
     let delivery = delivery(Some(plugin("one")), Some(plugin("two")));
-    let failures = [("guest-trap", 1)].into();
+    let failures = [(GuestErrorKind::Trap.into(), 1)].into();
     let shadow = ShadowRun { failures, error: Some("it trapped".to_owned()), ..ShadowRun::default() };
     end(&plans, &delivery, &Entry { shadow: Some(shadow), ..entry(Outcome::Delivered) }).await;
     let planned = plans.plan(&delivery).await.unwrap();
@@ -300,18 +300,18 @@ async fn a_tenants_key_parser_refines_for_its_delivery() {
 #[tokio::test]
 async fn a_key_parser_that_fails_is_the_components_fault() {
     let plans = Lab::new().plans();
-    for (parser, name) in [("reroutes", "guest-contract"), ("traps", "guest-trap")] {
+    for (parser, kind) in [("reroutes", GuestErrorKind::Contract), ("traps", GuestErrorKind::Trap)] {
         let mut planned = plans.plan(&delivery(Some(plugin(parser)), None)).await.unwrap();
         let error = planned.refine(&origin(), &object(), 0).await.unwrap_err();
-        assert_eq!(error.name(), name);
-        let mut ended = failed(error.name());
+        assert_eq!(error.kind(), kind);
+        let mut ended = failed(error.kind());
         planned.complete(&mut ended);
-        assert_eq!(ended.component.unwrap().failures, [(name, 1)].into(), "counted once");
+        assert_eq!(ended.component.unwrap().failures, [(kind.into(), 1)].into(), "counted once");
         let mut planned = plans.plan(&delivery(Some(or_default(parser)), None)).await.unwrap();
         assert_eq!(planned.refine(&origin(), &object(), 0).await, Ok(origin()), "unrefined, by on_error");
         let mut ended = entry(Outcome::Delivered);
         planned.complete(&mut ended);
-        assert_eq!(ended.component.unwrap().failures, [(name, 1)].into());
+        assert_eq!(ended.component.unwrap().failures, [(kind.into(), 1)].into());
         assert_eq!(ended.warnings.len(), 1);
     }
 }
@@ -338,8 +338,8 @@ async fn no_part_of_an_origin_leads_elsewhere() {
     for parser in ["blank", "above", "slash"] {
         let (plans, _) = Lab::with_key_parser(parser, OnError::Retry);
         let Err(KeyError::Failed(error)) = plans.parse_key(&object(), 0).await else { panic!("{parser}") };
-        assert_eq!(error.name, "guest-contract", "{parser}");
-        assert!(error.text.starts_with("KEY_PARSER: "), "{error}");
+        assert_eq!(error.failure.kind.name(), "guest-contract", "{parser}");
+        assert!(error.to_string().starts_with("KEY_PARSER: "), "{error}");
         let (plans, _) = Lab::with_key_parser(parser, OnError::Default);
         assert_eq!(plans.parse_key(&object(), 0).await.unwrap().tenant_id, "n", "the default guest's reading");
     }
@@ -348,11 +348,11 @@ async fn no_part_of_an_origin_leads_elsewhere() {
 #[tokio::test]
 async fn a_key_parser_is_left_alone_where_it_cannot_be_had_but_not_for_a_key() {
     let failure = async |plans: &Plans| match plans.parse_key(&object(), 0).await {
-        Err(KeyError::Failed(error)) => error.name,
+        Err(KeyError::Failed(error)) => error.failure.kind.name(),
         other => panic!("{other:?}"),
     };
     let (plans, _) = Lab::with_key_parser("gone", OnError::Retry);
-    for expected in ["component-missing", "component-missing", "component-missing", SUSPENDED] {
+    for expected in ["component-missing", "component-missing", "component-missing", "component-suspended"] {
         assert_eq!(failure(&plans).await, expected);
     }
     let (plans, _) = Lab::with_key_parser("traps", OnError::Retry);
@@ -367,11 +367,14 @@ async fn a_key_parser_is_left_alone_where_it_cannot_be_had_but_not_for_a_key() {
 async fn what_the_operator_names_fails_in_the_name_of_its_variable() {
     let (plans, _) = Lab::with_key_parser("gone", OnError::Retry);
     let Err(KeyError::Failed(error)) = plans.parse_key(&object(), 0).await else { panic!() };
-    assert_eq!(error.text, "KEY_PARSER: file:gone is missing");
+    assert_eq!(error.to_string(), "KEY_PARSER: file:gone is missing");
     let mut lab = Lab::new();
     lab.inner.default_plugin = Some(plugin("gone"));
     let plans = lab.plans();
-    assert_eq!(plans.plan(&delivery(None, None)).await.err().unwrap().text, "DEFAULT_PLUGIN: file:gone is missing");
+    assert_eq!(
+        plans.plan(&delivery(None, None)).await.err().unwrap().to_string(),
+        "DEFAULT_PLUGIN: file:gone is missing"
+    );
     let error = plans.plan(&delivery(Some(plugin("lost")), None)).await.err().unwrap();
-    assert_eq!(error.text, "file:lost is missing", "an item's own");
+    assert_eq!(error.to_string(), "file:lost is missing", "an item's own");
 }

@@ -11,12 +11,6 @@ use model::{BreakerChange, BreakerOpen, BreakerPermit, CircuitBreakers, Plugin};
 /// Components that are remembered; only those that fail are.
 const MOST: usize = 10_000;
 
-/// Whether a failure of this bounded name is the component's own: by
-/// [`sandbox::GuestError::is_guests_fault`], as its names have it.
-pub(super) fn is_fault(name: &str) -> bool {
-    name.starts_with("guest-") && !matches!(name, "guest-rejected" | "guest-timeout")
-}
-
 /// Where a component stands.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Place {

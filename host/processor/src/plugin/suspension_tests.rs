@@ -2,7 +2,6 @@ use std::time::Duration;
 
 use super::*;
 use model::{BreakerOpen, CircuitBreaker, ComponentRef, Digest, Limits, OnError};
-use sandbox::GuestError;
 
 fn place(tenant: &str) -> Place {
     Place { tenant: tenant.to_owned(), delivery: "cloudwatch", shadow: false }
@@ -79,30 +78,4 @@ fn nobody_is_left_alone_whom_nobody_remembers() {
     assert_eq!(gauge(&metrics, "0").as_deref(), Some("0"));
     assert!(all.admit(&place("0"), &one, start).is_ok());
     assert!(all.admit(&place(&MOST.to_string()), &one, start + Duration::from_secs(11)).is_err());
-}
-
-#[test]
-fn faults_by_name_are_those_of_the_errors() {
-    let function = "f";
-    let text = || String::new();
-    let limit = |limit| GuestError::Limit { function, limit, detail: text() };
-    let errors = [
-        GuestError::Rejected { function, text: text() },
-        GuestError::Internal { function, text: text() },
-        GuestError::Trap { function, what: text() },
-        limit("fuel"),
-        limit("memory"),
-        limit("output"),
-        limit("held-back"),
-        GuestError::Timeout { function, seconds: 1 },
-        GuestError::Forbidden { function, what: text() },
-        GuestError::Host { what: text() },
-        GuestError::Contract { function, what: text() },
-    ];
-    for error in errors {
-        assert_eq!(is_fault(error.name()), error.is_guests_fault(), "{error}");
-    }
-    for other in ["denied", "source", "component-digest", "destination"] {
-        assert!(!is_fault(other), "{other}");
-    }
 }

@@ -6,9 +6,9 @@ use std::sync::{Arc, OnceLock};
 use fake_aws::{FakeAws, PROCESSOR_ACCOUNT, Rule, Service, What};
 use tempfile::TempDir;
 
-use super::{CacheOptions, CompiledPlace, LoadFailed, Loader, LoaderOptions, LoaderStats, Sources};
+use super::{CacheOptions, CompiledPlace, Loader, LoaderOptions, LoaderStats, Sources};
 use crate::aws::{Aws, S3};
-use model::{AllowedSource, ComponentRef, Digest, Limits, OnError, Plugin};
+use model::{AllowedSource, ComponentRef, Digest, Failure, Limits, OnError, Plugin};
 use sandbox::Engine;
 
 /// One for all tests.
@@ -193,10 +193,10 @@ pub(super) fn did(loader: &Loader) -> [u64; 5] {
 
 /// Fails as `name`, saying each of `says`, and which component it is about.
 #[track_caller]
-pub(super) fn fails<T>(result: Result<T, LoadFailed>, plugin: &Plugin, name: &str, says: &[&str]) {
+pub(super) fn fails<T>(result: Result<T, Failure>, plugin: &Plugin, name: &str, says: &[&str]) {
     let failed = result.err().expect("a failure");
-    assert_eq!(failed.name, name, "{failed}");
+    assert_eq!(failed.kind.name(), name, "{failed}");
     for text in says.iter().copied().chain([plugin.component.to_string().as_str()]) {
-        assert!(failed.text.contains(text), "{text}: {failed}");
+        assert!(failed.to_string().contains(text), "{text}: {failed}");
     }
 }

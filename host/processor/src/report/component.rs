@@ -7,7 +7,7 @@ use serde::{Serialize, Serializer};
 
 use super::Entry;
 use crate::pipeline::{ComponentRun, Difference, ShadowRun};
-use model::Digest;
+use model::{Counts, Digest, FailureKind};
 use sandbox::Used;
 
 #[derive(Serialize)]
@@ -43,7 +43,8 @@ struct Component<'a> {
     records_out: u64,
     dropped: u64,
     poison: u64,
-    failures: &'a BTreeMap<&'static str, u64>,
+    #[serde(serialize_with = "super::by_name")]
+    failures: &'a Counts<FailureKind>,
     replaced: bool,
 }
 
@@ -72,7 +73,8 @@ struct Shadow<'a> {
     added: u64,
     failed: u64,
     error: Option<&'a str>,
-    failures: &'a BTreeMap<&'static str, u64>,
+    #[serde(serialize_with = "super::by_name")]
+    failures: &'a Counts<FailureKind>,
     samples: Vec<Sample<'a>>,
     #[serde(flatten)]
     usage: Usage,

@@ -8,10 +8,10 @@ mod table;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::pipeline::{ComponentRun, Delivered, End, Lines, ShadowRun};
-use model::{Charged, ObjectId, Reason};
+use model::{Charged, Counts, Failure, FailureKind, Named, ObjectId, Reason, named};
 
 /// How an object's delivery ended, in one word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -56,6 +56,67 @@ impl Outcome {
     }
 }
 
+/// Why an entry has its outcome.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// Something of it can never be delivered.
+    Refused(Reason),
+    /// Something failed, and is tried again.
+    Failed(FailureKind),
+    /// Nobody wants it.
+    Unwanted(Unwanted),
+    /// It was stopped by request.
+    Interrupted,
+}
+
+impl Cause {
+    /// The name in reports, logs and metrics: a bounded set.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Refused(reason) => reason.name(),
+            Self::Failed(kind) => kind.name(),
+            Self::Unwanted(why) => why.name(),
+            Self::Interrupted => "interrupted",
+        }
+    }
+}
+
+impl Serialize for Cause {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(self.name())
+    }
+}
+
+impl From<Reason> for Cause {
+    fn from(reason: Reason) -> Self {
+        Self::Refused(reason)
+    }
+}
+
+impl From<FailureKind> for Cause {
+    fn from(kind: FailureKind) -> Self {
+        Self::Failed(kind)
+    }
+}
+
+impl From<Unwanted> for Cause {
+    fn from(why: Unwanted) -> Self {
+        Self::Unwanted(why)
+    }
+}
+
+named! {
+    /// Why nobody wants an object.
+    pub enum Unwanted {
+        /// The directory has no item of the tenant.
+        UnknownTenant = "unknown-tenant",
+        /// No delivery of the tenant is enabled.
+        NoneEnabled = "none-enabled",
+        /// What the directory has of the tenant has expired (`ttl`).
+        Expired = "expired",
+    }
+}
+
 /// Numbers of an entry, or of all. Lines: `lines_seen` is the sum of `blank`,
 /// `delivered`, `filtered`, `malformed`, all of `dead_lettered`, and `left`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -73,7 +134,8 @@ pub struct Numbers {
     /// Lines that are no record.
     pub malformed: u64,
     /// Lines that can never be delivered, by reason.
-    pub dead_lettered: BTreeMap<&'static str, u64>,
+    #[serde(serialize_with = "by_name")]
+    pub dead_lettered: Counts<Reason>,
     /// Lines that are left for another attempt.
     pub left: u64,
     /// Events that were put.
@@ -88,9 +150,6 @@ pub struct Numbers {
 
 impl Numbers {
     fn new(lines: Lines) -> Self {
-        // Of an object that broke off between two lines no line is lost.
-        let dead = lines.dead_lettered.iter().filter(|(_, count)| **count > 0);
-        let dead = dead.map(|(reason, &count)| (reason.name(), count));
         Self {
             lines_seen: lines.seen,
             blank: lines.blank,
@@ -98,7 +157,8 @@ impl Numbers {
             filtered: lines.filtered,
             empty: lines.empty,
             malformed: lines.malformed,
-            dead_lettered: dead.collect(),
+            // Of an object that broke off between two lines no line is lost: that counts for nothing.
+            dead_lettered: lines.dead_lettered.into_iter().collect(),
             left: lines.left,
             ..Self::default()
         }
@@ -134,23 +194,18 @@ impl Numbers {
         ] {
             *sum += more;
         }
-        for (&reason, count) in &other.dead_lettered {
-            *self.dead_lettered.entry(reason).or_default() += count;
-        }
+        self.dead_lettered.add_all(&other.dead_lettered);
     }
 
     fn dead(&self) -> u64 {
-        self.dead_lettered.values().sum()
+        self.dead_lettered.sum()
     }
 
     /// Lines that can never be delivered, by reason, malformed ones included. What is
     /// blank, empty or filtered is no loss.
-    pub fn refused(&self) -> BTreeMap<&'static str, u64> {
-        let malformed = Some((Reason::Malformed.name(), self.malformed)).filter(|(_, count)| *count > 0);
+    pub fn refused(&self) -> Counts<Reason> {
         let mut refused = self.dead_lettered.clone();
-        if let Some((name, count)) = malformed {
-            *refused.entry(name).or_default() += count;
-        }
+        refused.add(Reason::Malformed, self.malformed);
         refused
     }
 
@@ -162,8 +217,13 @@ impl Numbers {
 }
 
 /// Numbers by reason, in a line: `too-old 2, malformed 1`.
-pub fn by_reason(refused: &BTreeMap<&'static str, u64>) -> String {
-    refused.iter().map(|(reason, count)| format!("{reason} {count}")).collect::<Vec<_>>().join(", ")
+pub fn by_reason(refused: &Counts<Reason>) -> String {
+    refused.by_name().map(|(reason, count)| format!("{reason} {count}")).collect::<Vec<_>>().join(", ")
+}
+
+/// For serde: counts, by name.
+fn by_name<K: Named, S: Serializer>(counts: &Counts<K>, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_map(counts.by_name())
 }
 
 /// One delivery of one object, or an object that has none.
@@ -179,8 +239,8 @@ pub struct Entry {
     pub delivery: Option<&'static str>,
     /// How it ended.
     pub outcome: Outcome,
-    /// A bounded name for why, where `outcome` asks for one.
-    pub reason: Option<&'static str>,
+    /// Why, where `outcome` asks for it.
+    pub reason: Option<Cause>,
     /// Why, in words, with the remedy.
     pub error: Option<String>,
     /// Whose failure it is, where that is known.
@@ -233,8 +293,8 @@ impl Entry {
 
     /// With why.
     #[must_use]
-    pub fn because(mut self, reason: &'static str, error: impl Into<String>) -> Self {
-        self.reason = Some(reason);
+    pub fn because(mut self, reason: impl Into<Cause>, error: impl Into<String>) -> Self {
+        self.reason = Some(reason.into());
         self.error = Some(error.into());
         self
     }
@@ -246,6 +306,27 @@ impl Entry {
         self
     }
 
+    /// That failed: to be tried again.
+    #[must_use]
+    pub fn failed(self, failure: &Failure) -> Self {
+        let entry = Self { outcome: Outcome::Failed, charged: Some(failure.charged), ..self };
+        let entry = entry.because(failure.kind, failure.to_string());
+        if failure.effect_unknown { entry.with_effect_unknown() } else { entry }
+    }
+
+    /// What failed, if it did.
+    pub fn failure(&self) -> Option<FailureKind> {
+        match (self.outcome, self.reason) {
+            (Outcome::Failed, Some(Cause::Failed(kind))) => Some(kind),
+            _ => None,
+        }
+    }
+
+    /// Whether its object turned out to be another than the one that was announced.
+    pub fn has_changed(&self) -> bool {
+        (self.outcome, self.reason) == (Outcome::Ignored, Some(Cause::Refused(Reason::Changed)))
+    }
+
     /// Whose failure it is.
     #[must_use]
     pub fn charged(mut self, charged: Charged) -> Self {
@@ -254,9 +335,9 @@ impl Entry {
     }
 
     /// Counts a failure of its component's, which may have none of its own yet.
-    pub fn component_failed(&mut self, digest: &str, name: &'static str) {
+    pub fn component_failed(&mut self, digest: &str, kind: FailureKind) {
         let none = || ComponentRun { digest: digest.to_owned(), ..ComponentRun::default() };
-        *self.component.get_or_insert_with(none).failures.entry(name).or_default() += 1;
+        self.component.get_or_insert_with(none).failures.add(kind, 1);
     }
 
     /// With what came of it.
@@ -279,13 +360,11 @@ impl Entry {
             End::Complete => return self.complete(),
             End::Interrupted => Outcome::Interrupted,
             End::Rejected(reason) => {
-                self = self.because(reason.name(), cut_short(reason));
+                self = self.because(reason, cut_short(reason));
                 if self.numbers.some() { Outcome::Partial } else { Outcome::Rejected }
             }
-            End::Failed { name, error, charged } => {
-                (self.reason, self.error, self.charged) = (Some(name), Some(error), Some(charged));
-                Outcome::Failed
-            }
+            // Whether its effect is unknown is said above.
+            End::Failed(failure) => return self.failed(&failure.with_effect_unknown(false)),
         };
         self
     }
@@ -294,7 +373,7 @@ impl Entry {
     /// matter. The reason is that of most lines.
     fn complete(self) -> Self {
         let refused = self.numbers.refused();
-        let Some((reason, _)) = refused.iter().rev().max_by_key(|(_, count)| **count) else {
+        let Some(reason) = refused.most() else {
             return Self { outcome: Outcome::Delivered, ..self };
         };
         let outcome = if self.numbers.some() { Outcome::Partial } else { Outcome::Rejected };

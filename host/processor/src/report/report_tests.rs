@@ -23,7 +23,7 @@ fn entry(lines: Lines, events: u64, end: End) -> Entry {
 /// Outcome, reason and words of what ended with every line's outcome known.
 fn complete(lines: Lines, events: u64) -> (Outcome, Option<&'static str>, String) {
     let entry = entry(lines, events, End::Complete);
-    (entry.outcome, entry.reason, entry.error.unwrap_or_default())
+    (entry.outcome, entry.reason.map(Cause::name), entry.error.unwrap_or_default())
 }
 
 #[test]
@@ -62,6 +62,6 @@ fn an_object_that_was_cut_short_is_partial_or_rejected_by_what_arrived() {
     for (delivered, events, outcome) in [(3, 3, Outcome::Partial), (0, 1, Outcome::Partial), (0, 0, Outcome::Rejected)]
     {
         let entry = entry(lines(delivered, 0, &[(Reason::Damaged, 0)]), events, End::Rejected(Reason::Damaged));
-        assert_eq!((entry.outcome, entry.reason), (outcome, Some("damaged")));
+        assert_eq!((entry.outcome, entry.reason), (outcome, Some(Reason::Damaged.into())));
     }
 }

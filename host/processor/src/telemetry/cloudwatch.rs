@@ -11,7 +11,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::DeliveryDone;
 use crate::aws::{AwsError, Datum, MetricsClient, refuses_data};
-use crate::report::{Entry, Outcome};
+use crate::report::{Cause, Entry, Outcome};
 use model::Reason;
 
 const NAMESPACE: &str = "HCPLF/LogForwarding";
@@ -281,10 +281,10 @@ fn values(destination: &str, done: &DeliveryDone<'_>) -> Vec<(&'static str, f64)
 /// What should have arrived and did not: refused for good, or left; at least one
 /// where the delivery is not whole. A line that is no record never was an event.
 fn failed_events(entry: &Entry) -> u64 {
-    let failed = entry.numbers.left + entry.numbers.dead_lettered.values().sum::<u64>();
+    let failed = entry.numbers.left + entry.numbers.dead_lettered.sum();
     match entry.outcome {
         Outcome::Delivered => failed,
-        Outcome::Partial if entry.reason == Some(Reason::Malformed.name()) => failed,
+        Outcome::Partial if entry.reason == Some(Cause::Refused(Reason::Malformed)) => failed,
         _ => failed.max(1),
     }
 }

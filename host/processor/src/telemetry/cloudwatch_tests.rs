@@ -75,10 +75,10 @@ fn cloudwatch_deliveries_as_the_reference() {
     assert_eq!(one(Outcome::Delivered, events(5)), success);
     // A line that is no record is none of its events.
     let odd = entry("cloudwatch", Outcome::Partial, Numbers { malformed: 2, ..events(5) });
-    assert_eq!(of("cloudwatch", &odd.because("malformed", "why")), success);
+    assert_eq!(of("cloudwatch", &odd.because(Reason::Malformed, "why")), success);
     assert_eq!(one(Outcome::Delivered, events(0)), []);
     let failure = |done, failed| [("successful_events", done), ("failed_events", failed), ("failed_delivery", 1.0)];
-    let refused = Numbers { dead_lettered: [("too-old", 2), ("too-new", 1)].into(), ..events(5) };
+    let refused = Numbers { dead_lettered: [(Reason::TooOld, 2), (Reason::TooNew, 1)].into(), ..events(5) };
     assert_eq!(one(Outcome::Partial, refused), failure(5.0, 3.0));
     assert_eq!(one(Outcome::Partial, events(4)), failure(4.0, 1.0));
     assert_eq!(one(Outcome::Rejected, Numbers { malformed: 9, ..events(0) }), failure(0.0, 1.0));

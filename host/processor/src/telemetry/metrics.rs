@@ -8,8 +8,7 @@ use super::cloudwatch::{Dropped, Flush, TenantMetrics};
 use super::families::{Families, add, at};
 use super::waiting::Waiting;
 use crate::pipeline::ComponentRun;
-use crate::report::{Entry, Outcome};
-use model::Reason;
+use crate::report::{Cause, Entry, Outcome};
 
 /// What is known of a delivery that ended.
 #[derive(Debug)]
@@ -47,15 +46,14 @@ impl Metrics {
     pub fn delivery(&self, done: &DeliveryDone<'_>) {
         let (all, entry, numbers) = (&self.families, done.entry, &done.entry.numbers);
         let destination = entry.delivery.unwrap_or("none");
-        let reason = entry.reason.unwrap_or("none");
+        let reason = entry.reason.map_or("none", Cause::name);
         add(&all.deliveries, &[destination, outcome_name(entry.outcome), reason], 1);
-        let dead: u64 = numbers.dead_lettered.values().sum();
         for (outcome, lines) in [
             ("blank", numbers.blank),
             ("delivered", numbers.delivered),
             ("filtered", numbers.filtered),
             ("malformed", numbers.malformed),
-            ("dead-lettered", dead),
+            ("dead-lettered", numbers.dead_lettered.sum()),
             ("left", numbers.left),
         ] {
             add(&all.lines, &[destination, outcome], lines);
@@ -81,14 +79,13 @@ impl Metrics {
     fn dead_letters(&self, entry: &Entry) {
         let family = &self.families.dead_letters;
         add(family, &["malformed"], entry.numbers.malformed);
-        for (reason, lines) in &entry.numbers.dead_lettered {
-            add(family, &[reason], *lines);
+        for (reason, lines) in entry.numbers.dead_lettered.by_name() {
+            add(family, &[reason], lines);
         }
         let no_line = entry.numbers.malformed == 0 && entry.numbers.dead_lettered.is_empty();
-        let kept = matches!(entry.outcome, Outcome::Rejected | Outcome::Partial)
-            || (entry.outcome, entry.reason) == (Outcome::Ignored, Some(Reason::Changed.name()));
+        let kept = matches!(entry.outcome, Outcome::Rejected | Outcome::Partial) || entry.has_changed();
         if no_line && kept {
-            add(family, &[entry.reason.unwrap_or("none")], 1);
+            add(family, &[entry.reason.map_or("none", Cause::name)], 1);
         }
     }
 

@@ -1,6 +1,6 @@
 use super::*;
 use crate::report::Numbers;
-use model::ObjectId;
+use model::{FailureKind, GuestErrorKind, ObjectId, Reason};
 
 fn entry(delivery: Option<&'static str>, outcome: Outcome, numbers: Numbers) -> Entry {
     let object = ObjectId { bucket: "bucket-name".to_owned(), key: "cluster/acme/app/pod/key-name".to_owned() };
@@ -25,7 +25,7 @@ fn deliveries_are_counted() {
         filtered: 2,
         empty: 1,
         malformed: 3,
-        dead_lettered: [("too-old", 1), ("line-too-long", 3)].into(),
+        dead_lettered: [(Reason::TooOld, 1), (Reason::LineTooLong, 3)].into(),
         left: 0,
         events: 8,
         batches: 2,
@@ -36,8 +36,8 @@ fn deliveries_are_counted() {
     metrics.delivery(&done(&delivered));
     metrics.delivery(&done(&delivered));
     let failed = entry(Some("s3"), Outcome::Failed, Numbers { left: 5, ..Numbers::default() });
-    metrics.delivery(&done(&failed.because("destination", "secret text of an error")));
-    metrics.delivery(&done(&entry(None, Outcome::Rejected, Numbers::default()).because("invalid-key", "why")));
+    metrics.delivery(&done(&failed.because(FailureKind::Destination, "secret text of an error")));
+    metrics.delivery(&done(&entry(None, Outcome::Rejected, Numbers::default()).because(Reason::InvalidKey, "why")));
     let text = metrics.text();
     for line in [
         r#"deliveries_total{destination="cloudwatch",outcome="delivered",reason="none"} 2"#,
@@ -164,7 +164,7 @@ fn with_component(tenant: &str, digest: &str) -> Entry {
         records_out: 7,
         dropped: 2,
         poison: 1,
-        failures: [("guest-trap", 1)].into(),
+        failures: [(GuestErrorKind::Trap.into(), 1)].into(),
         replaced: true,
     };
     let shadow = crate::pipeline::ShadowRun {
@@ -174,7 +174,7 @@ fn with_component(tenant: &str, digest: &str) -> Entry {
         dropped: 3,
         added: 2,
         failed: 1,
-        failures: [("guest-fuel", 1)].into(),
+        failures: [(GuestErrorKind::Fuel.into(), 1)].into(),
         ..crate::pipeline::ShadowRun::default()
     };
     let plain = entry(Some("s3"), Outcome::Delivered, Numbers::default());

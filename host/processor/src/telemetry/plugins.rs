@@ -121,7 +121,7 @@ impl Plugins {
     }
 
     pub(super) fn component(&self, tenant: &str, run: &ComponentRun, log_lines: u64, now: Instant) {
-        let [tenant, digest] = self.labels(tenant, &run.digest, run.failures.keys().copied(), now);
+        let [tenant, digest] = self.labels(tenant, &run.digest, run.failures.by_name().map(|(name, _)| name), now);
         let pair = [tenant.as_str(), digest.as_str()];
         self.used(pair, &run.used);
         for (direction, records) in DIRECTIONS.into_iter().zip([run.records_in, run.records_out]) {
@@ -132,22 +132,22 @@ impl Plugins {
         add(&self.input_bytes, &pair, run.input_bytes);
         add(&self.replaced, &pair, u64::from(run.replaced));
         add(&self.log_lines, &pair, log_lines);
-        for (kind, count) in &run.failures {
-            add(&self.failures, &[&tenant, &digest, kind], *count);
+        for (kind, count) in run.failures.by_name() {
+            add(&self.failures, &[&tenant, &digest, kind], count);
         }
         // There from the beginning, so that an alarm has something to look at.
         at(&self.suspended, &pair);
     }
 
     fn shadow(&self, tenant: &str, run: &ShadowRun, now: Instant) {
-        let [tenant, digest] = self.labels(tenant, &run.digest, run.failures.keys().copied(), now);
+        let [tenant, digest] = self.labels(tenant, &run.digest, run.failures.by_name().map(|(name, _)| name), now);
         self.used([&tenant, &digest], &run.used);
         let counts = [run.same, run.changed, run.dropped, run.added, run.failed];
         for (result, lines) in RESULTS.into_iter().zip(counts) {
             add(&self.shadow_lines, &[&tenant, &digest, result], lines);
         }
-        for (kind, count) in &run.failures {
-            add(&self.failures, &[&tenant, &digest, kind], *count);
+        for (kind, count) in run.failures.by_name() {
+            add(&self.failures, &[&tenant, &digest, kind], count);
         }
         at(&self.suspended, &[&tenant, &digest]);
     }

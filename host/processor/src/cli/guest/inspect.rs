@@ -12,7 +12,7 @@ use crate::cli::modes::{Fatal, fatal};
 use crate::cli::operator::{self, Told};
 use crate::pipeline::blocking;
 use crate::tenant::plugin::{LIMITS, component, of_operator};
-use model::{ComponentRef, Digest, Limits};
+use model::{ComponentErrorKind, ComponentRef, Digest, Failure, FailureKind, Limits};
 use sandbox::{Engine, Given, Seal, read_component};
 
 /// What is known about a component.
@@ -77,13 +77,17 @@ async fn bytes(told: &Told, text: &str) -> Result<(Vec<u8>, Option<Digest>), Fat
     };
     let sources = told.loader_options(aws.as_ref()).sources;
     let fetched = sources.fetch(&place, limits.component_bytes).await;
-    let bytes = fetched.map_err(|failed| {
-        // What is refused before it is looked at is refused.
-        let refused = ["component-forbidden", "component-too-large", "component-refused", "component-digest"];
-        let exit = if refused.contains(&failed.name) { Exit::Configuration } else { Exit::Failed };
-        fatal(exit, failed.text)
-    })?;
+    let bytes = fetched.map_err(|failure| fatal(exit(&failure), failure.to_string()))?;
     Ok((bytes, sha256))
+}
+
+/// What is refused before it is looked at is refused; what can't be had may be had later.
+fn exit(failure: &Failure) -> Exit {
+    use ComponentErrorKind::{Digest, Forbidden, Refused, TooLarge};
+    match failure.kind {
+        FailureKind::Component(Digest | Forbidden | Refused | TooLarge) => Exit::Configuration,
+        _ => Exit::Failed,
+    }
 }
 
 impl Inspection {

@@ -8,9 +8,9 @@ use crate::cli::Exit;
 use crate::cli::arguments::{PrecompileArguments, S3Place};
 use crate::cli::modes::{Fatal, fatal};
 use crate::cli::operator::{self, Named, Tenants, Told};
-use crate::plugin::{CompiledPlace, LoadFailed, Loader};
+use crate::plugin::{CompiledPlace, Loader};
 use crate::tenant::plugin::of_operator;
-use model::Plugin;
+use model::{Failure, Plugin};
 
 pub(in crate::cli) async fn precompile(arguments: &PrecompileArguments) -> Result<Exit, Fatal> {
     let mut told = Told::read()?;
@@ -92,7 +92,7 @@ struct Done {
     published: Option<String>,
 }
 
-async fn one(loader: &Loader, plugin: &Plugin, to: Option<&CompiledPlace>) -> Result<Done, LoadFailed> {
+async fn one(loader: &Loader, plugin: &Plugin, to: Option<&CompiledPlace>) -> Result<Done, Failure> {
     let compiled_bytes = loader.precompile(plugin).await?;
     let published = match to {
         Some(to) => Some(format!("s3://{}/{}", to.bucket, loader.publish(plugin, to).await?)),

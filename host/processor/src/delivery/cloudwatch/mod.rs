@@ -16,9 +16,9 @@ use tokio::time::sleep;
 
 use super::batch::Batch;
 use super::dead_letter::Letters;
-use super::port::{Activity, DeliveryError, EventSink, Rejected};
+use super::port::{Activity, EventSink, Rejected};
 use crate::aws::{AwsError, Kind, Logs, RejectedRanges};
-use model::{DeadLetter, Reason};
+use model::{DeadLetter, Failure, Reason};
 
 /// Puts of a stream that overlap: one travels while another is worked on.
 const PUTS_AT_ONCE: usize = 2;
@@ -130,19 +130,19 @@ impl<L: PutLogs> EventSink for CloudWatchSink<L> {
         PUTS_AT_ONCE
     }
 
-    async fn put(&self, batch: &Batch) -> Result<Vec<Rejected>, DeliveryError> {
+    async fn put(&self, batch: &Batch) -> Result<Vec<Rejected>, Failure> {
         let request = request::put_log_events(&self.group, &self.stream, batch);
         let ranges = self.send(request).await?;
         Ok(rejected(ranges, batch.entries.len()))
     }
 
-    async fn dead_letters(&self, letters: &[DeadLetter]) -> Result<(), DeliveryError> {
+    async fn dead_letters(&self, letters: &[DeadLetter]) -> Result<(), Failure> {
         self.letters.write(letters).await?;
         self.activity.record();
         Ok(())
     }
 
-    async fn checkpoint(&self, events: u64) -> Result<(), DeliveryError> {
+    async fn checkpoint(&self, events: u64) -> Result<(), Failure> {
         self.settled.store(events, Ordering::Relaxed);
         Ok(())
     }

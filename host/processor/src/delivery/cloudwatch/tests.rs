@@ -87,7 +87,7 @@ fn block_on<T>(work: impl Future<Output = T>) -> T {
 }
 
 /// Puts one batch; the calls it took and what came of it.
-fn put(fake: &Fake) -> (Vec<&'static str>, Result<Vec<Rejected>, DeliveryError>) {
+fn put(fake: &Fake) -> (Vec<&'static str>, Result<Vec<Rejected>, Failure>) {
     let object = Arc::new(ObjectId { bucket: "b".to_owned(), key: "k".to_owned() });
     let letters = Letters::new(DeadLetterStore::None, &object, Some("cloudwatch"), Provenance::default());
     let (settled, activity) = (Arc::new(AtomicU64::new(0)), Activity::default());
@@ -124,7 +124,7 @@ fn a_group_that_somebody_else_is_creating_is_waited_for() {
     let fake = Fake { coming: Some(Duration::MAX), ..there(false, false, []) };
     let (calls, result) = put(&fake);
     let error = result.unwrap_err();
-    assert_eq!((error.name, error.charged, calls.len()), ("conflict", Charged::Host, 1 + 2 * 7));
+    assert_eq!((error.kind.name(), error.charged, calls.len()), ("conflict", Charged::Host, 1 + 2 * 7));
     assert!(*fake.waited.lock().unwrap() < Duration::from_secs(5));
 }
 
@@ -145,7 +145,7 @@ fn what_is_missing_is_created_and_nothing_is_asked_before() {
 fn what_is_still_missing_after_that_fails() {
     let fake = there(true, true, [Err(Kind::NotFound), Err(Kind::NotFound), Ok(RejectedRanges::default())]);
     let (calls, result) = put(&fake);
-    assert_eq!((calls, result.unwrap_err().name), (vec!["put", "stream", "put"], "not-found"));
+    assert_eq!((calls, result.unwrap_err().kind.name()), (vec!["put", "stream", "put"], "not-found"));
 }
 
 #[test]
@@ -153,7 +153,7 @@ fn other_failures_are_not_tried_again_here() {
     for kind in [Kind::Throttled, Kind::Denied, Kind::Expired, Kind::Unreachable] {
         let (calls, result) = put(&there(true, true, [Err(kind)]));
         let error = result.unwrap_err();
-        assert_eq!((calls, error.name, error.effect_unknown), (vec!["put"], kind.name(), kind == Kind::Unreachable));
+        assert_eq!((calls, error.kind, error.effect_unknown), (vec!["put"], kind.into(), kind == Kind::Unreachable));
     }
 }
 

@@ -20,9 +20,9 @@ use bytes::Bytes;
 
 use self::place::Place;
 use super::batch::Batch;
-use super::port::{Activity, DeliveryError, EventSink, Rejected};
+use super::port::{Activity, EventSink, Rejected};
 use crate::aws::{Put, S3};
-use model::{DeadLetter, ObjectId, Reason};
+use model::{DeadLetter, Failure, FailureKind, ObjectId, Reason};
 
 pub(in crate::delivery) use self::line::Line;
 pub use self::line::written_bytes;
@@ -106,14 +106,14 @@ impl Letters {
     /// # Errors
     /// They can't be written; or there is no place for them, and they hold what a guest
     /// refused or fails on, or should fail (DEAD_LETTER=fail) and nobody notes them.
-    pub async fn write(&self, letters: &[DeadLetter]) -> Result<(), DeliveryError> {
+    pub async fn write(&self, letters: &[DeadLetter]) -> Result<(), Failure> {
         let Some(first) = letters.first() else { return Ok(()) };
         self.written(first, letters).await?;
         self.refusals.iter().for_each(|refusals| refusals.note(letters));
         Ok(())
     }
 
-    async fn written(&self, first: &DeadLetter, letters: &[DeadLetter]) -> Result<(), DeliveryError> {
+    async fn written(&self, first: &DeadLetter, letters: &[DeadLetter]) -> Result<(), Failure> {
         match &self.store {
             DeadLetterStore::None => self.nowhere(letters),
             DeadLetterStore::Fail if self.refusals.is_some() => Ok(()),
@@ -124,7 +124,8 @@ impl Letters {
                 // Off the tasks' threads: the folder may be a network's.
                 let written = tokio::task::spawn_blocking(move || write_whole(&path, &lines)).await;
                 written.unwrap_or_else(|lost| Err(io::Error::other(lost))).map_err(|error| {
-                    failed(format!("the dead letters can't be written to {shown}: {error}; see DEAD_LETTER"))
+                    let text = format!("the dead letters can't be written to {shown}: {error}; see DEAD_LETTER");
+                    Failure::of(FailureKind::DeadLetter, error).in_words(text)
                 })
             }
             DeadLetterStore::S3 { s3, bucket, prefix } => {
@@ -133,7 +134,10 @@ impl Letters {
                 let put = Put { target, ..Put::default() };
                 let written = s3.put(&put, Bytes::from(self.lines(letters)?)).await;
                 // Not the tenant's destination that failed.
-                written.map_err(|error| failed(format!("the dead letters can't be written: {error}; see DEAD_LETTER")))
+                written.map_err(|error| {
+                    let text = format!("the dead letters can't be written: {error}; see DEAD_LETTER");
+                    Failure::of(FailureKind::DeadLetter, error).in_words(text)
+                })
             }
         }
     }
@@ -142,18 +146,21 @@ impl Letters {
         Place::new(&self.object, self.delivery, &self.provenance, letters)
     }
 
-    fn lines(&self, letters: &[DeadLetter]) -> Result<Vec<u8>, DeliveryError> {
+    fn lines(&self, letters: &[DeadLetter]) -> Result<Vec<u8>, Failure> {
         let mut lines = Vec::new();
         for letter in letters {
             let line = Line::of(letter).from(&self.provenance);
-            line.write(&mut lines).map_err(|error| failed(format!("a bug: no dead letter can be made: {error}")))?;
+            line.write(&mut lines).map_err(|error| {
+                let text = format!("a bug: no dead letter can be made: {error}");
+                Failure::of(FailureKind::DeadLetter, error).in_words(text)
+            })?;
         }
         Ok(lines)
     }
 
     /// What a guest refused, or fails on, is the tenant's doing, which must not lose a
     /// record before anyone could look at it.
-    fn nowhere(&self, letters: &[DeadLetter]) -> Result<(), DeliveryError> {
+    fn nowhere(&self, letters: &[DeadLetter]) -> Result<(), Failure> {
         let guests = |letter: &DeadLetter| matches!(letter.reason, Reason::GuestRejected | Reason::Poison);
         if !letters.iter().any(guests) {
             return Ok(());
@@ -180,23 +187,23 @@ impl OnlyLetters {
 }
 
 impl EventSink for OnlyLetters {
-    async fn put(&self, _: &Batch) -> Result<Vec<Rejected>, DeliveryError> {
-        Err(DeliveryError::new("a bug: events for a delivery that takes none"))
+    async fn put(&self, _: &Batch) -> Result<Vec<Rejected>, Failure> {
+        Err(Failure::new(FailureKind::Destination, "a bug: events for a delivery that takes none"))
     }
 
-    async fn dead_letters(&self, letters: &[DeadLetter]) -> Result<(), DeliveryError> {
+    async fn dead_letters(&self, letters: &[DeadLetter]) -> Result<(), Failure> {
         self.letters.write(letters).await?;
         self.activity.record();
         Ok(())
     }
 
-    async fn checkpoint(&self, _: u64) -> Result<(), DeliveryError> {
+    async fn checkpoint(&self, _: u64) -> Result<(), Failure> {
         Ok(())
     }
 }
 
-fn failed(text: String) -> DeliveryError {
-    DeliveryError { name: "dead-letter", ..DeliveryError::new(text) }
+fn failed(text: String) -> Failure {
+    Failure::new(FailureKind::DeadLetter, text)
 }
 
 /// Writes a file that is there as a whole or not at all.

@@ -10,8 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::Target;
 use crate::aws::{AwsError, PartUpload, Put, S3};
-use crate::delivery::port::DeliveryError;
-use model::{Activity, Stop};
+use model::{Activity, Failure, FailureKind, Stop};
 
 /// Bytes of a part, and of the largest object that is put in one call. S3 takes
 /// parts from 5 MiB on, and 10,000 of them: so an object of at most 78 GiB.
@@ -70,7 +69,7 @@ impl Parts for PartUpload {
 /// What the task does next. The channel's end without a `Last`: nobody wants it.
 enum Work {
     Part(Bytes),
-    Last(Bytes, oneshot::Sender<Result<(), DeliveryError>>),
+    Last(Bytes, oneshot::Sender<Result<(), Failure>>),
 }
 
 /// Takes an object's bytes, as they are to be stored, on the blocking side; they go
@@ -80,7 +79,7 @@ pub struct ObjectUpload {
     sender: mpsc::Sender<Work>,
     part: BytesMut,
     written: u64,
-    failure: Arc<OnceLock<DeliveryError>>,
+    failure: Arc<OnceLock<Failure>>,
 }
 
 impl ObjectUpload {
@@ -97,7 +96,7 @@ impl ObjectUpload {
     ///
     /// # Errors
     /// As S3 says.
-    pub async fn finish(self) -> Result<u64, DeliveryError> {
+    pub async fn finish(self) -> Result<u64, Failure> {
         let (sender, answer) = oneshot::channel();
         let failure = self.failure;
         let gone = || failure.get().cloned().unwrap_or_else(abandoned);
@@ -132,8 +131,8 @@ impl Write for ObjectUpload {
     }
 }
 
-fn abandoned() -> DeliveryError {
-    DeliveryError::new("the upload was abandoned: its delivery ended")
+fn abandoned() -> Failure {
+    Failure::new(FailureKind::Destination, "the upload was abandoned: its delivery ended")
 }
 
 /// The sending side.
@@ -141,7 +140,7 @@ struct Sending<S: Uploads> {
     s3: S,
     put: Put,
     activity: Activity,
-    failure: Arc<OnceLock<DeliveryError>>,
+    failure: Arc<OnceLock<Failure>>,
     parts: Option<S::Parts>,
 }
 
@@ -175,7 +174,7 @@ impl<S: Uploads> Sending<S> {
                     }
                 }
                 Work::Last(bytes, answer) => {
-                    return Some((self.last(bytes).await.map_err(DeliveryError::from), Some(answer)));
+                    return Some((self.last(bytes).await.map_err(Failure::from), Some(answer)));
                 }
             }
         }
@@ -215,7 +214,7 @@ impl<S: Uploads> Sending<S> {
 }
 
 /// How sending ended, and whom to tell.
-type Ended = (Result<(), DeliveryError>, Option<oneshot::Sender<Result<(), DeliveryError>>>);
+type Ended = (Result<(), Failure>, Option<oneshot::Sender<Result<(), Failure>>>);
 
 #[cfg(test)]
 #[path = "upload_tests.rs"]

@@ -136,9 +136,9 @@ fn a_part_that_fails_aborts_and_says_why() {
     let (failed, finished) = block_on(async {
         let (upload, written) = write(new(&fake, &Stop::default()), 64 << 20).await;
         let error = written.unwrap_err();
-        (error.get_ref().unwrap().downcast_ref::<DeliveryError>().unwrap().clone(), upload.finish().await)
+        (error.get_ref().unwrap().downcast_ref::<Failure>().unwrap().clone(), upload.finish().await)
     });
-    assert_eq!(failed.name, "denied");
+    assert_eq!(failed.kind.name(), "denied");
     assert_eq!(finished, Err(failed));
     assert_eq!(fake.log(), ["begin", &format!("part {}", 8 << 20), "abort"]);
 }
@@ -147,11 +147,11 @@ fn a_part_that_fails_aborts_and_says_why() {
 fn the_last_part_and_the_end_may_fail_too() {
     let fake = Fake(Arc::new(Inner { fails: Some(2), ..Inner::default() }));
     let finish = async |fake: &Fake| write(new(fake, &Stop::default()), 9 << 20).await.0.finish().await;
-    assert_eq!(block_on(finish(&fake)).unwrap_err().name, "denied");
+    assert_eq!(block_on(finish(&fake)).unwrap_err().kind.name(), "denied");
     assert_eq!(fake.log().last().unwrap(), "abort");
     let fake = Fake(Arc::new(Inner { complete_fails: true, ..Inner::default() }));
     let error = block_on(finish(&fake)).unwrap_err();
-    assert_eq!((error.name, error.effect_unknown), ("unreachable", true));
+    assert_eq!((error.kind.name(), error.effect_unknown), ("unreachable", true));
 }
 
 #[test]

@@ -24,7 +24,7 @@ use crate::pipeline::Stop;
 use crate::plugin::Plans;
 use crate::report::{Entry, Outcome};
 use crate::tenant::FileDirectory;
-use model::{ObjectId, TimestampNumbers};
+use model::{FailureKind, ObjectId, TimestampNumbers};
 use sandbox::LogLine;
 
 /// Bytes of whole lines that a guest is given at once. 64 to 256 KiB are
@@ -144,8 +144,10 @@ fn unaccounted(ids: &[ObjectId], entries: &[Entry]) -> Vec<Entry> {
         entries.iter().map(|entry| (entry.bucket.as_str(), entry.key.as_str())).collect();
     let lost = ids.iter().filter(|id| !known.contains(&(id.bucket.as_str(), id.key.as_str())));
     let failed = |id| Entry::new(id, None, None, Outcome::Failed);
-    lost.map(|id| failed(id).because("internal", format!("a bug: the work on {id} was given up; please report it")))
-        .collect()
+    lost.map(|id| {
+        failed(id).because(FailureKind::Internal, format!("a bug: the work on {id} was given up; please report it"))
+    })
+    .collect()
 }
 
 /// Takes pods until none is left. Objects of one pod follow each other: they

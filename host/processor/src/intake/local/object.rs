@@ -12,10 +12,10 @@ use crate::delivery::local::{DeadLetterFile, Entry as JournalEntry, Fingerprint,
 use crate::delivery::s3::{self, Targets};
 use crate::object::{LocalObject, is_gzip};
 use crate::pipeline::{Asked, Delivered, End, Guests, Job, blocking, compare_copy, deliver_events, deliver_object};
-use crate::plugin::{KeyError, PlanError, Planned};
-use crate::report::{Entry, Numbers, Outcome};
+use crate::plugin::{KeyError, Planned};
+use crate::report::{Cause, Entry, Numbers, Outcome, Unwanted};
 use crate::tenant::{InvalidDelivery, Lookup};
-use model::{Charged, DeadLetter, Delivery, Destination, ObjectId, Origin, Reason};
+use model::{Charged, DeadLetter, Delivery, Destination, Failure, FailureKind, ObjectId, Origin, Reason};
 use sandbox::{GuestError, GuestLog};
 
 /// Delivers an object; returns an entry for each delivery, or one where it has none.
@@ -40,23 +40,24 @@ async fn watched(
     }
     let fingerprint = match metadata {
         Ok(metadata) => Fingerprint::from(&metadata),
-        Err(error) => return vec![without(None, Outcome::Failed).because("unreadable", unreadable(object, &error))],
+        Err(error) => {
+            return vec![without(None, Outcome::Failed).because(FailureKind::Unreadable, unreadable(object, &error))];
+        }
     };
     let origin = match run.plans.parse_key(&id, fingerprint_time(fingerprint)).await {
         Ok(origin) => Arc::new(origin),
         Err(KeyError::Rejected { text, .. }) => return vec![invalid_key(run, &id, text)],
-        Err(KeyError::Failed(PlanError { name, text, .. })) => {
-            return vec![without(None, Outcome::Failed).because(name, text)];
-        }
+        Err(KeyError::Failed(error)) => return vec![without(None, Outcome::Failed).failed(&error.failure)],
     };
-    let ignored = |reason, error: &str| vec![without(Some(&origin.tenant_id), Outcome::Ignored).because(reason, error)];
+    let ignored =
+        |reason: Unwanted, error: &str| vec![without(Some(&origin.tenant_id), Outcome::Ignored).because(reason, error)];
     let found = run.tenants.lookup(&origin.tenant_id);
     let mut entries: Vec<Entry> = found.invalid.iter().map(|invalid| unusable(&id, &origin, invalid)).collect();
     let deliveries: &[Arc<Delivery>] = match &found.lookup {
         Lookup::Deliveries(deliveries) => deliveries,
-        Lookup::Unknown => return ignored("unknown-tenant", "the tenant file has no item of this tenant"),
+        Lookup::Unknown => return ignored(Unwanted::UnknownTenant, "the tenant file has no item of this tenant"),
         Lookup::NoneEnabled if entries.is_empty() => {
-            return ignored("none-enabled", "no delivery of this tenant is enabled");
+            return ignored(Unwanted::NoneEnabled, "no delivery of this tenant is enabled");
         }
         Lookup::NoneEnabled => &[],
     };
@@ -88,25 +89,22 @@ fn fingerprint_time(fingerprint: Fingerprint) -> i64 {
 /// A delivery whose item can't be used.
 fn unusable(id: &ObjectId, origin: &Origin, invalid: &InvalidDelivery) -> Entry {
     let entry = Entry::new(id, Some(&origin.tenant_id), invalid.delivery(), Outcome::Failed);
-    entry.because(Reason::InvalidDelivery.name(), invalid.problem.clone())
+    entry.because(FailureKind::InvalidDelivery, invalid.problem.clone())
 }
 
 fn invalid_key(run: &Run, id: &Arc<ObjectId>, text: String) -> Entry {
-    let entry = Entry::new(id, None, None, Outcome::Rejected).because(Reason::InvalidKey.name(), text.clone());
+    let entry = Entry::new(id, None, None, Outcome::Rejected).because(Reason::InvalidKey, text.clone());
     let letter = DeadLetter::of_object(id, Reason::InvalidKey, text);
     let written = run.output.dead_letters.begin(id, None, None).and_then(|mut file| file.write(&letter));
     match written {
         Ok(()) => entry,
-        Err(error) => {
-            let error = failed(error, &run.stop).to_string();
-            Entry { outcome: Outcome::Failed, ..entry }.because("destination", error)
-        }
+        Err(error) => entry.failed(&failed(error, &run.stop)),
     }
 }
 
 /// Whoever copied logs without their times finds all of them refused: say why.
 fn ages(numbers: &Numbers) -> Option<String> {
-    let of = |reason: Reason| numbers.dead_lettered.get(reason.name()).copied().unwrap_or(0);
+    let of = |reason: Reason| numbers.dead_lettered.get(reason);
     let (old, new) = (of(Reason::TooOld), of(Reason::TooNew));
     (old + new > 0).then(|| {
         format!(
@@ -169,7 +167,7 @@ impl One<'_> {
                 self.work(&job, guests, journal_entry).await
             }
             Err(GuestError::Rejected { text, .. }) => self.rejected(&text),
-            Err(error) => Delivered::failed(error.name(), error.to_string()),
+            Err(error) => Delivered::failed(error.into_failure(true)),
         };
         self.run.watch.guest_log(self.id, &delivered.guest_log.kept);
         let mut entry = self.entry(Outcome::Delivered).with(delivered);
@@ -179,14 +177,11 @@ impl One<'_> {
         if entry.outcome.is_open() {
             return entry;
         }
-        let outcome = entry.reason.unwrap_or("delivered");
+        let outcome = entry.reason.map_or("delivered", Cause::name);
         let events = resume_from.saturating_add(entry.numbers.events);
         match self.run.output.journal.done(&journal_entry, events, outcome) {
             Ok(()) => entry,
-            Err(error) => {
-                let error = failed(error, &self.run.stop).to_string();
-                Entry { outcome: Outcome::Failed, ..entry }.because("destination", error)
-            }
+            Err(error) => entry.failed(&failed(error, &self.run.stop)),
         }
     }
 
@@ -231,7 +226,7 @@ impl One<'_> {
     async fn work(&self, job: &Job, guests: Guests, journal_entry: JournalEntry<'_>) -> Delivered {
         let letters = match self.letters() {
             Ok(letters) => Mutex::new(letters),
-            Err(error) => return Delivered::failed("destination", failed(error, &self.run.stop).to_string()),
+            Err(error) => return Delivered::failed(failed(error, &self.run.stop)),
         };
         let stop = self.run.stop.clone();
         let sink = LocalSink { output: &self.run.output, job, journal_entry, letters, stop };
@@ -273,7 +268,7 @@ impl One<'_> {
             deliver_object(job.clone(), guests, self.progress.of(file), to, self.run.stop.clone(), sink).await;
         match to.map(LazyUpload::commit) {
             Some(Ok(bytes)) => delivered.bytes = bytes,
-            Some(Err(error)) => return Delivered::failed(error.name, error.text),
+            Some(Err(failure)) => return Delivered::failed(failure),
             None => {}
         }
         delivered
@@ -297,7 +292,7 @@ impl One<'_> {
     fn copy(&self, bucket: &str, key: &str) -> Delivered {
         match self.run.output.objects.copy(&self.object.path, bucket, key) {
             Ok(bytes) => Delivered { bytes, ..Delivered::unread(End::Complete) },
-            Err(error) => Delivered::failed("destination", failed(error, &self.run.stop).to_string()),
+            Err(error) => Delivered::failed(failed(error, &self.run.stop)),
         }
     }
 
@@ -313,16 +308,16 @@ impl One<'_> {
     /// A file that was written to while it was read is no object: it fails.
     fn unchanged(&self, delivered: Delivered) -> Delivered {
         let same = std::fs::metadata(&self.object.path).is_ok_and(|now| Fingerprint::from(&now) == self.fingerprint);
-        if same || matches!(delivered.end, End::Failed { .. } | End::Interrupted) {
+        if same || matches!(delivered.end, End::Failed(_) | End::Interrupted) {
             return delivered;
         }
         let error = format!("{} changed while it was read; run again when it is complete", self.object.path.display());
-        let name = Reason::Changed.name();
-        Delivered { end: End::Failed { name, error, charged: Charged::Source }, ..delivered }
+        let failure = Failure::new(FailureKind::Changed, error).charged_to(Charged::Source);
+        Delivered { end: End::Failed(failure), ..delivered }
     }
 
     fn unreadable(&self, error: &std::io::Error) -> Delivered {
-        Delivered::failed("unreadable", unreadable(self.object, error))
+        Delivered::failed(Failure::new(FailureKind::Unreadable, unreadable(self.object, error)))
     }
 
     /// The dead letters of this delivery.
@@ -337,7 +332,7 @@ impl One<'_> {
         let letter = DeadLetter::of_object(self.id, Reason::GuestRejected, detail).for_delivery(self.delivery);
         match self.letters().and_then(|mut file| file.write(&letter)) {
             Ok(()) => Delivered::unread(End::Rejected(Reason::GuestRejected)),
-            Err(error) => Delivered::failed("destination", failed(error, &self.run.stop).to_string()),
+            Err(error) => Delivered::failed(failed(error, &self.run.stop)),
         }
     }
 }

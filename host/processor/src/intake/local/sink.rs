@@ -6,20 +6,20 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::Output;
 use crate::delivery::batch::Batch;
 use crate::delivery::local::{DeadLetterFile, Entry as JournalEntry, OutputError, StreamName, Upload};
-use crate::delivery::port::{DeliveryError, EventSink, Rejected};
+use crate::delivery::port::{EventSink, Rejected};
 use crate::object::GzipWriter;
 use crate::pipeline::{Job, Stop};
-use model::{DeadLetter, Destination};
+use model::{DeadLetter, Destination, Failure, FailureKind};
 
-impl From<OutputError> for DeliveryError {
+impl From<OutputError> for Failure {
     fn from(error: OutputError) -> Self {
-        Self::new(error.to_string())
+        Self::of(FailureKind::Destination, error)
     }
 }
 
 /// Turns an error of the output folder into one of the delivery. Where every
 /// later write would fail too, the run stops instead of trying each.
-pub(super) fn failed(error: OutputError, stop: &Stop) -> DeliveryError {
+pub(super) fn failed(error: OutputError, stop: &Stop) -> Failure {
     if error.stops_everything() {
         stop.request();
     }
@@ -37,9 +37,9 @@ pub(super) struct LocalSink<'a> {
 }
 
 impl EventSink for LocalSink<'_> {
-    async fn put(&self, batch: &Batch) -> Result<Vec<Rejected>, DeliveryError> {
+    async fn put(&self, batch: &Batch) -> Result<Vec<Rejected>, Failure> {
         let Destination::CloudWatch { account, log_group, .. } = &self.job.delivery.destination else {
-            return Err(DeliveryError::new("a bug: events for a delivery that takes none"));
+            return Err(Failure::new(FailureKind::Destination, "a bug: events for a delivery that takes none"));
         };
         let at = StreamName {
             account,
@@ -52,12 +52,12 @@ impl EventSink for LocalSink<'_> {
         Ok(Vec::new())
     }
 
-    async fn dead_letters(&self, letters: &[DeadLetter]) -> Result<(), DeliveryError> {
+    async fn dead_letters(&self, letters: &[DeadLetter]) -> Result<(), Failure> {
         let mut file = self.letters.lock().unwrap_or_else(PoisonError::into_inner);
         letters.iter().try_for_each(|letter| file.write(letter)).map_err(|error| failed(error, &self.stop))
     }
 
-    async fn checkpoint(&self, events: u64) -> Result<(), DeliveryError> {
+    async fn checkpoint(&self, events: u64) -> Result<(), Failure> {
         self.output.journal.progress(&self.journal_entry, events).map_err(|error| failed(error, &self.stop))
     }
 }
@@ -80,9 +80,9 @@ impl LazyUpload {
 
     /// Makes the object appear; returns the bytes that were written to it
     /// before compression.
-    pub(super) fn commit(self) -> Result<u64, DeliveryError> {
+    pub(super) fn commit(self) -> Result<u64, Failure> {
         let Some(upload) = self.upload else { return Ok(0) };
-        let upload = upload.finish().map_err(|error| DeliveryError::new(error.to_string()))?;
+        let upload = upload.finish().map_err(|error| Failure::of(FailureKind::Destination, error))?;
         upload.commit().map_err(|error| failed(error, &self.output.stop))?;
         Ok(self.bytes)
     }

@@ -79,7 +79,8 @@ mod tests {
     use std::time::{Duration, Instant};
 
     use super::*;
-    use model::{CircuitBreaker, ObjectId, Plugins};
+    use crate::report::Cause;
+    use model::{AwsErrorKind, CircuitBreaker, FailureKind, GuestErrorKind, ObjectId, Plugins, Reason};
 
     fn delivery(bucket: &str) -> Delivery {
         Delivery {
@@ -126,32 +127,36 @@ mod tests {
     #[test]
     fn only_what_asked_the_destination_says_something_of_it() {
         let object = ObjectId { bucket: "logs".to_owned(), key: "k".to_owned() };
-        let entry = |kind, outcome, reason: Option<&'static str>, batches| {
+        let entry = |kind, outcome, reason: Option<Cause>, batches| {
             let mut entry = Entry::new(&object, Some("acme"), Some(kind), outcome);
             (entry.reason, entry.numbers.batches) = (reason, batches);
             entry.charged = match reason {
-                Some("denied" | "no-bucket") => Some(Charged::Destination),
-                Some("source") => Some(Charged::Source),
-                Some("guest-trap") => Some(Charged::Component),
+                Some(Cause::Failed(FailureKind::Aws(_))) => Some(Charged::Destination),
+                Some(Cause::Failed(FailureKind::Source)) => Some(Charged::Source),
+                Some(Cause::Failed(FailureKind::Guest(_))) => Some(Charged::Component),
                 _ => None,
             };
             Showed::by(&entry)
         };
+        let failed = |kind| Some(Cause::Failed(kind));
+        let refused = |reason| Some(Cause::Refused(reason));
+        let trap = failed(GuestErrorKind::Trap.into());
+        let denied = failed(AwsErrorKind::Denied.into());
         for (kind, outcome, reason, batches, shows) in [
             ("cloudwatch", Outcome::Delivered, None, 1, Showed::Works),
             ("cloudwatch", Outcome::Delivered, None, 0, Showed::Nothing),
             ("cloudwatch", Outcome::Interrupted, None, 2, Showed::Works),
-            ("cloudwatch", Outcome::Failed, Some("guest-trap"), 2, Showed::Works),
-            ("cloudwatch", Outcome::Failed, Some("guest-trap"), 0, Showed::Nothing),
-            ("cloudwatch", Outcome::Failed, Some("denied"), 2, Showed::Fails),
-            ("cloudwatch", Outcome::Failed, Some("source"), 0, Showed::Nothing),
+            ("cloudwatch", Outcome::Failed, trap, 2, Showed::Works),
+            ("cloudwatch", Outcome::Failed, trap, 0, Showed::Nothing),
+            ("cloudwatch", Outcome::Failed, denied, 2, Showed::Fails),
+            ("cloudwatch", Outcome::Failed, failed(FailureKind::Source), 0, Showed::Nothing),
             ("cloudwatch", Outcome::Filtered, None, 0, Showed::Nothing),
-            ("cloudwatch", Outcome::Rejected, Some("malformed"), 0, Showed::Nothing),
+            ("cloudwatch", Outcome::Rejected, refused(Reason::Malformed), 0, Showed::Nothing),
             ("s3", Outcome::Delivered, None, 0, Showed::Works),
-            ("s3", Outcome::Partial, Some("damaged"), 0, Showed::Works),
-            ("s3", Outcome::Rejected, Some("malformed"), 0, Showed::Nothing),
-            ("s3", Outcome::Failed, Some("no-bucket"), 0, Showed::Fails),
-            ("s3", Outcome::Ignored, Some("changed"), 0, Showed::Nothing),
+            ("s3", Outcome::Partial, refused(Reason::Damaged), 0, Showed::Works),
+            ("s3", Outcome::Rejected, refused(Reason::Malformed), 0, Showed::Nothing),
+            ("s3", Outcome::Failed, failed(AwsErrorKind::NoBucket.into()), 0, Showed::Fails),
+            ("s3", Outcome::Ignored, refused(Reason::Changed), 0, Showed::Nothing),
         ] {
             assert_eq!(entry(kind, outcome, reason, batches), shows, "{kind} {outcome:?} {reason:?}");
         }

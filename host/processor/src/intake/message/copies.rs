@@ -8,7 +8,7 @@ use super::left::{Left, Waits};
 use super::memory::{AtWork, Begin, Key};
 use super::object::Work;
 use crate::notification::Resume;
-use crate::report::{Entry, Outcome};
+use crate::report::{Cause, Entry, Outcome};
 use model::{Delivery, Origin};
 
 impl Processor {
@@ -42,7 +42,7 @@ impl NotBegun {
             Self::Stopped => {
                 let error = "stopped while another message was at the same object";
                 let left = work.left(Some(delivery.id()), error.to_owned()).waits(Waits::Turn, Duration::ZERO);
-                (entry(Outcome::Interrupted).because("interrupted", error), Some(Left { key: Some(key), ..left }))
+                (entry(Outcome::Interrupted).because(Cause::Interrupted, error), Some(Left { key: Some(key), ..left }))
             }
         }
     }

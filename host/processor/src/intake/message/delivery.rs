@@ -18,11 +18,11 @@ use crate::delivery::dead_letter::{Letters, Refusals};
 use crate::delivery::port::Activity;
 use crate::delivery::s3::Target;
 use crate::notification::Resume;
-use crate::pipeline::{Delivered, End, Guests, Job, OFFSET_BEYOND, StopScope, deliver_events};
+use crate::pipeline::{Delivered, End, Guests, Job, StopScope, deliver_events};
 use crate::plugin::Planned;
-use crate::report::{Entry, Outcome};
+use crate::report::{self, Entry, Outcome};
 use crate::telemetry::DeliveryDone;
-use model::{BreakerOpen, Delivery, Destination, Origin, Reason};
+use model::{BreakerOpen, Delivery, Destination, FailureKind, Origin};
 
 /// What ends when it is told to, has ended after this time: less than what a Lambda keeps
 /// for sending back what is left.
@@ -148,7 +148,9 @@ impl One<'_> {
         let tenant = self.delivery.tenant_id.as_str();
         let Some(permit) = self.processor.permits.acquire(tenant, &self.work.control.stop).await else {
             self.waits = Some(Waits::Turn);
-            return self.entry(Outcome::Interrupted).because("interrupted", "stopped before its turn came");
+            return self
+                .entry(Outcome::Interrupted)
+                .because(report::Cause::Interrupted, "stopped before its turn came");
         };
         let breaker_permit = match breakers.admit(which, item, Instant::now()) {
             Ok(breaker_permit) => breaker_permit,
@@ -156,7 +158,7 @@ impl One<'_> {
         };
         let activity = self.activity.clone();
         let mut entry = permit.watch(&activity, self.attempt_in_time()).await;
-        if entry.reason == Some(Kind::Expired.name()) {
+        if entry.failure() == Some(FailureKind::Aws(Kind::Expired)) {
             // A session ended before its time (a clock that is off, a role that was
             // changed): once more with a new one, from where it stands.
             self.processor.aws.forget_session(self.delivery);
@@ -191,7 +193,7 @@ impl One<'_> {
             refused.retry_after.as_secs().max(1),
             refused.cause
         );
-        self.entry(Outcome::Failed).because("breaker-open", error)
+        self.entry(Outcome::Failed).because(FailureKind::BreakerOpen, error)
     }
 
     pub(super) fn entry(&self, outcome: Outcome) -> Entry {
@@ -210,12 +212,12 @@ impl One<'_> {
             entry = self.attempt() => return entry,
             () = hangs => {}
         }
-        self.entry(Outcome::Interrupted).because("interrupted", "stopped while a call was not answered")
+        self.entry(Outcome::Interrupted).because(report::Cause::Interrupted, "stopped while a call was not answered")
     }
 
     async fn attempt(&mut self) -> Entry {
         let entry = self.attempt_from_there().await;
-        if entry.reason != Some(OFFSET_BEYOND) {
+        if entry.failure() != Some(FailureKind::OffsetBeyond) {
             return entry;
         }
         // Nothing was put: what is delivered twice is better than what is never delivered.
@@ -311,7 +313,7 @@ impl One<'_> {
     pub(super) async fn delivered(&mut self, delivered: Delivered) -> Entry {
         self.guest_time = delivered.guest_time;
         self.hear(&delivered.guest_log);
-        let changed = matches!(&delivered.end, End::Failed { name, .. } if *name == Reason::Changed.name());
+        let changed = matches!(&delivered.end, End::Failed(failure) if failure.kind == FailureKind::Changed);
         let entry = self.entry(Outcome::Delivered).with(delivered);
         if !changed {
             return entry;

@@ -53,8 +53,7 @@ impl One<'_> {
     async fn guest_failed(&self, error: GuestError) -> Entry {
         match error {
             GuestError::Rejected { text, .. } => self.refused(&text).await,
-            error if self.logs_to_operator() => self.entry(Outcome::Failed).because(error.name(), error.to_string()),
-            error => self.entry(Outcome::Failed).because(error.name(), error.without_words()),
+            error => self.entry(Outcome::Failed).failed(&error.into_failure(self.logs_to_operator())),
         }
     }
 
@@ -71,9 +70,9 @@ impl One<'_> {
         match self.own_letters().write(&[letter]).await {
             Ok(()) => {
                 let words = if self.logs_to_operator() { text } else { "the guest says why in the dead letter" };
-                self.entry(Outcome::Rejected).because(Reason::GuestRejected.name(), words)
+                self.entry(Outcome::Rejected).because(Reason::GuestRejected, words)
             }
-            Err(error) => self.entry(Outcome::Failed).because(error.name, error.text),
+            Err(unwritten) => self.entry(Outcome::Failed).failed(&unwritten),
         }
     }
 

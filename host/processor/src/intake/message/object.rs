@@ -14,10 +14,10 @@ use crate::aws::Stored;
 use crate::delivery::dead_letter::{Letters, Provenance};
 use crate::notification::{Announced, Only, Resume};
 use crate::plugin::KeyError;
-use crate::report::{Entry, Outcome};
+use crate::report::{Entry, Outcome, Unwanted};
 use crate::telemetry::DeliveryDone;
 use crate::tenant::{Found, InvalidDelivery, Lookup, meant_type};
-use model::{Delivery, ObjectId, Origin, Reason};
+use model::{Delivery, FailureKind, ObjectId, Origin, Reason};
 
 /// How long a delivery waits whose item somebody must mend, before it is looked at again.
 const UNTIL_MENDED: Duration = Duration::from_secs(300);
@@ -112,10 +112,10 @@ impl Processor {
                 return self.rejected(work, Reason::InvalidKey, text, &words);
             }
             Err(KeyError::Failed(error)) => {
-                let failed = entry(Outcome::Failed).because(error.name, error.text.as_str());
+                let (failed, text) = (entry(Outcome::Failed).failed(&error.failure), error.to_string());
                 let left = match error.is_suspended() {
-                    true => work.left(None, error.text).waits(Waits::Suspension, error.wait),
-                    false => Left { wait: error.wait, ..work.left(None, error.text) },
+                    true => work.left(None, text).waits(Waits::Suspension, error.wait),
+                    false => Left { wait: error.wait, ..work.left(None, text) },
                 };
                 return self.without_delivery(failed, Some(left));
             }
@@ -124,7 +124,7 @@ impl Processor {
         let found = match self.directory.lookup(&origin.tenant_id).await {
             Ok(found) => found,
             Err(error) => {
-                let failed = entry(Outcome::Failed).because("tenant-table", error.to_string());
+                let failed = entry(Outcome::Failed).because(FailureKind::TenantTable, error.to_string());
                 return self.without_delivery(failed, Some(work.left(None, error.to_string())));
             }
         };
@@ -134,7 +134,12 @@ impl Processor {
     async fn deliveries(&self, work: &Work<'_>, origin: &Arc<Origin>, found: &Found) -> Worked {
         let unwanted = |reason, why| match found.expired {
             0 => self.unwanted(work, &origin.tenant_id, reason, why),
-            _ => self.unwanted(work, &origin.tenant_id, "expired", "what the tenant table has of it has expired (ttl)"),
+            _ => self.unwanted(
+                work,
+                &origin.tenant_id,
+                Unwanted::Expired,
+                "what the tenant table has of it has expired (ttl)",
+            ),
         };
         let (mut all, only) = (Worked::default(), work.only());
         for invalid in found.invalid.iter().filter(|invalid| only.has_item(&invalid.kind)) {
@@ -145,10 +150,10 @@ impl Processor {
         let deliveries: &[Arc<Delivery>] = match &found.lookup {
             Lookup::Deliveries(deliveries) => deliveries,
             Lookup::Unknown => {
-                return unwanted("unknown-tenant", "the tenant table has no item of this tenant");
+                return unwanted(Unwanted::UnknownTenant, "the tenant table has no item of this tenant");
             }
             Lookup::NoneEnabled if all.entries.is_empty() => {
-                return unwanted("none-enabled", "no delivery of this tenant is enabled");
+                return unwanted(Unwanted::NoneEnabled, "no delivery of this tenant is enabled");
             }
             Lookup::NoneEnabled => &[],
         };
@@ -160,7 +165,7 @@ impl Processor {
             all.left.extend(left);
         }
         if all.entries.is_empty() {
-            return unwanted("none-enabled", "the delivery that this message is about is no longer enabled");
+            return unwanted(Unwanted::NoneEnabled, "the delivery that this message is about is no longer enabled");
         }
         all
     }
@@ -174,7 +179,7 @@ impl Processor {
     /// A delivery whose item can't be used waits for whoever can mend it.
     fn invalid(&self, work: &Work<'_>, origin: &Origin, invalid: &InvalidDelivery) -> Worked {
         let entry = Entry::new(&work.id, Some(&origin.tenant_id), invalid.delivery(), Outcome::Failed);
-        let failed = entry.because(Reason::InvalidDelivery.name(), invalid.problem.as_str());
+        let failed = entry.because(FailureKind::InvalidDelivery, invalid.problem.as_str());
         let left = work.left(Some(&invalid.kind), invalid.problem.clone()).waits(Waits::Item, UNTIL_MENDED);
         self.without_delivery(failed, Some(left))
     }

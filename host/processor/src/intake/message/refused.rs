@@ -11,8 +11,8 @@ use super::left::{Cause, Left};
 use super::object::Work;
 use crate::delivery::dead_letter::{DeadLetterStore, SoFar};
 use crate::notification::{Refused, Resume};
-use crate::report::{Entry, Outcome};
-use model::Reason;
+use crate::report::{self, Entry, Outcome};
+use model::{FailureKind, Reason};
 
 impl Processor {
     /// Whether what would need a letter fails to the queue's dead-letter queue.
@@ -25,7 +25,7 @@ impl Processor {
         let words = resume.refused.as_ref().map(in_words).unwrap_or_default();
         let error = format!("{words}; the rest is done (DEAD_LETTER=fail)");
         let left = work.left(entry.delivery, error.clone());
-        let entry = Entry { outcome: Outcome::Failed, ..entry }.because("refused", error);
+        let entry = Entry { outcome: Outcome::Failed, ..entry }.because(FailureKind::Refused, error);
         let resume = Resume { only: left.resume.only.clone(), ..resume.clone() };
         (entry, Left { resume, cause: Cause::Refused, fails: true, ..left })
     }
@@ -84,7 +84,8 @@ impl One<'_> {
         let before = self.before.refused.as_ref().is_some_and(|before| !before.counts.is_empty());
         let entry = if entry.outcome == Outcome::Delivered && before {
             let most = refused.counts.iter().max_by_key(|(_, count)| **count);
-            let reason = most.and_then(|(name, _)| Reason::parse(name)).map_or("refused", Reason::name);
+            let reason = most.and_then(|(name, _)| Reason::parse(name));
+            let reason = reason.map_or(report::Cause::Failed(FailureKind::Refused), report::Cause::Refused);
             Entry { outcome: Outcome::Partial, ..entry }
                 .because(reason, format!("by attempts before: {}", in_words(refused)))
         } else {

@@ -13,7 +13,7 @@ use super::object::{Work, Worked};
 use super::{Message, Processor, Verdict};
 use crate::delivery::dead_letter::{Letters, Provenance};
 use crate::notification::{BadRecord, Resume};
-use crate::report::{Entry, Outcome};
+use crate::report::{Entry, Outcome, Unwanted};
 use crate::telemetry::DeliveryDone;
 use model::{DeadLetter, ObjectId, Reason};
 
@@ -121,7 +121,7 @@ impl Processor {
 
     fn reject(&self, message: &Message, of_message: &OfMessage, detail: &str, data: String) {
         let (about, reason) = (about(message), Reason::InvalidNotification);
-        let entry = Entry::new(&about, None, None, Outcome::Rejected).because(reason.name(), detail);
+        let entry = Entry::new(&about, None, None, Outcome::Rejected).because(reason, detail);
         of_message.reject(DeadLetter::of_object(&about, reason, detail).with_data(data.into_bytes()));
         self.metrics.delivery(&DeliveryDone { entry: &entry, latency: None, guest_time: Duration::ZERO });
     }
@@ -129,7 +129,7 @@ impl Processor {
     /// Rejects an announced object, whose key names no tenant or which may not be named;
     /// `words` are for the log.
     pub(super) fn rejected(&self, work: &Work<'_>, reason: Reason, detail: String, words: &str) -> Worked {
-        let rejected = Entry::new(&work.id, None, None, Outcome::Rejected).because(reason.name(), words);
+        let rejected = Entry::new(&work.id, None, None, Outcome::Rejected).because(reason, words);
         let data = work.announced.record.to_string().into_bytes();
         work.of_message.reject(DeadLetter::of_object(&work.id, reason, detail).with_data(data));
         self.without_delivery(rejected, None)
@@ -175,12 +175,12 @@ impl Processor {
 
     /// An object that nobody wants: it is done, and its logs are gone, so whoever runs
     /// this is told, once a minute and tenant.
-    pub(super) fn unwanted(&self, work: &Work<'_>, tenant: &str, reason: &'static str, why: &str) -> Worked {
+    pub(super) fn unwanted(&self, work: &Work<'_>, tenant: &str, reason: Unwanted, why: &str) -> Worked {
         if let Some(more) = self.unwanted.take(tenant, Instant::now()) {
             let (bucket, key) = (work.id.bucket.as_str(), work.id.key.as_str());
             tracing::warn!(
                 tenant,
-                reason,
+                reason = reason.name(),
                 bucket,
                 key,
                 more,

@@ -19,8 +19,7 @@ impl One<'_> {
         if error.kind == Kind::Precondition {
             return self.changed(error.to_string()).await;
         }
-        // Whatever is unknown about it: to read changes nothing.
-        self.entry(Outcome::Failed).because("source", error.to_string()).charged(error.charged)
+        self.entry(Outcome::Failed).failed(&error.clone().into_source_failure())
     }
 
     /// The object has changed since it was announced. Its new state should have a
@@ -32,11 +31,8 @@ impl One<'_> {
             .for_delivery(self.delivery)
             .with_data(data);
         match self.own_letters().write(&[letter]).await {
-            Ok(()) => self.entry(Outcome::Ignored).because(Reason::Changed.name(), error).charged(Charged::Source),
-            Err(unwritten) => {
-                let failed = self.entry(Outcome::Failed).because(unwritten.name, unwritten.text);
-                failed.charged(unwritten.charged)
-            }
+            Ok(()) => self.entry(Outcome::Ignored).because(Reason::Changed, error).charged(Charged::Source),
+            Err(unwritten) => self.entry(Outcome::Failed).failed(&unwritten),
         }
     }
 

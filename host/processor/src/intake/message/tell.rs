@@ -1,13 +1,12 @@
 //! The log line of an object: one, with all its deliveries, and nothing of its
 //! content; and one for each shadow.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::object::Worked;
 use crate::pipeline::{Difference, ShadowRun};
 use crate::report::{Entry, Outcome};
-use model::{Digest, ObjectId, Reason};
+use model::{Counts, Digest, FailureKind, ObjectId};
 
 /// Says what became of an object. What failed is an error, what is odd a warning.
 /// `fate`: what becomes of what can never be delivered.
@@ -17,7 +16,7 @@ pub(super) fn object(id: &ObjectId, worked: &Worked, took: Duration, fate: &'sta
     let deliveries = entries.iter().map(delivery).collect::<Vec<_>>().join(", ");
     let sum = |of: fn(&Entry) -> u64| entries.iter().map(of).sum::<u64>();
     let (events, bytes) = (sum(|entry| entry.numbers.events), sum(|entry| entry.numbers.bytes));
-    let dead_lettered = sum(|entry| entry.numbers.dead_lettered.values().sum());
+    let dead_lettered = sum(|entry| entry.numbers.dead_lettered.sum());
     let malformed = sum(|entry| entry.numbers.malformed);
     let milliseconds = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     let why = |entry: &Entry| entry.error.iter().chain(&entry.warnings).cloned().collect::<Vec<_>>();
@@ -25,8 +24,7 @@ pub(super) fn object(id: &ObjectId, worked: &Worked, took: Duration, fate: &'sta
     let components = entries.iter().filter_map(component).collect::<Vec<_>>().join(", ");
     let components = Some(components.as_str()).filter(|components| !components.is_empty());
     // Ignored, but by whoever rewrote it: it may be that nobody announces its new state.
-    let has_changed = |entry: &Entry| entry.reason == Some(Reason::Changed.name());
-    let lost = |entry: &Entry| matches!(entry.outcome, Outcome::Rejected | Outcome::Partial) || has_changed(entry);
+    let lost = |entry: &Entry| matches!(entry.outcome, Outcome::Rejected | Outcome::Partial) || entry.has_changed();
     let refused = entries.iter().any(|entry| lost(entry) || !entry.numbers.refused().is_empty()).then_some(fate);
     let bucket = id.bucket.as_str();
     let key = id.key.as_str();
@@ -39,7 +37,7 @@ pub(super) fn object(id: &ObjectId, worked: &Worked, took: Duration, fate: &'sta
             )
         };
     }
-    let changed = entries.iter().any(has_changed);
+    let changed = entries.iter().any(Entry::has_changed);
     let any = |outcome| entries.iter().any(|entry| entry.outcome == outcome);
     if any(Outcome::Failed) {
         line!(error, error,)
@@ -97,8 +95,8 @@ fn short(digest: &str) -> &str {
 }
 
 /// `guest-trap 1 guest-fuel 2`, or `none`.
-fn failures(failures: &BTreeMap<&'static str, u64>) -> String {
-    let each = failures.iter().map(|(name, count)| format!("{name} {count}")).collect::<Vec<_>>().join(" ");
+fn failures(failures: &Counts<FailureKind>) -> String {
+    let each = failures.by_name().map(|(name, count)| format!("{name} {count}")).collect::<Vec<_>>().join(" ");
     if each.is_empty() { "none".to_owned() } else { each }
 }
 
@@ -107,7 +105,7 @@ fn delivery(entry: &Entry) -> String {
     let kind = entry.delivery.unwrap_or("object");
     let outcome = entry.outcome.name();
     match entry.reason {
-        Some(reason) => format!("{kind}={outcome}({reason})"),
+        Some(reason) => format!("{kind}={outcome}({})", reason.name()),
         None => format!("{kind}={outcome}"),
     }
 }

@@ -5,12 +5,11 @@ use std::io::{Cursor, Read};
 use super::delivery::One;
 use crate::aws::S3;
 use crate::delivery::dead_letter::OnlyLetters;
-use crate::delivery::port::DeliveryError;
 use crate::delivery::s3::{self, Copied, ObjectUpload, Target, Targets};
 use crate::object::{GzipWriter, RemoteReader, is_gzip};
 use crate::pipeline::{Guests, Job, Plan, compare_copy, deliver_object};
 use crate::report::{Entry, Outcome};
-use model::{Charged, Destination};
+use model::{Charged, Destination, Failure, FailureKind};
 
 impl One<'_> {
     /// Copies the object as it is, and compares the copy with what a shadow would have
@@ -44,11 +43,7 @@ impl One<'_> {
                 self.written(target, entry)
             }
             Err(error) if error.charged == Charged::Source => self.source_failed(&error).await,
-            Err(error) => {
-                let entry = self.entry(Outcome::Failed).because(error.kind.name(), error.to_string());
-                let entry = entry.charged(error.charged);
-                if error.effect_unknown { entry.with_effect_unknown() } else { entry }
-            }
+            Err(error) => self.entry(Outcome::Failed).failed(&error.into()),
         }
     }
 
@@ -83,9 +78,10 @@ impl One<'_> {
         let (gzip, reader) = match tokio::task::spawn_blocking(move || peek(reader)).await {
             Ok(Ok(peeked)) => peeked,
             Ok(Err(error)) => {
-                return self.entry(Outcome::Failed).because("source", error.to_string()).charged(Charged::Source);
+                let failure = Failure::of(FailureKind::Source, error).charged_to(Charged::Source);
+                return self.entry(Outcome::Failed).failed(&failure);
             }
-            Err(_) => return self.entry(Outcome::Failed).because("internal", "a bug: reading was given up"),
+            Err(_) => return self.entry(Outcome::Failed).because(FailureKind::Internal, "a bug: reading was given up"),
         };
         let to = GzipWriter::new(ObjectUpload::new(self.bucket(), target, self.activity.clone(), &self.stop), gzip);
         let sink = OnlyLetters::new(self.own_letters(), self.activity.clone());
@@ -95,10 +91,7 @@ impl One<'_> {
         let Some(to) = to else { return entry };
         let finished = match to.finish() {
             Ok(upload) => upload.finish().await,
-            Err(error) => {
-                let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<DeliveryError>());
-                Err(inner.cloned().unwrap_or_else(|| DeliveryError::new(error.to_string())))
-            }
+            Err(error) => Err(error.downcast().unwrap_or_else(|error| Failure::of(FailureKind::Destination, error))),
         };
         match finished {
             Ok(bytes) => {
@@ -106,10 +99,7 @@ impl One<'_> {
                 // Nothing left, no object.
                 if bytes > 0 { self.written(target, entry) } else { entry }
             }
-            Err(DeliveryError { name, text, effect_unknown, charged }) => {
-                entry = Entry { outcome: Outcome::Failed, ..entry }.because(name, text).charged(charged);
-                if effect_unknown { entry.with_effect_unknown() } else { entry }
-            }
+            Err(failure) => entry.failed(&failure),
         }
     }
 }

@@ -27,7 +27,7 @@ use super::plan::{Plan, TenantGuest};
 use super::read::Chain;
 use super::{Halt, Job};
 use crate::object::Piece;
-use model::OnError;
+use model::{GuestErrorKind, OnError};
 use sandbox::GuestError;
 
 /// Lines, on one side, that wait until the other has settled them, at most: more
@@ -183,8 +183,8 @@ impl Shadow {
                 self.done();
                 self.tap.reject_from(from);
             }
-            (Err(Halt::Guest(error)), _) => self.fail(error.name(), self.words(&error)),
-            (Err(halt), _) => self.fail("host", format!("a bug: the shadow halted: {halt:?}")),
+            (Err(Halt::Guest(error)), _) => self.fail(error.kind(), self.words(&error)),
+            (Err(halt), _) => self.fail(GuestErrorKind::Host, format!("a bug: the shadow halted: {halt:?}")),
         }
     }
 
@@ -204,8 +204,8 @@ impl Shadow {
         self.mark = u64::MAX;
     }
 
-    fn fail(&mut self, name: &'static str, error: String) {
-        *self.run.failures.entry(name).or_default() += 1;
+    fn fail(&mut self, kind: GuestErrorKind, error: String) {
+        self.run.failures.add(kind.into(), 1);
         self.run.error.get_or_insert(error);
         self.close(State::Failed);
     }
@@ -247,6 +247,6 @@ impl Shadow {
             "{waiting} lines wait to be compared, at most {MOST_WAITING} may: the active or the shadow component holds \
              them back; settle lines sooner"
         );
-        self.fail("guest-held-back", error);
+        self.fail(GuestErrorKind::HeldBack, error);
     }
 }

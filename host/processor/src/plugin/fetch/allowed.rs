@@ -4,9 +4,9 @@ use std::path::Path;
 
 use super::Sources;
 use super::file::{Place, place};
-use crate::plugin::LoadFailed;
+use crate::plugin::failure;
 use crate::plugin::loader::blocking;
-use model::{AllowedSource, ComponentRef, Plugin};
+use model::{AllowedSource, ComponentErrorKind, ComponentRef, Failure, Plugin};
 
 impl Sources {
     /// Whether the operator's environment names this very component.
@@ -18,7 +18,7 @@ impl Sources {
     ///
     /// # Errors
     /// `component-forbidden`, and what is allowed.
-    pub(in crate::plugin) async fn permit(&self, component: &ComponentRef) -> Result<(), LoadFailed> {
+    pub(in crate::plugin) async fn permit(&self, component: &ComponentRef) -> Result<(), Failure> {
         let allowed = match component {
             ComponentRef::S3 { bucket, key } => is_plain(key) && self.allowed.iter().any(|source| {
                 matches!(source, AllowedSource::S3 { bucket: its, prefix } if its == bucket && key.starts_with(prefix))
@@ -32,7 +32,7 @@ impl Sources {
         if allowed { Ok(()) } else { Err(self.forbidden(component)) }
     }
 
-    async fn permit_file(&self, component: &ComponentRef, path: &Path) -> Result<(), LoadFailed> {
+    async fn permit_file(&self, component: &ComponentRef, path: &Path) -> Result<(), Failure> {
         let folders = self.allowed.iter().filter_map(|source| match source {
             AllowedSource::Folder(folder) => Some(folder.clone()),
             _ => None,
@@ -46,7 +46,7 @@ impl Sources {
         }
     }
 
-    fn forbidden(&self, component: &ComponentRef) -> LoadFailed {
+    fn forbidden(&self, component: &ComponentRef) -> Failure {
         let shown: Vec<String> = self.allowed.iter().map(shown).collect();
         let text = if shown.is_empty() {
             "no component may come from anywhere: the operator names in PLUGIN_SOURCES where they may".to_owned()
@@ -57,7 +57,7 @@ impl Sources {
                 shown.join(", ")
             )
         };
-        LoadFailed::new("component-forbidden", component, text)
+        failure::of_component(ComponentErrorKind::Forbidden, component, text)
     }
 }
 

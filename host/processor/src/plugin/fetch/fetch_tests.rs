@@ -28,11 +28,11 @@ fn oci_ref(registry: &str, name: &str) -> ComponentRef {
 
 /// Fails as `name`, saying each of `says`, and which component it is about.
 #[track_caller]
-fn fails<T: std::fmt::Debug>(result: Result<T, LoadFailed>, component: &ComponentRef, name: &str, says: &[&str]) {
+fn fails<T: std::fmt::Debug>(result: Result<T, Failure>, component: &ComponentRef, name: &str, says: &[&str]) {
     let failed = result.unwrap_err();
-    assert_eq!(failed.name, name, "{failed}");
+    assert_eq!(failed.kind.name(), name, "{failed}");
     for text in says.iter().copied().chain([component.to_string().as_str()]) {
-        assert!(failed.text.contains(text), "{text}: {failed}");
+        assert!(failed.to_string().contains(text), "{text}: {failed}");
     }
 }
 

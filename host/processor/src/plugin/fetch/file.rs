@@ -5,8 +5,8 @@ use std::io::{ErrorKind, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Component, Path, PathBuf};
 
-use crate::plugin::LoadFailed;
-use model::ComponentRef;
+use crate::plugin::failure;
+use model::{ComponentErrorKind, ComponentRef, Failure};
 
 /// Where a file lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,11 +34,12 @@ pub(super) fn place(path: &Path, folders: &[PathBuf]) -> Place {
 }
 
 /// All of a file, which may have `most` bytes.
-pub(super) fn read(component: &ComponentRef, path: &Path, most: u64) -> Result<Vec<u8>, LoadFailed> {
+pub(super) fn read(component: &ComponentRef, path: &Path, most: u64) -> Result<Vec<u8>, Failure> {
     let failed = |error: std::io::Error| match error.kind() {
-        ErrorKind::NotFound => LoadFailed::missing(component, &error),
+        ErrorKind::NotFound => failure::missing(component, error),
         _ => {
-            LoadFailed::new("component-source", component, format!("it can't be read: {error}; check the file's mode"))
+            let text = format!("component {component}: it can't be read: {error}; check the file's mode");
+            failure::by_error(ComponentErrorKind::Source, component, error).in_words(text)
         }
     };
     // Without NONBLOCK a pipe in its place would wait for a writer.
@@ -46,16 +47,20 @@ pub(super) fn read(component: &ComponentRef, path: &Path, most: u64) -> Result<V
     let file = File::options().read(true).custom_flags(nonblock).open(path).map_err(failed)?;
     let stored = file.metadata().map_err(failed)?;
     if !stored.is_file() {
-        return Err(LoadFailed::new("component-source", component, "it is no file; name the component's own file"));
+        return Err(failure::of_component(
+            ComponentErrorKind::Source,
+            component,
+            "it is no file; name the component's own file",
+        ));
     }
     if stored.len() > most {
-        return Err(LoadFailed::too_large(component, Some(stored.len()), most));
+        return Err(failure::too_large(component, Some(stored.len()), most));
     }
     let mut bytes = Vec::with_capacity(usize::try_from(stored.len()).unwrap_or_default());
     file.take(most.saturating_add(1)).read_to_end(&mut bytes).map_err(failed)?;
     if u64::try_from(bytes.len()).is_ok_and(|bytes| bytes <= most) {
         Ok(bytes)
     } else {
-        Err(LoadFailed::too_large(component, None, most))
+        Err(failure::too_large(component, None, most))
     }
 }

@@ -10,9 +10,9 @@ mod oci;
 
 use std::path::{Path, PathBuf};
 
-use super::loader::LoadFailed;
+use super::failure;
 use crate::aws::{AwsError, Kind, S3, Whole};
-use model::{AllowedSource, ComponentRef, Digest, ObjectId};
+use model::{AllowedSource, ComponentErrorKind, ComponentRef, Digest, Failure, ObjectId};
 
 /// Where components may come from.
 #[derive(Clone, Default)]
@@ -33,7 +33,7 @@ impl Sources {
     ///
     /// # Errors
     /// The operator doesn't allow it, or it can't be had.
-    pub async fn fetch(&self, component: &ComponentRef, most: u64) -> Result<Vec<u8>, LoadFailed> {
+    pub async fn fetch(&self, component: &ComponentRef, most: u64) -> Result<Vec<u8>, Failure> {
         if !self.own.iter().any(|(own, _)| own == component) {
             self.permit(component).await?;
         }
@@ -50,16 +50,16 @@ impl Sources {
         }
     }
 
-    async fn fetch_s3(&self, component: &ComponentRef, object: &ObjectId, most: u64) -> Result<Vec<u8>, LoadFailed> {
+    async fn fetch_s3(&self, component: &ComponentRef, object: &ObjectId, most: u64) -> Result<Vec<u8>, Failure> {
         let Some(s3) = &self.s3 else {
             let text = "there is no AWS in this mode: use a `file:` or `oci:` reference";
-            return Err(LoadFailed::new("component-source", component, text));
+            return Err(failure::of_component(ComponentErrorKind::Source, component, text));
         };
         match s3.get_whole(object, most).await {
             Ok(Whole::Bytes(bytes)) => Ok(bytes),
-            Ok(Whole::TooLarge(bytes)) => Err(LoadFailed::too_large(component, Some(bytes), most)),
-            Err(error) if is_missing(&error) => Err(LoadFailed::missing(component, &error)),
-            Err(error) => Err(LoadFailed::new("component-source", component, error)),
+            Ok(Whole::TooLarge(bytes)) => Err(failure::too_large(component, Some(bytes), most)),
+            Err(error) if is_missing(&error) => Err(failure::missing(component, error)),
+            Err(error) => Err(failure::by_error(ComponentErrorKind::Source, component, error)),
         }
     }
 }
@@ -70,7 +70,7 @@ pub(super) fn is_missing(error: &AwsError) -> bool {
 }
 
 /// A file that may be read, whoever named it.
-pub(super) async fn read_file(component: &ComponentRef, path: &Path, most: u64) -> Result<Vec<u8>, LoadFailed> {
+pub(super) async fn read_file(component: &ComponentRef, path: &Path, most: u64) -> Result<Vec<u8>, Failure> {
     let (component, path) = (component.clone(), path.to_owned());
     super::loader::blocking(&component.clone(), move || file::read(&component, &path, most)).await
 }

@@ -29,8 +29,7 @@ use oci_client::manifest::{
 use oci_client::secrets::RegistryAuth;
 use oci_client::{Client, Reference};
 
-use crate::plugin::LoadFailed;
-use model::Digest;
+use model::{Charged, ComponentErrorKind, Digest, Failure};
 
 /// The layer of a component, as CNCF's layout of wasm artifacts has it.
 const CNCF_LAYER: &str = "application/wasm";
@@ -74,7 +73,7 @@ pub(super) struct Artifact<'a> {
 /// # Errors
 /// `component-missing`, `-source` (the registry can't be asked), `-digest`,
 /// `-too-large`, `-refused` (no artifact of one wasm layer).
-pub(super) async fn fetch(artifact: Artifact<'_>, most: u64, auth: Option<&Path>) -> Result<Vec<u8>, LoadFailed> {
+pub(super) async fn fetch(artifact: Artifact<'_>, most: u64, auth: Option<&Path>) -> Result<Vec<u8>, Failure> {
     fetch_within(artifact, most, auth, TIMEOUTS).await
 }
 
@@ -83,19 +82,23 @@ async fn fetch_within(
     most: u64,
     auth: Option<&Path>,
     timeouts: Timeouts,
-) -> Result<Vec<u8>, LoadFailed> {
+) -> Result<Vec<u8>, Failure> {
     let pull = Pull::new(artifact, most, auth, timeouts)?;
     let about = pull.about.clone();
     // On a task of its own, since the library panics over a token that is no header.
     let mut task = tokio::spawn(async move { pull.run().await });
     match tokio::time::timeout(timeouts.total, &mut task).await {
         Ok(Ok(done)) => done,
-        Ok(Err(_)) => Err(about.failed("component-source", "the registry's answer can't be used; check the registry")),
+        Ok(Err(_)) => {
+            Err(about.failed(ComponentErrorKind::Source, "the registry's answer can't be used; check the registry"))
+        }
         Err(_) => {
             task.abort();
             let seconds = timeouts.total.as_secs_f32();
-            Err(about
-                .failed("component-source", format!("the registry took longer than {seconds} s; it is tried again")))
+            Err(about.failed(
+                ComponentErrorKind::Source,
+                format!("the registry took longer than {seconds} s; it is tried again"),
+            ))
         }
     }
 }
@@ -110,14 +113,14 @@ struct About {
 }
 
 impl About {
-    fn failed(&self, name: &'static str, text: impl AsRef<str>) -> LoadFailed {
-        LoadFailed { name, text: format!("{}: {}", self.artifact, text.as_ref()) }
+    fn failed(&self, kind: ComponentErrorKind, text: impl AsRef<str>) -> Failure {
+        Failure::new(kind, format!("{}: {}", self.artifact, text.as_ref())).charged_to(Charged::Component)
     }
 
     /// `of`: what was asked for.
-    fn call(&self, of: &str, error: OciDistributionError) -> LoadFailed {
-        let (name, text) = failure::of_call(&self.registry, of, self.with_credentials, error);
-        self.failed(name, text)
+    fn call(&self, of: &str, error: OciDistributionError) -> Failure {
+        let (kind, text) = failure::of_call(&self.registry, of, self.with_credentials, error);
+        self.failed(kind, text)
     }
 }
 
@@ -132,26 +135,26 @@ struct Pull {
 }
 
 impl Pull {
-    fn new(artifact: Artifact<'_>, most: u64, auth: Option<&Path>, timeouts: Timeouts) -> Result<Self, LoadFailed> {
+    fn new(artifact: Artifact<'_>, most: u64, auth: Option<&Path>, timeouts: Timeouts) -> Result<Self, Failure> {
         let Artifact { registry, name, manifest } = artifact;
         let shown = format!("component oci://{registry}/{name}@sha256:{manifest}");
         let mut about = About { registry: registry.to_owned(), artifact: shown, with_credentials: false };
         if !is_plain(registry, b".-:[]") || !is_plain(name, b".-_/") || name.split('/').any(|part| part == "..") {
-            return Err(about.failed("component-source", "expected oci://REGISTRY/NAME@sha256:HEX"));
+            return Err(about.failed(ComponentErrorKind::Source, "expected oci://REGISTRY/NAME@sha256:HEX"));
         }
         let credentials = auth.map(|path| registry_auth::of(path, registry)).transpose();
-        let credentials = credentials.map_err(|problem| about.failed("component-source", problem))?.flatten();
+        let credentials = credentials.map_err(|problem| about.failed(ComponentErrorKind::Source, problem))?.flatten();
         about.with_credentials = credentials.is_some();
         let auth = credentials.map_or(RegistryAuth::Anonymous, |(user, password)| RegistryAuth::Basic(user, password));
         let client = client(registry, timeouts).map_err(|error| {
-            let (name, text) = failure::of_client(&error);
-            about.failed(name, text)
+            let (kind, text) = failure::of_client(&error);
+            about.failed(kind, text)
         })?;
         let reference = Reference::with_digest(registry.to_owned(), name.to_owned(), format!("sha256:{manifest}"));
         Ok(Self { client, reference, auth, manifest, most, about })
     }
 
-    async fn run(&self) -> Result<Vec<u8>, LoadFailed> {
+    async fn run(&self) -> Result<Vec<u8>, Failure> {
         let (digest, size) = match self.manifest().await? {
             OciManifest::Image(image) => self.layer(&image.layers)?,
             OciManifest::ImageIndex(index) => return Err(self.refused(&list(&index))),
@@ -159,7 +162,7 @@ impl Pull {
         self.bytes(digest, size).await
     }
 
-    async fn manifest(&self) -> Result<OciManifest, LoadFailed> {
+    async fn manifest(&self) -> Result<OciManifest, Failure> {
         const ACCEPTED: [&str; 4] = [
             OCI_IMAGE_MEDIA_TYPE,
             IMAGE_MANIFEST_MEDIA_TYPE,
@@ -174,14 +177,14 @@ impl Pull {
         let found = Digest::of(&bytes);
         if found != self.manifest {
             let text = format!("the registry sent a manifest whose digest is sha256:{found}, not the one asked for");
-            return Err(self.about.failed("component-digest", text));
+            return Err(self.about.failed(ComponentErrorKind::Digest, text));
         }
         // The parser's own words might quote the manifest.
         serde_json::from_slice(&bytes).map_err(|_| self.refused("what the digest names is no manifest of an artifact"))
     }
 
     /// Digest and size of the only layer, which must be wasm.
-    fn layer(&self, layers: &[OciDescriptor]) -> Result<(Digest, u64), LoadFailed> {
+    fn layer(&self, layers: &[OciDescriptor]) -> Result<(Digest, u64), Failure> {
         let wasm = |layer: &&OciDescriptor| [CNCF_LAYER, WASM_LAYER_MEDIA_TYPE].contains(&layer.media_type.as_str());
         let [layer] = layers else {
             let text = format!(
@@ -209,7 +212,7 @@ impl Pull {
         Ok((digest, size))
     }
 
-    async fn bytes(&self, digest: Digest, size: u64) -> Result<Vec<u8>, LoadFailed> {
+    async fn bytes(&self, digest: Digest, size: u64) -> Result<Vec<u8>, Failure> {
         let name = format!("sha256:{digest}");
         // None of the layer's own addresses, which would have this machine ask them.
         let layer = LayerDescriptor { digest: &name, urls: &None };
@@ -220,26 +223,26 @@ impl Pull {
             let chunk = chunk.map_err(|error| self.about.call("the layer", error.into()))?;
             if u64::try_from(bytes.len().saturating_add(chunk.len())).is_ok_and(|length| length > size) {
                 let text = format!("the registry sends more than the {size} bytes that the manifest says");
-                return Err(self.about.failed("component-digest", text));
+                return Err(self.about.failed(ComponentErrorKind::Digest, text));
             }
             bytes.extend_from_slice(&chunk);
         }
         let found = Digest::of(&bytes);
         if found != digest {
             let text = format!("the layer's bytes have the digest sha256:{found}, and the manifest says {name}");
-            return Err(self.about.failed("component-digest", text));
+            return Err(self.about.failed(ComponentErrorKind::Digest, text));
         }
         Ok(bytes)
     }
 
-    fn refused(&self, text: &str) -> LoadFailed {
-        self.about.failed("component-refused", text)
+    fn refused(&self, text: &str) -> Failure {
+        self.about.failed(ComponentErrorKind::Refused, text)
     }
 
-    fn too_large(&self, size: u64) -> LoadFailed {
+    fn too_large(&self, size: u64) -> Failure {
         let most = self.most;
         let text = format!("its layer has {size} bytes, at most {most} may (PLUGIN_MAX_COMPONENT_BYTES)");
-        self.about.failed("component-too-large", text)
+        self.about.failed(ComponentErrorKind::TooLarge, text)
     }
 }
 

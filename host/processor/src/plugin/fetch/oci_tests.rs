@@ -61,11 +61,11 @@ impl Registry {
         Self::start(move |path, _| artifact(path, &manifest, layer)).await
     }
 
-    async fn fetch(&self, manifest: &[u8]) -> Result<Vec<u8>, LoadFailed> {
+    async fn fetch(&self, manifest: &[u8]) -> Result<Vec<u8>, Failure> {
         self.fetch_as(Digest::of(manifest), None).await
     }
 
-    async fn fetch_as(&self, manifest: Digest, auth: Option<&Path>) -> Result<Vec<u8>, LoadFailed> {
+    async fn fetch_as(&self, manifest: Digest, auth: Option<&Path>) -> Result<Vec<u8>, Failure> {
         let registry = self.address.to_string();
         fetch_within(Artifact { registry: &registry, name: NAME, manifest }, MOST, auth, QUICK).await
     }
@@ -135,14 +135,14 @@ fn manifest() -> Bytes {
     manifest_of(&[layer_of(CNCF_LAYER, WASM.len())])
 }
 
-pub(super) fn failed(fetched: Result<Vec<u8>, LoadFailed>, name: &str, says: &[&str]) {
+pub(super) fn failed(fetched: Result<Vec<u8>, Failure>, name: &str, says: &[&str]) {
     let error = fetched.unwrap_err();
-    assert_eq!(error.name, name, "{error}");
+    assert_eq!(error.kind.name(), name, "{error}");
     for part in says.iter().chain(&["oci://127.0.0.1:"]) {
-        assert!(error.text.contains(part), "no {part:?} in {error}");
+        assert!(error.to_string().contains(part), "no {part:?} in {error}");
     }
     for secret in ["secret", "dXNlcjpzZWNyZXQ=", "canary"] {
-        assert!(!error.text.contains(secret), "{error}");
+        assert!(!error.to_string().contains(secret), "{error}");
     }
 }
 
@@ -344,7 +344,7 @@ async fn what_can_t_stand_in_a_url_is_refused() {
         [("user@127.0.0.1", NAME), ("127.0.0.1:1/x", NAME), ("127.0.0.1:1", "a/../b"), ("127.0.0.1:1", "a?b")]
     {
         let error = fetch(Artifact { registry, name, manifest: Digest::of(b"") }, MOST, None).await.unwrap_err();
-        assert!(error.name == "component-source" && error.text.contains("expected oci://"), "{error}");
+        assert!(error.kind.name() == "component-source" && error.to_string().contains("expected oci://"), "{error}");
     }
 }
 

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use log_processor::aws::{AwsError, Kind};
 use log_processor::delivery::batch::Batch;
-use log_processor::delivery::port::{DeliveryError, EventSink, Rejected};
+use log_processor::delivery::port::{EventSink, Rejected};
 use log_processor::pipeline::{Delivered, End, Stop, deliver_events};
-use model::DeadLetter;
+use model::{DeadLetter, Failure};
 
 use super::harness::{Case, cloudwatch, record};
 
@@ -30,7 +30,7 @@ struct Sink {
 }
 
 impl EventSink for Sink {
-    async fn put(&self, _batch: &Batch) -> Result<Vec<Rejected>, DeliveryError> {
+    async fn put(&self, _batch: &Batch) -> Result<Vec<Rejected>, Failure> {
         match self.second {
             _ if self.puts.fetch_add(1, Ordering::SeqCst) != 1 => Ok(Vec::new()),
             Second::Taken => Ok(Vec::new()),
@@ -39,11 +39,11 @@ impl EventSink for Sink {
         }
     }
 
-    async fn dead_letters(&self, _letters: &[DeadLetter]) -> Result<(), DeliveryError> {
+    async fn dead_letters(&self, _letters: &[DeadLetter]) -> Result<(), Failure> {
         Ok(())
     }
 
-    async fn checkpoint(&self, events: u64) -> Result<(), DeliveryError> {
+    async fn checkpoint(&self, events: u64) -> Result<(), Failure> {
         self.checkpoints.lock().unwrap().push(events);
         Ok(())
     }
@@ -161,9 +161,9 @@ fn asked_to_stop_what_was_handed_over_is_still_put() {
 fn a_put_that_fails_names_its_class_and_the_next_run_starts_at_the_first_event_not_delivered() {
     let to = sink(Second::Fails);
     let delivered = block_on(deliver(1000, || Ok(0), Stop::default(), &to));
-    let End::Failed { name, error, .. } = delivered.end else { panic!("{:?}", delivered.end) };
-    assert_eq!(name, "throttled");
-    assert!(error.contains("as AWS says"), "{error}");
+    let End::Failed(failure) = delivered.end else { panic!("{:?}", delivered.end) };
+    assert_eq!(failure.kind.name(), "throttled");
+    assert!(failure.to_string().contains("as AWS says"), "{failure}");
     assert_eq!(to.checkpoints.into_inner().unwrap(), [2]);
     assert_eq!((delivered.lines.delivered, delivered.events), (2, 2));
 }
@@ -178,8 +178,9 @@ fn a_reader_that_fails_names_its_class() {
         let mut error = Some(error);
         let delivered =
             block_on(deliver(10, move || Err(error.take().unwrap()), Stop::default(), &sink(Second::Taken)));
-        let End::Failed { name: named, error, .. } = delivered.end else { panic!("{:?}", delivered.end) };
-        assert_eq!(named, name);
+        let End::Failed(failure) = delivered.end else { panic!("{:?}", delivered.end) };
+        assert_eq!(failure.kind.name(), name);
+        let error = failure.to_string();
         assert!(error.contains("as AWS says") || error.contains("central/c/payment"), "{error}");
     }
 }

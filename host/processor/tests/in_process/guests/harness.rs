@@ -5,13 +5,13 @@ use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 use log_processor::delivery::batch::Batch;
-use log_processor::delivery::port::{DeliveryError, EventSink, Rejected};
+use log_processor::delivery::port::{EventSink, Rejected};
 use log_processor::object::ReadLimits;
 use log_processor::pipeline::{
     ComponentRun, Delivered, End, GuestSlots, Job, Plan, ShadowRun, Stop, TenantGuest, compare_copy, deliver_events,
     deliver_object,
 };
-use model::{DeadLetter, Delivery, Destination, Event, Limits, ObjectId, OnError, Origin, Reason};
+use model::{DeadLetter, Delivery, Destination, Event, Failure, Limits, ObjectId, OnError, Origin, Reason};
 use sandbox::{Component, Engine, GuestError, Precompiled};
 
 use crate::shared::read;
@@ -283,7 +283,7 @@ impl Came {
     #[track_caller]
     pub(crate) fn failure(&self) -> (&'static str, String) {
         match &self.delivered.end {
-            End::Failed { name, error, .. } => (name, error.clone()),
+            End::Failed(failure) => (failure.kind.name(), failure.to_string()),
             other => panic!("it did not fail: {other:?} {:?}", self.delivered.lines),
         }
     }
@@ -351,19 +351,19 @@ impl Sink {
 }
 
 impl EventSink for Sink {
-    async fn put(&self, batch: &Batch) -> Result<Vec<Rejected>, DeliveryError> {
+    async fn put(&self, batch: &Batch) -> Result<Vec<Rejected>, Failure> {
         self.0.lock().unwrap().events.extend(batch.entries.iter().map(|entry| entry.event.clone()));
         Ok(Vec::new())
     }
 
-    async fn dead_letters(&self, letters: &[DeadLetter]) -> Result<(), DeliveryError> {
+    async fn dead_letters(&self, letters: &[DeadLetter]) -> Result<(), Failure> {
         let mut taken = self.0.lock().unwrap();
         taken.most_letters = taken.most_letters.max(letters.len());
         taken.letters.extend_from_slice(letters);
         Ok(())
     }
 
-    async fn checkpoint(&self, events: u64) -> Result<(), DeliveryError> {
+    async fn checkpoint(&self, events: u64) -> Result<(), Failure> {
         let mut taken = self.0.lock().unwrap();
         assert!(events >= taken.checkpoint, "the checkpoint went back");
         taken.checkpoint = events;

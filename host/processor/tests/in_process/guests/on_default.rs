@@ -41,7 +41,7 @@ fn was_replaced(came: &Came, failure: &'static str) {
     assert_eq!(came.is_complete().counts(), [6, 0, 0, 0, 0]);
     let run = came.component();
     assert!(run.replaced);
-    assert_eq!(run.failures.iter().collect::<Vec<_>>(), [(&failure, &1)]);
+    assert_eq!(run.failures.by_name().collect::<Vec<_>>(), [(failure, 1)]);
     let [warning] = &came.delivered.warnings[..] else { panic!("{:?}", came.delivered.warnings) };
     assert!(warning.contains("on_error: default") && !warning.contains("lost my way"), "{warning}");
     assert!(came.sink.letters.is_empty());

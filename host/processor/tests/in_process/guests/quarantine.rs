@@ -5,14 +5,18 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use log_processor::delivery::batch::Batch;
-use log_processor::delivery::port::{DeliveryError, EventSink, Rejected};
+use log_processor::delivery::port::{EventSink, Rejected};
 use log_processor::pipeline::{End, Stop};
-use model::{DeadLetter, Delivery, Limits, OnError, Origin, Reason, TimestampNumbers};
+use model::{
+    DeadLetter, Delivery, Failure, FailureKind, GuestErrorKind, Limits, OnError, Origin, Reason, TimestampNumbers,
+};
 use proptest::prelude::*;
 use sandbox::{Engine, Instance, Surroundings};
 
 use super::harness::{Came, Case, WORLD, block_on, cloudwatch, limits, record};
 use crate::shared::read;
+
+const TRAP: FailureKind = FailureKind::Guest(GuestErrorKind::Trap);
 
 /// The hostile guest, which traps over lines that say `bad`.
 fn hostile(mode: &str) -> Case {
@@ -90,13 +94,13 @@ fn the_search_is_short() {
         only_the_poison_is_missing(&came, &all);
         let run = came.component();
         // Ten to find it, and one or two alone: by an instance that knew the line before it, by a new one.
-        assert!(run.failures["guest-trap"] <= 12, "{:?}", run.failures);
+        assert!(run.failures.get(TRAP) <= 12, "{:?}", run.failures);
         // Each failure, its new instance's `begin`, and as many that don't fail; begin and end.
         assert!(run.used.calls <= 3 * 12 + 2, "{:?}", run.used);
         // With all before it held back: these are settled first.
         let came = hostile("hold-everything").lines(&strs(&all)).run();
         only_the_poison_is_missing(&came, &all);
-        assert!(came.component().failures["guest-trap"] <= 12, "{:?}", came.component().failures);
+        assert!(came.component().failures.get(TRAP) <= 12, "{:?}", came.component().failures);
     }
 }
 
@@ -134,7 +138,7 @@ fn a_record_that_fails_only_beside_another_is_no_poison() {
     let case = || hostile("records").set("near", "one").lines(&["zero", "one", "bad", "three"]);
     let came = case().chunks(1).run();
     assert_eq!(came.is_complete().messages(), ["zero", "one", "bad", "three"]);
-    assert_eq!((came.component().poison, came.component().failures["guest-trap"]), (0, 1));
+    assert_eq!((came.component().poison, came.component().failures.get(TRAP)), (0, 1));
     assert_eq!(case().run().is_complete().counts(), [4, 0, 0, 0, 0]);
 }
 
@@ -151,7 +155,7 @@ fn what_fails_in_end_is_searched_among_what_is_held_back() {
     // Nothing is held back: nothing is lost with its last words.
     let came = hostile("end:panic").run();
     assert_eq!(came.is_complete().messages(), ["one", "two", "three"]);
-    assert_eq!((came.component().failures["guest-trap"], came.component().poison), (1, 0));
+    assert_eq!((came.component().failures.get(TRAP), came.component().poison), (1, 0));
 }
 
 fn records(n: usize, poison: &[usize]) -> Vec<String> {
@@ -241,7 +245,7 @@ fn what_fails_on_too_much_is_given_up() {
     let all = lines(50_000, &poison);
     let came = hostile("honest").lines(&strs(&all)).run();
     came.fails("guest-trap", &["quarantine gave up: 257 calls"]);
-    assert_eq!(came.component().failures["guest-trap"], 257);
+    assert_eq!(came.component().failures.get(TRAP), 257);
     assert_eq!(came.sink.checkpoint, came.sink.events.len() as u64);
     // As much as is allowed.
     let poison: Vec<usize> = (10..74).collect();
@@ -279,7 +283,7 @@ fn the_work_of_a_search_is_bounded_too() {
     let many: Vec<usize> = (0..10).map(|i| i * 100).collect();
     let (came, _) = case(&many);
     came.fails("guest-fuel", &["quarantine gave up", "units of fuel", "8 MiB of lines and 64 starts"]);
-    let failures = came.component().failures["guest-fuel"];
+    let failures = came.component().failures.get(GuestErrorKind::Fuel.into());
     // 8 MiB have the fuel of 32 such calls, and the starts that of two or three.
     assert!((32..=36).contains(&failures), "{failures}");
     assert!(came.component().used.fuel < 1_000_000_000, "{:?}", came.component().used);
@@ -329,7 +333,7 @@ fn what_fails_before_the_first_line_or_on_none_is_tried_again() {
     assert_eq!(hostile("wants:panic").wants().unwrap_err().name(), "guest-trap");
     let came = Case::hostile("honest").set("poison", "two").run();
     came.fails("guest-trap", &["in transform"]);
-    assert_eq!((came.component().failures["guest-trap"], came.component().poison), (1, 0));
+    assert_eq!((came.component().failures.get(TRAP), came.component().poison), (1, 0));
 }
 
 #[test]
@@ -345,7 +349,7 @@ fn each_kind_of_failure_is_searched_for_and_named() {
         assert_eq!(came.is_complete().messages(), ["one", "two"], "{fault}");
         let detail = &came.sink.letters[0].detail;
         assert!(detail.contains(name) && !detail.contains("lost my way"), "{detail}");
-        assert_eq!(came.component().failures.keys().collect::<Vec<_>>(), [&name]);
+        assert_eq!(came.component().failures.by_name().map(|(name, _)| name).collect::<Vec<_>>(), [name]);
     }
 }
 
@@ -353,7 +357,7 @@ fn each_kind_of_failure_is_searched_for_and_named() {
 fn a_rejection_is_an_answer_and_not_searched() {
     let came = hostile("honest").set("fault", "rejected").lines(&["one", "bad", "two"]).run();
     assert_eq!(came.delivered.end, End::Rejected(Reason::GuestRejected));
-    assert_eq!((came.counts(), came.component().failures.len()), ([0, 0, 0, 3, 0], 0));
+    assert_eq!((came.counts(), came.component().failures.sum()), ([0, 0, 0, 3, 0], 0));
     // It comes within a search: what came before it stands.
     let all = ["a", "b", "bad", "d", "e", "f", "g", "h"].map(record);
     let case = || rewriter("reject-second").lines(&strs(&all));
@@ -427,16 +431,16 @@ fn the_logs_of_all_instances_together_are_bounded() {
 struct StopsAtALetter(Stop);
 
 impl EventSink for StopsAtALetter {
-    async fn put(&self, _: &Batch) -> Result<Vec<Rejected>, DeliveryError> {
+    async fn put(&self, _: &Batch) -> Result<Vec<Rejected>, Failure> {
         Ok(Vec::new())
     }
 
-    async fn dead_letters(&self, _: &[DeadLetter]) -> Result<(), DeliveryError> {
+    async fn dead_letters(&self, _: &[DeadLetter]) -> Result<(), Failure> {
         self.0.request();
         Ok(())
     }
 
-    async fn checkpoint(&self, _: u64) -> Result<(), DeliveryError> {
+    async fn checkpoint(&self, _: u64) -> Result<(), Failure> {
         Ok(())
     }
 }

@@ -17,8 +17,9 @@ fn ends(run: impl Fn(u64) -> Came) -> BTreeMap<&'static str, u64> {
         let end = match &came.delivered.end {
             End::Complete => "complete",
             End::Rejected(reason) => reason.name(),
-            End::Failed { name, error, .. } => {
-                assert!(["guest-contract", "guest-output"].contains(name), "seed {seed}: {error}");
+            End::Failed(failure) => {
+                let name = failure.kind.name();
+                assert!(["guest-contract", "guest-output"].contains(&name), "seed {seed}: {failure}");
                 assert_eq!(came.delivered.lines.delivered, 0, "seed {seed}: no window was full");
                 name
             }

@@ -85,7 +85,7 @@ fn each_line_is_compared_wherever_chunks_are_cut_and_whoever_holds_back() {
         for chunk_bytes in CHUNKS {
             let run = compared(&beside(active(mode), shadow).chunks(chunk_bytes));
             assert_eq!(counts(&run), expected, "{mode} {shadow} {chunk_bytes} {run:?}");
-            assert_eq!((run.failures.len(), run.error.as_ref(), run.unwanted), (0, None, false));
+            assert_eq!((run.failures.sum(), run.error.as_ref(), run.unwanted), (0, None, false));
             assert_eq!(run.samples.len() as u64, run.changed + run.dropped + run.added);
             assert_eq!(run.digest, WORLD.rewriter.digest());
         }
@@ -177,7 +177,7 @@ fn a_shadow_that_fails_is_counted_from_that_line_on() {
         let run = compared(&active.shadow(component, &[("mode", mode)]));
         assert_eq!(counts(&run), [same, 0, 0, 0, failed], "{mode} {run:?}");
         let name = if name.is_empty() { "guest-trap" } else { name };
-        assert_eq!(run.failures.iter().collect::<Vec<_>>(), [(&name, &1)], "{mode}");
+        assert_eq!(run.failures.by_name().collect::<Vec<_>>(), [(name, 1)], "{mode}");
         assert!(run.error.is_some(), "{mode}");
     }
 }
@@ -202,7 +202,7 @@ fn a_shadow_that_can_not_start() {
     let tiny = filter.with_limits(Limits { memory_bytes: 1000, ..limits() });
     let run = compared(&active("").shadow(&tiny, &[]));
     assert_eq!(counts(&run), [0, 0, 0, 0, 5]);
-    assert_eq!(run.failures.keys().collect::<Vec<_>>(), [&"guest-memory"]);
+    assert_eq!(run.failures.by_name().map(|(name, _)| name).collect::<Vec<_>>(), ["guest-memory"]);
     assert!(run.error.unwrap().contains("PLUGIN_MEMORY_BYTES"));
 }
 
@@ -227,7 +227,7 @@ fn a_rejection_is_an_answer_and_no_failure() {
     for mode in ["wants:rejected", "begin:rejected", "transform:rejected"] {
         let run = compared(&hostile(active(""), mode, ""));
         // Of the line that is no record it has another opinion.
-        assert_eq!((counts(&run), run.failures.len()), ([0, 1, 4, 0, 0], 0), "{mode}");
+        assert_eq!((counts(&run), run.failures.sum()), ([0, 1, 4, 0, 0], 0), "{mode}");
         assert_eq!(run.samples[0].shadow.as_deref(), Some("guest-rejected"));
     }
     let run = compared(&beside(Case::of(None).lines(&[&record("a"), &record("b")]).chunks(1), "reject-second"));
@@ -368,7 +368,7 @@ fn holds_back(component: &Component, mode: &str) -> ShadowRun {
 fn lines_that_wait_for_the_shadow_are_bounded() {
     let run = holds_back(&WORLD.rewriter, "hold");
     assert_eq!((run.same, run.failed), (0, 300_000));
-    assert_eq!(run.failures.keys().collect::<Vec<_>>(), [&"guest-held-back"]);
+    assert_eq!(run.failures.by_name().map(|(name, _)| name).collect::<Vec<_>>(), ["guest-held-back"]);
     let error = run.error.unwrap();
     assert!(error.contains("at most 262144 may"), "{error}");
     // The default guest behind it has them for no records.

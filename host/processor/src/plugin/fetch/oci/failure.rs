@@ -4,16 +4,16 @@
 
 use std::error::Error;
 
+use model::ComponentErrorKind;
 use oci_client::errors::{DigestError, OciDistributionError, OciErrorCode};
 
-/// The class of a failure, in the words of [`crate::plugin::LoadFailed::name`], and why.
-/// `of`: what was asked for.
+/// The class of a failure, and why. `of`: what was asked for.
 pub(super) fn of_call(
     registry: &str,
     of: &str,
     with_credentials: bool,
     error: OciDistributionError,
-) -> (&'static str, String) {
+) -> (ComponentErrorKind, String) {
     match error {
         OciDistributionError::UnauthorizedError { .. } | OciDistributionError::AuthenticationFailure(_) => {
             denied(registry, of, with_credentials)
@@ -29,43 +29,52 @@ pub(super) fn of_call(
             None => unanswered(registry, of, &error),
         },
         OciDistributionError::RequestError(error) => unanswered(registry, of, &error),
-        _ => ("component-source", format!("the registry {registry} doesn't follow the protocol when asked for {of}")),
+        _ => (
+            ComponentErrorKind::Source,
+            format!("the registry {registry} doesn't follow the protocol when asked for {of}"),
+        ),
     }
 }
 
 /// The same of a client that can't be made, which is TLS's.
-pub(super) fn of_client(error: &OciDistributionError) -> (&'static str, String) {
+pub(super) fn of_client(error: &OciDistributionError) -> (ComponentErrorKind, String) {
     let text = format!(
         "no TLS client can be made: {}; registries need the system's certificates: install ca-certificates, or set \
          SSL_CERT_FILE",
         innermost(error)
     );
-    ("component-source", text)
+    (ComponentErrorKind::Source, text)
 }
 
-fn denied(registry: &str, of: &str, with_credentials: bool) -> (&'static str, String) {
+fn denied(registry: &str, of: &str, with_credentials: bool) -> (ComponentErrorKind, String) {
     let remedy = match with_credentials {
         true => "check the credentials for it in PLUGIN_REGISTRY_AUTH, and that they may pull this",
         false => "PLUGIN_REGISTRY_AUTH has no credentials for it: name a Docker config.json that does",
     };
-    ("component-source", format!("the registry {registry} denies access to {of}; {remedy}"))
+    (ComponentErrorKind::Source, format!("the registry {registry} denies access to {of}; {remedy}"))
 }
 
-fn missing(registry: &str, of: &str) -> (&'static str, String) {
-    ("component-missing", format!("the registry {registry} doesn't have {of}; check name and digest, or push it"))
+fn missing(registry: &str, of: &str) -> (ComponentErrorKind, String) {
+    (
+        ComponentErrorKind::Missing,
+        format!("the registry {registry} doesn't have {of}; check name and digest, or push it"),
+    )
 }
 
-fn status(registry: &str, of: &str, with_credentials: bool, code: u16) -> (&'static str, String) {
+fn status(registry: &str, of: &str, with_credentials: bool, code: u16) -> (ComponentErrorKind, String) {
     match code {
         401 | 403 => denied(registry, of, with_credentials),
         404 | 410 => missing(registry, of),
         429 => busy(registry),
-        _ => ("component-source", format!("the registry {registry} answered with status {code} when asked for {of}")),
+        _ => (
+            ComponentErrorKind::Source,
+            format!("the registry {registry} answered with status {code} when asked for {of}"),
+        ),
     }
 }
 
-fn busy(registry: &str) -> (&'static str, String) {
-    ("component-source", format!("the registry {registry} has too many requests (429); it is tried again"))
+fn busy(registry: &str) -> (ComponentErrorKind, String) {
+    (ComponentErrorKind::Source, format!("the registry {registry} has too many requests (429); it is tried again"))
 }
 
 /// Where the registry gives a code of OCI's, the library keeps no status.
@@ -74,7 +83,7 @@ fn registry_code(
     of: &str,
     with_credentials: bool,
     code: Option<&OciErrorCode>,
-) -> (&'static str, String) {
+) -> (ComponentErrorKind, String) {
     use OciErrorCode as Code;
     match code {
         Some(Code::Unauthorized | Code::Denied) => denied(registry, of, with_credentials),
@@ -87,21 +96,22 @@ fn registry_code(
     }
 }
 
-fn refused(registry: &str, of: &str, code: &str) -> (&'static str, String) {
-    ("component-source", format!("the registry {registry} answered with an error ({code}) when asked for {of}"))
+fn refused(registry: &str, of: &str, code: &str) -> (ComponentErrorKind, String) {
+    (ComponentErrorKind::Source, format!("the registry {registry} answered with an error ({code}) when asked for {of}"))
 }
 
-fn digest(of: &str, error: &DigestError) -> (&'static str, String) {
+fn digest(of: &str, error: &DigestError) -> (ComponentErrorKind, String) {
     match error {
-        DigestError::VerificationError { expected, actual } => {
-            ("component-digest", format!("{of} has the digest {}, and {} was expected", short(actual), short(expected)))
-        }
-        _ => ("component-source", format!("the registry sent {of} with a digest that can't be read")),
+        DigestError::VerificationError { expected, actual } => (
+            ComponentErrorKind::Digest,
+            format!("{of} has the digest {}, and {} was expected", short(actual), short(expected)),
+        ),
+        _ => (ComponentErrorKind::Source, format!("the registry sent {of} with a digest that can't be read")),
     }
 }
 
-fn unanswered(registry: &str, of: &str, error: &(dyn Error + 'static)) -> (&'static str, String) {
-    ("component-source", format!("the registry {registry} can't be asked for {of}: {}", innermost(error)))
+fn unanswered(registry: &str, of: &str, error: &(dyn Error + 'static)) -> (ComponentErrorKind, String) {
+    (ComponentErrorKind::Source, format!("the registry {registry} can't be asked for {of}: {}", innermost(error)))
 }
 
 /// The last cause, such as "Connection refused (os error 111)". Those before it name

@@ -43,7 +43,7 @@ impl DockerRegistry {
         (client(&self.address, QUICK).unwrap(), reference)
     }
 
-    async fn fetch(&self, manifest: Digest, most: u64) -> Result<Vec<u8>, LoadFailed> {
+    async fn fetch(&self, manifest: Digest, most: u64) -> Result<Vec<u8>, Failure> {
         fetch(Artifact { registry: &self.address, name: NAME, manifest }, most, None).await
     }
 }
