@@ -159,7 +159,10 @@ async fn what_cannot_be_had_waits_and_is_left_alone_after_three_failures() {
     for failure in 1..=CircuitBreaker::FAILURE_THRESHOLD {
         let error = plans.plan(&missing).await.err().unwrap();
         assert_eq!((error.failure.kind.name(), error.is_suspended()), ("component-missing", false));
-        assert_eq!(error.wait, if failure < CircuitBreaker::FAILURE_THRESHOLD { Duration::ZERO } else { CircuitBreaker::FIRST_OPEN });
+        assert_eq!(
+            error.wait,
+            if failure < CircuitBreaker::FAILURE_THRESHOLD { Duration::ZERO } else { CircuitBreaker::FIRST_OPEN }
+        );
         let entry = error.of(entry(Outcome::Failed));
         assert_eq!(entry.component.unwrap().failures, [(ComponentErrorKind::Missing.into(), 1)].into());
     }
