@@ -62,5 +62,5 @@ pub(crate) fn check_types(component: &Component) -> Result<(), LoadError> {
     let names: Vec<&str> = kind.exports(component.pre.engine()).map(|(name, _)| name).collect();
     let mut probe = Probe(instance.running());
     let mut all = exports::of_contract(&names)?.into_iter();
-    all.try_for_each(|(interface, version)| contract::speak(version).check_types(interface, &mut probe))
+    all.try_for_each(|(interface, version)| contract::functions_of(version).check_types(interface, &mut probe))
 }

@@ -9,14 +9,14 @@ use wasmtime::component::{InstancePre, Linker};
 
 use crate::error::LoadError;
 use crate::exports::Exports;
-use crate::store::State;
+use crate::store::StoreData;
 use crate::text::bounded;
 use crate::{host_functions, version, wasi};
 
 /// A component that was compiled, checked and linked. `Clone` is cheap.
 #[derive(Clone)]
 pub struct Component {
-    pub(crate) pre: InstancePre<State>,
+    pub(crate) pre: InstancePre<StoreData>,
     pub(crate) limits: Arc<Limits>,
     pub(crate) name: Arc<str>,
     pub(crate) digest: Arc<str>,
@@ -95,7 +95,7 @@ impl Component {
 }
 
 /// What a component is given: all that it imports, or else it is refused.
-fn link(component: &wasmtime::component::Component, engine: &wasmtime::Engine) -> Result<Linker<State>, LoadError> {
+fn link(component: &wasmtime::component::Component, engine: &wasmtime::Engine) -> Result<Linker<StoreData>, LoadError> {
     let mut linker = Linker::new(engine);
     host_functions::add_host_log(&mut linker).map_err(LoadError::compile)?;
     for (import, item) in component.component_type().imports(engine) {

@@ -35,7 +35,7 @@ pub enum LoadError {
     Parts(String),
     /// The compiler would take too long for it, or too much memory.
     #[error("the component is too much work to compile: {0}")]
-    Toil(String),
+    CompileCost(String),
     /// Its own start fails.
     #[error("the component can't be started: {0}")]
     Start(String),

@@ -7,7 +7,7 @@ use wasmtime::component::{ComponentNamedList, Lift, Linker, LinkerInstance, Lowe
 use wasmtime::{StoreContextMut, Trap};
 
 use crate::log::Level;
-use crate::store::State;
+use crate::store::StoreData;
 use crate::version::Version;
 
 /// Fuel that any call of the host costs, beside what the function itself costs: it
@@ -20,7 +20,7 @@ const LOG_BYTE_FUEL: u64 = 4;
 /// Takes fuel for what the host does. Setting a store's fuel begins a new slice, so
 /// where one is over is kept here: else a guest that calls the host all the time
 /// would never let others have their turn.
-async fn pay(store: &mut StoreContextMut<'_, State>, fuel: u64) -> wasmtime::Result<()> {
+async fn pay(store: &mut StoreContextMut<'_, StoreData>, fuel: u64) -> wasmtime::Result<()> {
     let left = store.get_fuel()?.checked_sub(fuel).ok_or(Trap::OutOfFuel)?;
     store.set_fuel(left)?;
     if store.data_mut().ends_slice(left) {
@@ -33,16 +33,16 @@ async fn pay(store: &mut StoreContextMut<'_, State>, fuel: u64) -> wasmtime::Res
 
 /// Defines a function that guests may call; `cost`: its fuel, beside what any call costs.
 pub(crate) fn function<P, R>(
-    instance: &mut LinkerInstance<'_, State>,
+    instance: &mut LinkerInstance<'_, StoreData>,
     name: &str,
     cost: fn(&P) -> u64,
-    body: fn(&mut State, P) -> wasmtime::Result<R>,
+    body: fn(&mut StoreData, P) -> wasmtime::Result<R>,
 ) -> wasmtime::Result<()>
 where
     P: ComponentNamedList + Lift + Send + 'static,
     R: ComponentNamedList + Lower + Send + 'static,
 {
-    instance.func_wrap_async(name, move |mut store: StoreContextMut<'_, State>, params: P| {
+    instance.func_wrap_async(name, move |mut store: StoreContextMut<'_, StoreData>, params: P| {
         Box::new(async move {
             pay(&mut store, CALL_FUEL.saturating_add(cost(&params))).await?;
             body(store.data_mut(), params)
@@ -57,7 +57,7 @@ pub(crate) fn log_cost(lines: usize, bytes: usize) -> u64 {
 }
 
 /// Gives guests their log, in every version of the contract.
-pub(crate) fn add_host_log(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+pub(crate) fn add_host_log(linker: &mut Linker<StoreData>) -> wasmtime::Result<()> {
     let cost = |(_, text): &(Level, String)| log_cost(1, text.len());
     Version::ALL.into_iter().try_for_each(|version| {
         let mut interface = linker.instance(version.names().host_log)?;

@@ -12,18 +12,18 @@ use crate::exports::Exports;
 use crate::limits::CallLimits;
 use crate::log::GuestLog;
 use crate::output::{Rewritten, Transformed};
-use crate::pending_input::HeldBack;
-use crate::running::{Running, Used};
+use crate::pending_input::PendingInput;
+use crate::running::{RunningInstance, Used};
 use crate::surroundings::Surroundings;
 use crate::text::bounded;
 use crate::version::Version;
 
 /// A component at work. After an error it must be dropped.
 pub struct Instance {
-    running: Running,
+    running: RunningInstance,
     exports: Exports,
-    transform_input: HeldBack,
-    rewrite_input: HeldBack,
+    transform_input: PendingInput,
+    rewrite_input: PendingInput,
 }
 
 impl Instance {
@@ -32,12 +32,12 @@ impl Instance {
     /// # Errors
     /// When the component's own start fails.
     pub fn start(component: &Component, around: &Surroundings) -> Result<Self, GuestError> {
-        let running = Running::start(component, around)?;
+        let running = RunningInstance::start(component, around)?;
         Ok(Self {
             running,
             exports: component.exports(),
-            transform_input: HeldBack::default(),
-            rewrite_input: HeldBack::default(),
+            transform_input: PendingInput::default(),
+            rewrite_input: PendingInput::default(),
         })
     }
 
@@ -46,7 +46,7 @@ impl Instance {
     /// # Errors
     /// As the guest says, or what it did wrong.
     pub fn parse_key(&mut self, key: &str) -> Result<Origin, GuestError> {
-        spoken(self.exports.key_parser, "parse-key")?.parse_key(self.small_call(key.len()), key)
+        exported(self.exports.key_parser, "parse-key")?.parse_key(self.small_call(key.len()), key)
     }
 
     /// Whether the delivery wants the object at all.
@@ -54,7 +54,7 @@ impl Instance {
     /// # Errors
     /// As the guest says, or what it did wrong.
     pub fn wants(&mut self, context: &Context<'_>) -> Result<bool, GuestError> {
-        spoken(self.exports.log_filter, "wants")?.wants(self.small_call(0), context)
+        exported(self.exports.log_filter, "wants")?.wants(self.small_call(0), context)
     }
 
     /// Whether the component accepts its settings: what is wrong with them, if not.
@@ -62,7 +62,7 @@ impl Instance {
     /// # Errors
     /// What the guest did wrong.
     pub fn check_settings(&mut self, settings: &[(String, String)]) -> Result<Result<(), String>, GuestError> {
-        let answer = spoken(self.exports.settings_check, "check")?.check_settings(self.small_call(0), settings)?;
+        let answer = exported(self.exports.settings_check, "check")?.check_settings(self.small_call(0), settings)?;
         Ok(answer.map_err(bounded))
     }
 
@@ -71,7 +71,7 @@ impl Instance {
     /// # Errors
     /// As the guest says, or what it did wrong.
     pub fn begin_transform(&mut self, context: &Context<'_>) -> Result<(), GuestError> {
-        spoken(self.exports.record_transform, "begin")?.begin_transform(self.small_call(0), context)
+        exported(self.exports.record_transform, "begin")?.begin_transform(self.small_call(0), context)
     }
 
     /// Whole lines in, events out. `open`: first line that is not settled yet,
@@ -82,7 +82,7 @@ impl Instance {
     pub fn transform(&mut self, first_line: u64, lines: &[u8], open: (u64, u64)) -> Result<Transformed, GuestError> {
         let input = self.transform_input.add(open.1, lines.len());
         let fuel = self.running.limits().fuel(lines.len()).saturating_add(self.transform_input.unspent_fuel);
-        let contract = spoken(self.exports.record_transform, "transform")?;
+        let contract = exported(self.exports.record_transform, "transform")?;
         let out = contract.transform(self.call(fuel, input), first_line, lines)?;
         let out = checked::transformed("transform", out, open, false, self.running.limits(), input)?;
         let (left, limit) = (self.fuel_left(), self.running.limits().held_back_bytes);
@@ -97,7 +97,7 @@ impl Instance {
     pub fn end_transform(&mut self, open: (u64, u64)) -> Result<Transformed, GuestError> {
         let input = self.transform_input.bytes;
         let fuel = self.running.limits().fuel(0).saturating_add(self.transform_input.unspent_fuel);
-        let out = spoken(self.exports.record_transform, "end")?.end_transform(self.call(fuel, input))?;
+        let out = exported(self.exports.record_transform, "end")?.end_transform(self.call(fuel, input))?;
         checked::transformed("end", out, open, true, self.running.limits(), input)
     }
 
@@ -106,7 +106,7 @@ impl Instance {
     /// # Errors
     /// As the guest says, or what it did wrong.
     pub fn begin_rewrite(&mut self, context: &Context<'_>) -> Result<(), GuestError> {
-        spoken(self.exports.record_rewrite, "begin")?.begin_rewrite(self.small_call(0), context)
+        exported(self.exports.record_rewrite, "begin")?.begin_rewrite(self.small_call(0), context)
     }
 
     /// Whole lines in, lines out; `open` as in [`Instance::transform`].
@@ -116,7 +116,7 @@ impl Instance {
     pub fn rewrite(&mut self, first_line: u64, lines: &[u8], open: (u64, u64)) -> Result<Rewritten, GuestError> {
         let input = self.rewrite_input.add(open.1, lines.len());
         let fuel = self.running.limits().fuel(lines.len()).saturating_add(self.rewrite_input.unspent_fuel);
-        let contract = spoken(self.exports.record_rewrite, "rewrite")?;
+        let contract = exported(self.exports.record_rewrite, "rewrite")?;
         let out = contract.rewrite(self.call(fuel, input), first_line, lines)?;
         let out = checked::rewritten("rewrite", out, open, false, self.running.limits(), input)?;
         let (left, limit) = (self.fuel_left(), self.running.limits().held_back_bytes);
@@ -131,7 +131,7 @@ impl Instance {
     pub fn end_rewrite(&mut self, open: (u64, u64)) -> Result<Rewritten, GuestError> {
         let input = self.rewrite_input.bytes;
         let fuel = self.running.limits().fuel(0).saturating_add(self.rewrite_input.unspent_fuel);
-        let out = spoken(self.exports.record_rewrite, "end")?.end_rewrite(self.call(fuel, input))?;
+        let out = exported(self.exports.record_rewrite, "end")?.end_rewrite(self.call(fuel, input))?;
         checked::rewritten("end", out, open, true, self.running.limits(), input)
     }
 
@@ -149,23 +149,23 @@ impl Instance {
         self.running.used()
     }
 
-    /// What runs it.
-    pub(crate) fn running(&mut self) -> &mut Running {
+    /// The instance that runs its code.
+    pub(crate) fn running(&mut self) -> &mut RunningInstance {
         &mut self.running
     }
 
-    /// A call about no log lines.
-    fn small_call(&mut self, input: usize) -> Call<'_> {
-        self.call(self.running.limits().start_fuel, input)
+    /// A call whose input is no log lines.
+    fn small_call(&mut self, input_bytes: usize) -> Call<'_> {
+        self.call(self.running.limits().start_fuel, input_bytes)
     }
 
-    fn call(&mut self, fuel: u64, input: usize) -> Call<'_> {
-        Call { running: &mut self.running, fuel, input }
+    fn call(&mut self, fuel: u64, input_bytes: usize) -> Call<'_> {
+        Call { instance: &mut self.running, fuel, input_bytes }
     }
 }
 
-/// The contract that the function's interface is exported by.
-fn spoken(version: Option<Version>, function: &'static str) -> Result<&'static dyn Contract, GuestError> {
+/// The functions of the version in which the component exports the function's interface.
+fn exported(version: Option<Version>, function: &'static str) -> Result<&'static dyn Contract, GuestError> {
     let missing = || GuestError::Contract { function, what: "the component doesn't export it".to_owned() };
-    version.map(contract::speak).ok_or_else(missing)
+    version.map(contract::functions_of).ok_or_else(missing)
 }

@@ -1,4 +1,4 @@
-//! A component's instance while its code runs: fuel, time, and what a call that
+//! A component's instance while its code runs: fuel, time slices, and what a call that
 //! fails means.
 
 use std::pin::pin;
@@ -8,14 +8,14 @@ use std::time::{Duration, Instant};
 
 use model::Limits;
 use rustix::time::{ClockId, clock_gettime};
-use wasmtime::component::{ComponentNamedList, Instance as Handle, Lift, Lower, TypedFunc};
+use wasmtime::component::{ComponentNamedList, Instance, Lift, Lower, TypedFunc};
 use wasmtime::{PoolConcurrencyLimitError, Store, Trap};
 
 use crate::component::Component;
 use crate::error::GuestError;
 use crate::limits::{CallLimits, HANDLES, SLICE, setting};
 use crate::log::GuestLog;
-use crate::store::State;
+use crate::store::StoreData;
 use crate::surroundings::Surroundings;
 use crate::text::bounded;
 use crate::wasi::Stopped;
@@ -43,34 +43,34 @@ pub(crate) struct Function {
     pub(crate) name: &'static str,
 }
 
-/// A component's instance, and what holds for it.
-pub(crate) struct Running {
-    store: Store<State>,
-    handle: Handle,
+/// A component's instance with its store, limits, and what it used so far.
+pub(crate) struct RunningInstance {
+    store: Store<StoreData>,
+    instance: Instance,
     limits: Arc<Limits>,
     used: Used,
     pause: Option<Arc<dyn Fn() + Send + Sync>>,
 }
 
-impl Running {
+impl RunningInstance {
     /// A fresh instance.
     pub(crate) fn start(component: &Component, around: &Surroundings) -> Result<Self, GuestError> {
         let limits = Arc::clone(&component.limits);
-        let mut store = Store::new(component.pre.engine(), State::new(&limits, around));
+        let mut store = Store::new(component.pre.engine(), StoreData::new(&limits, around));
         store.limiter(|state| &mut state.memory);
         store.set_max_component_handles(HANDLES);
         let pause = around.pause.clone();
-        let budget = Budget { fuel: limits.start_fuel, copied: limits.copied_bytes(0) };
+        let budget = Budget { fuel: limits.start_fuel, copied_bytes: limits.copied_bytes(0) };
         let mut used = Used::default();
-        let handle = budget.give(&mut store).and_then(|()| {
-            let mut turns = Turns { limit: limits.call_time, pause: pause.as_deref(), cpu: &mut used.cpu };
-            let (handle, took) = turns.drive(component.pre.instantiate_async(&mut store))?;
+        let started = budget.grant(&mut store).and_then(|()| {
+            let mut slices = TimeSlices { limit: limits.call_time, pause: pause.as_deref(), cpu: &mut used.cpu };
+            let (instance, took) = slices.run(component.pre.instantiate_async(&mut store))?;
             used.start = took;
-            handle
+            instance
         });
-        used.fuel = budget.used(&store);
-        match handle {
-            Ok(handle) => Ok(Self { store, handle, limits, used, pause }),
+        used.fuel = budget.spent(&store);
+        match started {
+            Ok(instance) => Ok(Self { store, instance, limits, used, pause }),
             Err(error) => Err(match budget.classify("start", &error, store.data(), &limits) {
                 // No guest has spoken yet: no room in the pool, no memory.
                 GuestError::Contract { what, .. } => GuestError::Host { what },
@@ -79,40 +79,47 @@ impl Running {
         }
     }
 
-    /// Calls a function with so much fuel; `input`: bytes that its answer may be about.
-    pub(crate) fn call<P, R>(&mut self, function: Function, params: P, fuel: u64, input: usize) -> Result<R, GuestError>
+    /// Calls a function with so much fuel. `input_bytes`: the input that its answer may be about.
+    pub(crate) fn call<P, R>(
+        &mut self,
+        function: Function,
+        params: P,
+        fuel: u64,
+        input_bytes: usize,
+    ) -> Result<R, GuestError>
     where
         P: ComponentNamedList + Lower + Send + Sync,
         R: Lift + Send + Sync + 'static,
     {
         self.used.calls += 1;
-        let budget = Budget { fuel, copied: self.limits.copied_bytes(input) };
-        let answer = budget.give(&mut self.store).and_then(|()| self.typed::<P, R>(function)).and_then(|func| {
-            let mut turns =
-                Turns { limit: self.limits.call_time, pause: self.pause.as_deref(), cpu: &mut self.used.cpu };
-            turns.drive(func.call_async(&mut self.store, params))?.0
-        });
-        self.used.fuel = self.used.fuel.saturating_add(budget.used(&self.store));
+        let budget = Budget { fuel, copied_bytes: self.limits.copied_bytes(input_bytes) };
+        let answer =
+            budget.grant(&mut self.store).and_then(|()| self.typed_function::<P, R>(function)).and_then(|func| {
+                let mut slices =
+                    TimeSlices { limit: self.limits.call_time, pause: self.pause.as_deref(), cpu: &mut self.used.cpu };
+                slices.run(func.call_async(&mut self.store, params))?.0
+            });
+        self.used.fuel = self.used.fuel.saturating_add(budget.spent(&self.store));
         match answer {
             Ok((answer,)) => Ok(answer),
             Err(error) => Err(budget.classify(function.name, &error, self.store.data(), &self.limits)),
         }
     }
 
-    /// Whether the function is there, with these types.
-    pub(crate) fn typed<P, R>(&mut self, function: Function) -> wasmtime::Result<TypedFunc<P, (R,)>>
+    /// Finds a function; an error: it isn't there, or of other types.
+    pub(crate) fn typed_function<P, R>(&mut self, function: Function) -> wasmtime::Result<TypedFunc<P, (R,)>>
     where
         P: ComponentNamedList + Lower,
         R: Lift + 'static,
     {
         let Function { interface, name } = function;
         let missing = || wasmtime::format_err!("`{interface}` has no `{name}`");
-        let index = self.handle.get_export_index(&mut self.store, None, interface).ok_or_else(missing)?;
-        let index = self.handle.get_export_index(&mut self.store, Some(&index), name).ok_or_else(missing)?;
-        self.handle.get_typed_func(&mut self.store, index)
+        let index = self.instance.get_export_index(&mut self.store, None, interface).ok_or_else(missing)?;
+        let index = self.instance.get_export_index(&mut self.store, Some(&index), name).ok_or_else(missing)?;
+        self.instance.get_typed_func(&mut self.store, index)
     }
 
-    /// What the last call left of its fuel.
+    /// Fuel that the last call left.
     pub(crate) fn fuel_left(&self) -> u64 {
         self.store.get_fuel().unwrap_or(0)
     }
@@ -126,35 +133,35 @@ impl Running {
         Used { peak_memory, ..self.used }
     }
 
-    /// What it logged since this was asked last.
+    /// Takes what was logged since the last time.
     pub(crate) fn take_log(&mut self) -> GuestLog {
         self.store.data_mut().log.take()
     }
 }
 
-/// Lets a guest work, a slice after the other, on this thread.
-struct Turns<'a> {
-    /// Time at work.
+/// Runs a guest on this thread, one time slice after the other.
+struct TimeSlices<'a> {
+    /// Most time at work.
     limit: Duration,
     pause: Option<&'a (dyn Fn() + Send + Sync)>,
-    /// Where the CPU time is added.
+    /// Sum of CPU time, to which each slice adds.
     cpu: &'a mut Duration,
 }
 
-/// The work took too long.
+/// A call took longer than it may.
 #[derive(Debug, thiserror::Error)]
 #[error("at work for too long")]
-struct TooLong;
+struct OverTime;
 
-impl Turns<'_> {
-    /// Works until it is done, and says how long that took. What takes too long is
+impl TimeSlices<'_> {
+    /// Runs until it is done, and says how long that took. What takes too long is
     /// dropped, which stops the guest.
-    fn drive<T>(&mut self, work: impl Future<Output = T>) -> wasmtime::Result<(T, Duration)> {
-        self.drive_by(work, Instant::now)
+    fn run<T>(&mut self, work: impl Future<Output = T>) -> wasmtime::Result<(T, Duration)> {
+        self.run_by(work, Instant::now)
     }
 
-    /// As [`Turns::drive`], by this clock.
-    fn drive_by<T>(
+    /// As [`TimeSlices::run`], by this clock.
+    fn run_by<T>(
         &mut self,
         work: impl Future<Output = T>,
         clock: impl Fn() -> Instant,
@@ -170,7 +177,7 @@ impl Turns<'_> {
             at_work += clock().saturating_duration_since(began);
             match polled {
                 Poll::Ready(result) => return Ok((result, at_work)),
-                Poll::Pending if at_work >= self.limit => return Err(TooLong.into()),
+                Poll::Pending if at_work >= self.limit => return Err(OverTime.into()),
                 Poll::Pending => self.pause.iter().for_each(|pause| pause()),
             }
         }
@@ -190,13 +197,14 @@ const BOUNDS: [&str; 4] =
 /// What one call may use.
 struct Budget {
     fuel: u64,
-    /// Bytes that the host may copy out of the guest at once.
-    copied: usize,
+    /// Bytes that the host may copy out of the guest.
+    copied_bytes: usize,
 }
 
 impl Budget {
-    fn give(&self, store: &mut Store<State>) -> wasmtime::Result<()> {
-        store.set_hostcall_fuel(self.copied);
+    /// Gives a store what the call may use.
+    fn grant(&self, store: &mut Store<StoreData>) -> wasmtime::Result<()> {
+        store.set_hostcall_fuel(self.copied_bytes);
         if store.get_fuel().is_err() {
             // `Engine::without_fuel`: only the benchmark has one.
             return Ok(());
@@ -204,17 +212,23 @@ impl Budget {
         store.set_fuel(self.fuel)?;
         // It divides the fuel into slices; its sum stays the same.
         store.fuel_async_yield_interval(Some(SLICE))?;
-        store.data_mut().begin(self.fuel);
+        store.data_mut().begin_call(self.fuel);
         Ok(())
     }
 
-    /// What of its fuel is gone.
-    fn used(&self, store: &Store<State>) -> u64 {
+    /// Fuel that the call has used.
+    fn spent(&self, store: &Store<StoreData>) -> u64 {
         self.fuel.saturating_sub(store.get_fuel().unwrap_or(self.fuel))
     }
 
     /// Says what a failed call means.
-    fn classify(&self, function: &'static str, error: &wasmtime::Error, state: &State, limits: &Limits) -> GuestError {
+    fn classify(
+        &self,
+        function: &'static str,
+        error: &wasmtime::Error,
+        data: &StoreData,
+        limits: &Limits,
+    ) -> GuestError {
         let limit = |limit, detail| GuestError::Limit { function, limit, detail };
         let fuel = self.fuel;
         match (error.downcast_ref::<Trap>(), error.downcast_ref::<Stopped>()) {
@@ -228,7 +242,7 @@ impl Budget {
             }
             (_, Some(Stopped::Forbidden(what))) => GuestError::Forbidden { function, what: bounded(what.clone()) },
             // A guest whose memory can't grow usually traps or exits in its own allocator.
-            _ if state.memory.denied => {
+            _ if data.memory.was_denied => {
                 let (most, setting) = (limits.memory_bytes, setting::MEMORY);
                 limit("memory", format!("more than {most} bytes were asked for ({setting})"))
             }
@@ -241,14 +255,14 @@ impl Budget {
     /// What is neither a trap nor the host's own word.
     fn classify_text(&self, function: &'static str, error: &wasmtime::Error, limits: &Limits) -> GuestError {
         let text = format!("{error:#}");
-        if error.is::<TooLong>() {
+        if error.is::<OverTime>() {
             return GuestError::Timeout { function, seconds: limits.call_time.as_secs() };
         }
         if error.is::<PoolConcurrencyLimitError>() {
             return GuestError::Host { what: bounded(text) };
         }
         if text.contains("fuel allocated for hostcalls") {
-            let (copied, setting) = (self.copied, setting::OUTPUT_RATIO);
+            let (copied, setting) = (self.copied_bytes, setting::OUTPUT_RATIO);
             let detail = format!("more was returned than the host may copy: {copied} bytes ({setting})");
             return GuestError::Limit { function, limit: "output", detail };
         }

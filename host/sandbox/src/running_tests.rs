@@ -86,15 +86,15 @@ fn waiting_for_a_turn_is_no_time_at_work() {
         let pauses = || {
             now.fetch_add(pause, Ordering::Relaxed);
         };
-        let mut slices = 5;
+        let mut left = 5;
         let work = std::future::poll_fn(|_| {
             now.fetch_add(slice, Ordering::Relaxed);
-            slices -= 1;
-            if slices == 0 { Poll::Ready(()) } else { Poll::Pending }
+            left -= 1;
+            if left == 0 { Poll::Ready(()) } else { Poll::Pending }
         });
         let (pause, mut cpu): (&(dyn Fn() + Send + Sync), _) = (&pauses, Duration::ZERO);
-        let mut turns = Turns { limit: Duration::from_secs(10), pause: Some(pause), cpu: &mut cpu };
-        turns.drive_by(work, clock).map(|((), at_work)| at_work.as_secs()).map_err(|error| error.is::<TooLong>())
+        let mut slices = TimeSlices { limit: Duration::from_secs(10), pause: Some(pause), cpu: &mut cpu };
+        slices.run_by(work, clock).map(|((), at_work)| at_work.as_secs()).map_err(|error| error.is::<OverTime>())
     };
     assert_eq!(ends(1, 3600), Ok(5), "an hour's waiting is none of its time");
     assert_eq!(ends(2, 0), Ok(10));

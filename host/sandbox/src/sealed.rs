@@ -19,48 +19,50 @@ const VERSION: &str = "log-processor 1";
 /// that it makes.
 const WASMTIME: &str = "wasmtime 48.0.8";
 
-/// First bytes of what is sealed.
+/// The first bytes of sealed code.
 const MAGIC: &[u8; 8] = b"logproc\x01";
 
-/// Magic, fingerprint, the component's digest and length, the code's length, seal.
-const HEADER: usize = 8 + 32 + 32 + 8 + 8 + SEAL;
-const SEAL: usize = 32;
+/// Bytes of the header: magic, fingerprint, the component's digest and length, the code's
+/// length, tag.
+const HEADER: usize = 8 + 32 + 32 + 8 + 8 + TAG;
+/// Bytes of an HMAC or a checksum.
+const TAG: usize = 32;
 
 /// What says that code is what this program compiled.
 #[derive(Clone, Copy)]
 pub enum Seal<'a> {
-    /// HMAC-SHA256 with the operator's key: wherever it lay.
+    /// HMAC-SHA256 with the operator's key, wherever the code lay.
     Key(&'a [u8]),
-    /// The folder that it lay in, and its file, which nobody else could have
-    /// written; beside it a SHA-256 against damage.
+    /// The folder and the file that the code lay in, which nobody else could have
+    /// written; beside that a SHA-256 against damage.
     OwnFolder,
 }
 
 /// Why sealed code isn't run.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SealError {
-    /// It is cut, or no sealed code at all.
+    /// Cut, or no sealed code at all.
     #[error("it is damaged: truncated, or something else")]
     Damaged,
-    /// The key says that it is not what was sealed.
+    /// Not what was sealed, or sealed with another key.
     #[error("its HMAC is wrong: damaged, tampered with, or sealed with another PLUGIN_CACHE_KEY")]
-    Untrue,
-    /// Its checksum is wrong.
+    WrongHmac,
+    /// Damaged, as far as the checksum says.
     #[error("its checksum is wrong: damaged, or sealed with a PLUGIN_CACHE_KEY")]
-    Checksum,
+    WrongChecksum,
     /// Sealed for another engine.
     #[error("it was compiled for another version, or with other settings")]
     OtherEngine,
-    /// Of another component.
+    /// Sealed for another component.
     #[error("it is another component's")]
     OtherComponent,
-    /// wasmtime doesn't take it.
+    /// Refused by wasmtime.
     #[error("it can't be loaded: {0}")]
     Unusable(String),
 }
 
 impl Engine {
-    /// What decides whether compiled code fits: this program's and wasmtime's
+    /// The hash of what decides whether compiled code fits: this program's and wasmtime's
     /// version, the machine, all settings that code depends on.
     pub fn fingerprint(&self) -> Digest {
         let mut hash = StableHash(Sha256::new());
@@ -82,8 +84,8 @@ impl Engine {
         sealed.extend(of.0);
         sealed.extend(bytes.to_le_bytes());
         sealed.extend(length.to_le_bytes());
-        let mark = mark(seal, &sealed, &code);
-        sealed.extend(mark);
+        let tag = tag(seal, &sealed, &code);
+        sealed.extend(tag);
         sealed.extend(code);
         Ok(sealed)
     }
@@ -111,14 +113,14 @@ impl Engine {
         of: Digest,
         seal: Seal<'_>,
     ) -> Result<(Component, u64), SealError> {
-        let Opened { fingerprint, component, bytes, code } = open(sealed, seal)?;
+        let Verified { fingerprint, component, bytes, code } = verify(sealed, seal)?;
         if fingerprint != self.fingerprint() {
             return Err(SealError::OtherEngine);
         }
         if component != of {
             return Err(SealError::OtherComponent);
         }
-        // SAFETY: `open` found that these very bytes, which nobody else can write to
+        // SAFETY: `verify` found that these very bytes, which nobody else can write to
         // while they are borrowed, have a true seal; the caller promises that only
         // `seal` makes such, which takes a component that wasmtime compiled. The
         // fingerprint says that the same engine did.
@@ -133,17 +135,18 @@ impl Engine {
 }
 
 /// Sealed code whose seal is true.
-struct Opened<'a> {
+struct Verified<'a> {
     fingerprint: Digest,
     component: Digest,
     bytes: u64,
     code: &'a [u8],
 }
 
-fn open<'a>(sealed: &'a [u8], seal: Seal<'_>) -> Result<Opened<'a>, SealError> {
+/// Takes sealed code apart, and checks its seal.
+fn verify<'a>(sealed: &'a [u8], seal: Seal<'_>) -> Result<Verified<'a>, SealError> {
     let (header, code) = sealed.split_at_checked(HEADER).ok_or(SealError::Damaged)?;
-    let (said, mark) = header.split_last_chunk::<SEAL>().ok_or(SealError::Damaged)?;
-    let rest = said.strip_prefix(MAGIC).ok_or(SealError::Damaged)?;
+    let (sealed_header, sealed_tag) = header.split_last_chunk::<TAG>().ok_or(SealError::Damaged)?;
+    let rest = sealed_header.strip_prefix(MAGIC).ok_or(SealError::Damaged)?;
     let (fingerprint, rest) = rest.split_first_chunk::<32>().ok_or(SealError::Damaged)?;
     let (component, rest) = rest.split_first_chunk::<32>().ok_or(SealError::Damaged)?;
     let (bytes, rest) = rest.split_first_chunk::<8>().ok_or(SealError::Damaged)?;
@@ -152,11 +155,11 @@ fn open<'a>(sealed: &'a [u8], seal: Seal<'_>) -> Result<Opened<'a>, SealError> {
         return Err(SealError::Damaged);
     }
     match seal {
-        Seal::Key(key) => keyed(key, said, code).verify_slice(mark).map_err(|_| SealError::Untrue)?,
-        Seal::OwnFolder if checksum(said, code) == *mark => {}
-        Seal::OwnFolder => return Err(SealError::Checksum),
+        Seal::Key(key) => hmac(key, sealed_header, code).verify_slice(sealed_tag).map_err(|_| SealError::WrongHmac)?,
+        Seal::OwnFolder if checksum(sealed_header, code) == *sealed_tag => {}
+        Seal::OwnFolder => return Err(SealError::WrongChecksum),
     }
-    Ok(Opened {
+    Ok(Verified {
         fingerprint: Digest(*fingerprint),
         component: Digest(*component),
         bytes: u64::from_le_bytes(*bytes),
@@ -164,14 +167,15 @@ fn open<'a>(sealed: &'a [u8], seal: Seal<'_>) -> Result<Opened<'a>, SealError> {
     })
 }
 
-fn mark(seal: Seal<'_>, header: &[u8], code: &[u8]) -> [u8; SEAL] {
+/// What a seal says of a header and of code.
+fn tag(seal: Seal<'_>, header: &[u8], code: &[u8]) -> [u8; TAG] {
     match seal {
-        Seal::Key(key) => keyed(key, header, code).finalize().into_bytes().into(),
+        Seal::Key(key) => hmac(key, header, code).finalize().into_bytes().into(),
         Seal::OwnFolder => checksum(header, code),
     }
 }
 
-fn keyed(key: &[u8], header: &[u8], code: &[u8]) -> Hmac<Sha256> {
+fn hmac(key: &[u8], header: &[u8], code: &[u8]) -> Hmac<Sha256> {
     // A longer key than a block is hashed first, as HMAC says; so that any length fits.
     let mut block = [0; 64];
     let hashed = Sha256::digest(key);
@@ -183,7 +187,7 @@ fn keyed(key: &[u8], header: &[u8], code: &[u8]) -> Hmac<Sha256> {
     hmac
 }
 
-fn checksum(header: &[u8], code: &[u8]) -> [u8; SEAL] {
+fn checksum(header: &[u8], code: &[u8]) -> [u8; TAG] {
     Sha256::new_with_prefix(header).chain_update(code).finalize().into()
 }
 

@@ -54,7 +54,7 @@ fn what_is_sealed_runs_as_what_it_was_made_of() {
 #[test]
 fn each_byte_counts() {
     let engine = engine();
-    for (seal, wrong) in [(KEY, SealError::Untrue), (Seal::OwnFolder, SealError::Checksum)] {
+    for (seal, wrong) in [(KEY, SealError::WrongHmac), (Seal::OwnFolder, SealError::WrongChecksum)] {
         let (of, sealed) = sealed(&engine, seal);
         let regions = [(0, 8), (8, 40), (40, 72), (72, 80), (80, 88), (88, HEADER), (HEADER, sealed.len())];
         for (from, to) in regions {
@@ -79,24 +79,24 @@ fn a_seal_is_true_for_one_key_one_component_and_one_engine() {
     let engine = engine();
     let (of, sealed) = sealed(&engine, KEY);
     for other in [Seal::Key(b"0123456789abcdeF"), Seal::Key(b"0123456789abcde"), Seal::Key(b"")] {
-        assert_eq!(why(unseal(&engine, "", &sealed, of, other)), Some(SealError::Untrue));
+        assert_eq!(why(unseal(&engine, "", &sealed, of, other)), Some(SealError::WrongHmac));
     }
-    assert_eq!(why(unseal(&engine, "", &sealed, of, Seal::OwnFolder)), Some(SealError::Checksum));
+    assert_eq!(why(unseal(&engine, "", &sealed, of, Seal::OwnFolder)), Some(SealError::WrongChecksum));
     assert_eq!(why(unseal(&engine, "", &sealed, Digest::of(b"x"), KEY)), Some(SealError::OtherComponent));
 
     // With a true seal, but of another engine; and what is no code at all.
     let resealed = |change: &dyn Fn(&mut Vec<u8>)| {
-        let mut said = sealed[..HEADER - SEAL].to_vec();
+        let mut said = sealed[..HEADER - TAG].to_vec();
         change(&mut said);
         let code = &sealed[HEADER..];
-        [&said[..], &mark(KEY, &said, code), code].concat()
+        [&said[..], &tag(KEY, &said, code), code].concat()
     };
     assert!(unseal(&engine, "", &resealed(&|_| {}), of, KEY).is_ok());
     let other = resealed(&|said| said[8] ^= 1);
     assert_eq!(why(unseal(&engine, "", &other, of, KEY)), Some(SealError::OtherEngine));
-    let mut said = sealed[..HEADER - SEAL].to_vec();
+    let mut said = sealed[..HEADER - TAG].to_vec();
     said[80..88].copy_from_slice(&4_u64.to_le_bytes());
-    let no_code = [&said[..], &mark(KEY, &said, b"code"), b"code"].concat();
+    let no_code = [&said[..], &tag(KEY, &said, b"code"), b"code"].concat();
     assert!(matches!(why(unseal(&engine, "", &no_code, of, KEY)), Some(SealError::Unusable(_))));
 }
 
@@ -105,7 +105,7 @@ fn the_hmac_is_the_standards() {
     // RFC 4231, test cases 2 and 6: a short key, and one longer than a block.
     let (short, long) = (b"Jefe", [0xaa; 131]);
     let text = b"what do ya want for nothing?";
-    let hmac = |key: &[u8], text: &[u8]| model::hex(&mark(Seal::Key(key), &text[..4], &text[4..]));
+    let hmac = |key: &[u8], text: &[u8]| model::hex(&tag(Seal::Key(key), &text[..4], &text[4..]));
     assert_eq!(hmac(short, text), "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
     let text = b"Test Using Larger Than Block-Size Key - Hash Key First";
     assert_eq!(hmac(&long, text), "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");

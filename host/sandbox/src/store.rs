@@ -1,4 +1,4 @@
-//! What the host knows of an instance while its code runs: its memory, its log, its clock.
+//! The data of a wasmtime store: what the host knows of an instance while its code runs.
 
 use model::Limits;
 use wasmtime::ResourceLimiter;
@@ -7,22 +7,22 @@ use crate::limits::{CORE_INSTANCES, SLICE, TABLE_ELEMENTS, TABLES};
 use crate::log::Log;
 use crate::surroundings::Surroundings;
 
-/// What the host knows of an instance while its code runs.
-pub(crate) struct State {
-    pub(crate) memory: Memory,
+/// What the host knows of an instance: its memory, its log, its clock.
+pub(crate) struct StoreData {
+    pub(crate) memory: MemoryLimiter,
     pub(crate) log: Log,
     /// Every clock's time, in milliseconds since the Unix epoch.
     pub(crate) now: i64,
-    /// What randomness comes of, and how much of it was given away.
+    /// The seed of all randomness, and how many blocks of it were given.
     pub(crate) random: ([u8; 32], u64),
-    /// Fuel that is left when the slice is over.
+    /// Fuel at which the time slice is over.
     slice_ends: u64,
 }
 
-impl State {
+impl StoreData {
     pub(crate) fn new(limits: &Limits, around: &Surroundings) -> Self {
         Self {
-            memory: Memory { limit: limits.memory_bytes, used: 0, peak: 0, denied: false },
+            memory: MemoryLimiter { limit: limits.memory_bytes, used: 0, peak: 0, was_denied: false },
             log: Log::new(limits),
             now: around.now,
             random: (around.seed, 0),
@@ -30,11 +30,11 @@ impl State {
         }
     }
 
-    /// A call begins, with so much fuel.
-    pub(crate) fn begin(&mut self, fuel: u64) {
+    /// Begins a call, with so much fuel.
+    pub(crate) fn begin_call(&mut self, fuel: u64) {
         self.slice_ends = fuel.saturating_sub(SLICE);
         // What an earlier call did without says nothing about this one.
-        self.memory.denied = false;
+        self.memory.was_denied = false;
     }
 
     /// Whether the slice is over with so much fuel left; then the next one begins.
@@ -48,18 +48,20 @@ impl State {
 }
 
 /// Counts and bounds the memory of all of an instance's parts together.
-pub(crate) struct Memory {
+pub(crate) struct MemoryLimiter {
     limit: usize,
     used: usize,
+    /// Most bytes so far.
     pub(crate) peak: usize,
-    pub(crate) denied: bool,
+    /// Whether the call that runs was denied memory.
+    pub(crate) was_denied: bool,
 }
 
-impl ResourceLimiter for Memory {
+impl ResourceLimiter for MemoryLimiter {
     fn memory_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
         let used = self.used.saturating_add(desired.saturating_sub(current));
         if used > self.limit {
-            self.denied = true;
+            self.was_denied = true;
             return Ok(false);
         }
         self.used = used;

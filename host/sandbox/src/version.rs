@@ -12,31 +12,32 @@ macro_rules! names {
             record_transform "record-transform", settings_check "settings-check", types "types", host_log "host-log")
     };
     ($version:literal: $($field:ident $name:literal),+) => {
-        Names { version: $version, $($field: concat!("log-router:plugin/", $name, "@", $version)),+ }
+        InterfaceNames { version: $version, $($field: concat!("log-router:plugin/", $name, "@", $version)),+ }
     };
 }
 
-/// A version of the contract, the newest last.
+/// A version of the contract. Versions are ordered: the newest is the greatest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Version {
-    /// The first.
+    /// 0.1.0, the first.
     V0_1_0,
-    /// A draft: what a guest is told has types.
+    /// 0.2.0, a draft: what a guest is told has types.
     V0_2_0,
 }
 
 impl Version {
-    /// All that the host speaks, the newest last.
+    /// All versions that the host speaks, the newest last.
     pub const ALL: [Self; 2] = [Self::V0_1_0, Self::V0_2_0];
 
-    pub(crate) const fn names(self) -> &'static Names {
+    /// What components call this version's interfaces.
+    pub(crate) const fn names(self) -> &'static InterfaceNames {
         match self {
-            Self::V0_1_0 => &Names::V0_1_0,
-            Self::V0_2_0 => &Names::V0_2_0,
+            Self::V0_1_0 => &InterfaceNames::V0_1_0,
+            Self::V0_2_0 => &InterfaceNames::V0_2_0,
         }
     }
 
-    /// All of them, for a person.
+    /// The names of all versions, for a person.
     pub(crate) fn list() -> String {
         Self::ALL.map(|version| version.to_string()).join(", ")
     }
@@ -64,20 +65,20 @@ impl Interface {
 }
 
 /// A version's interfaces, as a component's exports and imports name them.
-pub(crate) struct Names {
+pub(crate) struct InterfaceNames {
     pub(crate) version: &'static str,
     pub(crate) key_parser: &'static str,
     pub(crate) log_filter: &'static str,
     pub(crate) record_rewrite: &'static str,
     pub(crate) record_transform: &'static str,
     pub(crate) settings_check: &'static str,
-    /// Types that the others share; it has no functions.
+    /// The interface of types that the others share; it has no functions.
     pub(crate) types: &'static str,
-    /// What the host gives.
+    /// The interface that the host gives: its log.
     pub(crate) host_log: &'static str,
 }
 
-impl Names {
+impl InterfaceNames {
     const V0_1_0: Self = names!("0.1.0");
     const V0_2_0: Self = names!("0.2.0");
 

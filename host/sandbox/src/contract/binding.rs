@@ -12,7 +12,7 @@ use super::functions::Contract;
 use crate::context::Context;
 use crate::error::{GuestError, LoadError};
 use crate::output::{RawRewritten, RawTransformed};
-use crate::version::{Interface, Names, Version};
+use crate::version::{Interface, InterfaceNames, Version};
 
 /// What crosses between host and guest in a version.
 pub(super) trait Types: Sync + 'static {
@@ -36,7 +36,7 @@ type Settings = &'static [(String, String)];
 type Lines = (u64, &'static [u8]);
 
 impl<T: Types> Functions<T> {
-    const NAMES: &'static Names = T::VERSION.names();
+    const NAMES: &'static InterfaceNames = T::VERSION.names();
 
     const PARSE_KEY: Signature<(&'static str,), Fallible<T::Origin, T>> =
         Signature::new(Self::NAMES.key_parser, "parse-key");
@@ -57,55 +57,55 @@ impl<T: Types> Functions<T> {
 impl<T: Types> Contract for T {
     fn check_types(&self, interface: Interface, probe: &mut Probe<'_>) -> Result<(), LoadError> {
         match interface {
-            Interface::KeyParser => probe.has(&Functions::<T>::PARSE_KEY),
-            Interface::LogFilter => probe.has(&Functions::<T>::WANTS),
+            Interface::KeyParser => probe.check(&Functions::<T>::PARSE_KEY),
+            Interface::LogFilter => probe.check(&Functions::<T>::WANTS),
             Interface::RecordRewrite => {
-                probe.has(&Functions::<T>::BEGIN_REWRITE)?;
-                probe.has(&Functions::<T>::REWRITE)?;
-                probe.has(&Functions::<T>::END_REWRITE)
+                probe.check(&Functions::<T>::BEGIN_REWRITE)?;
+                probe.check(&Functions::<T>::REWRITE)?;
+                probe.check(&Functions::<T>::END_REWRITE)
             }
             Interface::RecordTransform => {
-                probe.has(&Functions::<T>::BEGIN_TRANSFORM)?;
-                probe.has(&Functions::<T>::TRANSFORM)?;
-                probe.has(&Functions::<T>::END_TRANSFORM)
+                probe.check(&Functions::<T>::BEGIN_TRANSFORM)?;
+                probe.check(&Functions::<T>::TRANSFORM)?;
+                probe.check(&Functions::<T>::END_TRANSFORM)
             }
-            Interface::SettingsCheck => probe.has(&Functions::<T>::CHECK),
+            Interface::SettingsCheck => probe.check(&Functions::<T>::CHECK),
         }
     }
 
     fn parse_key(&self, call: Call<'_>, key: &str) -> Result<Origin, GuestError> {
-        call.of_fallible(&Functions::<T>::PARSE_KEY, (key,)).map(Into::into)
+        call.make_fallible(&Functions::<T>::PARSE_KEY, (key,)).map(Into::into)
     }
 
     fn wants(&self, call: Call<'_>, context: &Context<'_>) -> Result<bool, GuestError> {
-        call.of_fallible(&Functions::<T>::WANTS, (context.into(),))
+        call.make_fallible(&Functions::<T>::WANTS, (context.into(),))
     }
 
     fn check_settings(&self, call: Call<'_>, settings: &[(String, String)]) -> Result<Result<(), String>, GuestError> {
-        call.of(&Functions::<T>::CHECK, (settings,))
+        call.make(&Functions::<T>::CHECK, (settings,))
     }
 
     fn begin_rewrite(&self, call: Call<'_>, context: &Context<'_>) -> Result<(), GuestError> {
-        call.of_fallible(&Functions::<T>::BEGIN_REWRITE, T::begin(context))
+        call.make_fallible(&Functions::<T>::BEGIN_REWRITE, T::begin(context))
     }
 
     fn rewrite(&self, call: Call<'_>, first_line: u64, lines: &[u8]) -> Result<RawRewritten, GuestError> {
-        call.of_fallible(&Functions::<T>::REWRITE, (first_line, lines)).map(Into::into)
+        call.make_fallible(&Functions::<T>::REWRITE, (first_line, lines)).map(Into::into)
     }
 
     fn end_rewrite(&self, call: Call<'_>) -> Result<RawRewritten, GuestError> {
-        call.of_fallible(&Functions::<T>::END_REWRITE, ()).map(Into::into)
+        call.make_fallible(&Functions::<T>::END_REWRITE, ()).map(Into::into)
     }
 
     fn begin_transform(&self, call: Call<'_>, context: &Context<'_>) -> Result<(), GuestError> {
-        call.of_fallible(&Functions::<T>::BEGIN_TRANSFORM, T::begin(context))
+        call.make_fallible(&Functions::<T>::BEGIN_TRANSFORM, T::begin(context))
     }
 
     fn transform(&self, call: Call<'_>, first_line: u64, lines: &[u8]) -> Result<RawTransformed, GuestError> {
-        call.of_fallible(&Functions::<T>::TRANSFORM, (first_line, lines)).map(Into::into)
+        call.make_fallible(&Functions::<T>::TRANSFORM, (first_line, lines)).map(Into::into)
     }
 
     fn end_transform(&self, call: Call<'_>) -> Result<RawTransformed, GuestError> {
-        call.of_fallible(&Functions::<T>::END_TRANSFORM, ()).map(Into::into)
+        call.make_fallible(&Functions::<T>::END_TRANSFORM, ()).map(Into::into)
     }
 }

@@ -6,10 +6,10 @@ use std::marker::PhantomData;
 use wasmtime::component::{ComponentNamedList, Lift, Lower};
 
 use crate::error::{GuestError, LoadError};
-use crate::running::{Function, Running};
+use crate::running::{Function, RunningInstance};
 use crate::text::bounded;
 
-/// Why a guest gives up.
+/// Why a guest gives up, in its own words.
 pub(crate) enum Failure {
     Rejected(String),
     Internal(String),
@@ -27,33 +27,37 @@ impl<P, R> Signature<P, R> {
     }
 }
 
-/// A call to be, and what it may use.
+/// A call that is about to be made, and what it may use.
 pub(crate) struct Call<'a> {
-    pub(crate) running: &'a mut Running,
+    pub(crate) instance: &'a mut RunningInstance,
     pub(crate) fuel: u64,
-    /// Bytes that its answer may be about.
-    pub(crate) input: usize,
+    /// Bytes of input that the answer may be about: they bound its size.
+    pub(crate) input_bytes: usize,
 }
 
 impl Call<'_> {
-    /// Calls it.
-    pub(super) fn of<P, R>(self, signature: &Signature<P, R>, params: P) -> Result<R, GuestError>
+    /// Calls a function.
+    pub(super) fn make<P, R>(self, signature: &Signature<P, R>, params: P) -> Result<R, GuestError>
     where
         P: ComponentNamedList + Lower + Send + Sync,
         R: Lift + Send + Sync + 'static,
     {
-        self.running.call(signature.function, params, self.fuel, self.input)
+        self.instance.call(signature.function, params, self.fuel, self.input_bytes)
     }
 
-    /// Calls what may say that it failed.
-    pub(super) fn of_fallible<P, R, F>(self, signature: &Signature<P, Result<R, F>>, params: P) -> Result<R, GuestError>
+    /// Calls a function whose answer may be that it failed.
+    pub(super) fn make_fallible<P, R, F>(
+        self,
+        signature: &Signature<P, Result<R, F>>,
+        params: P,
+    ) -> Result<R, GuestError>
     where
         P: ComponentNamedList + Lower + Send + Sync,
         R: Lift + Send + Sync + 'static,
         F: Lift + Into<Failure> + Send + Sync + 'static,
     {
         let function = signature.function.name;
-        self.of(signature, params)?.map_err(|failure| match failure.into() {
+        self.make(signature, params)?.map_err(|failure| match failure.into() {
             Failure::Rejected(text) => GuestError::Rejected { function, text: bounded(text) },
             Failure::Internal(text) => GuestError::Internal { function, text: bounded(text) },
         })
@@ -61,17 +65,17 @@ impl Call<'_> {
 }
 
 /// Looks at the functions of an instance without calling them.
-pub(crate) struct Probe<'a>(pub(crate) &'a mut Running);
+pub(crate) struct Probe<'a>(pub(crate) &'a mut RunningInstance);
 
 impl Probe<'_> {
-    /// Whether the function is there, with these types.
-    pub(super) fn has<P, R>(&mut self, signature: &Signature<P, R>) -> Result<(), LoadError>
+    /// Checks that a function is there, with these types.
+    pub(super) fn check<P, R>(&mut self, signature: &Signature<P, R>) -> Result<(), LoadError>
     where
         P: ComponentNamedList + Lower,
         R: Lift + 'static,
     {
         let Function { interface, name } = signature.function;
         let differs = |error| LoadError::Type { interface, detail: bounded(format!("{name}: {error:#}")) };
-        self.0.typed::<P, R>(signature.function).map(drop).map_err(differs)
+        self.0.typed_function::<P, R>(signature.function).map(drop).map_err(differs)
     }
 }

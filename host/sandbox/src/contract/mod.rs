@@ -22,10 +22,10 @@ pub(crate) use functions::Contract;
 
 use crate::version::Version;
 
-/// A version's functions.
-pub(crate) fn speak(version: Version) -> &'static dyn Contract {
+/// The functions of a version.
+pub(crate) fn functions_of(version: Version) -> &'static dyn Contract {
     match version {
-        Version::V0_1_0 => &v0_1_0::Spoken,
-        Version::V0_2_0 => &v0_2_0::Spoken,
+        Version::V0_1_0 => &v0_1_0::V0_1_0,
+        Version::V0_2_0 => &v0_2_0::V0_2_0,
     }
 }

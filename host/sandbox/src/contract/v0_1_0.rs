@@ -8,10 +8,10 @@ use super::binding::Types;
 use crate::output;
 use crate::version::Version;
 
-/// The version, spoken.
-pub(super) struct Spoken;
+/// This version of the contract, as the functions are bound to it.
+pub(super) struct V0_1_0;
 
-impl Types for Spoken {
+impl Types for V0_1_0 {
     const VERSION: Version = Version::V0_1_0;
     type Origin = Origin;
     type Context = Context;

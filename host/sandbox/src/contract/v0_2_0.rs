@@ -7,10 +7,10 @@ use super::binding::Types;
 use super::v0_1_0::{Delivery, Failure, Origin, Rewritten, Transformed};
 use crate::version::Version;
 
-/// The version, spoken.
-pub(super) struct Spoken;
+/// This version of the contract, as the functions are bound to it.
+pub(super) struct V0_2_0;
 
-impl Types for Spoken {
+impl Types for V0_2_0 {
     const VERSION: Version = Version::V0_2_0;
     type Origin = Origin;
     type Context = Context;

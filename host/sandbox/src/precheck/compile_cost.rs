@@ -4,50 +4,51 @@
 
 use wasmparser::{CompositeInnerType, FuncToValidate, FunctionBody, Operator, ValidatorResources, WasmModuleResources};
 
-/// Locals times blocks of a function. The most in a component that brings Python along
+/// Most locals times blocks of a function. The most in a component that brings Python along
 /// is 190,000. At this limit compiling took 0.2 GB and 1.5 s, at three times as much 0.4
 /// GB and 10 s (release build).
-const MOST_WORK: u64 = 4_000_000;
+const MAX_WORK: u64 = 4_000_000;
 
-/// The same of all functions together: Python's have 5 million. So many take some 40 s.
-const MOST_IN_ALL: u64 = 100_000_000;
+/// Most of the same in all functions together: Python's have 5 million. So many take some 40 s.
+const MAX_TOTAL_WORK: u64 = 100_000_000;
 
-/// Bytes of a function. Python's largest has 430,000, none of them a branch.
-const MOST_BYTES: u64 = 1024 * 1024;
+/// Most bytes of a function. Python's largest has 430,000, none of them a branch.
+const MAX_FUNCTION_BYTES: u64 = 1024 * 1024;
 
-/// The work of the functions so far.
+/// The work that the functions of a component are, so far.
 #[derive(Debug, Default)]
-pub(super) struct Toil {
-    in_all: u64,
+pub(super) struct CompileCost {
+    total_work: u64,
 }
 
-impl Toil {
-    /// Takes a function; what is too much about it, if anything.
+impl CompileCost {
+    /// Adds a function; says what is too much about it, if anything.
     pub(super) fn add(
         &mut self,
         function: &FuncToValidate<ValidatorResources>,
         body: &FunctionBody<'_>,
     ) -> wasmparser::Result<Option<String>> {
-        let bytes = number(body.range().len());
-        if bytes > MOST_BYTES {
-            return Ok(Some(format!("a function of {bytes} bytes; {MOST_BYTES} is the limit: split it")));
+        let bytes = to_u64(body.range().len());
+        if bytes > MAX_FUNCTION_BYTES {
+            return Ok(Some(format!("a function of {bytes} bytes; {MAX_FUNCTION_BYTES} is the limit: split it")));
         }
         let (locals, blocks) = (locals(function, body)?, blocks(body)?);
         let work = locals.saturating_mul(blocks);
-        if work > MOST_WORK {
+        if work > MAX_WORK {
             let both = format!("{locals} locals in {blocks} blocks");
-            return Ok(Some(format!("a function of {both}; {MOST_WORK} of both multiplied is the limit: split it")));
+            return Ok(Some(format!("a function of {both}; {MAX_WORK} of both multiplied is the limit: split it")));
         }
-        self.in_all = self.in_all.saturating_add(work);
-        let text = || format!("functions whose locals, multiplied by their blocks, are more than {MOST_IN_ALL} in all");
-        Ok((self.in_all > MOST_IN_ALL).then(text))
+        self.total_work = self.total_work.saturating_add(work);
+        let text =
+            || format!("functions whose locals, multiplied by their blocks, are more than {MAX_TOTAL_WORK} in all");
+        Ok((self.total_work > MAX_TOTAL_WORK).then(text))
     }
 }
 
-/// With its parameters.
+/// Locals of a function, its parameters included.
 fn locals(function: &FuncToValidate<ValidatorResources>, body: &FunctionBody<'_>) -> wasmparser::Result<u64> {
     let params = function.resources.sub_type_at(function.ty).map_or(0, |kind| match &kind.composite_type.inner {
-        CompositeInnerType::Func(kind) => number(kind.params().len()),
+        CompositeInnerType::Func(kind) => to_u64(kind.params().len()),
         _ => 0,
     });
     body.get_locals_reader()?
@@ -55,7 +56,7 @@ fn locals(function: &FuncToValidate<ValidatorResources>, body: &FunctionBody<'_>
         .try_fold(params, |sum, declared| Ok(sum.saturating_add(u64::from(declared?.0))))
 }
 
-/// About as many as the compiler makes.
+/// Basic blocks of a function, about as many as the compiler makes.
 fn blocks(body: &FunctionBody<'_>) -> wasmparser::Result<u64> {
     body.get_operators_reader()?.into_iter().try_fold(1, |sum: u64, operator| {
         Ok(sum.saturating_add(match operator? {
@@ -73,7 +74,7 @@ fn blocks(body: &FunctionBody<'_>) -> wasmparser::Result<u64> {
     })
 }
 
-fn number(count: usize) -> u64 {
+fn to_u64(count: usize) -> u64 {
     u64::try_from(count).unwrap_or(u64::MAX)
 }
 

@@ -12,7 +12,7 @@ use wasmparser::{
     ComponentTypeRef, Encoding, Instance, Parser, Payload, SectionLimited, ValidPayload, Validator, WasmFeatures,
 };
 
-use super::compile_cost::Toil;
+use super::compile_cost::CompileCost;
 use crate::error::LoadError;
 
 /// Parts that a component may have so. One that brings Python along has some 20,000;
@@ -27,7 +27,7 @@ const UNKNOWN: u64 = u64::MAX;
 pub(super) fn refuse_too_much(component: &[u8]) -> Result<(), LoadError> {
     let mut heavy = None;
     match parts(component, &mut heavy) {
-        Ok(_) if heavy.is_some() => Err(LoadError::Toil(heavy.unwrap_or_default())),
+        Ok(_) if heavy.is_some() => Err(LoadError::CompileCost(heavy.unwrap_or_default())),
         Ok(parts) if parts > MOST => {
             let has = if parts == UNKNOWN { "more".to_owned() } else { parts.to_string() };
             Err(LoadError::Parts(format!("{has}, with each instance and type written out; {MOST} is the limit")))
@@ -63,7 +63,7 @@ type Sizes = HashMap<ComponentDefinedTypeId, u64>;
 /// The parts of a component, written out. `heavy`: why a function of it is too much.
 fn parts(component: &[u8], heavy: &mut Option<String>) -> wasmparser::Result<u64> {
     let mut validator = Validator::new_with_features(WasmFeatures::all());
-    let (mut open, mut toil): (Vec<Open>, _) = (Vec::new(), Toil::default());
+    let (mut open, mut toil): (Vec<Open>, _) = (Vec::new(), CompileCost::default());
     for payload in Parser::new(0).parse_all(component) {
         let payload = payload?;
         if let ValidPayload::Func(function, body) = validator.payload(&payload)? {

@@ -16,7 +16,7 @@ mod world;
 use wasmtime::component::types::{ComponentInstance, ComponentItem};
 use wasmtime::component::{Linker, LinkerInstance, ResourceType};
 
-use crate::store::State;
+use crate::store::StoreData;
 use values::{Absent, Descriptor, InputStream, IoError, OutputStream, Pollable, TerminalInput, TerminalOutput};
 
 /// Packages that are linked, of any version 0.2.x.
@@ -50,7 +50,7 @@ fn interface(import: &str) -> Option<&str> {
 /// Under exactly the name and version that it imports: so none is too old or too new,
 /// and several versions of an interface in one component share their resources.
 pub(super) fn link(
-    linker: &mut Linker<State>,
+    linker: &mut Linker<StoreData>,
     engine: &wasmtime::Engine,
     import: &str,
     wanted: &ComponentItem,
@@ -91,7 +91,7 @@ pub(super) fn link(
 /// Everything that the component wants of an interface: resources that are nothing,
 /// functions that stop the guest. False: it wants what no interface has.
 fn forbid(
-    instance: &mut LinkerInstance<'_, State>,
+    instance: &mut LinkerInstance<'_, StoreData>,
     engine: &wasmtime::Engine,
     import: &str,
     wanted: &ComponentInstance,

@@ -6,7 +6,7 @@ use wasmtime::component::{LinkerInstance, Resource};
 use super::values::{InputStream, IoError, OutputStream, Pollable, StreamError};
 use crate::host_functions::{function, log_cost};
 use crate::log::Stream;
-use crate::store::State;
+use crate::store::StoreData;
 
 /// What the host knows an output stream by.
 pub(super) const STDOUT: u32 = 1;
@@ -21,12 +21,12 @@ type Defined = wasmtime::Result<()>;
 type Out = Resource<OutputStream>;
 type In = Resource<InputStream>;
 
-pub(super) fn error(instance: &mut LinkerInstance<'_, State>) -> Defined {
-    let debug = |_: &mut State, _: (Resource<IoError>,)| Ok((String::new(),));
+pub(super) fn error(instance: &mut LinkerInstance<'_, StoreData>) -> Defined {
+    let debug = |_: &mut StoreData, _: (Resource<IoError>,)| Ok((String::new(),));
     function(instance, "[method]error.to-debug-string", |_| 0, debug)
 }
 
-pub(super) fn poll(instance: &mut LinkerInstance<'_, State>) -> Defined {
+pub(super) fn poll(instance: &mut LinkerInstance<'_, StoreData>) -> Defined {
     function(instance, "[method]pollable.ready", |_| 0, |_, _: (Resource<Pollable>,)| Ok((true,)))?;
     function(instance, "[method]pollable.block", |_| 0, |_, _: (Resource<Pollable>,)| Ok(()))?;
     let cost = |(polled,): &(Vec<Resource<Pollable>>,)| (count(polled)).saturating_mul(HANDLE_FUEL);
@@ -41,12 +41,12 @@ fn count<T>(items: &[T]) -> u64 {
     u64::try_from(items.len()).unwrap_or(u64::MAX)
 }
 
-pub(super) fn streams(instance: &mut LinkerInstance<'_, State>) -> Defined {
+pub(super) fn streams(instance: &mut LinkerInstance<'_, StoreData>) -> Defined {
     input(instance)?;
     output(instance)
 }
 
-fn input(instance: &mut LinkerInstance<'_, State>) -> Defined {
+fn input(instance: &mut LinkerInstance<'_, StoreData>) -> Defined {
     for name in ["read", "blocking-read"] {
         let name = format!("[method]input-stream.{name}");
         function(instance, &name, |_| 0, |_, _: (In, u64)| Ok((Err::<Vec<u8>, _>(StreamError::Closed),)))?;
@@ -58,21 +58,21 @@ fn input(instance: &mut LinkerInstance<'_, State>) -> Defined {
     function(instance, "[method]input-stream.subscribe", |_| 0, |_, _: (In,)| Ok((Resource::<Pollable>::new_own(0),)))
 }
 
-fn output(instance: &mut LinkerInstance<'_, State>) -> Defined {
-    let check = |_: &mut State, _: (Out,)| Ok((Ok::<_, StreamError>(WRITABLE),));
+fn output(instance: &mut LinkerInstance<'_, StoreData>) -> Defined {
+    let check = |_: &mut StoreData, _: (Out,)| Ok((Ok::<_, StreamError>(WRITABLE),));
     function(instance, "[method]output-stream.check-write", |_| 0, check)?;
     for name in ["write", "blocking-write-and-flush"] {
         let cost = |(_, text): &(Out, Vec<u8>)| log_cost(memchr::memchr_iter(b'\n', text).count(), text.len());
         function(instance, &format!("[method]output-stream.{name}"), cost, write)?;
     }
     for name in ["flush", "blocking-flush"] {
-        let flush = |_: &mut State, _: (Out,)| Ok((Ok::<_, StreamError>(()),));
+        let flush = |_: &mut StoreData, _: (Out,)| Ok((Ok::<_, StreamError>(()),));
         function(instance, &format!("[method]output-stream.{name}"), |_| 0, flush)?;
     }
     function(instance, "[method]output-stream.subscribe", |_| 0, |_, _: (Out,)| Ok((Resource::<Pollable>::new_own(0),)))
 }
 
-fn write(state: &mut State, (to, text): (Out, Vec<u8>)) -> wasmtime::Result<(Result<(), StreamError>,)> {
+fn write(state: &mut StoreData, (to, text): (Out, Vec<u8>)) -> wasmtime::Result<(Result<(), StreamError>,)> {
     let stream = if to.rep() == STDERR { Stream::Error } else { Stream::Out };
     state.log.write(stream, &text);
     Ok((Ok(()),))
