@@ -9,12 +9,12 @@ use std::time::{Duration, Instant};
 const IDLE: Duration = Duration::from_secs(15 * 60);
 
 /// At most `limit` values; the one that was not used for longest gives way.
-pub(super) struct Cache<K, V> {
+pub(super) struct IdleCache<K, V> {
     limit: usize,
     entries: Mutex<HashMap<K, (V, Instant)>>,
 }
 
-impl<K: Eq + Hash + Clone, V: Clone> Cache<K, V> {
+impl<K: Eq + Hash + Clone, V: Clone> IdleCache<K, V> {
     /// An empty one.
     pub(super) fn new(limit: usize) -> Self {
         Self { limit, entries: Mutex::new(HashMap::new()) }
@@ -53,7 +53,7 @@ mod tests {
 
     #[test]
     fn keeps_what_was_used_last() {
-        let cache = Cache::new(2);
+        let cache = IdleCache::new(2);
         let number = |key: &'static str, value| cache.get_or_insert(key, |_| value);
         number("a", 1);
         number("b", 2);
@@ -64,7 +64,7 @@ mod tests {
 
     #[test]
     fn what_is_idle_goes_when_something_new_comes_and_what_is_used_stays() {
-        let (cache, start, moment) = (Cache::new(100), Instant::now(), Duration::from_secs(1));
+        let (cache, start, moment) = (IdleCache::new(100), Instant::now(), Duration::from_secs(1));
         let number = |key: &'static str, value, at| cache.get_or_insert_at(key, |_| value, start + at);
         number("idle", 1, Duration::ZERO);
         number("used", 1, Duration::ZERO);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use aws_config::SdkConfig;
 
-use super::cache::Cache;
+use super::cache::IdleCache;
 use super::config;
 use super::service::{Access, Service};
 use super::sessions::{Session, Sessions, with_session};
@@ -17,7 +17,7 @@ const MAX_CLIENTS: usize = 500;
 
 /// What clients are made from.
 #[derive(Debug, Clone)]
-pub struct Options {
+pub struct AwsOptions {
     /// AWS_REGION: where the processor's own resources are.
     pub region: String,
     /// AWS_S3_USE_PATH_STYLE.
@@ -31,23 +31,23 @@ pub struct Options {
     /// The processor's own, where the environment has them; else the SDK looks for them.
     pub keys: Option<StaticCredentials>,
     /// Whose buckets are written to and read from, where the operator says it.
-    pub owners: Owners,
+    pub owners: BucketOwners,
 }
 
 /// Who must own the buckets that are read and written.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Owners {
+pub struct BucketOwners {
     /// SOURCE_BUCKET_OWNER; none: anybody's will do.
     pub source: Option<String>,
     /// DEAD_LETTER_OWNER.
-    pub dead_letters: Owner,
+    pub dead_letters: BucketOwnerSetting,
     /// PLUGIN_BUCKET_OWNER: of components, and of their compiled forms.
-    pub components: Owner,
+    pub components: BucketOwnerSetting,
 }
 
 /// Who must own a bucket of the operator's.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub enum Owner {
+pub enum BucketOwnerSetting {
     /// The processor's own account, which STS says.
     #[default]
     Own,
@@ -64,10 +64,10 @@ pub struct ConnectError(pub String);
 
 /// All of AWS, as this process may use it. `Clone` is cheap.
 #[derive(Clone)]
-pub struct Aws(Arc<Inner>);
+pub struct Aws(Arc<AwsInner>);
 
-struct Inner {
-    options: Options,
+struct AwsInner {
+    options: AwsOptions,
     config: SdkConfig,
     sessions: Sessions,
     source: S3,
@@ -77,9 +77,9 @@ struct Inner {
     dynamodb: Service<aws_sdk_dynamodb::Client>,
     metrics: MetricsClient,
     /// By tenant, role and region.
-    logs: Cache<(String, String, String), Logs>,
+    logs: IdleCache<(String, String, String), Logs>,
     /// By tenant and region.
-    destinations: Cache<(String, String), S3>,
+    destinations: IdleCache<(String, String), S3>,
 }
 
 impl Aws {
@@ -87,7 +87,7 @@ impl Aws {
     ///
     /// # Errors
     /// There are none (exit code 4).
-    pub async fn connect(options: Options) -> Result<Self, ConnectError> {
+    pub async fn connect(options: AwsOptions) -> Result<Self, ConnectError> {
         let config = config::load(&options).await;
         let aws = Self::new(options, config);
         aws.0.sessions.own().credentials().await.map_err(|error| ConnectError(error.to_string()))?;
@@ -95,25 +95,25 @@ impl Aws {
     }
 
     /// With the processor's own region and credentials in `config`.
-    pub(super) fn new(options: Options, config: SdkConfig) -> Self {
+    pub(super) fn new(options: AwsOptions, config: SdkConfig) -> Self {
         let sessions = Sessions::new(&config, options.central_role.as_deref());
         let own = |service, charged| access(&options, &config, sessions.own(), &options.region, service, charged);
         let reader = if options.central_role.is_some() { sessions.destination() } else { sessions.own() };
-        let owned = |s3: S3, owner: &Owner| match owner {
-            Owner::Own => s3.of_own_account(sessions.own_account()),
-            Owner::Account(account) => s3.of(Some(account)),
-            Owner::Anybody => s3,
+        let owned = |s3: S3, owner: &BucketOwnerSetting| match owner {
+            BucketOwnerSetting::Own => s3.owned_by_processor(sessions.own_account()),
+            BucketOwnerSetting::Account(account) => s3.owned_by(Some(account)),
+            BucketOwnerSetting::Anybody => s3,
         };
         let components = access(&options, &config, reader, &options.region, "s3-components", Charged::Component);
-        let inner = Inner {
-            source: S3::new(own("s3", Charged::Source)).of(options.owners.source.as_deref()),
+        let inner = AwsInner {
+            source: S3::new(own("s3", Charged::Source)).owned_by(options.owners.source.as_deref()),
             dead_letters: owned(S3::new(own("s3-dead-letters", Charged::Host)), &options.owners.dead_letters),
             components: owned(S3::new(components), &options.owners.components),
             sqs: super::sqs::client(own("sqs", Charged::Host)),
             dynamodb: super::dynamodb::client(own("dynamodb", Charged::Host)),
             metrics: MetricsClient::new(own("cloudwatch", Charged::Host)),
-            logs: Cache::new(MAX_CLIENTS),
-            destinations: Cache::new(MAX_CLIENTS),
+            logs: IdleCache::new(MAX_CLIENTS),
+            destinations: IdleCache::new(MAX_CLIENTS),
             sessions,
             config,
             options,
@@ -157,7 +157,7 @@ impl Aws {
     pub fn logs(&self, tenant: &str, role_arn: &str, region: &str) -> Logs {
         let key = (tenant.to_owned(), role_arn.to_owned(), region.to_owned());
         self.0.logs.get_or_insert(key, |_| {
-            let session = self.0.sessions.tenant(role_arn, region);
+            let session = self.0.sessions.tenant_session(role_arn, region);
             Logs::new(self.access(&session, region, format!("logs-{tenant}")), role_arn)
         })
     }
@@ -167,7 +167,7 @@ impl Aws {
     /// # Errors
     /// Which of the two can't be assumed, and why.
     pub async fn assume(&self, role_arn: &str, region: &str) -> Result<(), AwsError> {
-        self.0.sessions.tenant(role_arn, region).credentials().await.map(drop)
+        self.0.sessions.tenant_session(role_arn, region).credentials().await.map(drop)
     }
 
     /// S3 with the central role alone, in `region`: where a tenant's bucket is, of
@@ -175,9 +175,9 @@ impl Aws {
     pub fn destination(&self, tenant: &str, region: &str, account: Option<&str>) -> S3 {
         let s3 = self.0.destinations.get_or_insert((tenant.to_owned(), region.to_owned()), |_| {
             let s3 = S3::new(self.access(self.0.sessions.destination(), region, format!("s3-{tenant}")));
-            s3.copying_from(self.0.options.owners.source.as_deref())
+            s3.with_source_owner(self.0.options.owners.source.as_deref())
         });
-        s3.of(account)
+        s3.owned_by(account)
     }
 
     /// Forgets the session of a delivery, since AWS called it expired: the next call gets a
@@ -195,7 +195,7 @@ impl Aws {
 }
 
 fn access(
-    options: &Options,
+    options: &AwsOptions,
     config: &SdkConfig,
     session: &Arc<Session>,
     region: &str,
@@ -209,7 +209,7 @@ fn access(
         partition: partition.into(),
         request_timeout: options.request_timeout,
         path_style: options.path_style,
-        home: options.region.clone(),
+        own_region: options.region.clone(),
         charged,
     }
 }

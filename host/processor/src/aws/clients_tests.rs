@@ -41,11 +41,11 @@ async fn components_are_read_with_the_central_role_or_without_one_with_own_crede
             .await;
     let object = model::ObjectId { bucket: "b".into(), key: "k".into() };
     for (central_role, signer) in [(options().central_role, "CENTRAL"), (None, "OWN")] {
-        let aws = server.aws_with(Options { central_role, ..options() }).await;
+        let aws = server.aws_with(AwsOptions { central_role, ..options() }).await;
         let whole = aws.components().get_whole(&object, 4).await.unwrap();
-        assert_eq!(whole, super::super::Whole::Bytes(b"wasm".to_vec()));
+        assert_eq!(whole, super::super::WholeObject::Bytes(b"wasm".to_vec()));
         assert_eq!(server.of("GET").last().unwrap().signer(), signer);
-        assert_eq!(aws.components().get_whole(&object, 3).await.unwrap(), super::super::Whole::TooLarge(4));
+        assert_eq!(aws.components().get_whole(&object, 3).await.unwrap(), super::super::WholeObject::TooLarge(4));
     }
 }
 

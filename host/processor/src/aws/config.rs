@@ -10,7 +10,7 @@ use aws_config::{BehaviorVersion, ConfigLoader, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_sdk_s3::config::{RequestChecksumCalculation, ResponseChecksumValidation};
 
-use super::clients::Options;
+use super::clients::AwsOptions;
 use super::http;
 use model::StaticCredentials;
 
@@ -19,7 +19,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_millis(3100);
 
 /// Reads what the environment and profiles say about endpoints, and about credentials
 /// where there are none in `options`.
-pub(super) async fn load(options: &Options) -> SdkConfig {
+pub(super) async fn load(options: &AwsOptions) -> SdkConfig {
     let loader = loader(options);
     // Given like this, the chain of all other places isn't built at the start.
     match options.keys.clone() {
@@ -31,7 +31,7 @@ pub(super) async fn load(options: &Options) -> SdkConfig {
 }
 
 /// All settings but credentials.
-pub(super) fn loader(options: &Options) -> ConfigLoader {
+pub(super) fn loader(options: &AwsOptions) -> ConfigLoader {
     aws_config::defaults(BehaviorVersion::latest())
         .region(Region::new(options.region.clone()))
         .http_client(http::client())

@@ -1,5 +1,5 @@
 use super::super::testing::{Server, answer, json_error, options};
-use super::super::{Kind, Options};
+use super::super::{AwsOptions, Kind};
 use super::*;
 
 #[tokio::test]
@@ -75,7 +75,7 @@ async fn errors_of_dynamodb() {
         (500, "InternalServerError", Kind::Unavailable),
     ] {
         let server = Server::start(move |_| json_error(status, code, "words")).await;
-        let aws = server.aws_with(Options { attempts: 1, ..options() }).await;
+        let aws = server.aws_with(AwsOptions { attempts: 1, ..options() }).await;
         let error = aws.table("tenants").query("tenant_id", "t").await.unwrap_err();
         assert_eq!((error.kind, error.effect_unknown), (kind, false), "{error}");
         if kind == Kind::NotFound {

@@ -7,9 +7,9 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
-use super::http::NoAnswer;
+use super::http::NoResponse;
 use super::remedy::remedy;
-use super::skew::{Skew, clock_skew};
+use super::skew::{Skew, detect_skew};
 use model::{Charged, Failure, FailureKind};
 
 pub use model::AwsErrorKind as Kind;
@@ -164,13 +164,13 @@ pub(super) struct Call<'a> {
     /// Who is charged where nothing says otherwise.
     pub(super) charged: Charged,
     /// That region is the processor's own: what can't be reached there can't be by anyone.
-    pub(super) at_home: bool,
+    pub(super) in_own_region: bool,
 }
 
 impl<'a> Call<'a> {
     /// A call in the processor's own affairs.
     pub(super) fn own(operation: &'static str, region: &'a str) -> Self {
-        Self { operation, region, charged: Charged::Host, at_home: true }
+        Self { operation, region, charged: Charged::Host, in_own_region: true }
     }
 }
 
@@ -187,7 +187,7 @@ impl Call<'_> {
         let raw = error.raw_response();
         let status = raw.map(|response| response.status().as_u16());
         let region = raw.and_then(|raw| raw.headers().get("x-amz-bucket-region")).map(Arc::<str>::from);
-        let skew = raw.and_then(clock_skew);
+        let skew = raw.and_then(detect_skew);
         let (kind, code, message, effect_unknown) = match &error {
             // The SDK's name for a success that it can't read.
             SdkError::ServiceError(context)
@@ -227,7 +227,7 @@ impl Call<'_> {
     ) -> AwsError {
         let charged = match kind {
             // Without a connection nothing was asked of anyone.
-            Kind::Unreachable if self.at_home && code.is_none() && !effect_unknown => Charged::Host,
+            Kind::Unreachable if self.in_own_region && code.is_none() && !effect_unknown => Charged::Host,
             Kind::ClockSkew | Kind::Conflict => Charged::Host,
             Kind::Archived => Charged::Source,
             _ => self.charged,
@@ -315,7 +315,7 @@ pub(super) fn never_sent(error: &(dyn Error + 'static)) -> bool {
 pub(super) fn words(error: &(dyn Error + 'static)) -> String {
     let mut words: Vec<String> = Vec::new();
     for error in chain(error) {
-        if error.is::<NoAnswer>() {
+        if error.is::<NoResponse>() {
             words.clear();
         }
         let text = error.to_string();

@@ -3,11 +3,11 @@ use std::time::Duration;
 use super::super::testing::{
     Answer, Server, TENANT, answer, json_error, options, query_error, sts, with_sts, xml_error,
 };
-use super::super::{Aws, Options};
+use super::super::{Aws, AwsOptions};
 use super::*;
 
 async fn one_attempt(server: &Server) -> Aws {
-    server.aws_with(Options { attempts: 1, ..options() }).await
+    server.aws_with(AwsOptions { attempts: 1, ..options() }).await
 }
 
 async fn query(server: &Server) -> AwsError {
@@ -67,7 +67,7 @@ async fn who_does_not_answer_is_named() {
 #[tokio::test]
 async fn a_region_that_does_not_exist_is_named() {
     let server = Server::start(|_| answer(200, "{}")).await;
-    let mut options = Options { attempts: 1, ..options() };
+    let mut options = AwsOptions { attempts: 1, ..options() };
     options.region = "eu-nowhere-9".into();
     let config = server.config(&options).await.into_builder().endpoint_url("http://sts.eu-nowhere-9.invalid").build();
     let error = Aws::new(options, config).table("t").query("k", "v").await.unwrap_err();
@@ -130,15 +130,15 @@ async fn who_is_charged() {
     use model::Charged::{Component, Destination, Host, Source};
     let denied = || Server::start(with_sts(|_| xml_error(403, "AccessDenied", "Access Denied")));
     let object = model::ObjectId { bucket: "b".into(), key: "k".into() };
-    let which = crate::aws::Which::default();
+    let version = crate::aws::ObjectVersion::default();
     let aws = one_attempt(&denied().await).await;
-    let head = async |s3: crate::aws::S3| s3.head(&object, &which).await.unwrap_err().charged;
+    let head = async |s3: crate::aws::S3| s3.head(&object, &version).await.unwrap_err().charged;
     assert_eq!(head(aws.source()).await, Source);
     assert_eq!(head(aws.destination("t", "us-east-2", None)).await, Destination);
     assert_eq!(head(aws.components()).await, Component);
     assert_eq!(head(aws.dead_letters()).await, Host);
     let destination = aws.destination("t", "us-east-2", None);
-    assert_eq!(destination.head_source(&object, &which).await.unwrap_err().charged, Source);
+    assert_eq!(destination.head_source(&object, &version).await.unwrap_err().charged, Source);
     assert_eq!(aws.table("t").query("k", "v").await.unwrap_err().charged, Host);
     // A role on the way: the central one is nobody's, a tenant's its own.
     for (refused, logs, bucket) in [("role%2Fcentral", Host, Host), ("role%2Ftenant", Destination, Destination)] {
@@ -154,7 +154,7 @@ async fn who_is_charged() {
         assert_eq!(put.unwrap_err().charged, logs, "{refused}");
         assert_eq!(head(aws.destination("t", "us-east-2", None)).await, bucket, "{refused}");
     }
-    let none = Options { central_role: None, ..options() };
+    let none = AwsOptions { central_role: None, ..options() };
     let aws = denied().await.aws_with(none).await;
     let put = aws.logs("t", TENANT, "us-east-2").put("/g", bytes::Bytes::from_static(b"{}")).await;
     assert_eq!(put.unwrap_err().charged, Host, "no central role");
@@ -163,8 +163,8 @@ async fn who_is_charged() {
 #[test]
 fn what_the_class_says_about_who_is_charged() {
     use model::Charged::{Destination, Host, Source};
-    let call = |at_home| Call { operation: "PutLogEvents", region: "r", charged: Destination, at_home };
-    let charged = |at_home, kind, unknown| call(at_home).error("x", kind, None, "words", unknown).charged;
+    let call = |in_own_region| Call { operation: "PutLogEvents", region: "r", charged: Destination, in_own_region };
+    let charged = |in_own_region, kind, unknown| call(in_own_region).error("x", kind, None, "words", unknown).charged;
     // Without a connection nobody was asked; in a region that only a tenant names, it may be its slip.
     assert_eq!(charged(true, Kind::Unreachable, false), Host);
     assert_eq!(charged(false, Kind::Unreachable, false), Destination);
@@ -215,7 +215,7 @@ async fn a_head_that_is_refused_for_its_time_is_asked_again() {
     .await;
     let object = model::ObjectId { bucket: "b".into(), key: "k".into() };
     let source = one_attempt(&server).await.source();
-    assert_eq!(source.head(&object, &crate::aws::Which::default()).await.unwrap().size, 7);
+    assert_eq!(source.head(&object, &crate::aws::ObjectVersion::default()).await.unwrap().size, 7);
     let signed: Vec<_> = server.requests().iter().map(|head| head.header("x-amz-date").to_owned()).collect();
     assert!(signed.len() == 2 && signed[0] < signed[1], "by AWS's clock: {signed:?}");
 }

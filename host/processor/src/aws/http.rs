@@ -79,7 +79,7 @@ impl Connector {
 
 impl HttpConnector for Connector {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let host = host(request.uri()).to_owned();
+        let host = host_of(request.uri()).to_owned();
         let answer = self.inner(request.uri()).call(request);
         HttpConnectorFuture::new(async move { answer.await.map_err(|error| name_host(error, host)) })
     }
@@ -87,19 +87,19 @@ impl HttpConnector for Connector {
 
 /// No answer came from a host. What is behind it is the source.
 #[derive(Debug)]
-pub(super) struct NoAnswer {
+pub(super) struct NoResponse {
     /// Host, and port where it isn't the scheme's.
     pub(super) host: String,
     source: Box<dyn std::error::Error + Send + Sync>,
 }
 
-impl fmt::Display for NoAnswer {
+impl fmt::Display for NoResponse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "no answer from {}", self.host)
     }
 }
 
-impl std::error::Error for NoAnswer {
+impl std::error::Error for NoResponse {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         Some(&*self.source)
     }
@@ -111,7 +111,7 @@ impl std::error::Error for NoAnswer {
 fn name_host(error: ConnectorError, host: String) -> ConnectorError {
     let (io, timeout, user, other) = (error.is_io(), error.is_timeout(), error.is_user(), error.as_other());
     let connection = error.connection_metadata().cloned();
-    let source = Box::new(NoAnswer { host, source: error.into_source() });
+    let source = Box::new(NoResponse { host, source: error.into_source() });
     let named = if io || is_no_http(&*source) {
         ConnectorError::io(source)
     } else if timeout {
@@ -133,7 +133,7 @@ fn is_no_http(error: &(dyn std::error::Error + 'static)) -> bool {
 }
 
 /// The host of an address such as `https://host:port/path?query`.
-fn host(uri: &str) -> &str {
+fn host_of(uri: &str) -> &str {
     let rest = uri.split_once("://").map_or(uri, |(_, rest)| rest);
     rest.split(['/', '?']).next().unwrap_or(rest)
 }
@@ -144,8 +144,8 @@ mod tests {
 
     #[test]
     fn host_of_an_address() {
-        assert_eq!(host("https://logs.eu-west-1.amazonaws.com/"), "logs.eu-west-1.amazonaws.com");
-        assert_eq!(host("http://127.0.0.1:4566?x=/"), "127.0.0.1:4566");
+        assert_eq!(host_of("https://logs.eu-west-1.amazonaws.com/"), "logs.eu-west-1.amazonaws.com");
+        assert_eq!(host_of("http://127.0.0.1:4566?x=/"), "127.0.0.1:4566");
     }
 
     #[test]

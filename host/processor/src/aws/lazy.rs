@@ -4,10 +4,10 @@
 use std::ops::Deref;
 use std::sync::{Arc, LazyLock};
 
-type Make<T> = Box<dyn FnOnce() -> T + Send>;
+type Initializer<T> = Box<dyn FnOnce() -> T + Send>;
 
 /// A value that is made at its first use. `Clone` is cheap and shares it.
-pub(super) struct Lazy<T>(Arc<LazyLock<T, Make<T>>>);
+pub(super) struct Lazy<T>(Arc<LazyLock<T, Initializer<T>>>);
 
 impl<T> Lazy<T> {
     /// Made by `make`, at most once.

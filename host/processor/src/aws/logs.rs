@@ -16,8 +16,8 @@ use aws_smithy_types::body::SdkBody;
 use bytes::Bytes;
 
 use super::AwsError;
+use super::empty_response::EmptyResponseCheck;
 use super::error::{Kind, never_sent};
-use super::nothing::Nothing;
 use super::service::{Access, Service};
 
 /// Indexes into a batch that CloudWatch Logs refused, as its answer gives them.
@@ -57,20 +57,20 @@ impl Logs {
     /// After the SDK's attempts. `NotFound`: group or stream is missing. `NoProof`: a
     /// success without a document.
     pub async fn put(&self, group: &str, request: Bytes) -> Result<RejectedRanges, AwsError> {
-        let (lost, nothing) = (Arc::new(AtomicBool::new(false)), Nothing::default());
-        let given = GivenBody { request, lost: Arc::clone(&lost) };
+        let (response_lost, empty) = (Arc::new(AtomicBool::new(false)), EmptyResponseCheck::default());
+        let body = RawBody { request, response_lost: Arc::clone(&response_lost) };
         // What the SDK wants to see before it makes the request whose body is replaced.
         let call = self.logs.client().await?.put_log_events().log_group_name("-").log_stream_name("-");
-        let call = call.set_log_events(Some(Vec::new())).customize().interceptor(given);
-        match call.interceptor(nothing.clone()).send().await {
-            Ok(_) if nothing.was_answered() => {
-                Err(self.logs.call("PutLogEvents").unproven(self.about(group), "JSON document"))
+        let call = call.set_log_events(Some(Vec::new())).customize().interceptor(body);
+        match call.interceptor(empty.clone()).send().await {
+            Ok(_) if empty.was_empty() => {
+                Err(self.logs.call("PutLogEvents").unproven(self.resource(group), "JSON document"))
             }
-            Ok(answer) => Ok(rejected(&answer)),
+            Ok(answer) => Ok(rejected_ranges(&answer)),
             Err(error) if error.code() == Some("DataAlreadyAcceptedException") => Ok(RejectedRanges::default()),
             Err(error) => {
                 let mut error = self.failed("PutLogEvents", group, error);
-                error.effect_unknown |= lost.load(Ordering::Relaxed);
+                error.effect_unknown |= response_lost.load(Ordering::Relaxed);
                 Err(error)
             }
         }
@@ -84,7 +84,7 @@ impl Logs {
     pub async fn create_stream(&self, group: &str, stream: &str) -> Result<(), AwsError> {
         let call = self.logs.client().await?.create_log_stream().log_group_name(group).log_stream_name(stream);
         let answer = call.send().await.map(drop).map_err(|error| self.failed("CreateLogStream", group, error));
-        unless_it_exists(answer)
+        allow_existing(answer)
     }
 
     /// CreateLogGroup. That it exists already is no error.
@@ -94,29 +94,29 @@ impl Logs {
     pub async fn create_group(&self, group: &str) -> Result<(), AwsError> {
         let call = self.logs.client().await?.create_log_group().log_group_name(group);
         let answer = call.send().await.map(drop).map_err(|error| self.failed("CreateLogGroup", group, error));
-        unless_it_exists(answer)
+        allow_existing(answer)
     }
 
     fn failed<E>(&self, operation: &'static str, group: &str, error: SdkError<E, HttpResponse>) -> AwsError
     where
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     {
-        self.logs.call(operation).failed(self.about(group), error)
+        self.logs.call(operation).failed(self.resource(group), error)
     }
 
-    fn about(&self, group: &str) -> String {
+    fn resource(&self, group: &str) -> String {
         format!("log group {group} of account {} in {}", self.account, self.logs.region)
     }
 }
 
-fn unless_it_exists(answer: Result<(), AwsError>) -> Result<(), AwsError> {
+fn allow_existing(answer: Result<(), AwsError>) -> Result<(), AwsError> {
     match answer {
         Err(error) if error.kind == Kind::Exists => Ok(()),
         answer => answer,
     }
 }
 
-fn rejected(answer: &PutLogEventsOutput) -> RejectedRanges {
+fn rejected_ranges(answer: &PutLogEventsOutput) -> RejectedRanges {
     let index = |index: Option<i32>| index.map(|index| usize::try_from(index).unwrap_or_default());
     let ranges = |info: &RejectedLogEventsInfo| RejectedRanges {
         too_old_before: index(info.too_old_log_event_end_index()),
@@ -129,16 +129,16 @@ fn rejected(answer: &PutLogEventsOutput) -> RejectedRanges {
 /// Puts a request's body in the place of the SDK's, before its attempts: each of
 /// them signs and sends it anew.
 #[derive(Debug)]
-struct GivenBody {
+struct RawBody {
     request: Bytes,
     /// An attempt got no answer though it may have been received; a later one's
     /// failure says nothing about that.
-    lost: Arc<AtomicBool>,
+    response_lost: Arc<AtomicBool>,
 }
 
-impl Intercept for GivenBody {
+impl Intercept for RawBody {
     fn name(&self) -> &'static str {
-        "GivenBody"
+        "RawBody"
     }
 
     fn modify_before_retry_loop(
@@ -163,7 +163,7 @@ impl Intercept for GivenBody {
             && (error.is_connector_error() || error.is_timeout_error())
             && !never_sent(error)
         {
-            self.lost.store(true, Ordering::Relaxed);
+            self.response_lost.store(true, Ordering::Relaxed);
         }
         Ok(())
     }

@@ -138,7 +138,7 @@ async fn a_throttled_tenant_neither_slows_nor_fails_another() {
         }
     }))
     .await;
-    let aws = server.aws_with(super::super::Options { attempts: 2, ..options() }).await;
+    let aws = server.aws_with(super::super::AwsOptions { attempts: 2, ..options() }).await;
     let noisy = aws.logs("noisy", "arn:aws:iam::333333333333:role/noisy", "us-east-2");
     // The SDK's budget is 500, a retry that fails costs 5: after 100 calls none is retried.
     let calls = (0..130).map(|_| noisy.put("/a", Bytes::from_static(BODY.as_bytes())));

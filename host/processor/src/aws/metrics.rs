@@ -14,21 +14,21 @@ use super::{AwsError, Kind};
 use model::Digest;
 
 /// Data in a call. Source: API_PutMetricData.
-const MAX_DATA: usize = 1000;
+const MAX_DATA_PER_CALL: usize = 1000;
 
 /// Characters of a dimension's value. Source: API_Dimension.
-const MAX_VALUE: usize = 1024;
+const MAX_VALUE_CHARS: usize = 1024;
 
 /// The largest number, of either sign. Source: API_MetricDatum.
 const MAX_NUMBER: f64 = 2.348_542_582_773_833_4e108; // 2^360
 
 /// What an encoded value begins with, as an encoded log stream's name does; and one
 /// that had to be cut.
-const ENCODED: &str = "%-";
-const CUT: &str = "%~";
+const ENCODED_PREFIX: &str = "%-";
+const CUT_PREFIX: &str = "%~";
 
 /// What is encoded of a value that is encoded.
-const ODD: &AsciiSet = &CONTROLS.add(b'%').add(b':').add(b' ');
+const ENCODED_CHARS: &AsciiSet = &CONTROLS.add(b'%').add(b':').add(b' ');
 
 /// One metric of one tenant, aggregated since the last flush. Unit: Count.
 #[derive(Debug, Clone, PartialEq)]
@@ -51,7 +51,7 @@ pub struct Datum {
 impl Datum {
     /// Whether CloudWatch takes these numbers: it refuses all data of a call for one
     /// that is none, or too large.
-    pub fn is_sound(&self) -> bool {
+    pub fn is_valid(&self) -> bool {
         let numbers = [self.minimum, self.maximum, self.sum, self.samples];
         numbers.iter().all(|number| number.abs() <= MAX_NUMBER) && self.minimum <= self.maximum && self.samples > 0.0
     }
@@ -84,7 +84,7 @@ impl MetricsClient {
     /// After the SDK's attempts.
     pub async fn put(&self, namespace: &str, data: &[Datum]) -> Result<(), AwsError> {
         let now = DateTime::from(SystemTime::now());
-        for data in data.chunks(MAX_DATA) {
+        for data in data.chunks(MAX_DATA_PER_CALL) {
             let data = data.iter().map(|datum| metric(datum, now)).collect();
             let request = self.cloudwatch.client().await?.put_metric_data().namespace(namespace);
             request.set_metric_data(Some(data)).send().await.map_err(|error| {
@@ -119,18 +119,18 @@ fn dimension(tenant: &str) -> Cow<'_, str> {
     let plain = tenant.bytes().all(|byte| (b' '..=b'~').contains(&byte))
         && !tenant.trim().is_empty()
         && !tenant.starts_with([':', '%'])
-        && tenant.len() <= MAX_VALUE;
+        && tenant.len() <= MAX_VALUE_CHARS;
     if plain {
         return Cow::Borrowed(tenant);
     }
-    let encoded = format!("{ENCODED}{}", utf8_percent_encode(tenant, ODD));
-    if encoded.len() <= MAX_VALUE {
+    let encoded = format!("{ENCODED_PREFIX}{}", utf8_percent_encode(tenant, ENCODED_CHARS));
+    if encoded.len() <= MAX_VALUE_CHARS {
         return Cow::Owned(encoded);
     }
     let digest = Digest::of(tenant.as_bytes()).to_string();
-    let room = MAX_VALUE.saturating_sub(CUT.len() + 1 + digest.len());
-    let beginning: String = encoded.chars().skip(ENCODED.len()).take(room).collect();
-    Cow::Owned(format!("{CUT}{beginning}~{digest}"))
+    let room = MAX_VALUE_CHARS.saturating_sub(CUT_PREFIX.len() + 1 + digest.len());
+    let beginning: String = encoded.chars().skip(ENCODED_PREFIX.len()).take(room).collect();
+    Cow::Owned(format!("{CUT_PREFIX}{beginning}~{digest}"))
 }
 
 #[cfg(test)]

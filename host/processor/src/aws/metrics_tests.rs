@@ -51,7 +51,7 @@ fn a_tenant_is_a_value_that_cloudwatch_takes_and_no_other_s() {
     let values: std::collections::BTreeSet<String> = long.iter().map(|tenant| dimension(tenant).into_owned()).collect();
     assert_eq!(values.len(), 3);
     for value in values {
-        assert!(value.len() == MAX_VALUE && value.is_ascii() && value.starts_with("%~"), "{value}");
+        assert!(value.len() == MAX_VALUE_CHARS && value.is_ascii() && value.starts_with("%~"), "{value}");
     }
 }
 
@@ -65,14 +65,14 @@ fn numbers_that_are_none_or_too_large_are_not_sound() {
         sum,
         samples,
     };
-    assert!(datum(1.0, 2.0, 3.0, 2.0).is_sound());
-    assert!(datum(-MAX_NUMBER, MAX_NUMBER, 0.0, 1.0).is_sound());
+    assert!(datum(1.0, 2.0, 3.0, 2.0).is_valid());
+    assert!(datum(-MAX_NUMBER, MAX_NUMBER, 0.0, 1.0).is_valid());
     assert_eq!(MAX_NUMBER, 2f64.powi(360));
     for odd in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 2.0 * MAX_NUMBER, -2.0 * MAX_NUMBER] {
         for datum in [datum(odd, 2.0, 3.0, 2.0), datum(1.0, odd, 3.0, 2.0), datum(1.0, 2.0, odd, 2.0)] {
-            assert!(!datum.is_sound(), "{datum:?}");
+            assert!(!datum.is_valid(), "{datum:?}");
         }
-        assert!(!datum(1.0, 2.0, 3.0, odd).is_sound());
+        assert!(!datum(1.0, 2.0, 3.0, odd).is_valid());
     }
-    assert!(!datum(2.0, 1.0, 3.0, 2.0).is_sound() && !datum(1.0, 2.0, 3.0, 0.0).is_sound());
+    assert!(!datum(2.0, 1.0, 3.0, 2.0).is_valid() && !datum(1.0, 2.0, 3.0, 0.0).is_valid());
 }

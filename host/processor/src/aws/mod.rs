@@ -7,7 +7,7 @@
 //! - `http`: the one HTTP client, whose TLS is built when it is first needed.
 //! - `service`: what every call goes through; `lazy`, `cache`: built when needed, kept while used.
 //! - `sessions`: the double hop of roles, and its cache; `own_account`: the processor's.
-//! - `error`, `remedy`: what a failed call means, and what to do about it; `skew`: a clock that is off; `nothing`: a
+//! - `error`, `remedy`: what a failed call means, and what to do about it; `skew`: a clock that is off; `empty_response`: a
 //!   success with nothing in it.
 //! - `s3`, `sqs`, `dynamodb`, `logs`, `metrics`, `sts`: the services.
 
@@ -15,12 +15,12 @@ mod cache;
 mod clients;
 mod config;
 mod dynamodb;
+mod empty_response;
 mod error;
 mod http;
 mod lazy;
 mod logs;
 mod metrics;
-mod nothing;
 mod own_account;
 mod remedy;
 mod s3;
@@ -32,10 +32,13 @@ mod sts;
 #[cfg(test)]
 mod testing;
 
-pub use clients::{Aws, ConnectError, Options, Owner, Owners};
+pub use clients::{Aws, AwsOptions, BucketOwnerSetting, BucketOwners, ConnectError};
 pub use dynamodb::{Attribute, Item, Table};
 pub use error::{AwsError, Kind};
 pub use logs::{Logs, RejectedRanges};
 pub use metrics::{Datum, MetricsClient, refuses_data};
-pub use s3::{Body, Copy, CopySource, Download, Headers, Listed, Page, PartUpload, Put, S3, Stored, Which, Whole};
-pub use sqs::{Extended, Outgoing, Queue, Received};
+pub use s3::{
+    Body, CopyRequest, CopySource, Download, Headers, ListPage, ListedObject, ObjectVersion, PartUpload, PutRequest,
+    S3, StoredObject, WholeObject,
+};
+pub use sqs::{OutgoingMessage, Queue, ReceivedMessage, VisibilityResult};

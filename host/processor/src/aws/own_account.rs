@@ -29,7 +29,7 @@ impl OwnAccount {
     }
 
     /// The same, where it was asked for before.
-    pub(super) fn known(&self) -> Option<&str> {
+    pub(super) fn get_if_found(&self) -> Option<&str> {
         self.found.get().map(String::as_str)
     }
 

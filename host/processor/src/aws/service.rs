@@ -32,7 +32,7 @@ pub(super) struct Access {
     /// From [`super::Options`].
     pub(super) path_style: bool,
     /// The processor's own region.
-    pub(super) home: String,
+    pub(super) own_region: String,
     /// Who is charged with a failure, where nothing says otherwise.
     pub(super) charged: Charged,
 }
@@ -71,7 +71,7 @@ impl<C: Send + Sync + 'static> Service<C> {
 
     /// A call that is made elsewhere, or charged to somebody else.
     pub(super) fn call_in<'a>(&self, operation: &'static str, region: &'a str, charged: Charged) -> Call<'a> {
-        Call { operation, region, charged, at_home: *region == self.home }
+        Call { operation, region, charged, in_own_region: *region == self.own_region }
     }
 }
 

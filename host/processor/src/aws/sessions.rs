@@ -19,12 +19,12 @@ use aws_sdk_sts::config::IdentityCache;
 use aws_sdk_sts::config::retry::RetryPartition;
 
 use super::AwsError;
-use super::cache::Cache;
+use super::cache::IdleCache;
 use super::error::{Call, Kind, words};
 use super::lazy::Lazy;
 use super::own_account::OwnAccount;
 use super::remedy::{NO_CENTRAL_ROLE, NO_CREDENTIALS};
-use super::sts::{Role, assume_role};
+use super::sts::{RoleToAssume, assume_role};
 use model::Charged;
 
 /// Credentials are renewed this long before they expire.
@@ -32,37 +32,37 @@ const RENEW_BEFORE: Duration = Duration::from_secs(5 * 60);
 
 /// How long old credentials, still valid, are used after a renewal failed, before
 /// the next try.
-const RETRY_AFTER: Duration = Duration::from_secs(10);
+const RENEWAL_RETRY: Duration = Duration::from_secs(10);
 
 /// A session that all tenants share is not forgotten again so soon after it was asked for:
 /// of many that AWS calls expired at once, one asks for new credentials, and nobody makes
 /// all others ask again and again.
-const KEEP_SHARED: Duration = Duration::from_secs(10);
+const MIN_SHARED_AGE: Duration = Duration::from_secs(10);
 
 /// Sessions of tenants that are kept: some KB each.
 const MAX_SESSIONS: usize = 2000;
 
 /// Where a session's credentials come from.
-enum Source {
+enum CredentialSource {
     /// The environment, the pod, the Lambda, a profile.
     Own(Option<SharedCredentialsProvider>),
     /// The central role's, where it isn't set.
     NoCentralRole,
     /// The central role's, with own credentials.
-    Central(Hop),
+    Central(RoleHop),
     /// A tenant's, with the central role's session.
-    Tenant { hop: Hop, central: Arc<Session>, external_id: Arc<OwnAccount> },
+    Tenant { hop: RoleHop, central: Arc<Session>, external_id: Arc<OwnAccount> },
 }
 
 /// A role and who asks for it.
-struct Hop {
-    role: Role,
+struct RoleHop {
+    role: RoleToAssume,
     sts: Lazy<aws_sdk_sts::Client>,
     partition: RetryPartition,
 }
 
-impl Hop {
-    fn new(role: Role, sts: Lazy<aws_sdk_sts::Client>) -> Self {
+impl RoleHop {
+    fn new(role: RoleToAssume, sts: Lazy<aws_sdk_sts::Client>) -> Self {
         let partition = RetryPartition::custom(format!("sts-{}", role.arn)).build();
         Self { role, sts, partition }
     }
@@ -74,34 +74,34 @@ impl Hop {
 
 /// Credentials of one identity, kept and renewed.
 pub(super) struct Session {
-    source: Source,
+    source: CredentialSource,
     /// Goes up when what is held is forgotten.
     epoch: AtomicU64,
-    state: Mutex<State>,
+    state: Mutex<SessionState>,
     /// Held by the one who renews.
-    turn: tokio::sync::Mutex<()>,
+    renewal: tokio::sync::Mutex<()>,
 }
 
 #[derive(Default)]
-struct State {
+struct SessionState {
     /// With the epoch in which they were asked for, and when.
-    held: Option<(Credentials, u64, Instant)>,
+    cached: Option<(Credentials, u64, Instant)>,
     /// The last renewal, if it failed.
     failure: Option<(Instant, AwsError)>,
 }
 
 /// What is held at a moment.
-enum Held {
+enum CachedCredentials {
     Fresh(Credentials),
     /// Valid, but to be renewed.
-    Old(Credentials),
-    Nothing,
+    Stale(Credentials),
+    Missing,
 }
 
 impl Session {
-    fn new(source: Source) -> Arc<Self> {
-        let turn = tokio::sync::Mutex::new(());
-        Arc::new(Self { source, epoch: AtomicU64::new(0), state: Mutex::default(), turn })
+    fn new(source: CredentialSource) -> Arc<Self> {
+        let renewal = tokio::sync::Mutex::new(());
+        Arc::new(Self { source, epoch: AtomicU64::new(0), state: Mutex::default(), renewal })
     }
 
     /// What is held now, or being asked for, is not used again.
@@ -111,16 +111,17 @@ impl Session {
 
     /// The same, unless it is too young for that.
     fn forget_shared(&self, moment: Instant) {
-        let asked = self.state().held.as_ref().map(|(_, _, asked)| *asked);
-        if asked.is_some_and(|asked| moment.saturating_duration_since(asked) >= KEEP_SHARED) {
+        let asked = self.state().cached.as_ref().map(|(_, _, asked)| *asked);
+        if asked.is_some_and(|asked| moment.saturating_duration_since(asked) >= MIN_SHARED_AGE) {
             self.forget();
         }
     }
 
     /// The same, if these are held.
-    fn forget_these(&self, credentials: &Credentials) {
-        let held = self.state().held.as_ref().map(|(held, ..)| held.access_key_id() == credentials.access_key_id());
-        if held == Some(true) {
+    fn forget_if_cached(&self, credentials: &Credentials) {
+        let cached =
+            self.state().cached.as_ref().map(|(cached, ..)| cached.access_key_id() == credentials.access_key_id());
+        if cached == Some(true) {
             self.forget();
         }
     }
@@ -133,20 +134,20 @@ impl Session {
     /// The role can't be assumed (names it), or the way to it failed.
     pub(super) async fn credentials(&self) -> Result<Credentials, AwsError> {
         let asked = Instant::now();
-        let old = match self.held() {
-            Held::Fresh(credentials) => return Ok(credentials),
-            Held::Old(credentials) => Some(credentials),
-            Held::Nothing => None,
+        let old = match self.cached() {
+            CachedCredentials::Fresh(credentials) => return Ok(credentials),
+            CachedCredentials::Stale(credentials) => Some(credentials),
+            CachedCredentials::Missing => None,
         };
-        let _turn = match (self.turn.try_lock(), old) {
-            (Ok(turn), _) => turn,
+        let _renewal = match (self.renewal.try_lock(), old) {
+            (Ok(renewal), _) => renewal,
             (Err(_), Some(old)) => return Ok(old),
-            (Err(_), None) => self.turn.lock().await,
+            (Err(_), None) => self.renewal.lock().await,
         };
-        let old = match self.held() {
-            Held::Fresh(credentials) => return Ok(credentials),
-            Held::Old(credentials) => Some(credentials),
-            Held::Nothing => None,
+        let old = match self.cached() {
+            CachedCredentials::Fresh(credentials) => return Ok(credentials),
+            CachedCredentials::Stale(credentials) => Some(credentials),
+            CachedCredentials::Missing => None,
         };
         if let Some((when, failure)) = &self.state().failure
             && *when >= asked
@@ -164,7 +165,7 @@ impl Session {
         let mut state = self.state();
         match (found, old) {
             (Ok(credentials), _) => {
-                *state = State { held: Some((credentials.clone(), epoch, asked)), failure: None };
+                *state = SessionState { cached: Some((credentials.clone(), epoch, asked)), failure: None };
                 Ok(credentials)
             }
             (Err(error), Some(old)) => {
@@ -181,19 +182,19 @@ impl Session {
 
     async fn fetch(&self) -> Result<Credentials, AwsError> {
         match &self.source {
-            Source::Own(None) => Err(no_credentials(&CredentialsError::not_loaded_no_source())),
-            Source::Own(Some(own)) => {
+            CredentialSource::Own(None) => Err(no_credentials(&CredentialsError::not_loaded_no_source())),
+            CredentialSource::Own(Some(own)) => {
                 let found = own.provide_credentials().await.map_err(|error| no_credentials(&error))?;
-                presentable(found).ok_or_else(unpresentable)
+                trim_credentials(found).ok_or_else(unusable_credentials)
             }
-            Source::NoCentralRole => Err(no_central_role()),
-            Source::Central(hop) => hop.assume(None).await,
-            Source::Tenant { hop, central, external_id } => {
+            CredentialSource::NoCentralRole => Err(no_central_role()),
+            CredentialSource::Central(hop) => hop.assume(None).await,
+            CredentialSource::Tenant { hop, central, external_id } => {
                 let (with, external_id) = tokio::try_join!(central.credentials(), external_id.get())?;
                 match hop.assume(Some(external_id)).await {
                     // It is the central role's session that has.
                     Err(error) if error.kind == Kind::Expired => {
-                        central.forget_these(&with);
+                        central.forget_if_cached(&with);
                         hop.assume(Some(external_id)).await
                     }
                     assumed => assumed,
@@ -202,31 +203,31 @@ impl Session {
         }
     }
 
-    fn held(&self) -> Held {
-        self.held_at(SystemTime::now(), Instant::now())
+    fn cached(&self) -> CachedCredentials {
+        self.cached_at(SystemTime::now(), Instant::now())
     }
 
     /// What is held then, by AWS's clock and this machine's.
-    fn held_at(&self, now: SystemTime, moment: Instant) -> Held {
+    fn cached_at(&self, now: SystemTime, moment: Instant) -> CachedCredentials {
         let state = self.state();
-        let Some((credentials, epoch, _)) = &state.held else { return Held::Nothing };
+        let Some((credentials, epoch, _)) = &state.cached else { return CachedCredentials::Missing };
         if *epoch != self.epoch.load(Ordering::Acquire) {
-            return Held::Nothing;
+            return CachedCredentials::Missing;
         }
-        let Some(expiry) = credentials.expiry() else { return Held::Fresh(credentials.clone()) };
+        let Some(expiry) = credentials.expiry() else { return CachedCredentials::Fresh(credentials.clone()) };
         let left = expiry.duration_since(now).unwrap_or_default();
         let since = |when: &Instant| moment.saturating_duration_since(*when);
-        let failed_just_now = state.failure.as_ref().is_some_and(|(when, _)| since(when) < RETRY_AFTER);
+        let failed_just_now = state.failure.as_ref().is_some_and(|(when, _)| since(when) < RENEWAL_RETRY);
         if left.is_zero() {
-            Held::Nothing
+            CachedCredentials::Missing
         } else if left > RENEW_BEFORE || failed_just_now {
-            Held::Fresh(credentials.clone())
+            CachedCredentials::Fresh(credentials.clone())
         } else {
-            Held::Old(credentials.clone())
+            CachedCredentials::Stale(credentials.clone())
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, SessionState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -253,7 +254,7 @@ fn no_credentials(error: &CredentialsError) -> AwsError {
 
 /// Credentials that can stand in a header, which signing takes for granted: without
 /// white space at their ends, as files and hand-made answers have it. None: they can't.
-fn presentable(found: Credentials) -> Option<Credentials> {
+fn trim_credentials(found: Credentials) -> Option<Credentials> {
     let is_word = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
     let (id, secret) = (found.access_key_id().trim(), found.secret_access_key().trim());
     let token = found.session_token().map(str::trim).filter(|token| !token.is_empty());
@@ -267,7 +268,7 @@ fn presentable(found: Credentials) -> Option<Credentials> {
     Some(Credentials::new(id, secret, token.map(str::to_owned), found.expiry(), "trimmed"))
 }
 
-fn unpresentable() -> AwsError {
+fn unusable_credentials() -> AwsError {
     let call = Call::own("credentials", "");
     let message = "what was found is empty, or holds white space or other characters that no key has (it is not shown)";
     call.error("the processor", Kind::Denied, Some(NO_CREDENTIALS.to_owned()), message, false)
@@ -285,7 +286,7 @@ pub(super) struct Sessions {
     central: Arc<Session>,
     destination: Arc<Session>,
     /// By role and region.
-    tenants: Cache<(String, String), Arc<Session>>,
+    tenants: IdleCache<(String, String), Arc<Session>>,
     external_id: Arc<OwnAccount>,
     /// STS with the central role's session.
     second_sts: Lazy<aws_sdk_sts::Client>,
@@ -295,24 +296,24 @@ impl Sessions {
     /// `config` has the processor's own credentials and its region.
     pub(super) fn new(config: &SdkConfig, central_role: Option<&str>) -> Self {
         let region = config.region().map(ToString::to_string).unwrap_or_default();
-        let own = Session::new(Source::Own(config.credentials_provider()));
+        let own = Session::new(CredentialSource::Own(config.credentials_provider()));
         let first_sts = sts(with_session(config, &own, &region));
         let role = |session_prefix| {
-            let Some(arn) = central_role else { return Session::new(Source::NoCentralRole) };
-            let role = Role {
+            let Some(arn) = central_role else { return Session::new(CredentialSource::NoCentralRole) };
+            let role = RoleToAssume {
                 arn: arn.to_owned(),
                 session_prefix,
                 region: region.clone(),
                 charged: Charged::Host,
-                at_home: true,
+                in_own_region: true,
             };
-            Session::new(Source::Central(Hop::new(role, first_sts.clone())))
+            Session::new(CredentialSource::Central(RoleHop::new(role, first_sts.clone())))
         };
         let central = role("CentralLogDistribution");
         let destination = role("S3LogDelivery");
         let second_sts = sts(with_session(config, &central, &region));
         let external_id = Arc::new(OwnAccount::new(first_sts, region));
-        Self { own, central, destination, tenants: Cache::new(MAX_SESSIONS), external_id, second_sts }
+        Self { own, central, destination, tenants: IdleCache::new(MAX_SESSIONS), external_id, second_sts }
     }
 
     /// The processor's own credentials.
@@ -331,18 +332,18 @@ impl Sessions {
     }
 
     /// A tenant's role, by way of the central one.
-    pub(super) fn tenant(&self, role_arn: &str, region: &str) -> Arc<Session> {
+    pub(super) fn tenant_session(&self, role_arn: &str, region: &str) -> Arc<Session> {
         self.tenants.get_or_insert((role_arn.to_owned(), region.to_owned()), |(arn, region)| {
-            let role = Role {
+            let role = RoleToAssume {
                 arn: arn.clone(),
                 session_prefix: "CloudWatchLogDelivery",
                 region: region.clone(),
                 charged: Charged::Destination,
-                at_home: *region == self.external_id.region(),
+                in_own_region: *region == self.external_id.region(),
             };
-            let hop = Hop::new(role, self.second_sts.clone());
+            let hop = RoleHop::new(role, self.second_sts.clone());
             let (central, external_id) = (Arc::clone(&self.central), Arc::clone(&self.external_id));
-            Session::new(Source::Tenant { hop, central, external_id })
+            Session::new(CredentialSource::Tenant { hop, central, external_id })
         })
     }
 
@@ -350,7 +351,7 @@ impl Sessions {
     /// one for S3, which all share. The next call gets a new one.
     pub(super) fn forget(&self, tenant: Option<(&str, &str)>) {
         match tenant {
-            Some((role_arn, region)) => self.tenant(role_arn, region).forget(),
+            Some((role_arn, region)) => self.tenant_session(role_arn, region).forget(),
             None => self.destination.forget_shared(Instant::now()),
         }
     }

@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize};
 use bytes::Bytes;
 
 use super::super::testing::{Answer, CENTRAL, Server, TENANT, answer, options, query_error, sts, with_sts};
-use super::super::{Aws, Options};
+use super::super::{Aws, AwsOptions};
 use super::*;
 use model::{Delivery, Destination};
 
@@ -36,7 +36,7 @@ async fn two_hops_with_names_external_id_and_regions() {
 async fn the_hop_to_s3_is_the_central_role_alone() {
     let server = Server::start(with_sts(|_| answer(200, "").header("etag", "\"e\""))).await;
     let target = model::ObjectId { bucket: "b".into(), key: "k".into() };
-    let put = super::super::Put { target, owner_full_control: true, ..super::super::Put::default() };
+    let put = super::super::PutRequest { target, owner_full_control: true, ..super::super::PutRequest::default() };
     server.aws().await.destination("t", "us-east-2", None).put(&put, Bytes::from_static(b"x")).await.unwrap();
     let roles = server.of("AssumeRole");
     assert_eq!(roles.len(), 1);
@@ -105,51 +105,51 @@ async fn not_renewed_while_there_is_time() {
 fn credentials_are_fresh_old_and_expired_in_their_time() {
     let second = Duration::from_secs(1);
     let (now, moment) = (SystemTime::UNIX_EPOCH + second * 1_000_000, Instant::now());
-    let session = Session::new(Source::NoCentralRole);
+    let session = Session::new(CredentialSource::NoCentralRole);
     let hold = |expiry: Option<SystemTime>, failed: Option<Instant>| {
         let credentials = Credentials::new("id", "secret", None, expiry, "test");
-        let held = Some((credentials, session.epoch.load(Ordering::Acquire), moment));
-        *session.state() = State { held, failure: failed.map(|when| (when, no_central_role())) };
+        let cached = Some((credentials, session.epoch.load(Ordering::Acquire), moment));
+        *session.state() = SessionState { cached, failure: failed.map(|when| (when, no_central_role())) };
     };
-    let held = |after: Duration| match session.held_at(now + after, moment + after) {
-        Held::Fresh(_) => "fresh",
-        Held::Old(_) => "old",
-        Held::Nothing => "nothing",
+    let cached = |after: Duration| match session.cached_at(now + after, moment + after) {
+        CachedCredentials::Fresh(_) => "fresh",
+        CachedCredentials::Stale(_) => "old",
+        CachedCredentials::Missing => "nothing",
     };
-    assert_eq!(held(Duration::ZERO), "nothing");
+    assert_eq!(cached(Duration::ZERO), "nothing");
     hold(None, None);
-    assert_eq!(held(second * 86_400 * 365), "fresh", "without an end");
+    assert_eq!(cached(second * 86_400 * 365), "fresh", "without an end");
     let lives = RENEW_BEFORE + second * 10;
     hold(Some(now + lives), None);
-    assert_eq!([held(Duration::ZERO), held(second * 9)], ["fresh"; 2]);
-    assert_eq!([held(second * 10), held(lives - second)], ["old"; 2], "from five minutes before their end");
-    assert_eq!([held(lives), held(lives * 2)], ["nothing"; 2]);
+    assert_eq!([cached(Duration::ZERO), cached(second * 9)], ["fresh"; 2]);
+    assert_eq!([cached(second * 10), cached(lives - second)], ["old"; 2], "from five minutes before their end");
+    assert_eq!([cached(lives), cached(lives * 2)], ["nothing"; 2]);
     // A renewal failed: the old ones are let alone for a while, and then tried again.
     hold(Some(now + RENEW_BEFORE), Some(moment));
-    assert_eq!([held(Duration::ZERO), held(RETRY_AFTER - second)], ["fresh"; 2]);
-    assert_eq!([held(RETRY_AFTER), held(RENEW_BEFORE - second)], ["old"; 2]);
+    assert_eq!([cached(Duration::ZERO), cached(RENEWAL_RETRY - second)], ["fresh"; 2]);
+    assert_eq!([cached(RENEWAL_RETRY), cached(RENEW_BEFORE - second)], ["old"; 2]);
     hold(Some(now + second), Some(moment));
-    assert_eq!(held(second), "nothing", "expired ones are not, whatever failed");
+    assert_eq!(cached(second), "nothing", "expired ones are not, whatever failed");
     // A failure of before they were renewed is nothing any more.
     hold(Some(now + lives), None);
-    assert_eq!(held(second * 10), "old");
+    assert_eq!(cached(second * 10), "old");
     // All are forgotten, and new ones are kept.
     hold(Some(now + lives), None);
     session.forget();
-    assert_eq!(held(Duration::ZERO), "nothing");
+    assert_eq!(cached(Duration::ZERO), "nothing");
     hold(Some(now + lives), None);
-    assert_eq!(held(Duration::ZERO), "fresh");
+    assert_eq!(cached(Duration::ZERO), "fresh");
     // What all share is kept for a while.
-    session.forget_shared(moment + KEEP_SHARED - second);
-    assert_eq!(held(Duration::ZERO), "fresh");
-    session.forget_shared(moment + KEEP_SHARED);
-    assert_eq!(held(Duration::ZERO), "nothing");
+    session.forget_shared(moment + MIN_SHARED_AGE - second);
+    assert_eq!(cached(Duration::ZERO), "fresh");
+    session.forget_shared(moment + MIN_SHARED_AGE);
+    assert_eq!(cached(Duration::ZERO), "nothing");
     // What another one held is not meant.
     hold(Some(now + lives), None);
-    session.forget_these(&Credentials::new("other", "secret", None, None, "test"));
-    assert_eq!(held(Duration::ZERO), "fresh");
-    session.forget_these(&Credentials::new("id", "secret", None, None, "test"));
-    assert_eq!(held(Duration::ZERO), "nothing");
+    session.forget_if_cached(&Credentials::new("other", "secret", None, None, "test"));
+    assert_eq!(cached(Duration::ZERO), "fresh");
+    session.forget_if_cached(&Credentials::new("id", "secret", None, None, "test"));
+    assert_eq!(cached(Duration::ZERO), "nothing");
 }
 
 /// A role that can't be assumed is asked for at each use, and works at the next after
@@ -297,7 +297,7 @@ async fn the_central_session_is_forgotten_where_sts_calls_it_expired() {
 #[tokio::test]
 async fn without_a_central_role_the_setting_is_named() {
     let server = Server::start(with_sts(|_| answer(200, "{}"))).await;
-    let aws = server.aws_with(Options { central_role: None, ..options() }).await;
+    let aws = server.aws_with(AwsOptions { central_role: None, ..options() }).await;
     let error = put(&aws, "t", "us-east-2").await.unwrap_err();
     assert_eq!(error.kind, Kind::Denied);
     assert!(error.to_string().contains("CENTRAL_LOG_DISTRIBUTION_ROLE_ARN is not set; set it to"), "{error}");
@@ -308,7 +308,7 @@ async fn without_a_central_role_the_setting_is_named() {
 #[test]
 fn credentials_lose_white_space_at_their_ends_and_others_are_refused() {
     let given = |id: &str, secret: &str, token: Option<&str>| {
-        let found = presentable(Credentials::new(id, secret, token.map(str::to_owned), None, "test"))?;
+        let found = trim_credentials(Credentials::new(id, secret, token.map(str::to_owned), None, "test"))?;
         let token = found.session_token().map(str::to_owned);
         Some((found.access_key_id().to_owned(), found.secret_access_key().to_owned(), token))
     };

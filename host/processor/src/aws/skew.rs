@@ -30,11 +30,11 @@ const TOLERATED_SKEW: Duration = Duration::from_secs(4 * 60);
 
 /// Whether an answer's Date says that this machine's clock is off. One from a cache says
 /// nothing.
-pub(super) fn clock_skew(response: &HttpResponse) -> Option<Skew> {
+pub(super) fn detect_skew(response: &HttpResponse) -> Option<Skew> {
     if response.headers().get("age").is_some() {
         return None;
     }
-    skew(server_time(response)?, SystemTime::now())
+    measure_skew(server_time(response)?, SystemTime::now())
 }
 
 /// The Date of an answer.
@@ -44,7 +44,7 @@ pub(super) fn server_time(response: &HttpResponse) -> Option<SystemTime> {
 }
 
 /// How far the clock that says `here` is off, where AWS's says `there`.
-pub(super) fn skew(there: SystemTime, here: SystemTime) -> Option<Skew> {
+pub(super) fn measure_skew(there: SystemTime, here: SystemTime) -> Option<Skew> {
     let skew = match there.duration_since(here) {
         Ok(by) => (by, Skew::Behind(by)),
         Err(error) => (error.duration(), Skew::Ahead(error.duration())),
@@ -59,9 +59,9 @@ mod tests {
     #[test]
     fn a_clock_is_off_by_more_than_four_minutes() {
         let (here, hour) = (SystemTime::now(), Duration::from_secs(3600));
-        assert_eq!(skew(here + hour, here), Some(Skew::Behind(hour)));
-        assert_eq!(skew(here - hour, here), Some(Skew::Ahead(hour)));
-        assert_eq!(skew(here + Duration::from_secs(239), here), None);
+        assert_eq!(measure_skew(here + hour, here), Some(Skew::Behind(hour)));
+        assert_eq!(measure_skew(here - hour, here), Some(Skew::Ahead(hour)));
+        assert_eq!(measure_skew(here + Duration::from_secs(239), here), None);
         assert_eq!(Skew::Ahead(hour).to_string(), "3600 s ahead of AWS's");
     }
 }

@@ -14,13 +14,13 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 
 use super::AwsError;
 use super::config::timeouts;
+use super::empty_response::EmptyResponseCheck;
 use super::error::Kind;
-use super::nothing::Nothing;
 use super::service::{Access, Service};
 
 /// A message that was received.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Received {
+pub struct ReceivedMessage {
     /// Its ID.
     pub message_id: String,
     /// What it is deleted and extended by.
@@ -33,7 +33,7 @@ pub struct Received {
 
 /// A message to be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Outgoing {
+pub struct OutgoingMessage {
     /// Its body.
     pub body: String,
     /// Seconds before it can be received, at most 900.
@@ -44,9 +44,9 @@ pub struct Outgoing {
 
 /// What became of one message's visibility.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Extended {
+pub enum VisibilityResult {
     /// It is invisible for that long from now.
-    Done,
+    Extended,
     /// The message is someone else's by now, or gone.
     Lost(String),
     /// It may be tried again.
@@ -103,9 +103,9 @@ impl Queue {
     ///
     /// # Errors
     /// After the SDK's attempts. `NoProof`: a success without a document.
-    pub async fn receive(&self, wait_seconds: u32, visibility_seconds: u32) -> Result<Vec<Received>, AwsError> {
-        let patience = self.sqs.request_timeout + Duration::from_secs(wait_seconds.into());
-        let nothing = Nothing::default();
+    pub async fn receive(&self, wait_seconds: u32, visibility_seconds: u32) -> Result<Vec<ReceivedMessage>, AwsError> {
+        let timeout = self.sqs.request_timeout + Duration::from_secs(wait_seconds.into());
+        let empty = EmptyResponseCheck::default();
         let answer = self
             .sqs
             .client()
@@ -117,16 +117,16 @@ impl Queue {
             .visibility_timeout(seconds(visibility_seconds))
             .message_system_attribute_names(MessageSystemAttributeName::ApproximateReceiveCount)
             .customize()
-            .config_override(aws_sdk_sqs::Config::builder().timeout_config(timeouts(patience)))
-            .interceptor(nothing.clone())
+            .config_override(aws_sdk_sqs::Config::builder().timeout_config(timeouts(timeout)))
+            .interceptor(empty.clone())
             .send()
             .await
             .map_err(|error| self.failed("ReceiveMessage", error))?;
         // No empty queue: it would be asked again at once, for ever, and count as ready.
-        if nothing.was_answered() {
+        if empty.was_empty() {
             return Err(self.sqs.call("ReceiveMessage").unproven(format!("queue {}", self.url), "JSON document"));
         }
-        Ok(answer.messages.unwrap_or_default().into_iter().map(received).collect())
+        Ok(answer.messages.unwrap_or_default().into_iter().map(received_message).collect())
     }
 
     /// Deletes messages by their receipt handles, at most 10; one result for each, in order.
@@ -148,14 +148,18 @@ impl Queue {
             .await
             .map_err(|error| self.failed("DeleteMessageBatch", error))?;
         let done = answer.successful().iter().map(DeleteMessageBatchResultEntry::id);
-        Ok(in_order(receipt_handles.len(), done, answer.failed()))
+        Ok(in_request_order(receipt_handles.len(), done, answer.failed()))
     }
 
     /// Makes messages invisible for `seconds` from now (0: visible), at most 10.
     ///
     /// # Errors
     /// When the call as a whole failed; `Denied` where the role may not.
-    pub async fn set_visibility(&self, receipt_handles: &[String], seconds: u32) -> Result<Vec<Extended>, AwsError> {
+    pub async fn set_visibility(
+        &self,
+        receipt_handles: &[String],
+        seconds: u32,
+    ) -> Result<Vec<VisibilityResult>, AwsError> {
         if receipt_handles.is_empty() {
             return Ok(Vec::new());
         }
@@ -170,12 +174,12 @@ impl Queue {
             .send()
             .await
             .map_err(|error| self.failed("ChangeMessageVisibilityBatch", error))?;
-        let mut results = vec![Extended::Failed(NO_ANSWER.to_owned()); receipt_handles.len()];
+        let mut results = vec![VisibilityResult::Failed(NO_ANSWER.to_owned()); receipt_handles.len()];
         for done in answer.successful() {
-            set(&mut results, done.id(), Extended::Done);
+            set_result(&mut results, done.id(), VisibilityResult::Extended);
         }
         for failed in answer.failed() {
-            set(&mut results, failed.id(), not_extended(failed));
+            set_result(&mut results, failed.id(), visibility_failure(failed));
         }
         Ok(results)
     }
@@ -184,11 +188,12 @@ impl Queue {
     ///
     /// # Errors
     /// When the call as a whole failed.
-    pub async fn send(&self, messages: &[Outgoing]) -> Result<Vec<Result<(), String>>, AwsError> {
+    pub async fn send(&self, messages: &[OutgoingMessage]) -> Result<Vec<Result<(), String>>, AwsError> {
         if messages.is_empty() {
             return Ok(Vec::new());
         }
-        let entries: Result<Vec<_>, _> = messages.iter().enumerate().map(|(id, message)| sent(id, message)).collect();
+        let entries: Result<Vec<_>, _> =
+            messages.iter().enumerate().map(|(id, message)| send_entry(id, message)).collect();
         let request = self.sqs.client().await?.send_message_batch().queue_url(&*self.url);
         let answer = request
             .set_entries(Some(entries.map_err(|error| self.invalid("SendMessageBatch", &error))?))
@@ -196,7 +201,7 @@ impl Queue {
             .await
             .map_err(|error| self.failed("SendMessageBatch", error))?;
         let done = answer.successful().iter().map(SendMessageBatchResultEntry::id);
-        Ok(in_order(messages.len(), done, answer.failed()))
+        Ok(in_request_order(messages.len(), done, answer.failed()))
     }
 
     fn failed<E>(&self, operation: &'static str, error: SdkError<E, HttpResponse>) -> AwsError
@@ -218,9 +223,9 @@ fn seconds(seconds: u32) -> i32 {
     seconds.try_into().unwrap_or(i32::MAX)
 }
 
-fn received(message: Message) -> Received {
+fn received_message(message: Message) -> ReceivedMessage {
     let count = message.attributes().and_then(|all| all.get(&MessageSystemAttributeName::ApproximateReceiveCount));
-    Received {
+    ReceivedMessage {
         receive_count: count.and_then(|count| count.parse().ok()).unwrap_or(1),
         message_id: message.message_id.unwrap_or_default(),
         receipt_handle: message.receipt_handle.unwrap_or_default(),
@@ -228,7 +233,7 @@ fn received(message: Message) -> Received {
     }
 }
 
-fn sent(id: usize, message: &Outgoing) -> Result<SendMessageBatchRequestEntry, BuildError> {
+fn send_entry(id: usize, message: &OutgoingMessage) -> Result<SendMessageBatchRequestEntry, BuildError> {
     let mut entry = SendMessageBatchRequestEntry::builder()
         .id(id.to_string())
         .message_body(&message.body)
@@ -241,22 +246,22 @@ fn sent(id: usize, message: &Outgoing) -> Result<SendMessageBatchRequestEntry, B
 }
 
 /// One result for each message, whose IDs are their places.
-fn in_order<'a>(
+fn in_request_order<'a>(
     count: usize,
     done: impl Iterator<Item = &'a str>,
     failed: &[BatchResultErrorEntry],
 ) -> Vec<Result<(), String>> {
     let mut results = vec![Err(NO_ANSWER.to_owned()); count];
     for id in done {
-        set(&mut results, id, Ok(()));
+        set_result(&mut results, id, Ok(()));
     }
     for entry in failed {
-        set(&mut results, entry.id(), Err(reason(entry)));
+        set_result(&mut results, entry.id(), Err(reason(entry)));
     }
     results
 }
 
-fn set<T>(results: &mut [T], id: &str, result: T) {
+fn set_result<T>(results: &mut [T], id: &str, result: T) {
     if let Some(place) = id.parse().ok().and_then(|place: usize| results.get_mut(place)) {
         *place = result;
     }
@@ -264,17 +269,17 @@ fn set<T>(results: &mut [T], id: &str, result: T) {
 
 /// Source: API_ChangeMessageVisibility, Errors. An expired handle is reported as an
 /// invalid parameter, and only its words say so.
-fn not_extended(entry: &BatchResultErrorEntry) -> Extended {
+fn visibility_failure(entry: &BatchResultErrorEntry) -> VisibilityResult {
     let code = entry.code().rsplit('.').next().unwrap_or_default();
     let words = entry.message().unwrap_or_default();
     match code {
-        "ReceiptHandleIsInvalid" | "MessageNotInflight" => Extended::Lost(reason(entry)),
+        "ReceiptHandleIsInvalid" | "MessageNotInflight" => VisibilityResult::Lost(reason(entry)),
         "InvalidParameterValue"
             if words.contains("expired") || words.contains("eceipt") || words.contains("available") =>
         {
-            Extended::Lost(reason(entry))
+            VisibilityResult::Lost(reason(entry))
         }
-        _ => Extended::Failed(reason(entry)),
+        _ => VisibilityResult::Failed(reason(entry)),
     }
 }
 

@@ -1,5 +1,5 @@
 use super::super::testing::{Answer, Server, answer, json_error, options};
-use super::super::{Aws, Options};
+use super::super::{Aws, AwsOptions};
 use super::*;
 
 fn queue(aws: &Aws) -> Queue {
@@ -17,7 +17,8 @@ async fn receive() {
     })
     .await;
     let received = queue(&server.aws().await).receive(20, 300).await.unwrap();
-    let expected = Received { message_id: "m".into(), receipt_handle: "r".into(), body: "b".into(), receive_count: 2 };
+    let expected =
+        ReceivedMessage { message_id: "m".into(), receipt_handle: "r".into(), body: "b".into(), receive_count: 2 };
     assert_eq!(received, [expected]);
     let asked: serde_json::Value = serde_json::from_slice(&server.requests()[0].body).unwrap();
     assert_eq!((&asked["MaxNumberOfMessages"], &asked["WaitTimeSeconds"]), (&10.into(), &20.into()));
@@ -45,7 +46,7 @@ async fn a_long_poll_outlasts_the_timeout_of_a_request() {
         _ => Answer { delay: Duration::from_secs(3600), ..answer(200, "{}") },
     })
     .await;
-    let short = Options { request_timeout: Duration::from_secs(1), attempts: 1, ..options() };
+    let short = AwsOptions { request_timeout: Duration::from_secs(1), attempts: 1, ..options() };
     let queue = queue(&server.aws_with(short).await);
     assert!(queue.receive(20, 300).await.unwrap().is_empty());
     let error = queue.delete(&handles(&["a"])).await.unwrap_err();
@@ -72,11 +73,11 @@ async fn results_come_in_the_order_of_the_input() {
     .await;
     let queue = queue(&server.aws().await);
     let results = queue.set_visibility(&handles(&["a", "b", "c", "d", "e", "f", "g"]), 0).await.unwrap();
-    let lost: Vec<_> = results.iter().map(|result| matches!(result, Extended::Lost(_))).collect();
+    let lost: Vec<_> = results.iter().map(|result| matches!(result, VisibilityResult::Lost(_))).collect();
     assert_eq!(lost, [true, false, true, false, false, true, false]);
-    assert_eq!((&results[1], &results[4]), (&Extended::Done, &Extended::Done));
-    assert_eq!(results[3], Extended::Failed("InternalError: oops".into()));
-    assert_eq!(results[6], Extended::Failed(NO_ANSWER.into()));
+    assert_eq!((&results[1], &results[4]), (&VisibilityResult::Extended, &VisibilityResult::Extended));
+    assert_eq!(results[3], VisibilityResult::Failed("InternalError: oops".into()));
+    assert_eq!(results[6], VisibilityResult::Failed(NO_ANSWER.into()));
     let asked: serde_json::Value = serde_json::from_slice(&server.requests()[0].body).unwrap();
     assert_eq!(
         (&asked["Entries"][1]["ReceiptHandle"], &asked["Entries"][1]["VisibilityTimeout"]),
@@ -85,7 +86,7 @@ async fn results_come_in_the_order_of_the_input() {
 
     let expected = vec![Ok(()), Err("InternalError: oops".to_owned()), Ok(()), Err(NO_ANSWER.to_owned())];
     assert_eq!(queue.delete(&handles(&["a", "b", "c", "d"])).await.unwrap(), expected);
-    let message = Outgoing { body: "b".into(), delay_seconds: 4, numbers: vec![("RetryCount", 2)] };
+    let message = OutgoingMessage { body: "b".into(), delay_seconds: 4, numbers: vec![("RetryCount", 2)] };
     assert_eq!(queue.send(&vec![message; 4]).await.unwrap(), expected);
     let sent: serde_json::Value = serde_json::from_slice(&server.of("SendMessageBatch")[0].body).unwrap();
     let attribute = &sent["Entries"][3]["MessageAttributes"]["RetryCount"];
@@ -128,7 +129,7 @@ async fn errors_of_sqs() {
             header.map_or(answer.clone(), |header| answer.header("x-amzn-query-error", header))
         })
         .await;
-        let queue = queue(&server.aws_with(Options { attempts: 1, ..options() }).await);
+        let queue = queue(&server.aws_with(AwsOptions { attempts: 1, ..options() }).await);
         let error = queue.receive(0, 30).await.unwrap_err();
         assert_eq!(error.kind, kind, "{error}");
         assert!(error.about.contains("amazonaws.com/1/q"));

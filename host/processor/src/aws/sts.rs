@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::AwsError;
 use super::error::Call;
-use super::skew::{server_time, skew};
+use super::skew::{measure_skew, server_time};
 use model::Charged;
 
 /// Seconds that a session is asked for: the most that STS gives a role that was
@@ -22,7 +22,7 @@ const SESSION_SECONDS: i32 = 3600;
 
 /// A role to be assumed.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct Role {
+pub(super) struct RoleToAssume {
     /// ARN.
     pub(super) arn: String,
     /// What the session is called, before a UUID: it stands in CloudTrail.
@@ -32,7 +32,7 @@ pub(super) struct Role {
     /// Whose failure it is where it can't be assumed.
     pub(super) charged: Charged,
     /// That region is the processor's own.
-    pub(super) at_home: bool,
+    pub(super) in_own_region: bool,
 }
 
 /// AssumeRole.
@@ -42,11 +42,16 @@ pub(super) struct Role {
 pub(super) async fn assume_role(
     client: &Client,
     partition: &RetryPartition,
-    role: &Role,
+    role: &RoleToAssume,
     external_id: Option<&str>,
 ) -> Result<Credentials, AwsError> {
-    let call = Call { operation: "AssumeRole", region: &role.region, charged: role.charged, at_home: role.at_home };
-    let told = Arc::new(OnceLock::new());
+    let call = Call {
+        operation: "AssumeRole",
+        region: &role.region,
+        charged: role.charged,
+        in_own_region: role.in_own_region,
+    };
+    let server_time_seen = Arc::new(OnceLock::new());
     let about = || format!("role {}", role.arn);
     // Nothing was done with the role yet, whatever STS did.
     let without_effect = |error: AwsError| AwsError { effect_unknown: false, ..error };
@@ -57,7 +62,7 @@ pub(super) async fn assume_role(
         .duration_seconds(SESSION_SECONDS)
         .customize()
         .config_override(here)
-        .interceptor(ServerTime(Arc::clone(&told)))
+        .interceptor(ServerTime(Arc::clone(&server_time_seen)))
         .send()
         .await
         .map_err(|error| without_effect(call.failed(about(), error)))?;
@@ -69,7 +74,7 @@ pub(super) async fn assume_role(
         return Err(unproven());
     }
     let expiry = SystemTime::try_from(*given.expiration()).ok();
-    let expiry = expiry.map(|expiry| by_own_clock(expiry, told.get().copied(), SystemTime::now()));
+    let expiry = expiry.map(|expiry| by_own_clock(expiry, server_time_seen.get().copied(), SystemTime::now()));
     Ok(Credentials::new(key, secret, Some(token.to_owned()), expiry, "AssumeRole"))
 }
 
@@ -88,7 +93,7 @@ pub(super) async fn own_account(client: &Client, region: &str) -> Result<String,
 /// When a session ends by this machine's clock, which may be off by hours: by AWS's it
 /// ends at `expiry`, and was given at `there`, which is known to a second.
 fn by_own_clock(expiry: SystemTime, there: Option<SystemTime>, here: SystemTime) -> SystemTime {
-    let off = there.filter(|there| skew(*there, here).is_some());
+    let off = there.filter(|there| measure_skew(*there, here).is_some());
     let lasts = off.map(|there| expiry.duration_since(there).unwrap_or_default());
     lasts.and_then(|lasts| here.checked_add(lasts)).unwrap_or(expiry)
 }

@@ -9,7 +9,7 @@ use aws_credential_types::Credentials;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-use super::{Aws, Options, config};
+use super::{Aws, AwsOptions, config};
 
 pub(super) const CENTRAL: &str = "arn:aws:iam::111111111111:role/central";
 pub(super) const TENANT: &str = "arn:aws:iam::222222222222:role/tenant";
@@ -123,12 +123,12 @@ impl Server {
         self.aws_with(options()).await
     }
 
-    pub(super) async fn aws_with(&self, options: Options) -> Aws {
+    pub(super) async fn aws_with(&self, options: AwsOptions) -> Aws {
         let config = self.config(&options).await;
         Aws::new(options, config)
     }
 
-    pub(super) async fn config(&self, options: &Options) -> SdkConfig {
+    pub(super) async fn config(&self, options: &AwsOptions) -> SdkConfig {
         let own = Credentials::new("OWN", "secret", None, None, "test");
         config::loader(options).credentials_provider(own).endpoint_url(&self.url).load().await
     }
@@ -138,15 +138,15 @@ impl Aws {
     /// AWS at `url`, for tests of other rooms: with these credentials, without a
     /// central role, each call attempted once.
     pub(crate) async fn at(url: &str, access_key: &str, secret: &str) -> Self {
-        let options = Options { region: "us-east-1".into(), attempts: 1, central_role: None, ..options() };
+        let options = AwsOptions { region: "us-east-1".into(), attempts: 1, central_role: None, ..options() };
         let own = Credentials::new(access_key, secret, None, None, "test");
         let config = config::loader(&options).credentials_provider(own).endpoint_url(url).load().await;
         Self::new(options, config)
     }
 }
 
-pub(super) fn options() -> Options {
-    Options {
+pub(super) fn options() -> AwsOptions {
+    AwsOptions {
         region: "eu-west-1".into(),
         path_style: true,
         attempts: 3,
@@ -154,7 +154,11 @@ pub(super) fn options() -> Options {
         central_role: Some(CENTRAL.into()),
         keys: None,
         // Not asked for by each test that has no STS.
-        owners: super::Owners { source: None, dead_letters: super::Owner::Anybody, components: super::Owner::Anybody },
+        owners: super::BucketOwners {
+            source: None,
+            dead_letters: super::BucketOwnerSetting::Anybody,
+            components: super::BucketOwnerSetting::Anybody,
+        },
     }
 }
 

@@ -11,7 +11,7 @@ use super::Exit;
 use super::arguments::CheckArguments;
 use super::modes::{self, Fatal, NO_QUEUE, fatal};
 use super::operator::{self, Named, Tenants, Told, who};
-use crate::aws::{Aws, Owner};
+use crate::aws::{Aws, BucketOwnerSetting};
 use crate::plugin::Loader;
 use crate::settings::{AwsSettings, DeadLetterPlace, Mode, Purpose, SettingsError};
 use model::{Delivery, Destination, OnError, Plugin};
@@ -179,7 +179,7 @@ fn buckets(aws: &AwsSettings, tenants: &Tenants, findings: &mut Findings) {
     if aws.owners.source.is_none() {
         findings.warning("SOURCE_BUCKET_OWNER", format!("not set: {stranger}, and its objects are delivered"));
     }
-    if matches!(aws.dead_letter, DeadLetterPlace::S3 { .. }) && aws.owners.dead_letters == Owner::Anybody {
+    if matches!(aws.dead_letter, DeadLetterPlace::S3 { .. }) && aws.owners.dead_letters == BucketOwnerSetting::Anybody {
         findings.warning("DEAD_LETTER_OWNER", format!("any: {stranger}, and get the dead letters"));
     }
     let anyones = |delivery: &&Arc<Delivery>| matches!(delivery.destination, Destination::S3 { account: None, .. });

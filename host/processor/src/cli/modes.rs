@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::arguments::ModeArguments;
 use super::plan::{self, Guests, Reach, Words};
 use super::{Exit, arenas, variable};
-use crate::aws::{Aws, Options};
+use crate::aws::{Aws, AwsOptions};
 use crate::delivery::dead_letter::DeadLetterStore;
 use crate::intake::message::{Bounds, Control, Parts, Processor};
 use crate::intake::{lambda, manual, scan, sqs};
@@ -191,8 +191,8 @@ async fn work(
     }
 }
 
-pub(super) fn options(settings: &AwsSettings) -> Options {
-    Options {
+pub(super) fn options(settings: &AwsSettings) -> AwsOptions {
+    AwsOptions {
         region: settings.region.clone(),
         path_style: settings.path_style,
         attempts: settings.attempts,

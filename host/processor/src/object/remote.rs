@@ -8,7 +8,7 @@ use std::time::Instant;
 use bytes::{Buf, Bytes, BytesMut};
 use tokio::sync::mpsc;
 
-use crate::aws::{AwsError, Body, Kind, S3, Stored, Which};
+use crate::aws::{AwsError, Body, Kind, ObjectVersion, S3, StoredObject};
 use model::{Activity, Charged, LearnedBuckets, ObjectId, Stop};
 
 /// Pieces that are fetched ahead: more gained nothing.
@@ -30,9 +30,9 @@ trait Get: Clone + Send + Sync + 'static {
     fn get(
         &self,
         object: &ObjectId,
-        which: &Which,
+        version: &ObjectVersion,
         from: u64,
-    ) -> impl Future<Output = Result<(Stored, Self::Body), AwsError>> + Send;
+    ) -> impl Future<Output = Result<(StoredObject, Self::Body), AwsError>> + Send;
 }
 
 /// Bytes as they arrive; errors as [`Body::next`] has them.
@@ -44,8 +44,13 @@ trait Pieces: Send + 'static {
 impl Get for S3 {
     type Body = Body;
 
-    async fn get(&self, object: &ObjectId, which: &Which, from: u64) -> Result<(Stored, Body), AwsError> {
-        Self::get(self, object, which, from).await.map(|download| (download.stored, download.body))
+    async fn get(
+        &self,
+        object: &ObjectId,
+        version: &ObjectVersion,
+        from: u64,
+    ) -> Result<(StoredObject, Body), AwsError> {
+        Self::get(self, object, version, from).await.map(|download| (download.stored, download.body))
     }
 }
 
@@ -110,13 +115,13 @@ impl Read for RemoteReader {
 pub async fn open(
     s3: &S3,
     object: &ObjectId,
-    which: &Which,
+    version: &ObjectVersion,
     attempts: u32,
     activity: &Activity,
     stop: &Stop,
-) -> Result<(Stored, RemoteReader), AwsError> {
+) -> Result<(StoredObject, RemoteReader), AwsError> {
     let care = Care { attempts, activity: activity.clone(), stop: stop.clone(), now: Instant::now() };
-    begin(s3, object, which, &NO_VERSIONS, care).await
+    begin(s3, object, version, &NO_VERSIONS, care).await
 }
 
 /// What goes with every reading.
@@ -131,16 +136,16 @@ struct Care {
 async fn begin<G: Get>(
     s3: &G,
     object: &ObjectId,
-    which: &Which,
+    version: &ObjectVersion,
     no_versions: &LearnedBuckets,
     care: Care,
-) -> Result<(Stored, RemoteReader), AwsError> {
-    let (stored, body, version_id) = first(s3, object, which, no_versions, &care).await?;
+) -> Result<(StoredObject, RemoteReader), AwsError> {
+    let (stored, body, version_id) = first(s3, object, version, no_versions, &care).await?;
     let (sender, receiver) = mpsc::channel(PIECES_AHEAD);
     // What is fetched later must be of the same state.
-    let which = Which { version_id, etag: Some(stored.etag.clone()) };
+    let version = ObjectVersion { version_id, etag: Some(stored.etag.clone()) };
     let (object, size) = (object.clone(), stored.size);
-    let fetching = Fetching { s3: s3.clone(), object, which, size, position: 0, gathered: BytesMut::new(), sender };
+    let fetching = Fetching { s3: s3.clone(), object, version, size, position: 0, gathered: BytesMut::new(), sender };
     tokio::spawn(fetching.run(body, care));
     Ok((stored, RemoteReader { receiver, piece: Bytes::new(), ended: None }))
 }
@@ -149,22 +154,22 @@ async fn begin<G: Get>(
 async fn first<G: Get>(
     s3: &G,
     object: &ObjectId,
-    which: &Which,
+    version: &ObjectVersion,
     no_versions: &LearnedBuckets,
     care: &Care,
-) -> Result<(Stored, G::Body, Option<String>), AwsError> {
-    let get = async |which: Which| {
-        let answer = s3.get(object, &which, 0).await;
+) -> Result<(StoredObject, G::Body, Option<String>), AwsError> {
+    let get = async |version: ObjectVersion| {
+        let answer = s3.get(object, &version, 0).await;
         care.activity.record();
-        answer.map(|(stored, body)| (stored, body, which.version_id))
+        answer.map(|(stored, body)| (stored, body, version.version_id))
     };
-    let with_etag = Which { version_id: None, etag: which.etag.clone() };
+    let with_etag = ObjectVersion { version_id: None, etag: version.etag.clone() };
     // Without an ETag another version would be taken for this one.
-    let replaceable = which.version_id.is_some() && which.etag.is_some();
+    let replaceable = version.version_id.is_some() && version.etag.is_some();
     if replaceable && no_versions.has(&object.bucket, care.now) {
         return get(with_etag).await;
     }
-    match get(which.clone()).await {
+    match get(version.clone()).await {
         Err(error) if error.kind == Kind::Denied && replaceable => {
             let answer = get(with_etag).await?;
             // Only now it is known that the version was what was denied.
@@ -179,7 +184,7 @@ async fn first<G: Get>(
 struct Fetching<G: Get> {
     s3: G,
     object: ObjectId,
-    which: Which,
+    version: ObjectVersion,
     size: u64,
     /// Bytes that arrived.
     position: u64,
@@ -219,7 +224,7 @@ impl<G: Get> Fetching<G> {
                 }
                 error => break Piece::Failed(error),
             }
-            let answer = self.s3.get(&self.object, &self.which, self.position).await;
+            let answer = self.s3.get(&self.object, &self.version, self.position).await;
             care.activity.record();
             match answer {
                 Ok((_, again)) => body = again,

@@ -29,7 +29,7 @@ struct Inner {
     next_etag: Mutex<Option<String>>,
     versions_denied: bool,
     bodies: Mutex<VecDeque<Piecewise>>,
-    gets: Mutex<Vec<(Which, u64)>>,
+    gets: Mutex<Vec<(ObjectVersion, u64)>>,
     /// A body was dropped.
     let_go: Arc<AtomicBool>,
 }
@@ -67,7 +67,7 @@ impl Fake {
         }))
     }
 
-    fn gets(&self) -> Vec<(Which, u64)> {
+    fn gets(&self) -> Vec<(ObjectVersion, u64)> {
         self.0.gets.lock().unwrap().clone()
     }
 }
@@ -75,16 +75,21 @@ impl Fake {
 impl Get for Fake {
     type Body = FakeBody;
 
-    async fn get(&self, _object: &ObjectId, which: &Which, from: u64) -> Result<(Stored, FakeBody), AwsError> {
-        self.0.gets.lock().unwrap().push((which.clone(), from));
-        if self.0.versions_denied && which.version_id.is_some() {
+    async fn get(
+        &self,
+        _object: &ObjectId,
+        version: &ObjectVersion,
+        from: u64,
+    ) -> Result<(StoredObject, FakeBody), AwsError> {
+        self.0.gets.lock().unwrap().push((version.clone(), from));
+        if self.0.versions_denied && version.version_id.is_some() {
             return Err(error(Kind::Denied));
         }
         let etag = self.0.etag.lock().unwrap().clone();
         if let Some(next) = self.0.next_etag.lock().unwrap().take() {
             *self.0.etag.lock().unwrap() = next;
         }
-        if which.etag.as_ref().is_some_and(|asked| *asked != etag) {
+        if version.etag.as_ref().is_some_and(|asked| *asked != etag) {
             return Err(error(Kind::Precondition));
         }
         let size = self.0.content.len() as u64;
@@ -92,7 +97,7 @@ impl Get for Fake {
         assert!(from < size || size == 0, "asked from {from} of {size}");
         let left = Bytes::copy_from_slice(&self.0.content[usize::try_from(from).unwrap()..]);
         let piecewise = self.0.bodies.lock().unwrap().pop_front().unwrap_or(Piecewise::Whole);
-        let stored = Stored { size, last_modified: 1, etag, ..Stored::default() };
+        let stored = StoredObject { size, last_modified: 1, etag, ..StoredObject::default() };
         Ok((stored, FakeBody { left, piecewise, let_go: Arc::clone(&self.0.let_go) }))
     }
 }
@@ -116,8 +121,8 @@ impl Pieces for FakeBody {
 #[test]
 fn it_may_move_between_threads() {
     fn is_send<T: Send>(_: T) {}
-    let _ = |s3: &S3, which: &Which, activity: &Activity, stop: &Stop| {
-        is_send(open(s3, &object(), which, 3, activity, stop));
+    let _ = |s3: &S3, version: &ObjectVersion, activity: &Activity, stop: &Stop| {
+        is_send(open(s3, &object(), version, 3, activity, stop));
     };
 }
 
@@ -135,8 +140,8 @@ fn block_on<T>(work: impl Future<Output = T>) -> T {
 }
 
 async fn begin_plain(fake: &Fake, attempts: u32) -> RemoteReader {
-    let which = Which::default();
-    begin(fake, &object(), &which, &LearnedBuckets::new(), care(attempts, &Stop::default())).await.unwrap().1
+    let version = ObjectVersion::default();
+    begin(fake, &object(), &version, &LearnedBuckets::new(), care(attempts, &Stop::default())).await.unwrap().1
 }
 
 /// All bytes before the end, and how it ended.
@@ -161,7 +166,7 @@ fn a_body_that_breaks_off_goes_on_from_that_byte() {
         let (bytes, failed) = block_on(async { read_all(begin_plain(&fake, 3).await).await });
         assert!(failed.is_none(), "{at}: {failed:?}");
         assert_eq!(bytes, content, "{at}");
-        let again = (Which { version_id: None, etag: Some("e".to_owned()) }, at as u64);
+        let again = (ObjectVersion { version_id: None, etag: Some("e".to_owned()) }, at as u64);
         let expected = if at == content.len() { vec![] } else { vec![again] };
         assert_eq!(fake.gets()[1..], expected, "{at}");
     }
@@ -217,14 +222,14 @@ fn large_and_small_pieces_keep_their_order() {
 #[test]
 fn where_versions_are_denied_the_etag_is_relied_on_and_that_is_remembered() {
     let fake = Fake::with(b"0123", &[Piecewise::Breaks(1)], true);
-    let both = Which { version_id: Some("v".to_owned()), etag: Some("e".to_owned()) };
-    let etag = Which { version_id: None, etag: Some("e".to_owned()) };
+    let both = ObjectVersion { version_id: Some("v".to_owned()), etag: Some("e".to_owned()) };
+    let etag = ObjectVersion { version_id: None, etag: Some("e".to_owned()) };
     let memory = LearnedBuckets::new();
     let later = Mutex::new(Duration::ZERO);
-    let open = async |which: &Which| {
+    let open = async |version: &ObjectVersion| {
         let care = care(3, &Stop::default());
         let care = Care { now: care.now + *later.lock().unwrap(), ..care };
-        begin(&fake, &object(), which, &memory, care).await
+        begin(&fake, &object(), version, &memory, care).await
     };
     let (bytes, failed) = block_on(async { read_all(open(&both).await.unwrap().1).await });
     assert!(failed.is_none() && bytes == b"0123");
@@ -232,7 +237,7 @@ fn where_versions_are_denied_the_etag_is_relied_on_and_that_is_remembered() {
     block_on(async { open(&both).await.map(drop).unwrap() });
     assert_eq!(fake.gets()[3..], [(etag.clone(), 0)]);
     // Without an ETag there is nothing to rely on.
-    let version = Which { etag: None, ..both.clone() };
+    let version = ObjectVersion { etag: None, ..both.clone() };
     let denied = block_on(async { open(&version).await.map(drop).unwrap_err() });
     assert_eq!((denied.kind, fake.gets().len()), (Kind::Denied, 5));
     // After a while it is asked again: the permission may have been given.
@@ -244,7 +249,7 @@ fn where_versions_are_denied_the_etag_is_relied_on_and_that_is_remembered() {
 #[test]
 fn a_version_is_asked_for_again_where_it_may_be() {
     let fake = Fake::new(b"0123", &[Piecewise::Breaks(1)]);
-    let both = Which { version_id: Some("v".to_owned()), etag: Some("e".to_owned()) };
+    let both = ObjectVersion { version_id: Some("v".to_owned()), etag: Some("e".to_owned()) };
     let opened = async { begin(&fake, &object(), &both, &LearnedBuckets::new(), care(3, &Stop::default())).await };
     let (bytes, _) = block_on(async { read_all(opened.await.unwrap().1).await });
     assert_eq!((bytes.as_slice(), fake.gets()), (b"0123".as_slice(), vec![(both.clone(), 0), (both, 1)]));
@@ -255,7 +260,7 @@ fn a_thread_that_waits_is_let_go_when_the_delivery_is_abandoned() {
     let fake = Fake::new(b"0123", &[Piecewise::Hangs(2)]);
     let (bytes, failed) = block_on(async {
         let stop = Stop::default();
-        let opened = begin(&fake, &object(), &Which::default(), &LearnedBuckets::new(), care(3, &stop)).await;
+        let opened = begin(&fake, &object(), &ObjectVersion::default(), &LearnedBuckets::new(), care(3, &stop)).await;
         let reading = tokio::spawn(read_all(opened.unwrap().1));
         tokio::time::sleep(Duration::from_millis(20)).await;
         assert!(!reading.is_finished());

@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use crate::aws::{AwsError, Put, S3, Whole};
+use crate::aws::{AwsError, PutRequest, S3, WholeObject};
 use model::{Digest, ObjectId};
 
 /// PLUGIN_COMPILED: where the fleet reads compiled components.
@@ -27,15 +27,15 @@ impl CompiledPlace {
     /// What lies there, of at most `most` bytes; none: nothing.
     pub(super) async fn read(&self, object: &ObjectId, most: u64) -> Result<Option<Vec<u8>>, Unread> {
         match self.s3.get_whole(object, most).await {
-            Ok(Whole::Bytes(bytes)) => Ok(Some(bytes)),
-            Ok(Whole::TooLarge(bytes)) => Err(Unread::TooLarge { bytes, most }),
+            Ok(WholeObject::Bytes(bytes)) => Ok(Some(bytes)),
+            Ok(WholeObject::TooLarge(bytes)) => Err(Unread::TooLarge { bytes, most }),
             Err(error) if super::fetch::is_missing(&error) => Ok(None),
             Err(error) => Err(Unread::Aws(error)),
         }
     }
 
     pub(super) async fn write(&self, object: &ObjectId, sealed: Vec<u8>) -> Result<(), AwsError> {
-        let put = Put { target: object.clone(), ..Put::default() };
+        let put = PutRequest { target: object.clone(), ..PutRequest::default() };
         self.s3.put(&put, sealed.into()).await
     }
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::*;
-use crate::aws::Owner;
+use crate::aws::BucketOwnerSetting;
 
 const MACHINE: Machine = Machine { cores: 2, memory_bytes: 512 << 20 };
 
@@ -45,7 +45,7 @@ fn nothing_set_means_the_defaults() {
         request_timeout: Duration::from_secs(10),
         source_bucket: None,
         source_buckets: None,
-        owners: Owners::default(),
+        owners: BucketOwners::default(),
         scan_interval: Duration::from_secs(10),
         scan_suffixes: vec![".json.gz".to_owned()],
         path_style: false,
@@ -207,7 +207,11 @@ fn what_messages_may_name_and_whose_buckets_they_are() {
     refused("SOURCE_BUCKETS", &[",", "s3://logs", "logs, a b"]);
     let account = "000000000012";
     assert_eq!(with("SOURCE_BUCKET_OWNER", account).unwrap().owners.source.as_deref(), Some(account));
-    for (value, owner) in [("", Owner::Own), (account, Owner::Account(account.to_owned())), ("any", Owner::Anybody)] {
+    for (value, owner) in [
+        ("", BucketOwnerSetting::Own),
+        (account, BucketOwnerSetting::Account(account.to_owned())),
+        ("any", BucketOwnerSetting::Anybody),
+    ] {
         assert_eq!(with("DEAD_LETTER_OWNER", value).unwrap().owners.dead_letters, owner);
         assert_eq!(with("PLUGIN_BUCKET_OWNER", value).unwrap().owners.components, owner);
     }

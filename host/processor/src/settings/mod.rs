@@ -25,7 +25,7 @@ mod variable;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::aws::Owners;
+use crate::aws::BucketOwners;
 use model::{BucketPatterns, StaticCredentials, TimestampNumbers};
 use reader::Reader;
 
@@ -80,7 +80,7 @@ pub struct AwsSettings {
     /// SOURCE_BUCKETS: what messages may name; none: any bucket.
     pub source_buckets: Option<BucketPatterns>,
     /// SOURCE_BUCKET_OWNER, DEAD_LETTER_OWNER, PLUGIN_BUCKET_OWNER.
-    pub owners: Owners,
+    pub owners: BucketOwners,
     /// SCAN_INTERVAL: from the end of a scan to the next.
     pub scan_interval: Duration,
     /// SCAN_SUFFIXES: ends of keys that scan mode takes; at least one, none empty.
@@ -183,7 +183,7 @@ impl AwsSettings {
             request_timeout: reader.seconds(&table::REQUEST_TIMEOUT),
             source_bucket: reader.text(&table::SOURCE_BUCKET, value::bucket),
             source_buckets: reader.text(&table::SOURCE_BUCKETS, value::bucket_patterns),
-            owners: Owners {
+            owners: BucketOwners {
                 source: reader.text(&table::SOURCE_BUCKET_OWNER, value::account),
                 dead_letters: reader.text(&table::DEAD_LETTER_OWNER, value::owner).unwrap_or_default(),
                 components: reader.text(&table::PLUGIN_BUCKET_OWNER, value::owner).unwrap_or_default(),

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use crate::aws::Owner;
+use crate::aws::BucketOwnerSetting;
 use crate::tenant::check::{ACCOUNT, BUCKET, PREFIX, REGION, ROLE, Rule};
 use model::BucketPatterns;
 
@@ -112,10 +112,10 @@ pub(super) fn account(text: &str) -> Option<String> {
 }
 
 /// Who must own a bucket of the operator's.
-pub(super) fn owner(text: &str) -> Option<Owner> {
+pub(super) fn owner(text: &str) -> Option<BucketOwnerSetting> {
     match text {
-        "any" => Some(Owner::Anybody),
-        _ => account(text).map(Owner::Account),
+        "any" => Some(BucketOwnerSetting::Anybody),
+        _ => account(text).map(BucketOwnerSetting::Account),
     }
 }
 

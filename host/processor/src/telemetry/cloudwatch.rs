@@ -128,7 +128,7 @@ impl TenantMetrics {
             return Ok(Flush::Nothing);
         }
         let all = series.len();
-        series.retain(|(key, sum)| datum(key, *sum).is_sound());
+        series.retain(|(key, sum)| datum(key, *sum).is_valid());
         self.dropped().no_number += count(all.saturating_sub(series.len()));
         let mut unsent = Unsent { of: self, fresh: Vec::new(), refused: Vec::new() };
         while !series.is_empty() {

@@ -9,9 +9,9 @@ use aws_sdk_s3::types::{CompletedPart, CopyObjectResult, MetadataDirective, Obje
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::get::known;
+use super::get::non_empty_etag;
 use super::upload::{Open, part_number};
-use super::{Copy, Put, S3, quoted};
+use super::{CopyRequest, PutRequest, S3, quoted};
 use crate::aws::AwsError;
 use crate::aws::config::timeouts;
 use crate::aws::error::Kind;
@@ -43,13 +43,13 @@ impl S3 {
     /// As S3 says; an error in the body of a 200 is one, and so is a success without an
     /// ETag: S3 answers 200 before it has copied. Charged to the destination, though it
     /// may be the source's.
-    pub async fn copy(&self, copy: &Copy, size: Option<u64>) -> Result<(), AwsError> {
+    pub async fn copy(&self, copy: &CopyRequest, size: Option<u64>) -> Result<(), AwsError> {
         match size {
             Some(size) if size > MAX_AT_ONCE => self.copy_in_parts(copy, size).await,
             _ => match self.copy_at_once(copy, size).await {
                 Err(error) if error.kind == Kind::TooLarge => {
                     // The source is in the processor's region, the target's may be another.
-                    let size = self.head_source(&copy.source, &copy.which).await?.size;
+                    let size = self.head_source(&copy.source, &copy.version).await?.size;
                     // Without its size it can't be divided.
                     self.copy_in_parts(copy, size.ok_or(error)?).await
                 }
@@ -58,13 +58,13 @@ impl S3 {
         }
     }
 
-    async fn copy_at_once(&self, copy: &Copy, size: Option<u64>) -> Result<(), AwsError> {
-        let patience = self.s3.request_timeout + time_of(size.unwrap_or(MAX_AT_ONCE));
+    async fn copy_at_once(&self, copy: &CopyRequest, size: Option<u64>) -> Result<(), AwsError> {
+        let timeout = self.s3.request_timeout + copy_timeout(size.unwrap_or(MAX_AT_ONCE));
         let request = self.client().await?.copy_object().bucket(&copy.target.bucket).key(&copy.target.key);
         let headers = &copy.headers;
         let answer = request
             .copy_source(source(copy))
-            .set_copy_source_if_match(copy.which.etag.as_deref().map(quoted))
+            .set_copy_source_if_match(copy.version.etag.as_deref().map(quoted))
             .metadata_directive(MetadataDirective::Replace)
             .set_metadata(Some(copy.metadata.iter().cloned().collect()))
             .set_content_type(headers.content_type.clone())
@@ -77,17 +77,17 @@ impl S3 {
             .set_expected_bucket_owner(self.expected_owner())
             .set_expected_source_bucket_owner(self.source_owner.as_deref().map(str::to_owned))
             .customize()
-            .config_override(aws_sdk_s3::Config::builder().timeout_config(timeouts(patience)))
+            .config_override(aws_sdk_s3::Config::builder().timeout_config(timeouts(timeout)))
             .send()
             .await;
         let call = self.s3.call("CopyObject");
         let answer = answer.map_err(|error| call.failed(about(copy), error).of_owner(self.owner().as_ref()))?;
         let etag = answer.copy_object_result().and_then(CopyObjectResult::e_tag);
-        known(etag).map(drop).ok_or_else(|| call.unproven(about(copy), "CopyObjectResult with an ETag"))
+        non_empty_etag(etag).map(drop).ok_or_else(|| call.unproven(about(copy), "CopyObjectResult with an ETag"))
     }
 
-    async fn copy_in_parts(&self, copy: &Copy, size: u64) -> Result<(), AwsError> {
-        let put = Put {
+    async fn copy_in_parts(&self, copy: &CopyRequest, size: u64) -> Result<(), AwsError> {
+        let put = PutRequest {
             target: copy.target.clone(),
             metadata: copy.metadata.clone(),
             owner_full_control: true,
@@ -113,7 +113,7 @@ impl S3 {
 
 async fn copy_parts(
     open: &Open,
-    copy: &Copy,
+    copy: &CopyRequest,
     size: u64,
     source_owner: Option<&str>,
 ) -> Result<Vec<CompletedPart>, AwsError> {
@@ -127,22 +127,22 @@ async fn copy_parts(
 
 async fn copy_part(
     open: &Open,
-    copy: &Copy,
+    copy: &CopyRequest,
     number: i32,
     range: Range<u64>,
     source_owner: Option<&str>,
 ) -> Result<CompletedPart, AwsError> {
-    let patience = open.s3.request_timeout + time_of(range.end.saturating_sub(range.start));
+    let timeout = open.s3.request_timeout + copy_timeout(range.end.saturating_sub(range.start));
     let request = open.s3.client().await?.upload_part_copy();
     let request = request.bucket(&open.target.bucket).key(&open.target.key).upload_id(&open.id).part_number(number);
     let answer = request
         .copy_source(source(copy))
-        .set_copy_source_if_match(copy.which.etag.as_deref().map(quoted))
+        .set_copy_source_if_match(copy.version.etag.as_deref().map(quoted))
         .copy_source_range(format!("bytes={}-{}", range.start, range.end.saturating_sub(1)))
         .set_expected_bucket_owner(open.owner())
         .set_expected_source_bucket_owner(source_owner.map(str::to_owned))
         .customize()
-        .config_override(aws_sdk_s3::Config::builder().timeout_config(timeouts(patience)))
+        .config_override(aws_sdk_s3::Config::builder().timeout_config(timeouts(timeout)))
         .send()
         .await
         .map_err(|error| open.call("UploadPartCopy").failed(about(copy), error).of_owner(open.owner.as_ref()))?;
@@ -152,7 +152,7 @@ async fn copy_part(
 }
 
 /// Time that a copy of so many bytes may take beyond that of any call.
-pub(super) fn time_of(bytes: u64) -> Duration {
+pub(super) fn copy_timeout(bytes: u64) -> Duration {
     Duration::from_secs(bytes / SLOWEST)
 }
 
@@ -171,15 +171,15 @@ pub(super) fn ranges(size: u64) -> Vec<Range<u64>> {
 }
 
 /// `bucket/key`, URI-encoded, and the version where one is asked for.
-fn source(copy: &Copy) -> String {
+fn source(copy: &CopyRequest) -> String {
     let mut source = format!("{}/{}", copy.source.bucket, utf8_percent_encode(&copy.source.key, UNRESERVED));
-    if let Some(version) = &copy.which.version_id {
+    if let Some(id) = &copy.version.version_id {
         // Writing to a string can't fail.
-        let _ = write!(source, "?versionId={}", utf8_percent_encode(version, UNRESERVED));
+        let _ = write!(source, "?versionId={}", utf8_percent_encode(id, UNRESERVED));
     }
     source
 }
 
-fn about(copy: &Copy) -> String {
+fn about(copy: &CopyRequest) -> String {
     format!("{} to {}", copy.source, copy.target)
 }

@@ -15,8 +15,8 @@ async fn copy_at_once() {
     assert_eq!(request.header("x-amz-acl"), "bucket-owner-full-control");
     assert_eq!(request.header("x-amz-meta-tenant-id"), "t");
     keeps_headers(request);
-    let which = Which { version_id: Some("v+1".into()), etag: None };
-    s3.copy(&Copy { which, ..a_copy() }, None).await.unwrap();
+    let version = ObjectVersion { version_id: Some("v+1".into()), etag: None };
+    s3.copy(&CopyRequest { version, ..a_copy() }, None).await.unwrap();
     assert!(server.of("PUT")[1].header("x-amz-copy-source").ends_with("x.gz?versionId=v%2B1"));
 }
 
@@ -97,7 +97,7 @@ async fn an_error_in_the_body_of_a_200_is_an_error() {
             in_parts(request, None)
         }))
         .await;
-        let s3 = server.aws_with(Options { attempts: 1, ..options() }).await.destination("t", "us-east-2", None);
+        let s3 = server.aws_with(AwsOptions { attempts: 1, ..options() }).await.destination("t", "us-east-2", None);
         let error = s3.copy(&a_copy(), Some(6 << 30)).await.unwrap_err();
         let operation = if failing == "PUT" { "UploadPartCopy" } else { "CompleteMultipartUpload" };
         assert_eq!((error.operation, error.kind), (operation, Kind::Unavailable));

@@ -10,11 +10,11 @@ use aws_sdk_s3::primitives::{ByteStream, DateTime, DateTimeFormat as Format};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use bytes::Bytes;
 
-use super::{CopySource, Download, Headers, S3, Stored, Which, Whole, quoted, unquoted};
+use super::{CopySource, Download, Headers, ObjectVersion, S3, StoredObject, WholeObject, quoted, unquoted};
 use crate::aws::AwsError;
 use crate::aws::error::{Kind, words};
 use crate::aws::service::Service;
-use crate::aws::skew::clock_skew;
+use crate::aws::skew::detect_skew;
 use model::{Charged, ObjectId};
 
 impl S3 {
@@ -22,11 +22,11 @@ impl S3 {
     ///
     /// # Errors
     /// `NotFound`, `NoBucket`, `Denied`, `Precondition` (another ETag), ….
-    pub async fn get(&self, object: &ObjectId, which: &Which, from: u64) -> Result<Download, AwsError> {
+    pub async fn get(&self, object: &ObjectId, version: &ObjectVersion, from: u64) -> Result<Download, AwsError> {
         let request = self.client().await?.get_object().bucket(&object.bucket).key(&object.key);
         let answer = request
-            .set_version_id(which.version_id.clone())
-            .set_if_match(which.etag.as_deref().map(quoted))
+            .set_version_id(version.version_id.clone())
+            .set_if_match(version.etag.as_deref().map(quoted))
             .set_range((from > 0).then(|| format!("bytes={from}-")))
             .set_expected_bucket_owner(self.expected_owner())
             .send()
@@ -39,10 +39,10 @@ impl S3 {
             return Err(lacks(&format!("range from byte {from} on, to the end")));
         }
         let (etag, modified) = (answer.e_tag(), answer.last_modified());
-        let stored = Stored {
+        let stored = StoredObject {
             size: from.saturating_add(announced),
             last_modified: modified.map(milliseconds).ok_or_else(|| lacks("Last-Modified"))?,
-            etag: known(etag).ok_or_else(|| lacks("ETag"))?,
+            etag: non_empty_etag(etag).ok_or_else(|| lacks("ETag"))?,
             version_id: answer.version_id().map(str::to_owned),
             headers: Headers {
                 content_type: answer.content_type.clone(),
@@ -54,12 +54,12 @@ impl S3 {
             },
             kms_key: answer.ssekms_key_id().map(str::to_owned),
         };
-        self.is_meant("GetObject", object, which, &stored.etag)?;
+        self.is_meant("GetObject", object, version, &stored.etag)?;
         let body = Body {
             stream: answer.body,
             announced,
             received: 0,
-            patience: self.s3.request_timeout,
+            idle_timeout: self.s3.request_timeout,
             object: object.clone(),
             s3: self.s3.clone(),
         };
@@ -70,21 +70,21 @@ impl S3 {
     ///
     /// # Errors
     /// As [`S3::get`], and as [`Body::next`].
-    pub async fn get_whole(&self, object: &ObjectId, most: u64) -> Result<Whole, AwsError> {
-        let Download { stored, mut body } = self.get(object, &Which::default(), 0).await?;
-        if stored.size > most {
-            return Ok(Whole::TooLarge(stored.size));
+    pub async fn get_whole(&self, object: &ObjectId, max_bytes: u64) -> Result<WholeObject, AwsError> {
+        let Download { stored, mut body } = self.get(object, &ObjectVersion::default(), 0).await?;
+        if stored.size > max_bytes {
+            return Ok(WholeObject::TooLarge(stored.size));
         }
         let mut bytes = Vec::with_capacity(usize::try_from(stored.size).unwrap_or_default());
         while let Some(more) = body.next().await? {
             // Whatever was announced.
             let length = bytes.len().saturating_add(more.len());
-            if u64::try_from(length).is_ok_and(|length| length > most) {
-                return Ok(Whole::TooLarge(u64::try_from(length).unwrap_or(u64::MAX)));
+            if u64::try_from(length).is_ok_and(|length| length > max_bytes) {
+                return Ok(WholeObject::TooLarge(u64::try_from(length).unwrap_or(u64::MAX)));
             }
             bytes.extend_from_slice(&more);
         }
-        Ok(Whole::Bytes(bytes))
+        Ok(WholeObject::Bytes(bytes))
     }
 
     /// An answer about another state than the one that was asked for (what stands before
@@ -93,10 +93,10 @@ impl S3 {
         &self,
         operation: &'static str,
         object: &ObjectId,
-        which: &Which,
+        version: &ObjectVersion,
         answered: &str,
     ) -> Result<(), AwsError> {
-        if which.etag.as_ref().is_none_or(|etag| etag == answered) {
+        if version.etag.as_ref().is_none_or(|etag| etag == answered) {
             return Ok(());
         }
         let message = "the answer has another ETag than the one that was asked for";
@@ -107,16 +107,16 @@ impl S3 {
     ///
     /// # Errors
     /// As [`S3::get`].
-    pub async fn head(&self, object: &ObjectId, which: &Which) -> Result<Stored, AwsError> {
+    pub async fn head(&self, object: &ObjectId, version: &ObjectVersion) -> Result<StoredObject, AwsError> {
         self.client().await?;
         let owner = self.owner();
-        let asked = Asked { region: &self.s3.region, charged: self.s3.charged, owner: owner.as_ref() };
-        let answer = self.head_as(object, which, &asked).await?;
+        let head_request = HeadRequest { region: &self.s3.region, charged: self.s3.charged, owner: owner.as_ref() };
+        let answer = self.head_as(object, version, &head_request).await?;
         let lacks = |what| self.s3.call("HeadObject").unproven(object.to_string(), what);
-        Ok(Stored {
+        Ok(StoredObject {
             size: size(&answer).ok_or_else(|| lacks("Content-Length"))?,
             last_modified: answer.last_modified().map(milliseconds).ok_or_else(|| lacks("Last-Modified"))?,
-            etag: known(answer.e_tag()).ok_or_else(|| lacks("ETag"))?,
+            etag: non_empty_etag(answer.e_tag()).ok_or_else(|| lacks("ETag"))?,
             version_id: answer.version_id().map(str::to_owned),
             kms_key: answer.ssekms_key_id().map(str::to_owned),
             headers: headers(answer),
@@ -128,12 +128,12 @@ impl S3 {
     ///
     /// # Errors
     /// As [`S3::get`]; `NoProof` where the answer is none of S3's.
-    pub async fn head_source(&self, object: &ObjectId, which: &Which) -> Result<CopySource, AwsError> {
+    pub async fn head_source(&self, object: &ObjectId, version: &ObjectVersion) -> Result<CopySource, AwsError> {
         let owner = self.source_owner.as_ref();
-        let asked = Asked { region: &self.s3.home, charged: Charged::Source, owner };
-        let answer = match self.head_as(object, which, &asked).await {
+        let head_request = HeadRequest { region: &self.s3.own_region, charged: Charged::Source, owner };
+        let answer = match self.head_as(object, version, &head_request).await {
             Err(AwsError { kind: Kind::OtherRegion, region: Some(region), .. }) => {
-                match self.head_as(object, which, &Asked { region: &region, ..asked }).await {
+                match self.head_as(object, version, &HeadRequest { region: &region, ..head_request }).await {
                     // There may be no way to that region, from a VPC for one, but S3's own.
                     Err(unreachable) if unreachable.kind == Kind::Unreachable => {
                         let error = AwsError { kind: Kind::OtherRegion, region: Some(region), ..unreachable };
@@ -145,9 +145,9 @@ impl S3 {
             answer => answer?,
         };
         // What stands before S3 may drop the one or the other, and S3's copy needs neither.
-        let etag = known(answer.e_tag());
+        let etag = non_empty_etag(answer.e_tag());
         if etag.is_none() && answer.last_modified().is_none() {
-            let call = self.s3.call_in("HeadObject", &self.s3.home, Charged::Source);
+            let call = self.s3.call_in("HeadObject", &self.s3.own_region, Charged::Source);
             return Err(call.unproven(object.to_string(), "ETag or Last-Modified"));
         }
         Ok(CopySource {
@@ -158,19 +158,25 @@ impl S3 {
         })
     }
 
-    async fn head_as(&self, object: &ObjectId, which: &Which, asked: &Asked<'_>) -> Result<HeadObjectOutput, AwsError> {
-        let call = self.s3.call_in("HeadObject", asked.region, asked.charged);
-        let answer = match self.head_once(object, which, asked).await? {
+    async fn head_as(
+        &self,
+        object: &ObjectId,
+        version: &ObjectVersion,
+        head_request: &HeadRequest<'_>,
+    ) -> Result<HeadObjectOutput, AwsError> {
+        let call = self.s3.call_in("HeadObject", head_request.region, head_request.charged);
+        let answer = match self.head_once(object, version, head_request).await? {
             // A refusal of HEAD has no code that would tell the SDK to try again by AWS's
             // clock, which it has learned from it.
             Err(error) if error.raw_response().is_some_and(is_signed_at_the_wrong_time) => {
-                self.head_once(object, which, asked).await?
+                self.head_once(object, version, head_request).await?
             }
             answer => answer,
         };
-        let answer = answer.map_err(|error| call.failed(object.to_string(), error).of_owner(asked.owner))?;
-        if let Some(etag) = known(answer.e_tag()) {
-            self.is_meant("HeadObject", object, which, &etag).map_err(|error| error.charged_to(asked.charged))?;
+        let answer = answer.map_err(|error| call.failed(object.to_string(), error).of_owner(head_request.owner))?;
+        if let Some(etag) = non_empty_etag(answer.e_tag()) {
+            self.is_meant("HeadObject", object, version, &etag)
+                .map_err(|error| error.charged_to(head_request.charged))?;
         }
         Ok(answer)
     }
@@ -178,21 +184,22 @@ impl S3 {
     async fn head_once(
         &self,
         object: &ObjectId,
-        which: &Which,
-        asked: &Asked<'_>,
+        version: &ObjectVersion,
+        head_request: &HeadRequest<'_>,
     ) -> Result<Result<HeadObjectOutput, SdkError<HeadObjectError, HttpResponse>>, AwsError> {
         let request = self.client().await?.head_object().bucket(&object.bucket).key(&object.key);
-        let there = aws_sdk_s3::Config::builder().region(aws_sdk_s3::config::Region::new(asked.region.to_owned()));
+        let there =
+            aws_sdk_s3::Config::builder().region(aws_sdk_s3::config::Region::new(head_request.region.to_owned()));
         let request = request
-            .set_version_id(which.version_id.clone())
-            .set_if_match(which.etag.as_deref().map(quoted))
-            .set_expected_bucket_owner(asked.owner.map(|owner| owner.to_string()));
+            .set_version_id(version.version_id.clone())
+            .set_if_match(version.etag.as_deref().map(quoted))
+            .set_expected_bucket_owner(head_request.owner.map(|owner| owner.to_string()));
         Ok(request.customize().config_override(there).send().await)
     }
 }
 
-/// How HeadObject is asked.
-struct Asked<'a> {
+/// How HeadObject is head_request.
+struct HeadRequest<'a> {
     region: &'a str,
     charged: Charged,
     owner: Option<&'a Arc<str>>,
@@ -227,7 +234,7 @@ fn is_the_rest(range: Option<&str>, from: u64, announced: u64) -> bool {
 }
 
 fn is_signed_at_the_wrong_time(refusal: &HttpResponse) -> bool {
-    matches!(refusal.status().as_u16(), 400 | 403) && clock_skew(refusal).is_some()
+    matches!(refusal.status().as_u16(), 400 | 403) && detect_skew(refusal).is_some()
 }
 
 pub(super) fn milliseconds(time: &DateTime) -> i64 {
@@ -235,7 +242,7 @@ pub(super) fn milliseconds(time: &DateTime) -> i64 {
 }
 
 /// An ETag that is there, without its quotes.
-pub(super) fn known(etag: Option<&str>) -> Option<String> {
+pub(super) fn non_empty_etag(etag: Option<&str>) -> Option<String> {
     Some(unquoted(etag)).filter(|etag| !etag.is_empty())
 }
 
@@ -250,7 +257,7 @@ pub struct Body {
     announced: u64,
     received: u64,
     /// How long nothing may come.
-    patience: Duration,
+    idle_timeout: Duration,
     object: ObjectId,
     s3: Service<Client>,
 }
@@ -261,8 +268,8 @@ impl Body {
     /// # Errors
     /// `Unreachable`: cut short, reset, or nothing for the time of a request.
     pub async fn next(&mut self) -> Result<Option<Bytes>, AwsError> {
-        match tokio::time::timeout(self.patience, self.stream.next()).await {
-            Err(_) => Err(self.broken(&format!("nothing came for {:?}", self.patience))),
+        match tokio::time::timeout(self.idle_timeout, self.stream.next()).await {
+            Err(_) => Err(self.broken(&format!("nothing came for {:?}", self.idle_timeout))),
             Ok(Some(Err(error))) => Err(self.broken(&words(&error))),
             Ok(None) if self.received < self.announced => Err(self.broken("the connection was closed")),
             Ok(None) => Ok(None),

@@ -4,7 +4,7 @@ use aws_sdk_s3::types::{EncodingType, Object};
 use percent_encoding::percent_decode_str;
 
 use super::get::milliseconds;
-use super::{Headers, Listed, Page, S3, Stored, unquoted};
+use super::{Headers, ListPage, ListedObject, S3, StoredObject, unquoted};
 use crate::aws::AwsError;
 
 impl S3 {
@@ -13,7 +13,7 @@ impl S3 {
     ///
     /// # Errors
     /// `NoBucket`, `Denied`, ….
-    pub async fn list(&self, bucket: &str, after: Option<&str>, next: Option<String>) -> Result<Page, AwsError> {
+    pub async fn list(&self, bucket: &str, after: Option<&str>, next: Option<String>) -> Result<ListPage, AwsError> {
         let (call, about) = (self.s3.call("ListObjectsV2"), || format!("bucket {bucket}"));
         let request = self.client().await?.list_objects_v2().bucket(bucket);
         let answer = request
@@ -35,15 +35,15 @@ impl S3 {
         if more && answer.next_continuation_token().is_none() {
             return Err(call.unproven(about(), "NextContinuationToken, though it is truncated"));
         }
-        Ok(Page { objects, next: answer.next_continuation_token.filter(|_| more) })
+        Ok(ListPage { objects, next: answer.next_continuation_token.filter(|_| more) })
     }
 }
 
-fn listed(object: &Object, encoded: bool) -> Listed {
+fn listed(object: &Object, encoded: bool) -> ListedObject {
     let key = object.key().unwrap_or_default();
-    Listed {
+    ListedObject {
         key: if encoded { decoded(key) } else { key.to_owned() },
-        stored: Stored {
+        stored: StoredObject {
             size: object.size().and_then(|size| size.try_into().ok()).unwrap_or_default(),
             last_modified: object.last_modified().map(milliseconds).unwrap_or_default(),
             etag: unquoted(object.e_tag()),

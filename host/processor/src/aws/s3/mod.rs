@@ -25,7 +25,7 @@ use model::ObjectId;
 
 /// Which state of an object is meant.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Which {
+pub struct ObjectVersion {
     /// This version; needs s3:GetObjectVersion.
     pub version_id: Option<String>,
     /// Only while its ETag is this (without quotes).
@@ -34,7 +34,7 @@ pub struct Which {
 
 /// What S3 says about an object.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Stored {
+pub struct StoredObject {
     /// Bytes as stored.
     pub size: u64,
     /// Milliseconds since the Unix epoch.
@@ -63,9 +63,9 @@ pub struct CopySource {
     pub kms_key: Option<String>,
 }
 
-impl From<&Stored> for CopySource {
-    fn from(stored: &Stored) -> Self {
-        let Stored { size, etag, headers, kms_key, .. } = stored.clone();
+impl From<&StoredObject> for CopySource {
+    fn from(stored: &StoredObject) -> Self {
+        let StoredObject { size, etag, headers, kms_key, .. } = stored.clone();
         Self { size: Some(size), etag: Some(etag), headers, kms_key }
     }
 }
@@ -91,14 +91,14 @@ pub struct Headers {
 /// An object that is being read.
 pub struct Download {
     /// What it is.
-    pub stored: Stored,
+    pub stored: StoredObject,
     /// Its bytes.
     pub body: Body,
 }
 
 /// An object that was read at once.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Whole {
+pub enum WholeObject {
     /// Its bytes.
     Bytes(Vec<u8>),
     /// It has so many, more than were wanted; none was read.
@@ -107,11 +107,11 @@ pub enum Whole {
 
 /// A copy within S3.
 #[derive(Debug, Clone)]
-pub struct Copy {
+pub struct CopyRequest {
     /// From.
     pub source: ObjectId,
     /// From which state of it.
-    pub which: Which,
+    pub version: ObjectVersion,
     /// To.
     pub target: ObjectId,
     /// User metadata in place of the source's: US-ASCII, at most 2 KB.
@@ -122,7 +122,7 @@ pub struct Copy {
 
 /// What is written.
 #[derive(Debug, Clone, Default)]
-pub struct Put {
+pub struct PutRequest {
     /// To.
     pub target: ObjectId,
     /// User metadata: US-ASCII, at most 2 KB.
@@ -135,18 +135,18 @@ pub struct Put {
 
 /// An object of a listing.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Listed {
+pub struct ListedObject {
     /// Key, decoded.
     pub key: String,
     /// What the listing says; it knows no version.
-    pub stored: Stored,
+    pub stored: StoredObject,
 }
 
 /// A page of a listing.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Page {
+pub struct ListPage {
     /// In the order of keys.
-    pub objects: Vec<Listed>,
+    pub objects: Vec<ListedObject>,
     /// Where the next page goes on; none: this was the last.
     pub next: Option<String>,
 }
@@ -181,17 +181,17 @@ impl S3 {
     }
 
     /// The same, of buckets that must be this account's.
-    pub(super) fn of(self, account: Option<&str>) -> Self {
+    pub(super) fn owned_by(self, account: Option<&str>) -> Self {
         Self { owner: account.map_or(BucketOwner::Anybody, |account| BucketOwner::Account(account.into())), ..self }
     }
 
     /// The same, of buckets that must be of the processor's own account.
-    pub(super) fn of_own_account(self, account: &Arc<OwnAccount>) -> Self {
+    pub(super) fn owned_by_processor(self, account: &Arc<OwnAccount>) -> Self {
         Self { owner: BucketOwner::Own(Arc::clone(account)), ..self }
     }
 
     /// The same, whose copies are from buckets that must be this account's.
-    pub(super) fn copying_from(self, account: Option<&str>) -> Self {
+    pub(super) fn with_source_owner(self, account: Option<&str>) -> Self {
         Self { source_owner: account.map(Arc::from), ..self }
     }
 
@@ -209,7 +209,7 @@ impl S3 {
         match &self.owner {
             BucketOwner::Anybody => None,
             BucketOwner::Account(account) => Some(Arc::clone(account)),
-            BucketOwner::Own(account) => account.known().map(Arc::from),
+            BucketOwner::Own(account) => account.get_if_found().map(Arc::from),
         }
     }
 

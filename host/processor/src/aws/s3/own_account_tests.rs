@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::tests::{object, read};
 use crate::aws::testing::{Request, Server, answer, options, query_error, with_sts, xml_error};
-use crate::aws::{Options, Owners, Put, Which};
+use crate::aws::{AwsOptions, BucketOwners, ObjectVersion, PutRequest};
 
 /// The account that `testing`'s STS names, asked for once, and not before it is needed.
 #[tokio::test]
@@ -14,13 +14,13 @@ async fn the_operators_buckets_must_be_of_the_processors_own_account() {
         _ => xml_error(403, "AccessDenied", "Access Denied"),
     }))
     .await;
-    let aws = server.aws_with(Options { owners: Owners::default(), attempts: 1, ..options() }).await;
+    let aws = server.aws_with(AwsOptions { owners: BucketOwners::default(), attempts: 1, ..options() }).await;
     assert!(server.of("GetCallerIdentity").is_empty());
-    let put = Put { target: object("b", "k"), ..Put::default() };
+    let put = PutRequest { target: object("b", "k"), ..PutRequest::default() };
     aws.dead_letters().put(&put, Bytes::from_static(b"x")).await.unwrap();
-    let error = read(&aws.components(), &Which::default(), 0).await.unwrap_err();
+    let error = read(&aws.components(), &ObjectVersion::default(), 0).await.unwrap_err();
     assert!(error.to_string().contains("must be of account 999999999999"), "{error}");
-    aws.components().head(&object("b", "k"), &Which::default()).await.unwrap_err();
+    aws.components().head(&object("b", "k"), &ObjectVersion::default()).await.unwrap_err();
     aws.components().list("b", None, None).await.unwrap_err();
     let expected = |request: &Request| request.header("x-amz-expected-bucket-owner").to_owned();
     let requests = server.requests();
@@ -37,9 +37,10 @@ async fn an_account_that_is_not_known_yet_is_asked_for_again() {
         _ => answer(200, "").header("etag", "\"e1\""),
     })
     .await;
-    let aws =
-        server.aws_with(Options { owners: Owners::default(), attempts: 1, central_role: None, ..options() }).await;
-    let put = Put { target: object("b", "k"), ..Put::default() };
+    let aws = server
+        .aws_with(AwsOptions { owners: BucketOwners::default(), attempts: 1, central_role: None, ..options() })
+        .await;
+    let put = PutRequest { target: object("b", "k"), ..PutRequest::default() };
     for asked in 1..=2 {
         let error = aws.dead_letters().put(&put, Bytes::from_static(b"x")).await.unwrap_err();
         assert_eq!(error.operation, "GetCallerIdentity");

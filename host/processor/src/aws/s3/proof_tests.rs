@@ -6,8 +6,8 @@ async fn a_success_without_its_proof_is_none() {
     let empty = ["", " \n ", "<?xml version=\"1.0\"?>\n<CopyObjectRes", "<CopyObjectResult/>"];
     for body in empty {
         let server = Server::start(with_sts(move |_| answer(200, body))).await;
-        let s3 = server.aws_with(Options { attempts: 1, ..options() }).await.destination("t", "us-east-2", None);
-        let put = Put { target: object("b", "k"), ..Put::default() };
+        let s3 = server.aws_with(AwsOptions { attempts: 1, ..options() }).await.destination("t", "us-east-2", None);
+        let put = PutRequest { target: object("b", "k"), ..PutRequest::default() };
         for (operation, error) in [
             ("CopyObject", s3.copy(&a_copy(), Some(1)).await.unwrap_err()),
             ("PutObject", s3.put(&put, Bytes::from_static(b"x")).await.unwrap_err()),
@@ -33,9 +33,10 @@ async fn a_success_without_its_proof_is_none() {
             if operation == failing { answer(200, "") } else { in_parts(request, None) }
         }))
         .await;
-        let s3 = server.aws_with(Options { attempts: 1, ..options() }).await.destination("t", "us-east-2", None);
+        let s3 = server.aws_with(AwsOptions { attempts: 1, ..options() }).await.destination("t", "us-east-2", None);
         let error = if failing == "UploadPart" {
-            let mut upload = s3.begin_upload(&Put { target: object("b", "k"), ..Put::default() }).await.unwrap();
+            let mut upload =
+                s3.begin_upload(&PutRequest { target: object("b", "k"), ..PutRequest::default() }).await.unwrap();
             let error = upload.part(Bytes::from_static(b"one")).await.unwrap_err();
             upload.abort().await;
             error
@@ -57,19 +58,19 @@ async fn what_is_read_must_be_what_was_asked_for() {
     for header in ["etag", "last-modified"] {
         let server = Server::start(move |_| lacking(header)).await;
         let s3 = server.aws().await.source();
-        let got = read(&s3, &Which::default(), 0).await.unwrap_err();
-        let head = s3.head(&object("b", "k"), &Which::default()).await.unwrap_err();
+        let got = read(&s3, &ObjectVersion::default(), 0).await.unwrap_err();
+        let head = s3.head(&object("b", "k"), &ObjectVersion::default()).await.unwrap_err();
         assert_eq!((got.kind, head.kind, got.charged), (Kind::NoProof, Kind::NoProof, Charged::Source), "{got} {head}");
     }
     // Another state, though a condition was set.
     let server = Server::start(|_| found("hello")).await;
-    let which = Which { version_id: None, etag: Some("other".into()) };
+    let version = ObjectVersion { version_id: None, etag: Some("other".into()) };
     let s3 = server.aws().await.source();
-    assert_eq!(read(&s3, &which, 0).await.unwrap_err().kind, Kind::Precondition);
-    assert_eq!(s3.head(&object("b", "k"), &which).await.unwrap_err().kind, Kind::Precondition);
+    assert_eq!(read(&s3, &version, 0).await.unwrap_err().kind, Kind::Precondition);
+    assert_eq!(s3.head(&object("b", "k"), &version).await.unwrap_err().kind, Kind::Precondition);
     // Another range.
     let server = Server::start(|_| Answer { status: 206, ..found("lo").header("content-range", "bytes 2-3/5") }).await;
-    let error = read(&server.aws().await.source(), &Which::default(), 3).await.unwrap_err();
+    let error = read(&server.aws().await.source(), &ObjectVersion::default(), 3).await.unwrap_err();
     assert!(error.kind == Kind::NoProof && error.message.contains("from byte 3"), "{error}");
 }
 
@@ -99,7 +100,7 @@ async fn the_source_of_a_copy_may_say_less() {
         }))
         .await;
         let s3 = server.aws().await.destination("t", "us-east-2", None);
-        match (s3.head_source(&object("b", "k"), &Which::default()).await, known) {
+        match (s3.head_source(&object("b", "k"), &ObjectVersion::default()).await, known) {
             (Ok(source), Some((size, etag))) => {
                 assert_eq!(source.etag.as_deref(), etag);
                 assert_eq!(source.headers.content_encoding.as_deref(), Some("gzip"));
@@ -126,7 +127,7 @@ async fn a_part_that_nobody_asked_for_is_not_the_whole() {
     ] {
         let server =
             Server::start(move |_| Answer { status: 206, ..found("hello").header("content-range", range) }).await;
-        let got = read(&server.aws().await.source(), &Which::default(), from).await;
+        let got = read(&server.aws().await.source(), &ObjectVersion::default(), from).await;
         assert_eq!(
             got.map(|(stored, _)| stored.size).map_err(|error| error.kind),
             if good { Ok(from + 5) } else { Err(Kind::NoProof) },
@@ -139,8 +140,8 @@ async fn a_part_that_nobody_asked_for_is_not_the_whole() {
 async fn a_role_that_is_not_proven_to_be_assumed_did_nothing() {
     for body in ["", "<AssumeRoleResponse><AssumeRoleResult/></AssumeRoleResponse>"] {
         let server = Server::start(move |_| answer(200, body)).await;
-        let s3 = server.aws_with(Options { attempts: 1, ..options() }).await.destination("t", "us-east-2", None);
-        let put = Put { target: object("b", "k"), ..Put::default() };
+        let s3 = server.aws_with(AwsOptions { attempts: 1, ..options() }).await.destination("t", "us-east-2", None);
+        let put = PutRequest { target: object("b", "k"), ..PutRequest::default() };
         let error = s3.put(&put, Bytes::from_static(b"x")).await.unwrap_err();
         let told = (error.operation, error.kind, error.effect_unknown);
         assert_eq!(told, ("AssumeRole", Kind::NoProof, false), "{error}");

@@ -4,7 +4,9 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::aws::testing::{Answer, Request, Server, answer, options, with_sts, xml_error};
-use crate::aws::{AwsError, Copy, Headers, Kind, Options, Owner, Owners, Put, S3, Which};
+use crate::aws::{
+    AwsError, AwsOptions, BucketOwnerSetting, BucketOwners, CopyRequest, Headers, Kind, ObjectVersion, PutRequest, S3,
+};
 use model::{Charged, ObjectId};
 
 #[path = "copy_tests.rs"]
@@ -24,8 +26,12 @@ fn found(body: &str) -> Answer {
     answer(200, body).header("etag", "\"e1\"").header("last-modified", DATE).header("x-amz-version-id", "v1")
 }
 
-pub(super) async fn read(s3: &S3, which: &Which, from: u64) -> Result<(super::Stored, Vec<u8>), AwsError> {
-    let mut download = s3.get(&object("b", "k"), which, from).await?;
+pub(super) async fn read(
+    s3: &S3,
+    version: &ObjectVersion,
+    from: u64,
+) -> Result<(super::StoredObject, Vec<u8>), AwsError> {
+    let mut download = s3.get(&object("b", "k"), version, from).await?;
     let mut bytes = Vec::new();
     while let Some(more) = download.body.next().await? {
         bytes.extend(more);
@@ -42,11 +48,11 @@ async fn get_from_the_start_and_from_the_middle() {
     })
     .await;
     let s3 = server.aws().await.source();
-    let which = Which { version_id: Some("v1".into()), etag: Some("e1".into()) };
-    let (stored, bytes) = read(&s3, &which, 0).await.unwrap();
+    let version = ObjectVersion { version_id: Some("v1".into()), etag: Some("e1".into()) };
+    let (stored, bytes) = read(&s3, &version, 0).await.unwrap();
     assert_eq!((stored.size, stored.last_modified, bytes.as_slice()), (5, 1_445_412_480_000, b"hello".as_slice()));
     assert_eq!((stored.etag.as_str(), stored.version_id.as_deref()), ("e1", Some("v1")));
-    let (again, bytes) = read(&s3, &which, 3).await.unwrap();
+    let (again, bytes) = read(&s3, &version, 3).await.unwrap();
     assert_eq!((again, bytes.as_slice()), (stored, b"lo".as_slice()));
     let request = &server.requests()[0];
     assert_eq!(request.header("if-match"), "\"e1\"");
@@ -57,7 +63,7 @@ async fn get_from_the_start_and_from_the_middle() {
 #[tokio::test]
 async fn a_range_that_is_ignored_is_an_error() {
     let server = Server::start(|_| found("hello")).await;
-    let error = read(&server.aws().await.source(), &Which::default(), 3).await.unwrap_err();
+    let error = read(&server.aws().await.source(), &ObjectVersion::default(), 3).await.unwrap_err();
     assert!(error.message.contains("from byte 3"), "{error}");
 }
 
@@ -68,8 +74,8 @@ async fn a_body_that_is_cut_or_stalls_is_unreachable() {
         [(false, long, "broke off after 2 of 5 bytes"), (true, short, "nothing came for 2s")]
     {
         let server = Server::start(move |_| Answer { cut: Some(2), hang, ..found("hello") }).await;
-        let s3 = server.aws_with(Options { request_timeout, ..options() }).await.source();
-        let error = read(&s3, &Which::default(), 0).await.unwrap_err();
+        let s3 = server.aws_with(AwsOptions { request_timeout, ..options() }).await.source();
+        let error = read(&s3, &ObjectVersion::default(), 0).await.unwrap_err();
         assert_eq!(error.kind, Kind::Unreachable);
         assert!(error.message.contains(words), "{error}");
     }
@@ -100,11 +106,11 @@ async fn head_and_its_errors_which_have_no_body() {
     })
     .await;
     let s3 = server.aws().await.source();
-    let stored = s3.head(&object("b", "k"), &Which::default()).await.unwrap();
+    let stored = s3.head(&object("b", "k"), &ObjectVersion::default()).await.unwrap();
     assert_eq!((stored.size, stored.etag.as_str(), stored.headers), (7, "e", headers()));
     assert_eq!(stored.kms_key.as_deref(), Some("arn:aws:kms:eu-west-1:1:key/k"));
     for (key, kind) in [("gone", Kind::NotFound), ("changed", Kind::Precondition), ("secret", Kind::Denied)] {
-        let error = s3.head(&object("b", key), &Which::default()).await.unwrap_err();
+        let error = s3.head(&object("b", key), &ObjectVersion::default()).await.unwrap_err();
         assert_eq!((error.kind, error.about), (kind, format!("s3://b/{key}")));
     }
 }
@@ -135,10 +141,10 @@ fn keeps_headers(request: &Request) {
     }
 }
 
-fn a_copy() -> Copy {
-    Copy {
+fn a_copy() -> CopyRequest {
+    CopyRequest {
         source: object("src", "a b/ü+%/x.gz"),
-        which: Which { version_id: None, etag: Some("e1".into()) },
+        version: ObjectVersion { version_id: None, etag: Some("e1".into()) },
         target: object("dst", "p/x.gz"),
         metadata: vec![("tenant-id".into(), "t".into())],
         headers: headers(),
@@ -213,8 +219,8 @@ async fn errors_of_s3() {
         (409, "OperationAborted", Kind::Conflict),
     ] {
         let server = Server::start(move |_| xml_error(status, code, "words")).await;
-        let s3 = server.aws_with(Options { attempts: 1, ..options() }).await.source();
-        let error = s3.get(&object("b", "k"), &Which::default(), 0).await.err().unwrap();
+        let s3 = server.aws_with(AwsOptions { attempts: 1, ..options() }).await.source();
+        let error = s3.get(&object("b", "k"), &ObjectVersion::default(), 0).await.err().unwrap();
         assert_eq!((error.kind, error.code.as_deref()), (kind, Some(code)));
         assert!(error.to_string().starts_with(&format!("GetObject of s3://b/k failed: {code}: words")), "{error}");
         assert_eq!(error.message.contains("eu-west-1"), status == 301, "{error}");
@@ -229,20 +235,20 @@ async fn owners_that_are_known_are_asked_for_and_named_where_access_is_denied() 
     }))
     .await;
     let owner = |digit: char| Some(digit.to_string().repeat(12));
-    let account = |digit| Owner::Account(owner(digit).unwrap());
-    let owners = Owners { source: owner('1'), dead_letters: account('2'), components: account('3') };
-    let aws = server.aws_with(Options { owners, attempts: 1, ..options() }).await;
+    let account = |digit| BucketOwnerSetting::Account(owner(digit).unwrap());
+    let owners = BucketOwners { source: owner('1'), dead_letters: account('2'), components: account('3') };
+    let aws = server.aws_with(AwsOptions { owners, attempts: 1, ..options() }).await;
     let expected = |request: &Request| request.header("x-amz-expected-bucket-owner").to_owned();
     let source = |request: &Request| request.header("x-amz-source-expected-bucket-owner").to_owned();
     for (s3, digit) in [(aws.source(), '1'), (aws.components(), '3')] {
-        let error = read(&s3, &Which::default(), 0).await.unwrap_err();
+        let error = read(&s3, &ObjectVersion::default(), 0).await.unwrap_err();
         assert!(error.to_string().contains(&format!("must be of account {}", owner(digit).unwrap())), "{error}");
         s3.list("b", None, None).await.unwrap_err();
-        s3.head(&object("b", "k"), &Which::default()).await.unwrap_err();
+        s3.head(&object("b", "k"), &ObjectVersion::default()).await.unwrap_err();
         let asked: Vec<_> = server.requests().iter().rev().take(3).map(expected).collect();
         assert_eq!(asked, vec![owner(digit).unwrap(); 3]);
     }
-    let put = Put { target: object("b", "k"), ..Put::default() };
+    let put = PutRequest { target: object("b", "k"), ..PutRequest::default() };
     aws.dead_letters().put(&put, Bytes::from_static(b"x")).await.unwrap_err();
     assert_eq!(expected(server.requests().last().unwrap()), owner('2').unwrap());
     // A tenant's: all calls of a copy in parts.
@@ -254,11 +260,11 @@ async fn owners_that_are_known_are_asked_for_and_named_where_access_is_denied() 
     assert_eq!(calls.len(), 14);
     assert!(calls.iter().all(|call| expected(call) == "444444444444"));
     assert!(calls.iter().filter(|call| part(call).is_some()).all(|call| source(call) == owner('1').unwrap()));
-    let error = s3.head_source(&object("src", "k"), &Which::default()).await.unwrap_err();
+    let error = s3.head_source(&object("src", "k"), &ObjectVersion::default()).await.unwrap_err();
     assert!(error.to_string().contains("must be of account 111111111111"), "{error}");
     // Nothing is asked of who says nothing.
     let aws = server.aws().await;
-    read(&aws.source(), &Which::default(), 0).await.unwrap_err();
+    read(&aws.source(), &ObjectVersion::default(), 0).await.unwrap_err();
     aws.destination("t", "us-east-2", None).copy(&a_copy(), Some(1)).await.unwrap_err();
     for request in server.requests().iter().rev().take(2) {
         assert_eq!((expected(request), source(request)), (String::new(), String::new()));
@@ -281,8 +287,8 @@ async fn asked_about_there(status: u16) {
     }))
     .await;
     let s3 = server.aws().await.destination("t", "us-east-2", None);
-    assert_eq!(s3.head_source(&object("b", "k"), &Which::default()).await.unwrap().size, Some(7));
-    let error = server.aws().await.source().head(&object("b", "k"), &Which::default()).await.unwrap_err();
+    assert_eq!(s3.head_source(&object("b", "k"), &ObjectVersion::default()).await.unwrap().size, Some(7));
+    let error = server.aws().await.source().head(&object("b", "k"), &ObjectVersion::default()).await.unwrap_err();
     assert_eq!(error.kind, Kind::OtherRegion);
     assert_eq!(error.region.as_ref().map(|region| &***region), Some("ap-south-1"));
     let text = error.to_string();
@@ -298,8 +304,8 @@ async fn a_region_that_cant_be_reached_is_told_as_another_one() {
         answer(301, "").header("x-amz-bucket-region", "ap-south-1")
     }))
     .await;
-    let s3 = server.aws_with(Options { attempts: 1, ..options() }).await.destination("t", "us-east-2", None);
-    let error = s3.head_source(&object("b", "k"), &Which::default()).await.unwrap_err();
+    let s3 = server.aws_with(AwsOptions { attempts: 1, ..options() }).await.destination("t", "us-east-2", None);
+    let error = s3.head_source(&object("b", "k"), &ObjectVersion::default()).await.unwrap_err();
     assert_eq!((error.kind, error.charged), (Kind::OtherRegion, Charged::Source), "{error}");
 }
 
@@ -313,6 +319,6 @@ async fn a_body_in_answer_to_head_spoils_no_later_call() {
     })
     .await;
     let s3 = server.aws().await.source();
-    assert_eq!(s3.head(&object("b", "k"), &Which::default()).await.unwrap_err().kind, Kind::Denied);
-    assert_eq!(s3.head(&object("b", "k"), &Which::default()).await.unwrap().size, 7);
+    assert_eq!(s3.head(&object("b", "k"), &ObjectVersion::default()).await.unwrap_err().kind, Kind::Denied);
+    assert_eq!(s3.head(&object("b", "k"), &ObjectVersion::default()).await.unwrap().size, 7);
 }

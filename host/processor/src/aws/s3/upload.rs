@@ -10,8 +10,8 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_types::body::SdkBody;
 use bytes::Bytes;
 
-use super::get::known;
-use super::{Put, S3};
+use super::get::non_empty_etag;
+use super::{PutRequest, S3};
 use crate::aws::AwsError;
 use crate::aws::config::timeouts;
 use crate::aws::error::{Call, Kind};
@@ -23,7 +23,7 @@ impl S3 {
     ///
     /// # Errors
     /// As S3 says; a success without an ETag is none.
-    pub async fn put(&self, put: &Put, bytes: Bytes) -> Result<(), AwsError> {
+    pub async fn put(&self, put: &PutRequest, bytes: Bytes) -> Result<(), AwsError> {
         let (target, headers) = (&put.target, &put.headers);
         let request = self.client().await?.put_object().bucket(&target.bucket).key(&target.key);
         let answer = request
@@ -41,14 +41,14 @@ impl S3 {
             .await
             .map_err(|error| self.failed("PutObject", target, error))?;
         let lacks = || self.s3.call("PutObject").unproven(target.to_string(), "ETag");
-        known(answer.e_tag()).map(drop).ok_or_else(lacks)
+        non_empty_etag(answer.e_tag()).map(drop).ok_or_else(lacks)
     }
 
     /// CreateMultipartUpload.
     ///
     /// # Errors
     /// As S3 says; a success without an upload ID is none.
-    pub async fn begin_upload(&self, put: &Put) -> Result<PartUpload, AwsError> {
+    pub async fn begin_upload(&self, put: &PutRequest) -> Result<PartUpload, AwsError> {
         let (target, headers) = (&put.target, &put.headers);
         let request = self.client().await?.create_multipart_upload().bucket(&target.bucket).key(&target.key);
         let answer = request
@@ -119,7 +119,7 @@ impl Open {
 
     async fn complete(&self, parts: Vec<CompletedPart>) -> Result<(), AwsError> {
         // S3 may put parts together for minutes before it answers.
-        let patience = self.s3.request_timeout + super::copy::time_of(super::copy::MAX_AT_ONCE);
+        let timeout = self.s3.request_timeout + super::copy::copy_timeout(super::copy::MAX_AT_ONCE);
         let parts = CompletedMultipartUpload::builder().set_parts(Some(parts)).build();
         let request = self.s3.client().await?.complete_multipart_upload();
         let request = request.bucket(&self.target.bucket).key(&self.target.key).upload_id(&self.id);
@@ -127,12 +127,12 @@ impl Open {
             .multipart_upload(parts)
             .set_expected_bucket_owner(self.owner())
             .customize()
-            .config_override(aws_sdk_s3::Config::builder().timeout_config(timeouts(patience)))
+            .config_override(aws_sdk_s3::Config::builder().timeout_config(timeouts(timeout)))
             .send()
             .await
             .map_err(|error| self.failed("CompleteMultipartUpload", error))?;
         let lacks = || self.call("CompleteMultipartUpload").unproven(self.target.to_string(), "ETag");
-        known(answer.e_tag()).map(drop).ok_or_else(lacks)
+        non_empty_etag(answer.e_tag()).map(drop).ok_or_else(lacks)
     }
 }
 

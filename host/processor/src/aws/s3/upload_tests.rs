@@ -5,7 +5,7 @@ async fn put_and_upload_in_parts() {
     let server = Server::start(|request| in_parts(request, None)).await;
     let s3 = server.aws().await.source();
     let metadata = vec![("m".into(), "1".into())];
-    let put = Put { target: object("b", "k"), metadata, owner_full_control: false, headers: headers() };
+    let put = PutRequest { target: object("b", "k"), metadata, owner_full_control: false, headers: headers() };
     let mut upload = s3.begin_upload(&put).await.unwrap();
     upload.part(Bytes::from_static(b"one")).await.unwrap();
     upload.part(Bytes::from_static(b"two")).await.unwrap();
@@ -28,7 +28,7 @@ async fn put_and_upload_in_parts() {
 #[tokio::test]
 async fn an_upload_that_is_dropped_is_aborted() {
     let server = Server::start(|request| in_parts(request, None)).await;
-    let put = Put { target: object("b", "k"), owner_full_control: true, ..Put::default() };
+    let put = PutRequest { target: object("b", "k"), owner_full_control: true, ..PutRequest::default() };
     drop(server.aws().await.source().begin_upload(&put).await.unwrap());
     for _ in 0..10_000 {
         if server.of("DELETE").len() == 1 {

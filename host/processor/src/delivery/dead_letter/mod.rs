@@ -21,7 +21,7 @@ use bytes::Bytes;
 use self::place::Place;
 use super::batch::Batch;
 use super::port::{Activity, EventSink, Rejected};
-use crate::aws::{Put, S3};
+use crate::aws::{PutRequest, S3};
 use model::{DeadLetter, Failure, FailureKind, ObjectId, Reason};
 
 pub(in crate::delivery) use self::line::Line;
@@ -131,7 +131,7 @@ impl Letters {
             DeadLetterStore::S3 { s3, bucket, prefix } => {
                 let key = self.place(letters).key(prefix);
                 let target = ObjectId { bucket: bucket.to_string(), key };
-                let put = Put { target, ..Put::default() };
+                let put = PutRequest { target, ..PutRequest::default() };
                 let written = s3.put(&put, Bytes::from(self.lines(letters)?)).await;
                 // Not the tenant's destination that failed.
                 written.map_err(|error| {

@@ -10,7 +10,7 @@ use std::future::Future;
 use std::time::Instant;
 
 use super::{Target, metadata};
-use crate::aws::{AwsError, Copy, CopySource, Kind, S3, Stored, Which};
+use crate::aws::{AwsError, CopyRequest, CopySource, Kind, ObjectVersion, S3, StoredObject};
 use model::{Activity, Charged, LearnedBuckets, ObjectId};
 
 /// Source buckets whose versions the central role may not read, as was found out.
@@ -19,18 +19,22 @@ static NO_VERSIONS: LearnedBuckets = LearnedBuckets::new();
 /// What a copy needs of S3; errors as [`S3`] has them.
 trait Copies: Sync {
     /// See [`S3::head_source`].
-    fn head(&self, source: &ObjectId, which: &Which) -> impl Future<Output = Result<CopySource, AwsError>> + Send;
+    fn head(
+        &self,
+        source: &ObjectId,
+        version: &ObjectVersion,
+    ) -> impl Future<Output = Result<CopySource, AwsError>> + Send;
 
     /// See [`S3::copy`].
-    fn copy(&self, copy: &Copy, size: Option<u64>) -> impl Future<Output = Result<(), AwsError>> + Send;
+    fn copy(&self, copy: &CopyRequest, size: Option<u64>) -> impl Future<Output = Result<(), AwsError>> + Send;
 }
 
 impl Copies for S3 {
-    async fn head(&self, source: &ObjectId, which: &Which) -> Result<CopySource, AwsError> {
-        self.head_source(source, which).await
+    async fn head(&self, source: &ObjectId, version: &ObjectVersion) -> Result<CopySource, AwsError> {
+        self.head_source(source, version).await
     }
 
-    async fn copy(&self, copy: &Copy, size: Option<u64>) -> Result<(), AwsError> {
+    async fn copy(&self, copy: &CopyRequest, size: Option<u64>) -> Result<(), AwsError> {
         Self::copy(self, copy, size).await
     }
 }
@@ -52,12 +56,12 @@ pub struct Copied {
 pub async fn copy(
     s3: &S3,
     target: &Target,
-    which: &Which,
-    known: Option<&Stored>,
+    version: &ObjectVersion,
+    known: Option<&StoredObject>,
     activity: &Activity,
 ) -> Result<Copied, AwsError> {
     let copying = Copying { s3, target, no_versions: &NO_VERSIONS, now: Instant::now(), activity };
-    copying.copied(which, known.map(CopySource::from).as_ref()).await
+    copying.copied(version, known.map(CopySource::from).as_ref()).await
 }
 
 struct Copying<'a, C> {
@@ -69,19 +73,19 @@ struct Copying<'a, C> {
 }
 
 impl<C: Copies> Copying<'_, C> {
-    async fn copied(&self, which: &Which, known: Option<&CopySource>) -> Result<Copied, AwsError> {
+    async fn copied(&self, version: &ObjectVersion, known: Option<&CopySource>) -> Result<Copied, AwsError> {
         let Some(known) = known else {
-            return match self.head(which).await {
-                Ok((which, source)) => self.copy(&which, Some(&source)).await,
-                Err(error) if may_be_copied(&error) => self.unasked(which, error).await,
+            return match self.head(version).await {
+                Ok((version, source)) => self.copy(&version, Some(&source)).await,
+                Err(error) if may_be_copied(&error) => self.unasked(version, error).await,
                 Err(error) => Err(error),
             };
         };
-        match self.copy(which, Some(known)).await {
+        match self.copy(version, Some(known)).await {
             Err(error) if error.kind == Kind::Denied && error.charged == Charged::Destination => {
                 // It was asked about with other credentials. May these read it?
-                let (readable, source) = self.head(which).await?;
-                if readable == *which { Err(error) } else { self.copy(&readable, Some(&source)).await }
+                let (readable, source) = self.head(version).await?;
+                if readable == *version { Err(error) } else { self.copy(&readable, Some(&source)).await }
             }
             answer => answer,
         }
@@ -89,8 +93,8 @@ impl<C: Copies> Copying<'_, C> {
 
     /// Copies what can't be asked about: a policy, or what stands in for S3, may allow
     /// the one and not the other.
-    async fn unasked(&self, which: &Which, refusal: AwsError) -> Result<Copied, AwsError> {
-        let copied = match (self.copy(which, None).await, with_etag(which)) {
+    async fn unasked(&self, version: &ObjectVersion, refusal: AwsError) -> Result<Copied, AwsError> {
+        let copied = match (self.copy(version, None).await, with_etag(version)) {
             (Err(error), Some(with_etag)) if error.kind == Kind::Denied => self.copy(&with_etag, None).await,
             (answer, _) => answer,
         };
@@ -106,13 +110,13 @@ impl<C: Copies> Copying<'_, C> {
     }
 
     /// What S3 says about the source, and which state of it can be asked for.
-    async fn head(&self, which: &Which) -> Result<(Which, CopySource), AwsError> {
+    async fn head(&self, version: &ObjectVersion) -> Result<(ObjectVersion, CopySource), AwsError> {
         let bucket = &self.target.source.bucket;
-        let with_etag = with_etag(which);
+        let with_etag = with_etag(version);
         if let Some(with_etag) = with_etag.clone().filter(|_| self.no_versions.has(bucket, self.now)) {
             return self.head_of(with_etag).await;
         }
-        match (self.head_of(which.clone()).await, with_etag) {
+        match (self.head_of(version.clone()).await, with_etag) {
             (Err(error), Some(with_etag)) if error.kind == Kind::Denied => {
                 let answer = match self.head_of(with_etag).await {
                     // What is known is the refusal.
@@ -127,20 +131,20 @@ impl<C: Copies> Copying<'_, C> {
         }
     }
 
-    async fn head_of(&self, which: Which) -> Result<(Which, CopySource), AwsError> {
-        let answer = self.s3.head(&self.target.source, &which).await;
+    async fn head_of(&self, version: ObjectVersion) -> Result<(ObjectVersion, CopySource), AwsError> {
+        let answer = self.s3.head(&self.target.source, &version).await;
         self.activity.record();
-        Ok((which, answer?))
+        Ok((version, answer?))
     }
 
-    async fn copy(&self, which: &Which, known: Option<&CopySource>) -> Result<Copied, AwsError> {
+    async fn copy(&self, version: &ObjectVersion, known: Option<&CopySource>) -> Result<Copied, AwsError> {
         let (source, headers) = (self.target.source.clone(), known.map(|known| known.headers.clone()));
         let headers = headers.unwrap_or_default();
         // The state that the headers are of, also where the notification named none.
-        let etag = which.etag.clone().or_else(|| known.and_then(|known| known.etag.clone()));
-        let which = Which { version_id: which.version_id.clone(), etag };
+        let etag = version.etag.clone().or_else(|| known.and_then(|known| known.etag.clone()));
+        let version = ObjectVersion { version_id: version.version_id.clone(), etag };
         let metadata = metadata::of(self.target);
-        let copy = Copy { source, which, target: self.target.object(), metadata, headers };
+        let copy = CopyRequest { source, version, target: self.target.object(), metadata, headers };
         let bytes = known.and_then(|known| known.size);
         let answer = self.s3.copy(&copy, bytes).await;
         self.activity.record();
@@ -155,9 +159,9 @@ impl<C: Copies> Copying<'_, C> {
 }
 
 /// The same state by its ETag alone; none where another version could be taken for it.
-fn with_etag(which: &Which) -> Option<Which> {
-    which.version_id.as_ref()?;
-    which.etag.clone().map(|etag| Which { version_id: None, etag: Some(etag) })
+fn with_etag(version: &ObjectVersion) -> Option<ObjectVersion> {
+    version.version_id.as_ref()?;
+    version.etag.clone().map(|etag| ObjectVersion { version_id: None, etag: Some(etag) })
 }
 
 /// Whether what failed is the question about the source, and not what it is about. What

@@ -9,8 +9,8 @@ struct Fake {
     versions_denied: bool,
     head: Result<CopySource, AwsError>,
     copies: Mutex<Vec<Result<(), AwsError>>>,
-    calls: Mutex<Vec<(&'static str, Which)>>,
-    copied: Mutex<Option<Copy>>,
+    calls: Mutex<Vec<(&'static str, ObjectVersion)>>,
+    copied: Mutex<Option<CopyRequest>>,
 }
 
 fn source() -> CopySource {
@@ -34,22 +34,22 @@ impl Fake {
         }
     }
 
-    fn answer(&self, call: &'static str, which: &Which) -> Result<(), AwsError> {
-        self.calls.lock().unwrap().push((call, which.clone()));
-        if self.versions_denied && which.version_id.is_some() { Err(error(Kind::Denied)) } else { Ok(()) }
+    fn answer(&self, call: &'static str, version: &ObjectVersion) -> Result<(), AwsError> {
+        self.calls.lock().unwrap().push((call, version.clone()));
+        if self.versions_denied && version.version_id.is_some() { Err(error(Kind::Denied)) } else { Ok(()) }
     }
 }
 
 impl Copies for Fake {
-    async fn head(&self, source: &ObjectId, which: &Which) -> Result<CopySource, AwsError> {
+    async fn head(&self, source: &ObjectId, version: &ObjectVersion) -> Result<CopySource, AwsError> {
         assert_eq!(source.bucket, "central");
-        self.answer("head", which).map_err(|error| error.charged_to(Charged::Source))?;
+        self.answer("head", version).map_err(|error| error.charged_to(Charged::Source))?;
         self.head.clone()
     }
 
-    async fn copy(&self, copy: &Copy, _: Option<u64>) -> Result<(), AwsError> {
+    async fn copy(&self, copy: &CopyRequest, _: Option<u64>) -> Result<(), AwsError> {
         *self.copied.lock().unwrap() = Some(copy.clone());
-        self.answer("copy", &copy.which)?;
+        self.answer("copy", &copy.version)?;
         self.copies.lock().unwrap().pop().unwrap_or(Ok(()))
     }
 }
@@ -58,21 +58,21 @@ impl Copies for Fake {
 #[test]
 fn it_may_move_between_threads() {
     fn is_send<T: Send>(_: T) {}
-    let _ = |s3: &S3, which: &Which, activity: &Activity| {
-        is_send(copy(s3, &target("k"), which, None, activity));
+    let _ = |s3: &S3, version: &ObjectVersion, activity: &Activity| {
+        is_send(copy(s3, &target("k"), version, None, activity));
     };
 }
 
-fn which(version_id: Option<&str>, etag: Option<&str>) -> Which {
-    Which { version_id: version_id.map(Into::into), etag: etag.map(Into::into) }
+fn version(version_id: Option<&str>, etag: Option<&str>) -> ObjectVersion {
+    ObjectVersion { version_id: version_id.map(Into::into), etag: etag.map(Into::into) }
 }
 
-type Calls = Vec<(&'static str, Which)>;
+type Calls = Vec<(&'static str, ObjectVersion)>;
 
 /// Copies; the calls, and how it ended.
 fn run(
     fake: &Fake,
-    asked: &Which,
+    asked: &ObjectVersion,
     known: Option<&CopySource>,
     memory: (&LearnedBuckets, Instant),
 ) -> (Calls, Result<Copied, (Kind, Charged)>) {
@@ -90,7 +90,7 @@ fn copied() -> Result<Copied, (Kind, Charged)> {
 
 #[test]
 fn where_versions_are_denied_the_etag_is_relied_on_and_that_is_remembered_for_a_while() {
-    let (both, etag) = (which(Some("v"), Some("e")), which(None, Some("e")));
+    let (both, etag) = (version(Some("v"), Some("e")), version(None, Some("e")));
     let (memory, now) = (LearnedBuckets::new(), Instant::now());
     let mut fake = Fake { versions_denied: true, ..Fake::new() };
     let first = vec![("head", both.clone()), ("head", etag.clone()), ("copy", etag.clone())];
@@ -98,10 +98,10 @@ fn where_versions_are_denied_the_etag_is_relied_on_and_that_is_remembered_for_a_
     let remembered = vec![("head", etag.clone()), ("copy", etag)];
     assert_eq!(run(&fake, &both, None, (&memory, now)), (remembered, copied()));
     // Without an ETag there is nothing to rely on.
-    let version = which(Some("v"), None);
+    let by_version = version(Some("v"), None);
     let denied = Err((Kind::Denied, Charged::Source));
-    let tried = vec![("head", version.clone()), ("copy", version.clone())];
-    assert_eq!(run(&fake, &version, None, (&memory, now)), (tried, denied));
+    let tried = vec![("head", by_version.clone()), ("copy", by_version.clone())];
+    assert_eq!(run(&fake, &by_version, None, (&memory, now)), (tried, denied));
     let later = now + LearnedBuckets::TTL;
     assert_eq!(run(&fake, &both, None, (&memory, later)).0, first, "it is asked again");
     fake.versions_denied = false;
@@ -111,7 +111,7 @@ fn where_versions_are_denied_the_etag_is_relied_on_and_that_is_remembered_for_a_
 
 #[test]
 fn what_is_denied_anyway_is_the_sources_and_says_nothing_about_versions() {
-    let (both, etag) = (which(Some("v"), Some("e")), which(None, Some("e")));
+    let (both, etag) = (version(Some("v"), Some("e")), version(None, Some("e")));
     let (memory, now) = (LearnedBuckets::new(), Instant::now());
     let fake = Fake { head: Err(refusal(Kind::Denied)), ..Fake::new() };
     let denied = || Err(error_of_copy(Kind::Denied, None, "Access Denied"));
@@ -123,19 +123,19 @@ fn what_is_denied_anyway_is_the_sources_and_says_nothing_about_versions() {
 
 #[test]
 fn the_copy_says_where_it_comes_from_and_what_it_is() {
-    let (fake, asked) = (Fake::new(), Which::default());
+    let (fake, asked) = (Fake::new(), ObjectVersion::default());
     run(&fake, &asked, None, (&LearnedBuckets::new(), Instant::now())).1.unwrap();
     let copy = fake.copied.into_inner().unwrap().unwrap();
     let target = target("c/n/a/p/f");
     assert_eq!(copy.target.to_string(), "s3://theirs/logs/n/a/p/f");
     assert_eq!((copy.source, copy.metadata), (target.source.clone(), metadata::of(&target)));
     assert_eq!(copy.headers, source().headers);
-    assert_eq!(copy.which, which(None, Some("e")), "of the state that was asked about");
+    assert_eq!(copy.version, version(None, Some("e")), "of the state that was asked about");
 }
 
 #[test]
 fn what_is_known_already_is_not_asked_again_but_to_find_out_who_denies() {
-    let (etag, memory, now) = (which(None, Some("e")), LearnedBuckets::new(), Instant::now());
+    let (etag, memory, now) = (version(None, Some("e")), LearnedBuckets::new(), Instant::now());
     let known = source();
     let fake = Fake::new();
     let only_the_copy = vec![("copy", etag.clone())];
@@ -153,14 +153,14 @@ fn what_is_known_already_is_not_asked_again_but_to_find_out_who_denies() {
     assert_eq!(run(&fake, &etag, Some(&known), (&memory, now)), (asked, Err((Kind::Denied, Charged::Source))));
     // It can be, but not by its version.
     let fake = Fake { versions_denied: true, ..Fake::new() };
-    let both = which(Some("v"), Some("e"));
+    let both = version(Some("v"), Some("e"));
     let asked = vec![("copy", both.clone()), ("head", both.clone()), ("head", etag.clone()), ("copy", etag)];
     assert_eq!(run(&fake, &both, Some(&known), (&memory, now)), (asked, copied()));
 }
 
 #[test]
 fn a_source_that_can_only_be_copied_is_copied_with_a_warning() {
-    let etag = which(None, Some("e"));
+    let etag = version(None, Some("e"));
     for kind in [Kind::OtherRegion, Kind::Denied, Kind::NoProof, Kind::Other] {
         let fake = Fake { head: Err(refusal(kind)), ..Fake::new() };
         let (calls, ended) = run(&fake, &etag, None, (&LearnedBuckets::new(), Instant::now()));
@@ -178,7 +178,7 @@ fn a_source_that_can_only_be_copied_is_copied_with_a_warning() {
 #[test]
 fn a_source_that_is_gone_or_can_be_asked_later_is_not_copied_blindly() {
     use Kind::{Archived, NotFound, Precondition, Throttled, Unavailable, Unreachable};
-    let etag = which(None, Some("e"));
+    let etag = version(None, Some("e"));
     for kind in [NotFound, Precondition, Throttled, Unavailable, Unreachable, Archived] {
         let fake = Fake { head: Err(refusal(kind)), ..Fake::new() };
         let asked = (vec![("head", etag.clone())], Err((kind, Charged::Source)));

@@ -10,7 +10,7 @@ mod metadata;
 mod targets;
 mod upload;
 
-use crate::aws::{Headers, Put};
+use crate::aws::{Headers, PutRequest};
 use model::{ObjectId, Origin};
 
 pub use copy::{Copied, copy};
@@ -40,9 +40,9 @@ impl Target {
         ObjectId { bucket: self.bucket.clone(), key: key(&self.prefix, &self.origin, &self.source) }
     }
 
-    fn put(&self) -> Put {
+    fn put(&self) -> PutRequest {
         let headers = self.headers.clone();
-        Put { target: self.object(), metadata: metadata::of(self), owner_full_control: true, headers }
+        PutRequest { target: self.object(), metadata: metadata::of(self), owner_full_control: true, headers }
     }
 }
 

@@ -9,7 +9,7 @@ use bytes::{Bytes, BytesMut};
 use tokio::sync::{mpsc, oneshot};
 
 use super::Target;
-use crate::aws::{AwsError, PartUpload, Put, S3};
+use crate::aws::{AwsError, PartUpload, PutRequest, S3};
 use model::{Activity, Failure, FailureKind, Stop};
 
 /// Bytes of a part, and of the largest object that is put in one call. S3 takes
@@ -22,10 +22,10 @@ pub trait Uploads: Send + Sync + 'static {
     type Parts: Parts;
 
     /// See [`S3::put`].
-    fn put(&self, put: &Put, bytes: Bytes) -> impl Future<Output = Result<(), AwsError>> + Send;
+    fn put(&self, put: &PutRequest, bytes: Bytes) -> impl Future<Output = Result<(), AwsError>> + Send;
 
     /// See [`S3::begin_upload`].
-    fn begin(&self, put: &Put) -> impl Future<Output = Result<Self::Parts, AwsError>> + Send;
+    fn begin(&self, put: &PutRequest) -> impl Future<Output = Result<Self::Parts, AwsError>> + Send;
 }
 
 /// What an upload in parts needs of S3; errors as [`PartUpload`] has them.
@@ -43,11 +43,11 @@ pub trait Parts: Send + 'static {
 impl Uploads for S3 {
     type Parts = PartUpload;
 
-    async fn put(&self, put: &Put, bytes: Bytes) -> Result<(), AwsError> {
+    async fn put(&self, put: &PutRequest, bytes: Bytes) -> Result<(), AwsError> {
         Self::put(self, put, bytes).await
     }
 
-    async fn begin(&self, put: &Put) -> Result<PartUpload, AwsError> {
+    async fn begin(&self, put: &PutRequest) -> Result<PartUpload, AwsError> {
         self.begin_upload(put).await
     }
 }
@@ -138,7 +138,7 @@ fn abandoned() -> Failure {
 /// The sending side.
 struct Sending<S: Uploads> {
     s3: S,
-    put: Put,
+    put: PutRequest,
     activity: Activity,
     failure: Arc<OnceLock<Failure>>,
     parts: Option<S::Parts>,

@@ -36,13 +36,13 @@ impl Fake {
 impl Uploads for Fake {
     type Parts = FakeParts;
 
-    async fn put(&self, put: &Put, bytes: Bytes) -> Result<(), AwsError> {
+    async fn put(&self, put: &PutRequest, bytes: Bytes) -> Result<(), AwsError> {
         assert!(put.owner_full_control && !put.metadata.is_empty());
         self.note(format!("put {} {}", put.target, bytes.len()));
         Ok(())
     }
 
-    async fn begin(&self, put: &Put) -> Result<FakeParts, AwsError> {
+    async fn begin(&self, put: &PutRequest) -> Result<FakeParts, AwsError> {
         assert!(put.owner_full_control && !put.metadata.is_empty());
         self.note("begin".to_owned());
         Ok(FakeParts { fake: self.clone(), count: 0 })

@@ -12,7 +12,7 @@ use super::object::Work;
 use super::permits::Use;
 use super::refused;
 use super::{Processor, WINDOW_BYTES};
-use crate::aws::{Headers, Kind, Stored};
+use crate::aws::{Headers, Kind, StoredObject};
 use crate::delivery::cloudwatch::CloudWatchSink;
 use crate::delivery::dead_letter::{Letters, Refusals};
 use crate::delivery::port::Activity;
@@ -127,7 +127,7 @@ pub(super) struct One<'a> {
     /// What of it is refused for good.
     pub(super) refusals: Refusals,
     /// What S3 said about the object.
-    pub(super) stored: Option<Stored>,
+    pub(super) stored: Option<StoredObject>,
     pub(super) guest_time: Duration,
     /// Lines that were logged before the object was opened.
     pub(super) filter_log_lines: u64,

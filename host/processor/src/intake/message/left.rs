@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::memory::Key;
 use super::{Message, delivery};
-use crate::aws::Outgoing;
+use crate::aws::OutgoingMessage;
 use crate::notification::{self, Only, Resume, bounded};
 
 /// Times that a delivery is tried again without having come further: the reference's 3.
@@ -185,7 +185,7 @@ impl Left {
     ///
     /// # Errors
     /// It is larger than SQS takes.
-    pub(super) fn outgoing(&self, message: &Message, now: i64) -> Result<Outgoing, String> {
+    pub(super) fn outgoing(&self, message: &Message, now: i64) -> Result<OutgoingMessage, String> {
         let resume = self.next(now);
         let numbers = vec![("ProcessingOffset", resume.offset), ("RetryCount", u64::from(resume.retry_count))];
         let body = notification::requeue(&small(&self.record), &resume, &message.receipt_handle, now);
@@ -193,7 +193,7 @@ impl Left {
             return Err(format!("its record makes a message of {} bytes, and SQS takes {MOST_BODY}", body.len()));
         }
         let delay_seconds = u32::try_from(self.delay().as_secs()).unwrap_or(u32::MAX);
-        Ok(Outgoing { body, delay_seconds, numbers })
+        Ok(OutgoingMessage { body, delay_seconds, numbers })
     }
 
     /// What it is about, as logs name it; none: all that the record announces.

@@ -10,7 +10,7 @@ use super::left::{Left, Waits};
 use super::refused;
 use super::rejected::OfMessage;
 use super::{Control, Message, Processor};
-use crate::aws::Stored;
+use crate::aws::StoredObject;
 use crate::delivery::dead_letter::{Letters, Provenance};
 use crate::notification::{Announced, Only, Resume};
 use crate::plugin::KeyError;
@@ -49,7 +49,7 @@ pub(super) struct Work<'a> {
     pub(super) control: &'a Control,
     pub(super) of_message: &'a OfMessage,
     /// What S3 says about it, once it was asked.
-    pub(super) stored: OnceCell<Stored>,
+    pub(super) stored: OnceCell<StoredObject>,
 }
 
 impl Work<'_> {

@@ -10,7 +10,7 @@ use super::ledger::Ledger;
 use super::left::{Cause, Left, now};
 use super::object::Worked;
 use super::{Control, Message, Processor, Verdict};
-use crate::aws::{Outgoing, Queue};
+use crate::aws::{OutgoingMessage, Queue};
 use crate::report::{Entry, Outcome};
 
 /// Messages of one SendMessageBatch.
@@ -179,15 +179,16 @@ struct Sent {
 async fn send(queue: &Queue, message: &Message, left: Vec<Numbered>, control: &Control) -> Sent {
     let now = now();
     let mut sent = Vec::new();
-    let bodies: Result<Vec<Outgoing>, String> = left.iter().map(|(_, left)| left.outgoing(message, now)).collect();
-    let mut unsent: VecDeque<(Numbered, Outgoing)> = match bodies {
+    let bodies: Result<Vec<OutgoingMessage>, String> =
+        left.iter().map(|(_, left)| left.outgoing(message, now)).collect();
+    let mut unsent: VecDeque<(Numbered, OutgoingMessage)> = match bodies {
         Ok(bodies) => left.into_iter().zip(bodies).collect(),
         Err(error) => return Sent { sent, unsent: left, error: Some(error) },
     };
     let (mut pause, mut refused) = (PAUSES.0, 0_u32);
     while !unsent.is_empty() {
         let batch = batch(&mut unsent);
-        let outgoing: Vec<Outgoing> = batch.iter().map(|(_, outgoing)| outgoing.clone()).collect();
+        let outgoing: Vec<OutgoingMessage> = batch.iter().map(|(_, outgoing)| outgoing.clone()).collect();
         let (results, whole) = match queue.send(&outgoing).await {
             Ok(results) => (results, false),
             Err(error) => (vec![Err(error.to_string()); batch.len()], true),
@@ -223,9 +224,9 @@ async fn send(queue: &Queue, message: &Message, left: Vec<Numbered>, control: &C
 }
 
 /// The first of them, as many as SQS takes at once; one at least.
-fn batch(unsent: &mut VecDeque<(Numbered, Outgoing)>) -> Vec<(Numbered, Outgoing)> {
+fn batch(unsent: &mut VecDeque<(Numbered, OutgoingMessage)>) -> Vec<(Numbered, OutgoingMessage)> {
     let mut bytes = 0;
-    let fits = |(_, outgoing): &&(Numbered, Outgoing)| {
+    let fits = |(_, outgoing): &&(Numbered, OutgoingMessage)| {
         bytes += outgoing.body.len();
         bytes <= MOST_BYTES_AT_ONCE
     };

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use super::Bounds;
 use super::delivery::One;
 use super::refused;
-use crate::aws::{AwsError, Kind, Stored, Which};
+use crate::aws::{AwsError, Kind, ObjectVersion, StoredObject};
 use crate::notification::{Checkpoint, Resume};
 use crate::object::RemoteReader;
 use crate::pipeline::Job;
@@ -36,9 +36,9 @@ impl One<'_> {
         }
     }
 
-    pub(super) fn which(&self) -> Which {
+    pub(super) fn which(&self) -> ObjectVersion {
         let announced = self.work.announced;
-        Which { version_id: announced.version_id.clone(), etag: announced.etag.clone() }
+        ObjectVersion { version_id: announced.version_id.clone(), etag: announced.etag.clone() }
     }
 
     /// Opens the object; what S3 says about it completes the job.
@@ -60,7 +60,7 @@ impl One<'_> {
 
     /// The event to begin with: an earlier attempt's offset, if it is about the
     /// same object and the same guests.
-    fn resume_from(&self, stored: &Stored) -> u64 {
+    fn resume_from(&self, stored: &StoredObject) -> u64 {
         let same = match &self.before.checkpoint {
             // The reference's own message.
             None => true,
@@ -73,7 +73,7 @@ impl One<'_> {
         self.before.offset
     }
 
-    fn checkpoint(&self, stored: &Stored) -> Checkpoint {
+    fn checkpoint(&self, stored: &StoredObject) -> Checkpoint {
         let Bounds { max_line_bytes, timestamp_numbers, .. } = self.processor.bounds;
         let planned = self.planned.as_ref();
         let guests =

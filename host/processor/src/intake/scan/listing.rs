@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::known::Fingerprint;
 use super::seen::Seen;
 use super::{OVERHEAD, Scan, tenant_of};
-use crate::aws::{AwsError, Kind, Listed, Page};
+use crate::aws::{AwsError, Kind, ListPage, ListedObject};
 use crate::intake::message::Whose;
 use crate::intake::share::Admission;
 use crate::telemetry::Part;
@@ -125,7 +125,7 @@ impl Scan {
 
     /// A page. In the middle of a listing one that can't be had is asked for again: of a
     /// large bucket, or under throttling, no listing would come to its end otherwise.
-    async fn page(&mut self, after: Option<&str>, next: Option<String>) -> Result<Page, AwsError> {
+    async fn page(&mut self, after: Option<&str>, next: Option<String>) -> Result<ListPage, AwsError> {
         let mut pause = PAUSES.0;
         loop {
             let health = self.processor.health();
@@ -159,7 +159,7 @@ impl Scan {
     }
 
     /// Begins an object, if its tenant may hold it now.
-    async fn offer(&mut self, object: Fingerprint, listed: &Listed, beyond: &mut Beyond) -> bool {
+    async fn offer(&mut self, object: Fingerprint, listed: &ListedObject, beyond: &mut Beyond) -> bool {
         let bytes = listed.key.len() + OVERHEAD;
         if beyond.covers(&listed.key) && !self.shares.admits(&beyond.tenant, bytes) {
             return false;
@@ -178,7 +178,7 @@ impl Scan {
         true
     }
 
-    async fn whose(&self, listed: &Listed) -> Option<Whose> {
+    async fn whose(&self, listed: &ListedObject) -> Option<Whose> {
         let object = ObjectId { bucket: self.options.bucket.clone(), key: listed.key.clone() };
         self.processor.whose_object(&object, listed.stored.last_modified).await
     }

@@ -20,7 +20,7 @@ use tokio::task::JoinSet;
 use super::message::{Control, Message, Processor, Verdict, Whose};
 use super::service::{Flushing, wind_down};
 use super::share::{Amount, Held, Shares};
-use crate::aws::{Listed, MetricsClient, S3};
+use crate::aws::{ListedObject, MetricsClient, S3};
 use crate::notification::{form_encode, rfc3339};
 use known::Fingerprint;
 use seen::Objects;
@@ -111,7 +111,7 @@ struct Scan {
 }
 
 impl Scan {
-    fn is_wanted(&self, listed: &Listed) -> bool {
+    fn is_wanted(&self, listed: &ListedObject) -> bool {
         // What the console makes of "create folder" is no object.
         let folder = listed.key.ends_with('/') && listed.stored.size == 0;
         !folder && self.options.suffixes.iter().any(|suffix| listed.key.ends_with(suffix.as_str()))
@@ -140,7 +140,7 @@ impl Scan {
     }
 
     /// Begins an object that its tenant may hold.
-    fn begin(&mut self, object: Fingerprint, listed: &Listed, whose: Option<Whose>, held: Held) {
+    fn begin(&mut self, object: Fingerprint, listed: &ListedObject, whose: Option<Whose>, held: Held) {
         self.objects.begun(object);
         let bucket = self.options.bucket.clone();
         let listed = listed.clone();
@@ -173,7 +173,7 @@ fn tenant_of(whose: Option<&Whose>) -> String {
     whose.map(|whose| whose.tenant().to_owned()).unwrap_or_default()
 }
 
-fn message(bucket: &str, listed: &Listed, whose: Option<Whose>) -> Message {
+fn message(bucket: &str, listed: &ListedObject, whose: Option<Whose>) -> Message {
     Message {
         id: format!("scan {}", listed.stored.etag),
         body: announcement(bucket, listed),
@@ -184,7 +184,7 @@ fn message(bucket: &str, listed: &Listed, whose: Option<Whose>) -> Message {
 }
 
 /// The notification that S3 would have sent.
-fn announcement(bucket: &str, listed: &Listed) -> String {
+fn announcement(bucket: &str, listed: &ListedObject) -> String {
     let stored = &listed.stored;
     let object = json!({ "key": form_encode(&listed.key), "size": stored.size, "eTag": stored.etag });
     let s3 = json!({ "bucket": { "name": bucket }, "object": object });

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::failed::Failed;
 use super::known::{Fingerprint, Known};
-use crate::aws::Listed;
+use crate::aws::ListedObject;
 
 /// Objects that are known at once: 8 bytes each, and half of that again while the new
 /// ones of a listing are merged.
@@ -40,7 +40,7 @@ impl Objects {
 
     /// Looks at an object that is listed. What is to be worked on now is either begun
     /// or put off.
-    pub(super) fn look(&mut self, listed: &Listed, now: Instant) -> Seen {
+    pub(super) fn look(&mut self, listed: &ListedObject, now: Instant) -> Seen {
         let object = self.known.fingerprint(&listed.key, &listed.stored.etag, listed.stored.last_modified);
         if self.known.meet(object) {
             return if self.failed.retry(object, now) { Seen::Now(object) } else { Seen::Before };
@@ -88,11 +88,11 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::aws::Stored;
+    use crate::aws::StoredObject;
 
-    fn listed(key: &str, etag: &str, last_modified: i64) -> Listed {
-        let stored = Stored { size: 1, last_modified, etag: etag.to_owned(), ..Stored::default() };
-        Listed { key: key.to_owned(), stored }
+    fn listed(key: &str, etag: &str, last_modified: i64) -> ListedObject {
+        let stored = StoredObject { size: 1, last_modified, etag: etag.to_owned(), ..StoredObject::default() };
+        ListedObject { key: key.to_owned(), stored }
     }
 
     /// A time that says nothing, and stays.

@@ -17,7 +17,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::acknowledge::delete;
 use super::batch::{LONGEST, MOST_WAITING, in_batches};
-use crate::aws::{Extended, Outgoing, Queue, Received};
+use crate::aws::{OutgoingMessage, Queue, ReceivedMessage, VisibilityResult};
 
 /// The maxReceiveCount where the role may not read it: the reference's queue's.
 const ASSUMED: u32 = 3;
@@ -27,7 +27,7 @@ const MOST_BYTES: usize = 1_048_576;
 
 /// A message that is given back.
 struct Return {
-    message: Received,
+    message: ReceivedMessage,
     /// Not before that; where it can't be sent, it isn't given back.
     delay: Option<Duration>,
     /// Told whether it is somebody else's by now.
@@ -68,13 +68,13 @@ impl Returner {
     }
 
     /// Gives a message back, to be received at once.
-    pub(super) async fn now(&self, message: Received) {
+    pub(super) async fn now(&self, message: ReceivedMessage) {
         let (told, _) = oneshot::channel();
         let _ = self.now.send(Return { message, delay: None, told }).await;
     }
 
     /// Gives a message back, to be received later; false: it can't be, and is still ours.
-    pub(super) async fn later(&self, message: &Received, delay: Duration) -> bool {
+    pub(super) async fn later(&self, message: &ReceivedMessage, delay: Duration) -> bool {
         if self.fifo {
             return false;
         }
@@ -156,7 +156,7 @@ impl GivingBack {
                 bytes += one.message.body.len();
                 together.push(one);
             }
-            let outgoing: Vec<Outgoing> = together.iter().map(outgoing).collect();
+            let outgoing: Vec<OutgoingMessage> = together.iter().map(outgoing).collect();
             let answer = timeout_at(until, self.queue.send(&outgoing)).await;
             self.silent.store(answer.is_err(), Ordering::Relaxed);
             let results = match answer {
@@ -201,8 +201,8 @@ impl GivingBack {
         match self.queue.set_visibility(&handles, 0).await {
             Ok(results) => {
                 let failed = messages.into_iter().zip(results).filter_map(|(one, result)| match result {
-                    Extended::Done | Extended::Lost(_) => None,
-                    Extended::Failed(_) => Some(one),
+                    VisibilityResult::Extended | VisibilityResult::Lost(_) => None,
+                    VisibilityResult::Failed(_) => Some(one),
                 });
                 failed.collect()
             }
@@ -220,9 +220,9 @@ impl GivingBack {
 }
 
 /// The same message once more: all that is known of it is in its body.
-fn outgoing(one: &Return) -> Outgoing {
+fn outgoing(one: &Return) -> OutgoingMessage {
     let delay_seconds = one.delay.map_or(0, |delay| u32::try_from(delay.as_secs()).unwrap_or(u32::MAX));
-    Outgoing { body: one.message.body.clone(), delay_seconds, numbers: Vec::new() }
+    OutgoingMessage { body: one.message.body.clone(), delay_seconds, numbers: Vec::new() }
 }
 
 #[cfg(test)]

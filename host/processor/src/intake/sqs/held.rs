@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::acknowledge::Acknowledger;
 use super::give_back::Returner;
 use super::lease::Leases;
-use crate::aws::Received;
+use crate::aws::ReceivedMessage;
 use crate::intake::message::{Control, Message, Processor, Verdict, Whose};
 use crate::intake::share::{Admission, Held, Shares};
 
@@ -37,7 +37,7 @@ pub(super) struct Hands {
 
 impl Hands {
     /// Begins with a message that was received at `at`.
-    pub(super) fn begin(&self, received: Received, at: Instant, tasks: &mut JoinSet<()>) {
+    pub(super) fn begin(&self, received: ReceivedMessage, at: Instant, tasks: &mut JoinSet<()>) {
         let control = Control::default();
         self.leases.begin(&received.receipt_handle, at, &control);
         let held = self.shares.hold(received.body.len() + OVERHEAD);
@@ -49,7 +49,7 @@ impl Hands {
         });
     }
 
-    async fn work(&self, received: Received, mut held: Held, control: &Control) {
+    async fn work(&self, received: ReceivedMessage, mut held: Held, control: &Control) {
         // For as long as it may not be the message's turn, its deliveries take no memory.
         let whose = Box::pin(self.whose(&received, control)).await;
         let tenant = whose.as_ref().map(|whose| whose.tenant().to_owned()).unwrap_or_default();
@@ -74,7 +74,7 @@ impl Hands {
     }
 
     /// Whose it is; none: nobody's, or that isn't known.
-    async fn whose(&self, received: &Received, control: &Control) -> Option<Whose> {
+    async fn whose(&self, received: &ReceivedMessage, control: &Control) -> Option<Whose> {
         tokio::select! {
             whose = self.processor.whose(&received.body) => whose,
             () = control.stop.requested() => None,
@@ -83,7 +83,7 @@ impl Hands {
 
     /// Sends a message back whose tenant holds too much; false: it can't be, or it is
     /// not known by the end, and then it is given back as any other.
-    async fn defer(&self, received: &Received, before: u32, control: &Control) -> bool {
+    async fn defer(&self, received: &ReceivedMessage, before: u32, control: &Control) -> bool {
         let delay = (0..before / DEFERRALS).fold(DELAYS.0, |delay, _| (delay * 2).min(DELAYS.1));
         let deferred = tokio::select! {
             deferred = self.returner.later(received, delay) => deferred,
@@ -96,7 +96,7 @@ impl Hands {
         deferred
     }
 
-    async fn process(&self, received: &Received, whose: Option<Whose>, control: &Control) -> Verdict {
+    async fn process(&self, received: &ReceivedMessage, whose: Option<Whose>, control: &Control) -> Verdict {
         let message = Message {
             id: received.message_id.clone(),
             body: received.body.clone(),
@@ -109,7 +109,7 @@ impl Hands {
 
     /// Returns when work that must end at once doesn't, wherever it hangs: so the message
     /// still goes back in time.
-    async fn given_up(&self, received: &Received, control: &Control) {
+    async fn given_up(&self, received: &ReceivedMessage, control: &Control) {
         control.stop.abandoned().await;
         tokio::time::sleep(self.patience).await;
         if control.is_settling() {
@@ -126,7 +126,7 @@ impl Hands {
         if control.is_lost() { Verdict::Lost } else { Verdict::Untouched }
     }
 
-    async fn settle(&self, received: Received, verdict: Verdict) {
+    async fn settle(&self, received: ReceivedMessage, verdict: Verdict) {
         self.leases.end(&received.receipt_handle);
         self.processor.metrics().message(outcome(&verdict));
         match verdict {

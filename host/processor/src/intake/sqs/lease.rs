@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout};
 
 use super::batch::{MOST, MOST_AT_ONCE};
-use crate::aws::{AwsError, Extended, Kind, Queue};
+use crate::aws::{AwsError, Kind, Queue, VisibilityResult};
 use crate::intake::message::Control;
 use crate::telemetry::Metrics;
 
@@ -159,7 +159,7 @@ impl Table {
     }
 
     /// What came of a call that was begun at `at`; none: no answer in time.
-    fn answered(&mut self, handles: &[String], at: Instant, answer: Option<Result<Vec<Extended>, AwsError>>) {
+    fn answered(&mut self, handles: &[String], at: Instant, answer: Option<Result<Vec<VisibilityResult>, AwsError>>) {
         self.calls = self.calls.saturating_sub(1);
         for handle in handles {
             if let Some(held) = self.held.get_mut(handle) {
@@ -198,21 +198,21 @@ impl Table {
         }
     }
 
-    fn extended(&mut self, handle: &str, result: Extended, at: Instant) {
+    fn extended(&mut self, handle: &str, result: VisibilityResult, at: Instant) {
         let Some(held) = self.held.get_mut(handle) else { return };
         match result {
-            Extended::Done => {
+            VisibilityResult::Extended => {
                 held.extend_at = at + self.timeout / 2;
                 held.ends = at + self.timeout;
                 self.metrics.lease("extended", 1);
             }
-            Extended::Lost(why) => {
+            VisibilityResult::Lost(why) => {
                 held.control.lose();
                 self.metrics.lease("lost", 1);
                 tracing::warn!(error = why, "the lease of a message is lost: its work stops");
                 self.held.remove(handle);
             }
-            Extended::Failed(why) => {
+            VisibilityResult::Failed(why) => {
                 self.metrics.lease("failed", 1);
                 tracing::warn!(error = why, "the lease of a message can't be extended; it is tried again");
             }

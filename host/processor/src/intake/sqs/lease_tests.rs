@@ -63,9 +63,9 @@ impl Scene {
         for handles in self.table.calls(now) {
             self.calls.push((self.second, handles.len()));
             let each = match self.script.pop_front().unwrap_or(Answer::Done) {
-                Answer::Done => Extended::Done,
-                Answer::Lost => Extended::Lost("gone".to_owned()),
-                Answer::Failed => Extended::Failed("oops".to_owned()),
+                Answer::Done => VisibilityResult::Extended,
+                Answer::Lost => VisibilityResult::Lost("gone".to_owned()),
+                Answer::Failed => VisibilityResult::Failed("oops".to_owned()),
                 Answer::Error(kind) => {
                     self.table.answered(&handles, now, Some(Err(error(kind))));
                     continue;

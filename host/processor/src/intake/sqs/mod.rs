@@ -21,7 +21,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use super::message::Processor;
 use super::service::{Flushing, wind_down};
 use super::share::{Amount, Shares};
-use crate::aws::{AwsError, MetricsClient, Queue, Received};
+use crate::aws::{AwsError, MetricsClient, Queue, ReceivedMessage};
 use crate::telemetry::Part;
 use acknowledge::Acknowledger;
 use give_back::Returner;
@@ -120,7 +120,7 @@ pub async fn run(
 
 /// A receive that is under way. It is never dropped while it may be waited for: SQS
 /// hands messages out to a client that is gone, and then they are invisible for nothing.
-type Receive = JoinHandle<Result<Vec<Received>, AwsError>>;
+type Receive = JoinHandle<Result<Vec<ReceivedMessage>, AwsError>>;
 
 struct Worker {
     queue: Queue,

@@ -11,7 +11,7 @@ mod oci;
 use std::path::{Path, PathBuf};
 
 use super::failure;
-use crate::aws::{AwsError, Kind, S3, Whole};
+use crate::aws::{AwsError, Kind, S3, WholeObject};
 use model::{AllowedSource, ComponentErrorKind, ComponentRef, Digest, Failure, ObjectId};
 
 /// Where components may come from.
@@ -56,8 +56,8 @@ impl Sources {
             return Err(failure::of_component(ComponentErrorKind::Source, component, text));
         };
         match s3.get_whole(object, most).await {
-            Ok(Whole::Bytes(bytes)) => Ok(bytes),
-            Ok(Whole::TooLarge(bytes)) => Err(failure::too_large(component, Some(bytes), most)),
+            Ok(WholeObject::Bytes(bytes)) => Ok(bytes),
+            Ok(WholeObject::TooLarge(bytes)) => Err(failure::too_large(component, Some(bytes), most)),
             Err(error) if is_missing(&error) => Err(failure::missing(component, error)),
             Err(error) => Err(failure::by_error(ComponentErrorKind::Source, component, error)),
         }

@@ -12,18 +12,18 @@ use aws_smithy_types::config_bag::ConfigBag;
 
 /// Notes whether the last attempt's answer has nothing in it. Clones note the same.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Nothing(Arc<AtomicBool>);
+pub(super) struct EmptyResponseCheck(Arc<AtomicBool>);
 
-impl Nothing {
+impl EmptyResponseCheck {
     /// Whether it has.
-    pub(super) fn was_answered(&self) -> bool {
+    pub(super) fn was_empty(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
 }
 
-impl Intercept for Nothing {
+impl Intercept for EmptyResponseCheck {
     fn name(&self) -> &'static str {
-        "Nothing"
+        "EmptyResponseCheck"
     }
 
     fn read_after_deserialization(
