@@ -1,10 +1,8 @@
 //! Several messages about one delivery of one state of an object: one of them is at it
 //! at a time, and goes on where another one stopped.
 
-use std::time::Duration;
-
 use super::Processor;
-use super::left::{Left, Waits};
+use super::left::{Left, State};
 use super::memory::{AtWork, Begin, Key};
 use super::object::Work;
 use crate::notification::Resume;
@@ -41,7 +39,7 @@ impl NotBegun {
             Self::Settled => (entry(Outcome::AlreadyDelivered), None),
             Self::Stopped => {
                 let error = "stopped while another message was at the same object";
-                let left = work.left(Some(delivery.id()), error.to_owned()).waits(Waits::Turn, Duration::ZERO);
+                let left = work.left(Some(delivery.id()), State::NotStarted, error.to_owned());
                 (entry(Outcome::Interrupted).because(Cause::Interrupted, error), Some(Left { key: Some(key), ..left }))
             }
         }

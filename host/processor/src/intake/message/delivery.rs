@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::breaker::{self, Showed};
 use super::copies;
-use super::left::{Cause, Left, Waits};
+use super::left::{Left, State};
 use super::memory::{self, AtWork, Key};
 use super::object::Work;
 use super::permits::Use;
@@ -20,7 +20,7 @@ use crate::delivery::s3::Target;
 use crate::notification::Resume;
 use crate::pipeline::{Delivered, End, Guests, Job, StopScope, deliver_events};
 use crate::plugin::Planned;
-use crate::report::{self, Entry, Outcome};
+use crate::report::{Cause, Entry, Outcome};
 use crate::telemetry::DeliveryDone;
 use model::{BreakerOpen, Delivery, Destination, FailureKind, Origin};
 
@@ -70,8 +70,8 @@ impl Processor {
             stored: None,
             guest_time: Duration::ZERO,
             filter_log_lines: 0,
-            wait: Duration::ZERO,
-            waits: None,
+            retry_after: Duration::ZERO,
+            left: None,
         };
         let mut entry = one.permitted().await;
         entry.guest_log_lines += one.filter_log_lines;
@@ -131,10 +131,10 @@ pub(super) struct One<'a> {
     pub(super) guest_time: Duration,
     /// Lines that were logged before the object was opened.
     pub(super) filter_log_lines: u64,
-    /// Not to be tried before that.
-    pub(super) wait: Duration,
-    /// What it waited for, where it was not tried.
-    pub(super) waits: Option<Waits>,
+    /// Not to be tried before that: its failure opened the destination's circuit breaker.
+    retry_after: Duration,
+    /// How it is with it, where its destination was not asked.
+    pub(super) left: Option<State>,
 }
 
 impl One<'_> {
@@ -147,10 +147,8 @@ impl One<'_> {
         }
         let tenant = self.delivery.tenant_id.as_str();
         let Some(permit) = self.processor.permits.acquire(tenant, &self.work.control.stop).await else {
-            self.waits = Some(Waits::Turn);
-            return self
-                .entry(Outcome::Interrupted)
-                .because(report::Cause::Interrupted, "stopped before its turn came");
+            self.left = Some(State::NotStarted);
+            return self.entry(Outcome::Interrupted).because(Cause::Interrupted, "stopped before its turn came");
         };
         let breaker_permit = match breakers.admit(which, item, Instant::now()) {
             Ok(breaker_permit) => breaker_permit,
@@ -173,7 +171,8 @@ impl One<'_> {
                 permit.release(Use::Good);
             }
             Showed::Fails => {
-                self.wait = breaker_permit.record_failure(entry.error.as_deref().unwrap_or_default(), Instant::now());
+                self.retry_after =
+                    breaker_permit.record_failure(entry.error.as_deref().unwrap_or_default(), Instant::now());
                 permit.release(Use::Bad);
             }
             Showed::Nothing => {
@@ -186,7 +185,7 @@ impl One<'_> {
 
     /// What came of it where the destination is left alone.
     fn breaker_open(&mut self, refused: &BreakerOpen) -> Entry {
-        (self.wait, self.waits) = (refused.retry_after, Some(Waits::Breaker));
+        self.left = Some(State::BreakerOpen { retry_after: refused.retry_after });
         let error = format!(
             "not tried: this destination of {} has failed again and again, and is left alone for {} s more; at last: {}",
             self.delivery.tenant_id,
@@ -212,7 +211,7 @@ impl One<'_> {
             entry = self.attempt() => return entry,
             () = hangs => {}
         }
-        self.entry(Outcome::Interrupted).because(report::Cause::Interrupted, "stopped while a call was not answered")
+        self.entry(Outcome::Interrupted).because(Cause::Interrupted, "stopped while a call was not answered")
     }
 
     async fn attempt(&mut self) -> Entry {
@@ -326,14 +325,10 @@ impl One<'_> {
     /// What its next attempt needs.
     fn left(&self, entry: &Entry) -> Left {
         let reached = self.reached();
-        let progress = reached.offset > self.began_at;
-        let left = self.work.left(Some(self.delivery.id()), entry.error.clone().unwrap_or_default());
-        let resume = Resume { only: left.resume.only.clone(), ..reached };
-        let cause = match (self.waits, entry.outcome) {
-            (Some(what), _) => Cause::Waits(what),
-            (None, Outcome::Interrupted) => Cause::Stopped,
-            (None, _) => Cause::Failed,
-        };
-        Left { resume, cause, progress, wait: self.wait, ..left }
+        let further = reached.offset > self.began_at;
+        let ended = State::after_attempt(entry.outcome == Outcome::Failed, further, self.retry_after);
+        let (state, error) = (self.left.unwrap_or(ended), entry.error.clone().unwrap_or_default());
+        let left = self.work.left(Some(self.delivery.id()), state, error);
+        Left { resume: Resume { only: left.resume.only.clone(), ..reached }, ..left }
     }
 }

@@ -2,7 +2,7 @@
 //! they want the object, what they say.
 
 use super::delivery::One;
-use super::left::Waits;
+use super::left::State;
 use crate::pipeline::{Asked, Guests, Job, Plan, blocking};
 use crate::report::{Entry, Outcome};
 use model::{DeadLetter, Reason};
@@ -17,8 +17,7 @@ impl One<'_> {
         let mut planned = match self.processor.plans.plan(self.delivery).await {
             Ok(planned) => planned,
             Err(error) => {
-                self.wait = error.wait;
-                self.waits = error.is_suspended().then_some(Waits::Suspension);
+                self.left = Some(State::of_plan(&error));
                 return Err(error.of(self.entry(Outcome::Failed)));
             }
         };

@@ -9,6 +9,7 @@ use super::memory::Key;
 use super::{Message, delivery};
 use crate::aws::OutgoingMessage;
 use crate::notification::{self, Only, Resume, bounded};
+use crate::plugin::PlanError;
 
 /// Times that a delivery is tried again without having come further: the reference's 3.
 pub(super) const MOST_RETRIES: u32 = 3;
@@ -24,30 +25,94 @@ pub(super) const MOST_BODY: usize = 1_048_576 - 1024;
 /// object and its state.
 const MOST_RECORD: usize = 128 * 1024;
 
-/// Why something is left.
+/// How long a delivery waits whose item somebody must mend, before it is looked at again.
+const UNTIL_MENDED: Duration = Duration::from_secs(300);
+
+/// How it is with something that is left: why, and so what its next attempt is to know,
+/// when it comes, and whether it comes at all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Cause {
-    /// It was tried, and failed.
-    Failed,
-    /// It was begun, and stopped before its end.
+pub(super) enum State {
+    /// It was tried, came no further than the attempt before, and failed.
+    Failed {
+        /// Not to be tried before that: the failure opened a circuit breaker.
+        retry_after: Duration,
+    },
+    /// It was tried, came further than the attempt before, and failed.
+    FailedFurther {
+        /// As of [`State::Failed`].
+        retry_after: Duration,
+    },
+    /// It was begun, and stopped before it came any further.
     Stopped,
-    /// Nothing was tried.
-    Waits(Waits),
-    /// All is done of it that can be, and it is only there to fail (DEAD_LETTER=fail).
+    /// It was begun, came further than the attempt before, and was stopped.
+    StoppedFurther,
+    /// It was not begun: its turn didn't come before the end.
+    NotStarted,
+    /// It was not tried: the circuit breaker of its destination is open.
+    BreakerOpen {
+        /// Until it is half-open.
+        retry_after: Duration,
+    },
+    /// It was not tried: its component is suspended.
+    Suspended {
+        /// Until it is tried again.
+        retry_after: Duration,
+    },
+    /// It was not tried: the operator is to mend the tenant's item.
+    InvalidItem,
+    /// All of it is done that can be; a message of its own is to fail for what was refused
+    /// (DEAD_LETTER=fail).
     Refused,
+    /// It is that message: nothing is left to do but to fail, as a whole and for good.
+    MustFail,
 }
 
-/// What something waits for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Waits {
-    /// Its destination's circuit breaker.
-    Breaker,
-    /// Its component's.
-    Suspension,
-    /// Its turn, which didn't come before the end.
-    Turn,
-    /// The operator, who is to mend the tenant's item.
-    Item,
+impl State {
+    /// After an attempt that ended as failed or, if not, as interrupted.
+    pub(super) fn after_attempt(failed: bool, further: bool, retry_after: Duration) -> Self {
+        match (failed, further) {
+            (true, false) => Self::Failed { retry_after },
+            (true, true) => Self::FailedFurther { retry_after },
+            (false, false) => Self::Stopped,
+            (false, true) => Self::StoppedFurther,
+        }
+    }
+
+    /// An attempt that failed at once.
+    pub(super) const FAILED: Self = Self::Failed { retry_after: Duration::ZERO };
+
+    /// After its component was asked for in vain.
+    pub(super) fn of_plan(error: &PlanError) -> Self {
+        let retry_after = error.wait;
+        if error.is_suspended() { Self::Suspended { retry_after } } else { Self::Failed { retry_after } }
+    }
+
+    /// Whether it came further than the attempt before.
+    pub(super) fn is_further(self) -> bool {
+        matches!(self, Self::FailedFurther { .. } | Self::StoppedFurther)
+    }
+
+    /// Whether it was tried, and has something left to do.
+    fn was_tried(self) -> bool {
+        matches!(self, Self::Failed { .. } | Self::FailedFurther { .. } | Self::Stopped | Self::StoppedFurther)
+    }
+
+    /// Whether what is left of it is only there to fail.
+    pub(super) fn is_refused(self) -> bool {
+        matches!(self, Self::Refused | Self::MustFail)
+    }
+
+    /// The name in logs and metrics.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Failed { .. } | Self::FailedFurther { .. } => "failed",
+            Self::Stopped | Self::StoppedFurther | Self::NotStarted => "interrupted",
+            Self::BreakerOpen { .. } => "breaker",
+            Self::Suspended { .. } => "suspended",
+            Self::InvalidItem => "item",
+            Self::Refused | Self::MustFail => "refused",
+        }
+    }
 }
 
 /// Something that is left to do, a delivery of an object as a rule, and all that its next
@@ -58,63 +123,41 @@ pub(super) struct Left {
     pub(super) record: Value,
     /// How far it came. `retry_count` is that of the attempt which ended.
     pub(super) resume: Resume,
-    /// Why.
-    pub(super) cause: Cause,
-    /// It came further than the attempt before: that is no retry.
-    pub(super) progress: bool,
-    /// Not to be tried before that.
-    pub(super) wait: Duration,
+    /// How it is with it.
+    pub(super) state: State,
     /// Why, in words.
     pub(super) error: String,
-    /// Nothing is left to do but to fail, as a whole and for good.
-    pub(super) fails: bool,
     /// What it is remembered by.
     pub(super) key: Option<Key>,
 }
 
 impl Left {
-    /// After an attempt that failed.
-    pub(super) fn failed(record: Value, resume: Resume, error: String) -> Self {
-        Self {
-            record,
-            resume,
-            cause: Cause::Failed,
-            progress: false,
-            wait: Duration::ZERO,
-            error,
-            fails: false,
-            key: None,
-        }
-    }
-
-    /// After nothing was tried: it waits for this, not less than `wait`.
-    #[must_use]
-    pub(super) fn waits(self, what: Waits, wait: Duration) -> Self {
-        Self { cause: Cause::Waits(what), wait, ..self }
-    }
-
     /// `retry_count` of the next attempt: only attempts that came no further count.
     pub(super) fn retries(&self) -> u32 {
-        let attempt = matches!(self.cause, Cause::Failed | Cause::Stopped) && !self.progress;
-        self.resume.retry_count.saturating_add(u32::from(attempt))
+        let counts = self.state.was_tried() && !self.state.is_further();
+        self.resume.retry_count.saturating_add(u32::from(counts))
     }
 
     /// Since when it fails or waits without having come further.
     fn failing_since(&self, now: i64) -> Option<i64> {
         let before = self.resume.first_failed_at.map(|at| at.min(now));
-        match (self.cause, self.progress) {
-            (Cause::Stopped, true) => None,
-            (Cause::Failed, true) => Some(now),
-            (Cause::Waits(Waits::Turn) | Cause::Refused, _) => before,
-            _ => before.or(Some(now)),
+        match self.state {
+            State::StoppedFurther => None,
+            State::FailedFurther { .. } => Some(now),
+            State::NotStarted | State::Refused | State::MustFail => before,
+            State::Failed { .. }
+            | State::Stopped
+            | State::BreakerOpen { .. }
+            | State::Suspended { .. }
+            | State::InvalidItem => before.or(Some(now)),
         }
     }
 
     /// What its next attempt is to know. `now`: milliseconds since the Unix epoch.
     pub(super) fn next(&self, now: i64) -> Resume {
-        let last_error = match self.cause {
-            Cause::Failed | Cause::Stopped if !self.error.is_empty() => Some(bounded(&self.error)),
-            _ => self.resume.last_error.clone(),
+        let last_error = match self.state.was_tried() && !self.error.is_empty() {
+            true => Some(bounded(&self.error)),
+            false => self.resume.last_error.clone(),
         };
         Resume {
             retry_count: self.retries(),
@@ -127,24 +170,26 @@ impl Left {
     /// Why it is not to be tried again by itself, if so: its retries are spent, or it has
     /// failed or waited for `window`.
     pub(super) fn spent(&self, now: i64, window: Duration) -> Option<String> {
-        let age = self.age(now);
-        match self.cause {
-            Cause::Failed | Cause::Stopped if self.retries() > MOST_RETRIES => {
-                Some(format!("after {MOST_RETRIES} retries: {}", self.error))
-            }
-            Cause::Stopped | Cause::Refused | Cause::Waits(Waits::Turn) => None,
-            Cause::Failed if self.progress => None,
-            Cause::Failed | Cause::Waits(_) if age >= window => {
-                let last = match self.cause {
-                    Cause::Failed => None,
-                    _ => self.resume.last_error.as_deref(),
-                };
-                let minutes = age.as_secs() / 60;
-                let last = last.unwrap_or(&self.error);
-                Some(format!("after {minutes} minutes of failing or waiting, more than RETRY_WINDOW: {last}"))
-            }
-            Cause::Failed | Cause::Waits(_) => None,
+        if self.state.was_tried() && self.retries() > MOST_RETRIES {
+            return Some(format!("after {MOST_RETRIES} retries: {}", self.error));
         }
+        let last = match self.state {
+            State::FailedFurther { .. }
+            | State::Stopped
+            | State::StoppedFurther
+            | State::NotStarted
+            | State::Refused
+            | State::MustFail => return None,
+            State::Failed { .. } => None,
+            State::BreakerOpen { .. } | State::Suspended { .. } | State::InvalidItem => {
+                self.resume.last_error.as_deref()
+            }
+        };
+        let age = self.age(now);
+        (age >= window).then(|| {
+            let (minutes, last) = (age.as_secs() / 60, last.unwrap_or(&self.error));
+            format!("after {minutes} minutes of failing or waiting, more than RETRY_WINDOW: {last}")
+        })
     }
 
     /// For how long it fails or waits.
@@ -156,29 +201,22 @@ impl Left {
     /// Until the next attempt, in whole seconds: as the reference's, or as long as nothing
     /// is let through; none where it was only stopped.
     pub(super) fn delay(&self) -> Duration {
-        let delay = match self.cause {
-            Cause::Stopped | Cause::Refused | Cause::Waits(Waits::Turn) => Duration::ZERO,
+        let delay = match self.state {
+            State::Stopped | State::StoppedFurther | State::NotStarted | State::Refused | State::MustFail => {
+                Duration::ZERO
+            }
             // The probe is taken soon after the time is over, and not before.
-            Cause::Waits(Waits::Breaker | Waits::Suspension | Waits::Item) => self.wait.max(Duration::from_secs(1)),
-            Cause::Failed => {
+            State::BreakerOpen { retry_after } | State::Suspended { retry_after } => {
+                retry_after.max(Duration::from_secs(1))
+            }
+            State::InvalidItem => UNTIL_MENDED,
+            State::Failed { retry_after } | State::FailedFurther { retry_after } => {
                 let backoff = 2_u64.saturating_pow(self.resume.retry_count.saturating_add(1));
-                self.wait.max(Duration::from_secs(backoff))
+                retry_after.max(Duration::from_secs(backoff))
             }
         };
         let delay = delay.min(LONGEST_DELAY);
         Duration::from_secs(delay.as_secs() + u64::from(delay.subsec_nanos() > 0))
-    }
-
-    /// As logs and metrics name the cause.
-    pub(super) fn why(&self) -> &'static str {
-        match self.cause {
-            Cause::Failed => "failed",
-            Cause::Refused => "refused",
-            Cause::Stopped | Cause::Waits(Waits::Turn) => "interrupted",
-            Cause::Waits(Waits::Breaker) => "breaker",
-            Cause::Waits(Waits::Suspension) => "suspended",
-            Cause::Waits(Waits::Item) => "item",
-        }
     }
 
     /// The message that it goes back in.
@@ -204,13 +242,13 @@ impl Left {
 
 impl super::object::Work<'_> {
     /// What is left when nothing new was settled; `delivery`: of the item of this type.
-    pub(super) fn left(&self, delivery: Option<&str>, error: String) -> Left {
+    pub(super) fn left(&self, delivery: Option<&str>, state: State, error: String) -> Left {
         let mut resume = self.resume.cloned().unwrap_or_default();
         if let Some(kind) = delivery {
             resume.only = Only::of_item(kind);
         }
         let key = super::memory::key(self, "*", resume.only.name().unwrap_or("*"));
-        Left { key: Some(key), ..Left::failed(self.announced.record.clone(), resume, error) }
+        Left { record: self.announced.record.clone(), resume, state, error, key: Some(key) }
     }
 }
 

@@ -1,3 +1,5 @@
+use model::{ComponentErrorKind, Failure, FailureKind};
+
 use super::*;
 use crate::notification::parse;
 
@@ -9,30 +11,118 @@ fn ago(time: Duration) -> i64 {
     NOW - i64::try_from(time.as_millis()).unwrap()
 }
 
+const LATER: Duration = Duration::from_secs(30);
+
+/// Each state, not to be tried before 30 s where it says so.
+const STATES: [State; 10] = [
+    State::Failed { retry_after: LATER },
+    State::FailedFurther { retry_after: LATER },
+    State::Stopped,
+    State::StoppedFurther,
+    State::NotStarted,
+    State::BreakerOpen { retry_after: LATER },
+    State::Suspended { retry_after: LATER },
+    State::InvalidItem,
+    State::Refused,
+    State::MustFail,
+];
+
+/// What waits and was not tried, and may wait no longer than RETRY_WINDOW.
+const WAITING: [State; 3] =
+    [State::BreakerOpen { retry_after: SECOND }, State::Suspended { retry_after: SECOND }, State::InvalidItem];
+
 fn left(retry_count: u32) -> Left {
     let record = json!({ "s3": { "bucket": { "name": "b" }, "object": { "key": "k" } } });
     let resume = Resume { retry_count, only: Only::of_item("s3"), ..Resume::default() };
-    Left::failed(record, resume, "AccessDenied".to_owned())
+    Left { record, resume, state: State::FAILED, error: "AccessDenied".to_owned(), key: None }
 }
 
 fn since(left: Left, first: Duration) -> Left {
     Left { resume: Resume { first_failed_at: Some(ago(first)), ..left.resume.clone() }, ..left }
 }
 
-fn stopped(left: Left) -> Left {
-    Left { cause: Cause::Stopped, ..left }
+fn with(state: State, left: Left) -> Left {
+    Left { state, ..left }
 }
 
-const ALL_WAITS: [Waits; 4] = [Waits::Breaker, Waits::Suspension, Waits::Turn, Waits::Item];
+fn further(left: Left) -> Left {
+    with(State::FailedFurther { retry_after: Duration::ZERO }, left)
+}
+
+/// What becomes of each state that has failed for a minute, at its second retry.
+#[derive(Debug, PartialEq)]
+struct Becomes {
+    retries: u32,
+    failing_for: Option<Duration>,
+    /// Whether the next attempt is told this one's error.
+    says: bool,
+    delay: u64,
+    /// Whether it is not tried again after its last retry, and after RETRY_WINDOW.
+    spent: [bool; 2],
+    name: &'static str,
+}
+
+#[test]
+fn each_state_becomes_what_it_should() {
+    let minute = Some(60 * SECOND);
+    for state in STATES {
+        // A new state doesn't compile here before it has its row.
+        let (retries, failing_for, says, delay, spent, name) = match state {
+            State::Failed { .. } => (2, minute, true, 30, [true, true], "failed"),
+            State::FailedFurther { .. } => (1, Some(Duration::ZERO), true, 30, [false, false], "failed"),
+            State::Stopped => (2, minute, true, 0, [true, false], "interrupted"),
+            State::StoppedFurther => (1, None, true, 0, [false, false], "interrupted"),
+            State::NotStarted => (1, minute, false, 0, [false, false], "interrupted"),
+            State::BreakerOpen { .. } => (1, minute, false, 30, [false, true], "breaker"),
+            State::Suspended { .. } => (1, minute, false, 30, [false, true], "suspended"),
+            State::InvalidItem => (1, minute, false, 300, [false, true], "item"),
+            State::Refused | State::MustFail => (1, minute, false, 0, [false, false], "refused"),
+        };
+        let left = with(state, since(left(1), 60 * SECOND));
+        let next = left.next(NOW);
+        let last = with(state, since(super::tests::left(MOST_RETRIES), 60 * SECOND));
+        let old = with(state, since(super::tests::left(1), WINDOW));
+        let becomes = Becomes {
+            retries: next.retry_count,
+            failing_for: next.first_failed_at.map(|at| Duration::from_millis(u64::try_from(NOW - at).unwrap())),
+            says: next.last_error.as_deref() == Some("AccessDenied"),
+            delay: left.delay().as_secs(),
+            spent: [last, old].map(|left| left.spent(NOW, WINDOW).is_some()),
+            name: state.name(),
+        };
+        assert_eq!(becomes, Becomes { retries, failing_for, says, delay, spent, name }, "{state:?}");
+    }
+}
+
+#[test]
+fn an_attempt_ends_as_it_came_and_how_far() {
+    let ended = |failed, further| State::after_attempt(failed, further, LATER);
+    let [failed, failed_further, stopped, stopped_further, ..] = STATES;
+    assert_eq!([ended(true, false), ended(true, true)], [failed, failed_further]);
+    assert_eq!([ended(false, false), ended(false, true)], [stopped, stopped_further]);
+    let further: Vec<State> = STATES.into_iter().filter(|state| state.is_further()).collect();
+    assert_eq!(further, [failed_further, stopped_further]);
+    let refused: Vec<State> = STATES.into_iter().filter(|state| state.is_refused()).collect();
+    assert_eq!(refused, [State::Refused, State::MustFail]);
+}
+
+#[test]
+fn a_component_that_cannot_be_had_is_an_attempt_and_a_suspended_one_is_none() {
+    let error = |kind| PlanError { failure: Failure::new(kind, "why"), wait: LATER, component: None };
+    let suspended = State::of_plan(&error(FailureKind::Suspended));
+    assert_eq!(suspended, State::Suspended { retry_after: LATER });
+    let missing = State::of_plan(&error(ComponentErrorKind::Missing.into()));
+    assert_eq!(missing, State::Failed { retry_after: LATER });
+}
 
 #[test]
 fn only_attempts_that_came_no_further_count() {
     assert_eq!(left(1).retries(), 2);
-    assert_eq!(stopped(left(1)).retries(), 2, "it hung");
-    assert_eq!(Left { progress: true, ..left(1) }.retries(), 1);
-    assert_eq!(Left { progress: true, ..stopped(left(1)) }.retries(), 1);
-    for what in ALL_WAITS {
-        assert_eq!(left(1).waits(what, SECOND).retries(), 1, "{what:?}");
+    assert_eq!(with(State::Stopped, left(1)).retries(), 2, "it hung");
+    assert_eq!(further(left(1)).retries(), 1);
+    assert_eq!(with(State::StoppedFurther, left(1)).retries(), 1);
+    for state in WAITING.into_iter().chain([State::NotStarted]) {
+        assert_eq!(with(state, left(1)).retries(), 1, "{state:?}");
     }
 }
 
@@ -40,32 +130,32 @@ fn only_attempts_that_came_no_further_count() {
 fn after_three_retries_an_attempt_is_the_last_and_waiting_never_is() {
     assert_eq!(left(2).spent(NOW, WINDOW), None);
     assert_eq!(left(3).spent(NOW, WINDOW).unwrap(), "after 3 retries: AccessDenied");
-    assert!(stopped(left(3)).spent(NOW, WINDOW).is_some());
-    assert_eq!(Left { progress: true, ..left(3) }.spent(NOW, WINDOW), None);
-    for what in ALL_WAITS {
-        assert_eq!(left(3).waits(what, SECOND).spent(NOW, WINDOW), None, "{what:?}");
-        assert_eq!(left(9).waits(what, SECOND).spent(NOW, WINDOW), None, "{what:?}");
+    assert!(with(State::Stopped, left(3)).spent(NOW, WINDOW).is_some());
+    assert_eq!(further(left(3)).spent(NOW, WINDOW), None);
+    for state in WAITING.into_iter().chain([State::NotStarted]) {
+        assert_eq!(with(state, left(3)).spent(NOW, WINDOW), None, "{state:?}");
+        assert_eq!(with(state, left(9)).spent(NOW, WINDOW), None, "{state:?}");
     }
 }
 
 #[test]
 fn the_window_ends_failing_and_waiting_with_the_last_attempts_reason() {
     let just = WINDOW.saturating_sub(SECOND);
-    for what in [Waits::Breaker, Waits::Suspension, Waits::Item] {
-        let mut waits = since(left(0), WINDOW).waits(what, SECOND);
+    for state in WAITING {
+        let mut waits = with(state, since(left(0), WINDOW));
         waits.error = "not tried".to_owned();
         let last = waits.spent(NOW, WINDOW).unwrap();
         assert_eq!(last, "after 360 minutes of failing or waiting, more than RETRY_WINDOW: not tried");
         waits.resume.last_error = Some("AssumeRole: denied".to_owned());
         assert!(waits.spent(NOW, WINDOW).unwrap().ends_with(": AssumeRole: denied"));
-        assert_eq!(since(waits, just).spent(NOW, WINDOW), None, "{what:?}");
+        assert_eq!(since(waits, just).spent(NOW, WINDOW), None, "{state:?}");
     }
     let failed = since(left(0), WINDOW);
     assert!(failed.spent(NOW, WINDOW).unwrap().ends_with(": AccessDenied"));
     // What is stopped, or came further, goes on.
-    assert_eq!(stopped(since(left(0), WINDOW)).spent(NOW, WINDOW), None);
-    assert_eq!(since(left(0), WINDOW).waits(Waits::Turn, SECOND).spent(NOW, WINDOW), None);
-    assert_eq!(Left { progress: true, ..since(left(0), WINDOW) }.spent(NOW, WINDOW), None);
+    assert_eq!(with(State::Stopped, since(left(0), WINDOW)).spent(NOW, WINDOW), None);
+    assert_eq!(with(State::NotStarted, since(left(0), WINDOW)).spent(NOW, WINDOW), None);
+    assert_eq!(further(since(left(0), WINDOW)).spent(NOW, WINDOW), None);
 }
 
 #[test]
@@ -73,14 +163,14 @@ fn the_first_failure_is_kept_until_it_comes_further() {
     let first = |left: Left| left.next(NOW).first_failed_at;
     let hour = 3600 * SECOND;
     assert_eq!(first(left(0)), Some(NOW));
-    assert_eq!(first(left(0).waits(Waits::Breaker, SECOND)), Some(NOW), "it waits from now on");
-    assert_eq!(first(left(0).waits(Waits::Turn, SECOND)), None, "it was never begun");
-    assert_eq!(first(stopped(left(0))), Some(NOW), "it hung");
-    for cause in [Cause::Failed, Cause::Stopped, Cause::Refused].into_iter().chain(ALL_WAITS.map(Cause::Waits)) {
-        assert_eq!(first(Left { cause, ..since(left(0), hour) }), Some(ago(hour)), "{cause:?}");
+    assert_eq!(first(with(State::BreakerOpen { retry_after: SECOND }, left(0))), Some(NOW), "it waits from now on");
+    assert_eq!(first(with(State::NotStarted, left(0))), None, "it was never begun");
+    assert_eq!(first(with(State::Stopped, left(0))), Some(NOW), "it hung");
+    for state in STATES.into_iter().filter(|state| !state.is_further()) {
+        assert_eq!(first(with(state, since(left(0), hour))), Some(ago(hour)), "{state:?}");
     }
-    assert_eq!(first(Left { progress: true, ..since(left(0), hour) }), Some(NOW));
-    assert_eq!(first(Left { progress: true, ..stopped(since(left(0), hour)) }), None);
+    assert_eq!(first(further(since(left(0), hour))), Some(NOW));
+    assert_eq!(first(with(State::StoppedFurther, since(left(0), hour))), None);
     // A clock that was ahead.
     let mut ahead = left(0);
     ahead.resume.first_failed_at = Some(NOW + 1);
@@ -89,7 +179,7 @@ fn the_first_failure_is_kept_until_it_comes_further() {
 
 #[test]
 fn the_reason_is_the_last_attempts_and_bounded() {
-    let mut waits = left(0).waits(Waits::Breaker, SECOND);
+    let mut waits = with(State::BreakerOpen { retry_after: SECOND }, left(0));
     waits.error = "not tried".to_owned();
     assert_eq!(waits.next(NOW).last_error, None);
     waits.resume.last_error = Some("denied".to_owned());
@@ -103,15 +193,18 @@ fn delays_are_the_references_or_as_long_as_nothing_is_let_through() {
     let delays = [0, 1, 2, 3].map(|retries| left(retries).delay().as_secs());
     assert_eq!(delays, [2, 4, 8, 16]);
     assert_eq!(left(60).delay(), LONGEST_DELAY);
-    assert_eq!(stopped(left(3)).delay(), Duration::ZERO);
-    assert_eq!(left(3).waits(Waits::Turn, SECOND).delay(), Duration::ZERO);
+    assert_eq!(with(State::Stopped, left(3)).delay(), Duration::ZERO);
+    assert_eq!(with(State::NotStarted, left(3)).delay(), Duration::ZERO);
     // Whole seconds, after the end of the time, whatever was tried before.
-    for what in [Waits::Breaker, Waits::Suspension, Waits::Item] {
-        assert_eq!(left(3).waits(what, Duration::from_millis(4001)).delay(), 5 * SECOND);
-        assert_eq!(left(3).waits(what, Duration::from_nanos(1)).delay(), SECOND);
-        assert_eq!(left(0).waits(what, 1000 * SECOND).delay(), LONGEST_DELAY);
+    let states = [|retry_after| State::BreakerOpen { retry_after }, |retry_after| State::Suspended { retry_after }];
+    for state in states {
+        assert_eq!(with(state(Duration::from_millis(4001)), left(3)).delay(), 5 * SECOND);
+        assert_eq!(with(state(Duration::from_nanos(1)), left(3)).delay(), SECOND);
+        assert_eq!(with(state(1000 * SECOND), left(0)).delay(), LONGEST_DELAY);
     }
-    assert_eq!(Left { wait: 30 * SECOND, ..left(0) }.delay(), 30 * SECOND, "it opened the breaker");
+    assert_eq!(with(State::InvalidItem, left(3)).delay(), UNTIL_MENDED);
+    let opened = State::Failed { retry_after: 30 * SECOND };
+    assert_eq!(with(opened, left(0)).delay(), 30 * SECOND, "it opened the breaker");
 }
 
 fn message() -> Message {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 use tokio::sync::OnceCell;
 
-use super::left::{Left, Waits};
+use super::left::{Left, State};
 use super::refused;
 use super::rejected::OfMessage;
 use super::{Control, Message, Processor};
@@ -18,9 +18,6 @@ use crate::report::{Entry, Outcome, Unwanted};
 use crate::telemetry::DeliveryDone;
 use crate::tenant::{Found, InvalidDelivery, Lookup, meant_type};
 use model::{Delivery, FailureKind, ObjectId, Origin, Reason};
-
-/// How long a delivery waits whose item somebody must mend, before it is looked at again.
-const UNTIL_MENDED: Duration = Duration::from_secs(300);
 
 /// What came of an object's deliveries.
 #[derive(Debug, Default)]
@@ -113,11 +110,7 @@ impl Processor {
             }
             Err(KeyError::Failed(error)) => {
                 let (failed, text) = (entry(Outcome::Failed).failed(&error.failure), error.to_string());
-                let left = match error.is_suspended() {
-                    true => work.left(None, text).waits(Waits::Suspension, error.wait),
-                    false => Left { wait: error.wait, ..work.left(None, text) },
-                };
-                return self.without_delivery(failed, Some(left));
+                return self.without_delivery(failed, Some(work.left(None, State::of_plan(&error), text)));
             }
         };
         let entry = |outcome| Entry::new(&work.id, Some(&origin.tenant_id), None, outcome);
@@ -125,7 +118,7 @@ impl Processor {
             Ok(found) => found,
             Err(error) => {
                 let failed = entry(Outcome::Failed).because(FailureKind::TenantTable, error.to_string());
-                return self.without_delivery(failed, Some(work.left(None, error.to_string())));
+                return self.without_delivery(failed, Some(work.left(None, State::FAILED, error.to_string())));
             }
         };
         self.deliveries(work, &origin, &found).await
@@ -180,7 +173,7 @@ impl Processor {
     fn invalid(&self, work: &Work<'_>, origin: &Origin, invalid: &InvalidDelivery) -> Worked {
         let entry = Entry::new(&work.id, Some(&origin.tenant_id), invalid.delivery(), Outcome::Failed);
         let failed = entry.because(FailureKind::InvalidDelivery, invalid.problem.as_str());
-        let left = work.left(Some(&invalid.kind), invalid.problem.clone()).waits(Waits::Item, UNTIL_MENDED);
+        let left = work.left(Some(&invalid.kind), State::InvalidItem, invalid.problem.clone());
         self.without_delivery(failed, Some(left))
     }
 

@@ -7,11 +7,11 @@
 
 use super::Processor;
 use super::delivery::One;
-use super::left::{Cause, Left};
+use super::left::{Left, State};
 use super::object::Work;
 use crate::delivery::dead_letter::{DeadLetterStore, SoFar};
 use crate::notification::{Refused, Resume};
-use crate::report::{self, Entry, Outcome};
+use crate::report::{Cause, Entry, Outcome};
 use model::{FailureKind, Reason};
 
 impl Processor {
@@ -24,10 +24,10 @@ impl Processor {
     pub(super) fn only_fails(&self, work: &Work<'_>, entry: Entry, resume: &Resume) -> (Entry, Left) {
         let words = resume.refused.as_ref().map(in_words).unwrap_or_default();
         let error = format!("{words}; the rest is done (DEAD_LETTER=fail)");
-        let left = work.left(entry.delivery, error.clone());
+        let left = work.left(entry.delivery, State::MustFail, error.clone());
         let entry = Entry { outcome: Outcome::Failed, ..entry }.because(FailureKind::Refused, error);
         let resume = Resume { only: left.resume.only.clone(), ..resume.clone() };
-        (entry, Left { resume, cause: Cause::Refused, fails: true, ..left })
+        (entry, Left { resume, ..left })
     }
 }
 
@@ -85,18 +85,18 @@ impl One<'_> {
         let entry = if entry.outcome == Outcome::Delivered && before {
             let most = refused.counts.iter().max_by_key(|(_, count)| **count);
             let reason = most.and_then(|(name, _)| Reason::parse(name));
-            let reason = reason.map_or(report::Cause::Failed(FailureKind::Refused), report::Cause::Refused);
+            let reason = reason.map_or(Cause::Failed(FailureKind::Refused), Cause::Refused);
             Entry { outcome: Outcome::Partial, ..entry }
                 .because(reason, format!("by attempts before: {}", in_words(refused)))
         } else {
             entry
         };
         let Some(from) = refused.from.filter(|_| self.processor.refused_fails()) else { return (entry, None) };
-        let left = self.work.left(Some(self.delivery.id()), in_words(refused));
+        let left = self.work.left(Some(self.delivery.id()), State::Refused, in_words(refused));
         let refused = Some(Refused { settled: true, ..refused.clone() });
         let resume = Resume { only: left.resume.only.clone(), offset: from, refused, ..reached };
         // It is no retry: what was to be done is done.
-        (entry, Some(Left { resume, cause: Cause::Refused, ..left }))
+        (entry, Some(Left { resume, ..left }))
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::left::{Cause, Left};
+use super::left::{Left, State};
 use super::object::{Work, Worked};
 use super::{Message, Processor, Verdict};
 use crate::delivery::dead_letter::{Letters, Provenance};
@@ -169,8 +169,8 @@ impl Processor {
         drop(rejected);
         self.say_unnamed(message, of_message);
         let error = letters.into_iter().next().map(|letter| letter.detail).unwrap_or_default();
-        let left = Left::failed(Value::Array(records), Resume::default(), error);
-        Some(Left { cause: Cause::Refused, ..left })
+        let (record, resume) = (Value::Array(records), Resume::default());
+        Some(Left { record, resume, state: State::Refused, error, key: None })
     }
 
     /// An object that nobody wants: it is done, and its logs are gone, so whoever runs

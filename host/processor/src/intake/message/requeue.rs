@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::ledger::Ledger;
-use super::left::{Cause, Left, now};
+use super::left::{Left, State, now};
 use super::object::Worked;
 use super::{Control, Message, Processor, Verdict};
 use crate::aws::{OutgoingMessage, Queue};
@@ -54,7 +54,7 @@ impl Processor {
         if control.is_lost() {
             return Verdict::Lost;
         }
-        if untouched && !left.iter().any(|(_, left)| left.progress) && self.gives_back(message) {
+        if untouched && !left.iter().any(|(_, left)| left.state.is_further()) && self.gives_back(message) {
             return Verdict::Untouched;
         }
         let verdict = self.send_back(message, left, &mut ledger, control).await;
@@ -79,7 +79,7 @@ impl Processor {
         control: &Control,
     ) -> Verdict {
         let errors = left.iter().map(|(_, left)| left.error.as_str()).collect::<Vec<_>>().join("; ");
-        if left.iter().any(|(_, left)| left.fails) {
+        if left.iter().any(|(_, left)| left.state == State::MustFail) {
             return self.fail(left, ledger, errors);
         }
         let Some(queue) = self.sends_to(message) else { return self.fail(left, ledger, errors) };
@@ -118,7 +118,7 @@ impl Processor {
 
     /// It is another message's by now.
     fn sent(&self, message: &Message, left: Left) {
-        self.metrics.requeued(left.why());
+        self.metrics.requeued(left.state.name());
         let next = left.next(now());
         tracing::info!(
             message_id = %message.id,
@@ -126,7 +126,7 @@ impl Processor {
             offset = next.offset,
             retry_count = next.retry_count,
             delay_seconds = left.delay().as_secs(),
-            why = left.why(),
+            why = left.state.name(),
             "sent back to the queue"
         );
         self.waits(&left);
@@ -137,7 +137,7 @@ impl Processor {
 
     /// Something waits, and may be somebody else's to do.
     fn waits(&self, left: &Left) {
-        let since = left.next(now()).first_failed_at.filter(|_| left.cause != Cause::Refused);
+        let since = left.next(now()).first_failed_at.filter(|_| !left.state.is_refused());
         if let (Some(key), Some(since)) = (&left.key, since) {
             self.metrics.waiting().begin(key.name(), since, now(), left.delay() + KNOWN_AS_WAITING);
         }
