@@ -8,7 +8,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
-use log_processor::object::{Chunk, Decompressor, LineReader, Piece, ReadLimits, walk};
+use log_processor::object::{Chunk, Decompressor, LineReader, Piece, ReadLimits, list_objects};
 use model::{Delivery, Destination, Limits, ObjectId, Origin, TimestampNumbers};
 use record::{Clock, Transformer};
 use sandbox::{Component, Context, Engine, Instance, Precompiled, Surroundings};
@@ -146,7 +146,7 @@ fn all_came(chunks: &[Chunk], events: usize) -> Result<u64> {
 
 fn gunzip(corpus: &Path) -> Result<u64> {
     let (mut buffer, mut bytes) = (vec![0; CHUNK_BYTES], 0);
-    for object in walk(&corpus.join("objects"))?.objects {
+    for object in list_objects(&corpus.join("objects"))?.objects {
         let mut source = Decompressor::new(object.open()?);
         loop {
             match source.read(&mut buffer)? {
@@ -163,7 +163,7 @@ pub(crate) fn chunks(corpus: &Path) -> Result<Vec<Chunk>> {
     let limits = ReadLimits { chunk_bytes: CHUNK_BYTES, max_line_bytes: MAX_LINE_BYTES, max_object_bytes: 0 };
     let mut chunks: Vec<Chunk> = Vec::new();
     let mut bytes = 0;
-    for object in walk(&corpus.join("objects"))?.objects {
+    for object in list_objects(&corpus.join("objects"))?.objects {
         let mut lines = LineReader::<File>::new(Decompressor::new(object.open()?), limits);
         while let Some(Piece::Chunk(mut chunk)) = lines.next_piece()? {
             // As one object: numbers go on.

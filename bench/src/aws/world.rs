@@ -10,7 +10,7 @@ use anyhow::{Context, Result, ensure};
 use corpus::Instant as CorpusTime;
 use fake_aws::scene::{DEAD_LETTERS, Scene};
 use fake_aws::{FakeAws, Service};
-use log_processor::object::{Decompressor, LineReader, Piece, ReadLimits, walk};
+use log_processor::object::{Decompressor, LineReader, Piece, ReadLimits, list_objects};
 
 use crate::Arguments;
 use crate::child::Running;
@@ -72,7 +72,7 @@ impl World {
 
     fn fill(&mut self, corpus: &Path) -> Result<()> {
         let mut tenants = BTreeSet::new();
-        for object in walk(&corpus.join("objects"))?.objects {
+        for object in list_objects(&corpus.join("objects"))?.objects {
             let (bytes, records) = size(object.open()?)?;
             self.bytes += bytes;
             self.records += records;

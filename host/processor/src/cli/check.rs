@@ -13,7 +13,7 @@ use super::modes::{self, Fatal, NO_QUEUE, fatal};
 use super::operator::{self, Named, Tenants, Told, who};
 use crate::aws::{Aws, BucketOwnerSetting};
 use crate::plugin::Loader;
-use crate::settings::{AwsSettings, DeadLetterPlace, Mode, Purpose, SettingsError};
+use crate::settings::{AwsSettings, DeadLetterSetting, Mode, Purpose, SettingsError};
 use model::{Delivery, Destination, OnError, Plugin};
 
 /// Roles, or components, that are looked at at once.
@@ -179,7 +179,8 @@ fn buckets(aws: &AwsSettings, tenants: &Tenants, findings: &mut Findings) {
     if aws.owners.source.is_none() {
         findings.warning("SOURCE_BUCKET_OWNER", format!("not set: {stranger}, and its objects are delivered"));
     }
-    if matches!(aws.dead_letter, DeadLetterPlace::S3 { .. }) && aws.owners.dead_letters == BucketOwnerSetting::Anybody {
+    if matches!(aws.dead_letter, DeadLetterSetting::S3 { .. }) && aws.owners.dead_letters == BucketOwnerSetting::Anybody
+    {
         findings.warning("DEAD_LETTER_OWNER", format!("any: {stranger}, and get the dead letters"));
     }
     let anyones = |delivery: &&Arc<Delivery>| matches!(delivery.destination, Destination::S3 { account: None, .. });
@@ -198,7 +199,7 @@ fn lost(aws: &AwsSettings, mode: Option<Mode>, named: &[(Arc<Plugin>, String)], 
     if aws.queue_url.is_none() && matches!(mode, None | Some(Mode::Lambda)) {
         findings.warning("SQS_QUEUE_URL", NO_QUEUE);
     }
-    if matches!(aws.dead_letter, DeadLetterPlace::Unset | DeadLetterPlace::None) {
+    if matches!(aws.dead_letter, DeadLetterSetting::Unset | DeadLetterSetting::None) {
         dead_letters(named, findings);
     }
 }

@@ -11,7 +11,7 @@ use super::console::Console;
 use super::plan::{self, Reach, Words};
 use super::variable;
 use crate::intake::local::{Output, Run};
-use crate::object::{Walk, walk};
+use crate::object::{ObjectListing, list_objects};
 use crate::pipeline::Stop;
 use crate::plugin::Plans;
 use crate::report::Report;
@@ -29,13 +29,13 @@ struct Inputs {
     settings: Settings,
     warnings: Vec<String>,
     tenants: FileDirectory,
-    walk: Walk,
+    listing: ObjectListing,
     plans: Plans,
 }
 
 pub(super) fn run(arguments: &LocalArguments, default_guest: Precompiled<'_>) -> Exit {
     let started = Instant::now();
-    let machine = Machine::here(variable);
+    let machine = Machine::detect(variable);
     super::arenas::limit(machine.cores);
     let inputs = match inputs(arguments, default_guest, machine) {
         Ok(inputs) => inputs,
@@ -45,13 +45,13 @@ pub(super) fn run(arguments: &LocalArguments, default_guest: Precompiled<'_>) ->
         Ok(output) => output,
         Err(error) => return configuration(&[error.to_string()]),
     };
-    let Inputs { settings, warnings, tenants, walk, plans } = inputs;
-    let bytes = walk.objects.iter().filter_map(|object| std::fs::metadata(&object.path).ok()).map(|file| file.len());
+    let Inputs { settings, warnings, tenants, listing, plans } = inputs;
+    let bytes = listing.objects.iter().filter_map(|object| std::fs::metadata(&object.path).ok()).map(|file| file.len());
     let console = Arc::new(Console::new(settings.log_level, arguments.guest_log, bytes.sum()));
     for warning in warnings.iter().chain(tenants.warnings()).chain(output.warnings()) {
         console.warn(warning);
     }
-    for problem in &walk.problems {
+    for problem in &listing.problems {
         console.error(problem);
     }
     let run = Run {
@@ -72,7 +72,7 @@ pub(super) fn run(arguments: &LocalArguments, default_guest: Precompiled<'_>) ->
     let entries = match runtime {
         Ok(runtime) => runtime.block_on(async {
             tokio::spawn(stop_on_signal(run.stop.clone(), Arc::clone(&console)));
-            run.deliver(walk.objects).await
+            run.deliver(listing.objects).await
         }),
         Err(error) => {
             console.error(&format!("no threads can be started: {error}"));
@@ -87,7 +87,7 @@ pub(super) fn run(arguments: &LocalArguments, default_guest: Precompiled<'_>) ->
         console.error(&error);
         return Exit::Failed;
     }
-    if report.is_open() || !walk.problems.is_empty() {
+    if report.is_open() || !listing.problems.is_empty() {
         console.error(
             "some objects are left to do: see above; run again when it is mended, what is delivered is not repeated",
         );
@@ -115,7 +115,7 @@ fn inputs(arguments: &LocalArguments, default_guest: Precompiled<'_>, machine: M
     }
     let tenants =
         FileDirectory::load(&arguments.tenants, &rules).map_err(|error| problems.push(error.to_string())).ok();
-    let walk = objects(&arguments.objects).map_err(|problem| problems.push(problem)).ok();
+    let listing = objects(&arguments.objects).map_err(|problem| problems.push(problem)).ok();
     let apart = apart(&arguments.objects, &arguments.output).map_err(|problem| problems.push(problem)).ok();
     let report = arguments.report.as_deref().map_or(Ok(()), report_place);
     let report = report.map_err(|problem| problems.push(problem)).ok();
@@ -124,22 +124,22 @@ fn inputs(arguments: &LocalArguments, default_guest: Precompiled<'_>, machine: M
             plan::load(&arguments.plugin, default_guest, settings, settings.max_concurrent_objects, Words::Shown);
         loaded.map_err(|problem| problems.push(problem)).ok()
     });
-    match (settings, tenants, walk.zip(apart).zip(report), guests) {
-        (Some((settings, mut warnings)), Some(tenants), Some(((walk, ()), ())), Some(mut guests)) => {
+    match (settings, tenants, listing.zip(apart).zip(report), guests) {
+        (Some((settings, mut warnings)), Some(tenants), Some(((listing, ()), ())), Some(mut guests)) => {
             warnings.extend(guests.odd.take());
             let plans = plan::plans(guests, &settings.plugin, Reach::Local, machine, Metrics::new());
-            Ok(Inputs { settings, warnings, tenants, walk, plans })
+            Ok(Inputs { settings, warnings, tenants, listing, plans })
         }
         _ => Err(problems),
     }
 }
 
-fn objects(folder: &Path) -> Result<Walk, String> {
+fn objects(folder: &Path) -> Result<ObjectListing, String> {
     let shown = folder.display();
     if !folder.is_dir() {
         return Err(format!("--objects {shown}: there is no such folder; objects lie at {shown}/<bucket>/<key>"));
     }
-    walk(folder).map_err(|error| format!("--objects {shown}: the folder can't be listed: {error}"))
+    list_objects(folder).map_err(|error| format!("--objects {shown}: the folder can't be listed: {error}"))
 }
 
 /// What is delivered must not be taken for objects, nor the other way round.

@@ -12,7 +12,7 @@ use crate::aws::{Aws, AwsOptions};
 use crate::delivery::dead_letter::DeadLetterStore;
 use crate::intake::message::{Bounds, Control, Parts, Processor};
 use crate::intake::{lambda, manual, scan, sqs};
-use crate::settings::{AwsSettings, DeadLetterPlace, Machine, Mode, Purpose, Settings, lambda_environment};
+use crate::settings::{AwsSettings, DeadLetterSetting, Machine, Mode, Purpose, Settings, lambda_environment};
 use crate::telemetry::{self, Health, Metrics};
 use crate::tenant::{PluginRules, TableDirectory};
 use sandbox::Precompiled;
@@ -43,7 +43,7 @@ pub(super) fn run(arguments: &ModeArguments, default_guest: Precompiled<'_>) -> 
 }
 
 fn prepared(arguments: &ModeArguments, default_guest: Precompiled<'_>) -> Result<(), Fatal> {
-    let machine = Machine::here(variable);
+    let machine = Machine::detect(variable);
     arenas::limit(machine.cores);
     let (level, format) = Settings::logging(&variable);
     telemetry::init(level, format);
@@ -109,7 +109,7 @@ pub(super) fn can_work(mode: Mode, aws: &AwsSettings) -> Result<(), Fatal> {
         Mode::Scan if aws.source_bucket.is_none() => {
             Err(fatal(Exit::Failed, "scan mode needs SOURCE_BUCKET: set it to the name of the bucket"))
         }
-        Mode::Scan if aws.dead_letter == DeadLetterPlace::Fail => Err(fatal(
+        Mode::Scan if aws.dead_letter == DeadLetterSetting::Fail => Err(fatal(
             Exit::Configuration,
             "DEAD_LETTER=fail leaves to the queue's dead-letter queue what can never be delivered, and scan mode has no \
              queue: set DEAD_LETTER to s3://bucket/prefix, a folder, or none",
@@ -135,7 +135,7 @@ async fn work(
     let plans = plan::plans(guests, &settings.plugin, reach, machine, metrics.clone());
     if matches!(mode, Mode::Sqs | Mode::Scan) {
         tokio::spawn(plans.clone().warm());
-        tokio::spawn(directory.clone().keep_asking());
+        tokio::spawn(directory.clone().keep_retrying());
     }
     let queue = aws_settings.queue_url.as_deref().map(|url| aws.queue(url));
     let processor = Arc::new(Processor::new(Parts {
@@ -221,10 +221,10 @@ fn bounds(mode: Mode, settings: &Settings, aws: &AwsSettings) -> Bounds {
 
 fn dead_letters(aws: &Aws, settings: &AwsSettings) -> DeadLetterStore {
     match &settings.dead_letter {
-        DeadLetterPlace::Unset | DeadLetterPlace::None => DeadLetterStore::None,
-        DeadLetterPlace::Fail => DeadLetterStore::Fail,
-        DeadLetterPlace::Folder(folder) => DeadLetterStore::Folder(Arc::new(folder.clone())),
-        DeadLetterPlace::S3 { bucket, prefix } => DeadLetterStore::S3 {
+        DeadLetterSetting::Unset | DeadLetterSetting::None => DeadLetterStore::None,
+        DeadLetterSetting::Fail => DeadLetterStore::Fail,
+        DeadLetterSetting::Folder(folder) => DeadLetterStore::Folder(Arc::new(folder.clone())),
+        DeadLetterSetting::S3 { bucket, prefix } => DeadLetterStore::S3 {
             s3: aws.dead_letters(),
             bucket: bucket.as_str().into(),
             prefix: prefix.as_str().into(),

@@ -23,7 +23,7 @@ const INSTANCES: u32 = 4;
 
 /// Runs a command to its end. What ends it early goes to standard error.
 pub(super) fn run(work: impl Future<Output = Result<Exit, Fatal>>) -> Exit {
-    let machine = Machine::here(variable);
+    let machine = Machine::detect(variable);
     super::arenas::limit(machine.cores);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(machine.cores.min(4)).enable_all().build();
     let done = match runtime {
@@ -68,7 +68,7 @@ impl Told {
     }
 
     pub(super) fn of(purpose: Purpose) -> Result<Self, SettingsError> {
-        let (settings, aws, warnings) = Settings::for_aws(&variable, Machine::here(variable), purpose)?;
+        let (settings, aws, warnings) = Settings::for_aws(&variable, Machine::detect(variable), purpose)?;
         Ok(Self { settings, aws, warnings })
     }
 

@@ -13,7 +13,7 @@ const WINDOW_EVENTS: usize = 50_000;
 
 /// Which events can be put at all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Admission {
+pub struct EventCheck {
     /// The time against which ages are judged, in milliseconds since the Unix
     /// epoch; none: the destination judges them itself.
     pub age_at: Option<i64>,
@@ -28,7 +28,7 @@ pub enum Refusal {
     Dead(Reason),
 }
 
-impl Admission {
+impl EventCheck {
     /// Whether an event can be put.
     ///
     /// # Errors
@@ -51,7 +51,7 @@ impl Admission {
 
 /// An event of a batch, or a piece of one that is larger than AWS takes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
+pub struct BatchEvent {
     /// Number of the event in guest order.
     pub index: u64,
     /// Line, time and text.
@@ -64,7 +64,7 @@ pub struct Entry {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Batch {
     /// Ascending by time.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<BatchEvent>,
     /// Bytes as CloudWatch Logs counts them.
     pub bytes: usize,
     /// With this batch every event before this number is put, in guest order;
@@ -87,7 +87,7 @@ impl Window {
         Self { events: Vec::new(), bytes: 0, max_bytes }
     }
 
-    /// Adds an event that [`Admission::check`] admitted, with its number in
+    /// Adds an event that [`EventCheck::check`] admitted, with its number in
     /// guest order.
     pub fn push(&mut self, index: u64, event: Event) {
         self.bytes += event.message.len() + EVENT_OVERHEAD_BYTES;
@@ -109,7 +109,7 @@ impl Window {
         if !in_order {
             events.sort_by_key(|(_, event)| event.timestamp);
         }
-        Batches { events: events.into_iter(), next: None, rest: None, in_order, max_events }
+        Batches { events: events.into_iter(), next: None, remainder: None, in_order, max_events }
     }
 }
 
@@ -118,27 +118,27 @@ impl Window {
 pub struct Batches {
     events: std::vec::IntoIter<(u64, Event)>,
     /// An entry that didn't fit into the last batch.
-    next: Option<Entry>,
+    next: Option<BatchEvent>,
     /// What is left of an event that is put in pieces.
-    rest: Option<(u64, Event)>,
+    remainder: Option<(u64, Event)>,
     in_order: bool,
     max_events: usize,
 }
 
 impl Batches {
-    fn next_entry(&mut self) -> Option<Entry> {
+    fn next_entry(&mut self) -> Option<BatchEvent> {
         if let Some(entry) = self.next.take() {
             return Some(entry);
         }
-        let (index, mut event) = self.rest.take().or_else(|| self.events.next())?;
+        let (index, mut event) = self.remainder.take().or_else(|| self.events.next())?;
         if event.message.len() <= MAX_MESSAGE_BYTES {
-            return Some(Entry { index, event, continues: false });
+            return Some(BatchEvent { index, event, continues: false });
         }
         let cut = (0..=MAX_MESSAGE_BYTES).rev().find(|&at| event.message.is_char_boundary(at)).unwrap_or(0);
         let tail = event.message.split_off(cut);
-        self.rest = Some((index, Event { message: tail, ..event }));
+        self.remainder = Some((index, Event { message: tail, ..event }));
         event.message.shrink_to_fit();
-        Some(Entry { index, event, continues: true })
+        Some(BatchEvent { index, event, continues: true })
     }
 }
 
@@ -166,7 +166,7 @@ impl Iterator for Batches {
     }
 }
 
-fn size(entry: &Entry) -> usize {
+fn size(entry: &BatchEvent) -> usize {
     entry.event.message.len() + EVENT_OVERHEAD_BYTES
 }
 

@@ -160,7 +160,7 @@ fn a_window_is_bounded() {
 #[test]
 fn what_aws_would_refuse_is_not_admitted() {
     let now = 1_795_427_940_000;
-    let judged = Admission { age_at: Some(now) };
+    let judged = EventCheck { age_at: Some(now) };
     let at = |time: i64| judged.check(&event(0, time, "m"));
     let (behind, ahead) = (now - 14 * 86_400_000, now + 2 * 3_600_000);
     assert_eq!((at(behind), at(ahead), at(now)), (Ok(()), Ok(()), Ok(())));
@@ -169,7 +169,7 @@ fn what_aws_would_refuse_is_not_admitted() {
     assert_eq!(at(-1), Err(Refusal::Dead(Reason::NegativeTimestamp)));
     assert_eq!(judged.check(&event(0, now, "")), Err(Refusal::Empty));
     // Where AWS itself judges ages, only what fails a whole call is kept from it.
-    let unjudged = Admission { age_at: None };
+    let unjudged = EventCheck { age_at: None };
     assert_eq!(unjudged.check(&event(0, 0, "m")), Ok(()));
     assert_eq!(unjudged.check(&event(0, i64::MIN, "m")), Err(Refusal::Dead(Reason::NegativeTimestamp)));
 }

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::event::{self, Kind};
-use super::record::{announced, from_event_bridge};
-use super::{Announced, BadRecord, Resume, shown};
+use super::event::{self, EventKind};
+use super::record::{from_event_bridge, read_record};
+use super::{Announced, BadRecord, Resume, quote};
 
 /// So often a body may be wrapped: S3's event in SNS's, that in SQS's, and once more each.
-const MOST_WRAPPED: usize = 4;
+const MAX_WRAPPINGS: usize = 4;
 
 /// What a message says.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -40,7 +40,7 @@ pub struct NotificationError {
 /// # Errors
 /// The body is nothing that announces objects, nor another event of S3's.
 pub fn parse(body: &str) -> Result<Notification, NotificationError> {
-    read(body).map_err(|what| NotificationError { what, beginning: shown(body) })
+    read(body).map_err(|what| NotificationError { what, beginning: quote(body) })
 }
 
 fn read(body: &str) -> Result<Notification, String> {
@@ -50,49 +50,49 @@ fn read(body: &str) -> Result<Notification, String> {
     }
     let body = serde_json::from_str(body).map_err(|e| format!("it is not JSON: {e}"))?;
     let mut notification = Notification::default();
-    notification.take(body, "it is JSON", 0)?;
+    notification.read_event(body, "it is JSON", 0)?;
     Ok(notification)
 }
 
 impl Notification {
     /// Takes an event, or what wraps one; `what` it is, for an error.
-    fn take(&mut self, mut event: Value, what: &'static str, wrapped: usize) -> Result<(), String> {
-        if wrapped > MOST_WRAPPED {
-            return Err(format!("it is wrapped more than {MOST_WRAPPED} times"));
+    fn read_event(&mut self, mut event: Value, what: &'static str, depth: usize) -> Result<(), String> {
+        if depth > MAX_WRAPPINGS {
+            return Err(format!("it is wrapped more than {MAX_WRAPPINGS} times"));
         }
         // The outermost holds: what was sent back is wrapped by whoever did.
         if self.resume.is_none() && self.unclear.is_none() {
-            match resume(&event) {
+            match read_resume(&event) {
                 Ok(resume) => self.resume = resume,
                 Err(why) => self.unclear = Some(why),
             }
         }
         if let Some(Value::Array(records)) = event.get_mut("Records").map(Value::take) {
-            return self.records(records, wrapped);
+            return self.read_records(records, depth);
         }
         let text = |field| event.get(field).and_then(Value::as_str);
         if let Some(message) = text("Message") {
             if let Some(kind) = text("Type").filter(|kind| kind.ends_with("Confirmation")) {
-                return Err(format!("it is SNS's {}, which announces no object", shown(kind)));
+                return Err(format!("it is SNS's {}, which announces no object", quote(kind)));
             }
             let inner = serde_json::from_str(message).map_err(|e| format!("its Message is not JSON: {e}"))?;
-            return self.take(inner, "its Message is JSON", wrapped + 1);
+            return self.read_event(inner, "its Message is JSON", depth + 1);
         }
         if let Value::String(inner) = &event {
             let inner = serde_json::from_str(inner).map_err(|e| format!("it is a text, which is not JSON: {e}"))?;
-            return self.take(inner, "it is a text of JSON", wrapped + 1);
+            return self.read_event(inner, "it is a text of JSON", depth + 1);
         }
         if text("detail-type").is_some() {
-            return match event::of_event_bridge(&event) {
-                Kind::Created => {
+            return match event::classify_bridge_event(&event) {
+                EventKind::Created => {
                     self.records.push(from_event_bridge(&event));
                     Ok(())
                 }
-                Kind::Other(kind) => {
+                EventKind::Other(kind) => {
                     self.ignore(kind);
                     Ok(())
                 }
-                Kind::Foreign(of) => Err(format!("it is {of}, and none of S3's own")),
+                EventKind::Foreign(of) => Err(format!("it is {of}, and none of S3's own")),
             };
         }
         if text("Event") == Some("s3:TestEvent") {
@@ -106,26 +106,28 @@ impl Notification {
 
     /// Takes the records of an event. Those of other services' are bad ones beside those
     /// of S3's; alone they make the message none of S3's.
-    fn records(&mut self, records: Vec<Value>, wrapped: usize) -> Result<(), String> {
+    fn read_records(&mut self, records: Vec<Value>, depth: usize) -> Result<(), String> {
         let Some(first) = records.first() else { return Err("its list of Records is empty".to_owned()) };
         let alone = records.len() == 1;
-        let foreign = |record: &Value| matches!(event::of_record(record), Kind::Foreign(_)) && body(record).is_none();
-        if let (Kind::Foreign(of), true) = (event::of_record(first), records.iter().all(foreign)) {
+        let foreign = |record: &Value| {
+            matches!(event::classify_record(record), EventKind::Foreign(_)) && nested_body(record).is_none()
+        };
+        if let (EventKind::Foreign(of), true) = (event::classify_record(first), records.iter().all(foreign)) {
             return Err(format!("it holds {of}, and none of S3's"));
         }
         for record in records {
-            if let Some(inner) = body(&record) {
-                match self.inner(inner, alone, wrapped) {
+            if let Some(inner) = nested_body(&record) {
+                match self.read_nested(inner, alone, depth) {
                     Ok(()) => {}
                     Err(what) if alone => return Err(what),
                     Err(what) => self.records.push(Err(BadRecord { what, record: record.to_string() })),
                 }
                 continue;
             }
-            match event::of_record(&record) {
-                Kind::Created => self.records.push(announced(record)),
-                Kind::Other(kind) => self.ignore(kind),
-                Kind::Foreign(of) => {
+            match event::classify_record(&record) {
+                EventKind::Created => self.records.push(read_record(record)),
+                EventKind::Other(kind) => self.ignore(kind),
+                EventKind::Foreign(of) => {
                     let what = format!("it is {of}, and none of S3's");
                     self.records.push(Err(BadRecord { what, record: record.to_string() }));
                 }
@@ -136,10 +138,10 @@ impl Notification {
 
     /// Takes a message within the message. What is known of an earlier attempt holds for
     /// a message as a whole: of several, each begins anew.
-    fn inner(&mut self, body: &str, alone: bool, wrapped: usize) -> Result<(), String> {
+    fn read_nested(&mut self, body: &str, alone: bool, depth: usize) -> Result<(), String> {
         let body = serde_json::from_str(body).map_err(|e| format!("the body of its record is not JSON: {e}"))?;
         let mut inner = Self::default();
-        inner.take(body, "the body of its record is JSON", wrapped + 1)?;
+        inner.read_event(body, "the body of its record is JSON", depth + 1)?;
         self.records.extend(inner.records);
         for (kind, count) in inner.ignored {
             *self.ignored.entry(kind).or_default() += count;
@@ -154,7 +156,7 @@ impl Notification {
     }
 }
 
-fn resume(message: &Value) -> Result<Option<Resume>, String> {
+fn read_resume(message: &Value) -> Result<Option<Resume>, String> {
     match message.get("processing_metadata") {
         None | Some(Value::Null) => Ok(None),
         Some(Value::Object(metadata)) => Resume::read(metadata).map(Some),
@@ -163,7 +165,7 @@ fn resume(message: &Value) -> Result<Option<Resume>, String> {
 }
 
 /// The body of a message that a record wraps, as SQS and SNS hand them to a Lambda.
-fn body(record: &Value) -> Option<&str> {
+fn nested_body(record: &Value) -> Option<&str> {
     let text = |path| record.pointer(path).and_then(Value::as_str);
     if text("/eventSource") == Some("aws:sqs") {
         return text("/body");

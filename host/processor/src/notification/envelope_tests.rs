@@ -62,7 +62,7 @@ fn an_event_is_found_however_it_is_wrapped() {
     ] {
         assert_eq!(keys(&body), expected, "{body}");
     }
-    let deep = (0..MOST_WRAPPED).fold(DIRECT.to_owned(), |body, _| sns(&body).to_string());
+    let deep = (0..MAX_WRAPPINGS).fold(DIRECT.to_owned(), |body, _| sns(&body).to_string());
     assert_eq!(keys(&deep), expected);
     assert_eq!(parse(&sns(&deep).to_string()).unwrap_err().what, "it is wrapped more than 4 times");
 }

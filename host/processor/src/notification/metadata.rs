@@ -8,10 +8,10 @@ use serde_json::{Map, Value, json};
 use super::time;
 
 /// Bytes that are kept of `last_error`.
-const MOST_ERROR: usize = 512;
+const MAX_ERROR_BYTES: usize = 512;
 
 /// Characters that are kept of an item's type.
-const MOST_ITEM: usize = 64;
+const MAX_ITEM_CHARS: usize = 64;
 
 /// How far an earlier attempt came.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -66,7 +66,7 @@ impl Only {
     pub fn of_item(kind: &str) -> Self {
         match Self::KNOWN.into_iter().find(|known| *known == kind) {
             Some(known) => Self::Delivery(known),
-            None => Self::Item(kind.chars().take(MOST_ITEM).collect()),
+            None => Self::Item(kind.chars().take(MAX_ITEM_CHARS).collect()),
         }
     }
 
@@ -90,15 +90,15 @@ impl Only {
 
     /// What a message is about that was sent back: never more than it says.
     fn read(metadata: &Map<String, Value>) -> Result<Self, String> {
-        let said = |field| metadata.get(field).filter(|value| !value.is_null());
-        match (said("delivery"), said("item")) {
+        let field_value = |field| metadata.get(field).filter(|value| !value.is_null());
+        match (field_value("delivery"), field_value("item")) {
             (None, None) => Ok(Self::All),
             (None, Some(Value::String(kind))) => Ok(Self::of_item(kind)),
             (Some(Value::String(kind)), None) if Self::KNOWN.contains(&kind.as_str()) => Ok(Self::of_item(kind)),
             (Some(other), None) => Err(format!(
                 "its processing_metadata names the delivery {}, and there are cloudwatch and s3; \
                  send the message without processing_metadata where all of the tenant's deliveries are meant",
-                super::shown(&other.to_string())
+                super::quote(&other.to_string())
             )),
             (_, Some(_)) => {
                 Err("its processing_metadata has an item that is no text, or a delivery beside it".to_owned())
@@ -147,7 +147,7 @@ impl Resume {
 
 /// An error's text as a message may carry it.
 pub(crate) fn bounded(error: &str) -> String {
-    error.get(..error.floor_char_boundary(MOST_ERROR)).unwrap_or_default().to_owned()
+    error.get(..error.floor_char_boundary(MAX_ERROR_BYTES)).unwrap_or_default().to_owned()
 }
 
 impl Checkpoint {
@@ -158,7 +158,7 @@ impl Checkpoint {
 }
 
 /// Reasons that are read of a message: more than there are.
-const MOST_REASONS: usize = 32;
+const MAX_REASONS: usize = 32;
 
 impl Refused {
     /// Names of reasons are words of ours; what else stands in a message is left out.
@@ -168,7 +168,7 @@ impl Refused {
         let counts = counts.filter_map(|(name, count)| Some((name.clone(), count.as_u64()?)));
         Some(Self {
             from: value.get("from").and_then(Value::as_u64),
-            counts: counts.take(MOST_REASONS).collect(),
+            counts: counts.take(MAX_REASONS).collect(),
             settled: value.get("settled").and_then(Value::as_bool).unwrap_or_default(),
         })
     }
@@ -195,24 +195,24 @@ pub fn requeue(record: &Value, resume: &Resume, receipt_handle: &str, now: i64) 
             Only::Item(kind) => Some(("item", json!(kind))),
         };
         let checkpoint = resume.checkpoint.as_ref().map(|it| json!({ "etag": it.etag, "guests": it.guests }));
-        let more = only
+        let optional = only
             .into_iter()
             .chain(checkpoint.map(|it| ("checkpoint", it)))
             .chain(resume.refused.as_ref().map(|it| ("refused", it.write())))
             .chain(resume.first_failed_at.map(|at| ("first_failed_at", json!(time::format(at)))))
             .chain(resume.last_error.as_deref().map(|error| ("last_error", json!(bounded(error)))));
-        metadata.extend(more.map(|(field, value)| (field.to_owned(), value)));
+        metadata.extend(optional.map(|(field, value)| (field.to_owned(), value)));
     }
     let event = match record {
         Value::Array(records) => json!({ "Records": records }),
         record => json!({ "Records": [record] }),
     };
-    sendable(&json!({ "Message": event.to_string(), "processing_metadata": metadata }).to_string())
+    escape_for_sqs(&json!({ "Message": event.to_string(), "processing_metadata": metadata }).to_string())
 }
 
 /// JSON without the two characters that SQS refuses in a message and JSON doesn't:
 /// escaped. Source: API_SendMessage, MessageBody.
-fn sendable(json: &str) -> String {
+fn escape_for_sqs(json: &str) -> String {
     json.replace('\u{fffe}', "\\ufffe").replace('\u{ffff}', "\\uffff")
 }
 

@@ -32,7 +32,7 @@ fn odd_fields_count_as_missing() {
         assert_eq!(read(json!({ "checkpoint": checkpoint })), Resume::default());
     }
     assert_eq!(read(json!({ "retry_count": 4_294_967_296_u64 })).retry_count, 0);
-    assert_eq!(read(json!({ "last_error": "ä".repeat(1000) })).last_error.unwrap().len(), MOST_ERROR);
+    assert_eq!(read(json!({ "last_error": "ä".repeat(1000) })).last_error.unwrap().len(), MAX_ERROR_BYTES);
 }
 
 #[test]
@@ -106,7 +106,7 @@ fn what_was_refused_is_read_as_far_as_it_is_ours() {
     );
     let many: Map<String, Value> =
         ('a'..='z').flat_map(|a| [(a.to_string(), json!(1)), (format!("{a}{a}"), json!(1))]).collect();
-    assert_eq!(of(json!({ "from": 1, "counts": many })).unwrap().counts.len(), MOST_REASONS);
+    assert_eq!(of(json!({ "from": 1, "counts": many })).unwrap().counts.len(), MAX_REASONS);
 }
 
 fn resumes() -> impl Strategy<Value = Resume> {

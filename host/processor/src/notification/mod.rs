@@ -20,9 +20,9 @@ pub use record::{Announced, BadRecord};
 pub use time::format as rfc3339;
 
 /// The beginning of a text as an error shows it: quoted, escaped, 200 bytes of it.
-fn shown(text: &str) -> String {
-    const LONGEST: usize = 200;
-    let end = text.floor_char_boundary(LONGEST);
+fn quote(text: &str) -> String {
+    const MAX_BYTES: usize = 200;
+    let end = text.floor_char_boundary(MAX_BYTES);
     let cut = if end < text.len() { "…" } else { "" };
     format!("{:?}{cut}", text.get(..end).unwrap_or_default())
 }

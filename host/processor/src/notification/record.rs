@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{key, shown, time};
+use super::{key, quote, time};
 use model::ObjectId;
 
 /// An object that is announced.
@@ -34,7 +34,7 @@ pub struct BadRecord {
 }
 
 /// Reads a record of an S3 event that tells of a new object.
-pub(super) fn announced(record: Value) -> Result<Announced, BadRecord> {
+pub(super) fn read_record(record: Value) -> Result<Announced, BadRecord> {
     let object = match object(&record) {
         Ok(object) => object,
         Err(what) => return Err(BadRecord { what, record: record.to_string() }),
@@ -54,7 +54,7 @@ pub(super) fn announced(record: Value) -> Result<Announced, BadRecord> {
 /// The object that a record names, or why it names none.
 fn object(record: &Value) -> Result<ObjectId, String> {
     let encoded = text(record.pointer("/s3/object/key")).ok_or("the record names no key")?;
-    let about = |what: &str| format!("the key {} {what}", shown(encoded));
+    let about = |what: &str| format!("the key {} {what}", quote(encoded));
     let bucket = text(record.pointer("/s3/bucket/name")).ok_or_else(|| about("comes without a bucket"))?;
     let key = key::decode(encoded).map_err(about)?;
     Ok(ObjectId { bucket: bucket.to_owned(), key })
@@ -62,12 +62,12 @@ fn object(record: &Value) -> Result<ObjectId, String> {
 
 /// Reads EventBridge's event that tells of a new object.
 pub(super) fn from_event_bridge(event: &Value) -> Result<Announced, BadRecord> {
-    announced(translated(event)).map_err(|bad| BadRecord { record: event.to_string(), ..bad })
+    read_record(to_s3_record(event)).map_err(|bad| BadRecord { record: event.to_string(), ..bad })
 }
 
 /// The record of an S3 event that says what EventBridge's event does; what is not of
 /// the type that such a record has is left out, so that the reference can read it.
-fn translated(event: &Value) -> Value {
+fn to_s3_record(event: &Value) -> Value {
     let detail = |path| event.pointer(path).and_then(Value::as_str).filter(|text| !text.is_empty());
     let mut object = Map::new();
     object.extend(detail("/detail/object/key").map(|key| ("key".to_owned(), json!(key::encode(key)))));

@@ -5,11 +5,11 @@ fn s3(object: Value) -> Value {
 }
 
 fn read(record: Value) -> Announced {
-    announced(record).unwrap()
+    read_record(record).unwrap()
 }
 
 fn bad(record: Value) -> BadRecord {
-    announced(record).unwrap_err()
+    read_record(record).unwrap_err()
 }
 
 #[test]

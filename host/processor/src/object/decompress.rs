@@ -51,7 +51,7 @@ pub enum ReadError {
     },
 }
 
-enum State {
+enum DecompressState {
     /// Nothing was read yet.
     Start,
     Plain,
@@ -71,9 +71,9 @@ pub struct Decompressor<R> {
     /// What of `input` is read and not yet used.
     unused: std::ops::Range<usize>,
     compressed_offset: u64,
-    state: State,
+    state: DecompressState,
     /// Found after bytes that were good; told at the next call.
-    damage: Option<&'static str>,
+    pending_damage: Option<&'static str>,
 }
 
 impl<R: Read> Decompressor<R> {
@@ -84,8 +84,8 @@ impl<R: Read> Decompressor<R> {
             input: vec![0; INPUT_BYTES],
             unused: 0..0,
             compressed_offset: 0,
-            state: State::Start,
-            damage: None,
+            state: DecompressState::Start,
+            pending_damage: None,
         }
     }
 
@@ -96,32 +96,32 @@ impl<R: Read> Decompressor<R> {
     /// All bytes before that were returned before.
     pub fn read(&mut self, out: &mut [u8]) -> Result<usize, ReadError> {
         loop {
-            if let Some(what) = self.damage {
+            if let Some(what) = self.pending_damage {
                 return Err(ReadError::Damaged { what, compressed_offset: self.compressed_offset });
             }
             match &mut self.state {
-                State::Done => return Ok(0),
-                State::Start => {
+                DecompressState::Done => return Ok(0),
+                DecompressState::Start => {
                     self.fill(GZIP_MAGIC.len())?;
-                    self.state = if is_gzip(self.buffered()) { member() } else { State::Plain };
+                    self.state = if is_gzip(self.buffered()) { member() } else { DecompressState::Plain };
                 }
-                State::Plain => return self.copy(out),
-                State::Member(_) => {
+                DecompressState::Plain => return self.copy(out),
+                DecompressState::Member(_) => {
                     let read = self.inflate(out)?;
                     if read > 0 {
                         return Ok(read);
                     }
                 }
-                State::Between => {
+                DecompressState::Between => {
                     self.skip_padding()?;
                     self.fill(GZIP_MAGIC.len())?;
                     self.state = match self.buffered() {
-                        [] => State::Done,
+                        [] => DecompressState::Done,
                         next if is_gzip(next) => member(),
-                        _ => State::Tail,
+                        _ => DecompressState::Tail,
                     };
                 }
-                State::Tail => {
+                DecompressState::Tail => {
                     self.fill(TAIL_BYTES)?;
                     let tail = self.buffered();
                     let head = tail.get(..TAIL_BYTES).unwrap_or(tail).to_vec();
@@ -150,7 +150,7 @@ impl<R: Read> Decompressor<R> {
             self.fill(1)?;
         }
         let at_end = self.unused.is_empty();
-        let State::Member(member) = &mut self.state else { return Ok(0) };
+        let DecompressState::Member(member) = &mut self.state else { return Ok(0) };
         let input = self.input.get(self.unused.clone()).unwrap_or_default();
         let before = (member.total_in(), member.total_out());
         let result = member.decompress(input, out, FlushDecompress::None);
@@ -159,11 +159,11 @@ impl<R: Read> Decompressor<R> {
         self.unused.start = self.unused.start.saturating_add(usize::try_from(used).unwrap_or(usize::MAX));
         self.compressed_offset += used;
         match result {
-            Ok(Status::StreamEnd) => self.state = State::Between,
-            Ok(_) if at_end && read == 0 => self.damage = Some("ends too soon (truncated)"),
+            Ok(Status::StreamEnd) => self.state = DecompressState::Between,
+            Ok(_) if at_end && read == 0 => self.pending_damage = Some("ends too soon (truncated)"),
             Ok(_) => {}
             // What was inflated before the damage is good.
-            Err(_) => self.damage = Some("is damaged (bad deflate data or checksum)"),
+            Err(_) => self.pending_damage = Some("is damaged (bad deflate data or checksum)"),
         }
         Ok(read)
     }
@@ -209,8 +209,8 @@ fn is_padding(byte: u8) -> bool {
     matches!(byte, 0 | b' ' | b'\t'..=b'\r')
 }
 
-fn member() -> State {
-    State::Member(Box::new(Decompress::new_gzip(WINDOW_BITS)))
+fn member() -> DecompressState {
+    DecompressState::Member(Box::new(Decompress::new_gzip(WINDOW_BITS)))
 }
 
 fn read_some(source: &mut impl Read, out: &mut [u8]) -> io::Result<usize> {

@@ -12,13 +12,13 @@ pub enum GzipWriter<W: Write> {
     /// As it is.
     Plain(W),
     /// To be compressed; nothing was written yet. (None: for a moment only.)
-    Waiting(Option<W>),
+    Empty(Option<W>),
 }
 
 impl<W: Write> GzipWriter<W> {
     /// Compresses where the source was compressed.
     pub fn new(to: W, gzip: bool) -> Self {
-        if gzip { Self::Waiting(Some(to)) } else { Self::Plain(to) }
+        if gzip { Self::Empty(Some(to)) } else { Self::Plain(to) }
     }
 
     /// Writes the end, and returns what was written to.
@@ -29,12 +29,12 @@ impl<W: Write> GzipWriter<W> {
         match self {
             Self::Gzip(encoder) => encoder.finish(),
             Self::Plain(to) => Ok(to),
-            Self::Waiting(to) => to.ok_or_else(gone),
+            Self::Empty(to) => to.ok_or_else(missing_writer),
         }
     }
 }
 
-fn gone() -> io::Error {
+fn missing_writer() -> io::Error {
     io::Error::other("a bug: the writer is gone")
 }
 
@@ -43,9 +43,9 @@ impl<W: Write> Write for GzipWriter<W> {
         match self {
             Self::Gzip(encoder) => encoder.write(bytes),
             Self::Plain(to) => to.write(bytes),
-            Self::Waiting(_) if bytes.is_empty() => Ok(0),
-            Self::Waiting(to) => {
-                let to = to.take().ok_or_else(gone)?;
+            Self::Empty(_) if bytes.is_empty() => Ok(0),
+            Self::Empty(to) => {
+                let to = to.take().ok_or_else(missing_writer)?;
                 let mut encoder = Box::new(GzBuilder::new().mtime(0).write(to, Compression::default()));
                 let written = encoder.write(bytes);
                 *self = Self::Gzip(encoder);
@@ -58,7 +58,7 @@ impl<W: Write> Write for GzipWriter<W> {
         match self {
             Self::Gzip(encoder) => encoder.flush(),
             Self::Plain(to) => to.flush(),
-            Self::Waiting(_) => Ok(()),
+            Self::Empty(_) => Ok(()),
         }
     }
 }

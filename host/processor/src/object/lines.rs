@@ -11,7 +11,7 @@ use model::Reason;
 
 /// UTF-8's byte order mark. Before the first line it is no content: nobody who reads
 /// JSON is to trip over it. Offsets count it.
-const MARK: [u8; 3] = *b"\xef\xbb\xbf";
+const BYTE_ORDER_MARK: [u8; 3] = *b"\xef\xbb\xbf";
 
 /// A line that outgrows this gets at once all the room that a line may have. Memory
 /// that isn't touched costs nothing; to grow is to copy, with both copies there.
@@ -23,11 +23,11 @@ const HEAD_BYTES: usize = 4 * 1024;
 /// Lines of this many times MAX_LINE_BYTES are not searched for their end:
 /// that is no log but a bomb. Where MAX_LINE_BYTES is small, so may a log's
 /// lines be that are longer; the lines after them are not to be lost.
-const HOPELESS: u64 = 64;
-const LEAST_HOPELESS_BYTES: u64 = 64 * 1024 * 1024;
+const ABANDON_FACTOR: u64 = 64;
+const MIN_ABANDON_BYTES: u64 = 64 * 1024 * 1024;
 
 /// How the reading ends.
-enum End {
+enum ReadEnd {
     /// With the object.
     Whole,
     /// Before it, somewhere within a line.
@@ -37,7 +37,7 @@ enum End {
 }
 
 /// A line that is too long, on the way to its end.
-struct Long {
+struct LongLine {
     offset: u64,
     length: u64,
     head: Vec<u8>,
@@ -53,18 +53,18 @@ pub struct LineReader<R> {
     /// The buffer is looked at when this much of it is filled: by the content alone,
     /// and not by how much each read brings, it is decided where chunks end. Else a
     /// component would be given other chunks at another attempt.
-    wanted: usize,
+    fill_target: usize,
     /// Before this, `buffer` holds no newline.
     scanned: usize,
     /// Offset of `buffer` in the decompressed object.
     offset: u64,
     line: u64,
-    long: Option<Long>,
+    long: Option<LongLine>,
     /// A buffer that came back.
     spare: Vec<u8>,
     ready: VecDeque<Piece>,
     /// Enough was there to tell whether it begins with a mark.
-    begun: bool,
+    mark_checked: bool,
     /// What its beginning looks like, if no log; none: nothing was there yet.
     looks_like: Option<Option<&'static str>>,
     ended: bool,
@@ -78,14 +78,14 @@ impl<R: Read> LineReader<R> {
             limits,
             buffer: Vec::new(),
             filled: 0,
-            wanted: block(limits),
+            fill_target: read_size(limits),
             scanned: 0,
             offset: 0,
             line: 0,
             long: None,
             spare: Vec::new(),
             ready: VecDeque::new(),
-            begun: false,
+            mark_checked: false,
             looks_like: None,
             ended: false,
         }
@@ -123,17 +123,17 @@ impl<R: Read> LineReader<R> {
     /// Reads on, and queues the whole lines when there is as much as is wanted.
     fn read_more(&mut self) -> std::io::Result<()> {
         self.make_room();
-        let spare = self.buffer.get_mut(self.filled..self.wanted).unwrap_or_default();
+        let spare = self.buffer.get_mut(self.filled..self.fill_target).unwrap_or_default();
         match self.source.read(spare) {
-            Ok(0) => self.finish(End::Whole),
+            Ok(0) => self.finish(ReadEnd::Whole),
             Ok(read) => {
                 self.filled += read;
-                self.drop_mark();
-                if self.cut_object() {
-                    self.finish(End::Cut(Reason::ObjectTooLarge, self.too_large()));
-                } else if self.filled >= self.wanted {
-                    self.split(false);
-                    self.wanted = self.wanted_now();
+                self.strip_byte_order_mark();
+                if self.truncate_at_limit() {
+                    self.finish(ReadEnd::Cut(Reason::ObjectTooLarge, self.too_large()));
+                } else if self.filled >= self.fill_target {
+                    self.queue_whole_lines(false);
+                    self.fill_target = self.next_fill_target();
                 }
             }
             Err(ReadError::Io(error)) => return Err(error),
@@ -141,9 +141,9 @@ impl<R: Read> LineReader<R> {
                 let detail = error.to_string();
                 self.finish(match error {
                     ReadError::Tail { compressed_offset, head } => {
-                        End::Tail { detail, stored_from: compressed_offset, head }
+                        ReadEnd::Tail { detail, stored_from: compressed_offset, head }
                     }
-                    _ => End::Cut(Reason::Damaged, detail),
+                    _ => ReadEnd::Cut(Reason::Damaged, detail),
                 });
             }
         }
@@ -151,30 +151,30 @@ impl<R: Read> LineReader<R> {
     }
 
     /// A line that didn't fit gets room to double, up to what shows that it is too long.
-    fn wanted_now(&self) -> usize {
-        let block = block(self.limits);
+    fn next_fill_target(&self) -> usize {
+        let read_size = read_size(self.limits);
         let most = self.limits.max_line_bytes.saturating_add(1);
-        if self.filled < block { block } else { self.filled.saturating_mul(2).min(most).max(block) }
+        if self.filled < read_size { read_size } else { self.filled.saturating_mul(2).min(most).max(read_size) }
     }
 
     fn make_room(&mut self) {
-        if self.wanted > LARGE_LINE_BYTES && self.wanted > self.buffer.capacity() {
-            let most = self.limits.max_line_bytes.saturating_add(1).max(self.wanted);
+        if self.fill_target > LARGE_LINE_BYTES && self.fill_target > self.buffer.capacity() {
+            let most = self.limits.max_line_bytes.saturating_add(1).max(self.fill_target);
             self.buffer.reserve_exact(most.saturating_sub(self.buffer.len()));
         }
-        self.buffer.resize(self.wanted.max(self.buffer.len()), 0);
+        self.buffer.resize(self.fill_target.max(self.buffer.len()), 0);
     }
 
     /// Drops a byte order mark at the beginning of the object.
-    fn drop_mark(&mut self) {
-        if self.begun || self.filled < MARK.len() {
+    fn strip_byte_order_mark(&mut self) {
+        if self.mark_checked || self.filled < BYTE_ORDER_MARK.len() {
             return;
         }
-        self.begun = true;
-        if self.buffer.starts_with(&MARK) {
-            self.buffer.drain(..MARK.len());
-            self.filled -= MARK.len();
-            self.offset = MARK.len() as u64;
+        self.mark_checked = true;
+        if self.buffer.starts_with(&BYTE_ORDER_MARK) {
+            self.buffer.drain(..BYTE_ORDER_MARK.len());
+            self.filled -= BYTE_ORDER_MARK.len();
+            self.offset = BYTE_ORDER_MARK.len() as u64;
         }
     }
 
@@ -183,7 +183,7 @@ impl<R: Read> LineReader<R> {
     }
 
     /// Drops what is over MAX_OBJECT_BYTES; true: something was.
-    fn cut_object(&mut self) -> bool {
+    fn truncate_at_limit(&mut self) -> bool {
         let max = self.limits.max_object_bytes;
         let read = self.offset + self.long.as_ref().map_or(0, |long| long.length) + self.filled as u64;
         if max == 0 || read <= max {
@@ -195,9 +195,9 @@ impl<R: Read> LineReader<R> {
     }
 
     /// Queues the whole lines of the buffer; `all`: the last one needs no newline.
-    fn split(&mut self, all: bool) {
+    fn queue_whole_lines(&mut self, all: bool) {
         self.looks_like.get_or_insert_with(|| looks_like(self.buffer.get(..self.filled).unwrap_or_default()));
-        if self.long.is_some() && !self.skip_long() {
+        if self.long.is_some() && !self.skip_long_line() {
             return;
         }
         let mut chunk = Chunk { first_line: self.line, offset: self.offset, ..Chunk::default() };
@@ -232,8 +232,8 @@ impl<R: Read> LineReader<R> {
             }
             begin = end;
         }
-        self.hand_over(buffer, chunk, start, begin);
-        self.look_for_long();
+        self.queue_last_chunk(buffer, chunk, start, begin);
+        self.start_long_line();
     }
 
     /// Queues a copy of `bytes` as a chunk, and makes `chunk` the next one.
@@ -247,7 +247,7 @@ impl<R: Read> LineReader<R> {
 
     /// Queues the last chunk (`start..begin`), without a copy where it is all
     /// that the buffer held, and keeps the line that is not whole.
-    fn hand_over(&mut self, mut buffer: Vec<u8>, mut chunk: Chunk, start: usize, begin: usize) {
+    fn queue_last_chunk(&mut self, mut buffer: Vec<u8>, mut chunk: Chunk, start: usize, begin: usize) {
         let open = buffer.get(begin..self.filled).unwrap_or_default();
         self.line = chunk.end_line();
         self.offset += begin as u64;
@@ -271,28 +271,28 @@ impl<R: Read> LineReader<R> {
     }
 
     /// Begins to skip the open line when it can't end within the limit any more.
-    fn look_for_long(&mut self) {
+    fn start_long_line(&mut self) {
         if self.filled > self.limits.max_line_bytes {
             let head = self.buffer.get(..self.filled.min(HEAD_BYTES)).unwrap_or_default().to_vec();
-            self.long = Some(Long { offset: self.offset, length: self.filled as u64, head });
+            self.long = Some(LongLine { offset: self.offset, length: self.filled as u64, head });
             self.drop_buffer();
         }
     }
 
     fn drop_buffer(&mut self) {
-        self.buffer.truncate(block(self.limits));
+        self.buffer.truncate(read_size(self.limits));
         self.buffer.shrink_to_fit();
         (self.filled, self.scanned) = (0, 0);
     }
 
     /// Goes on to the end of a line that is too long; true: it was found.
-    fn skip_long(&mut self) -> bool {
+    fn skip_long_line(&mut self) -> bool {
         let Some(long) = &mut self.long else { return true };
         let bytes = self.buffer.get(..self.filled).unwrap_or_default();
         let Some(at) = memchr::memchr(b'\n', bytes) else {
             long.length += self.filled as u64;
             (self.filled, self.scanned) = (0, 0);
-            let most = (self.limits.max_line_bytes as u64).saturating_mul(HOPELESS).max(LEAST_HOPELESS_BYTES);
+            let most = (self.limits.max_line_bytes as u64).saturating_mul(ABANDON_FACTOR).max(MIN_ABANDON_BYTES);
             if long.length > most {
                 let detail = format!("no end of line within {most} bytes, far over MAX_LINE_BYTES: this is no log");
                 self.give_up(Reason::LineTooLong, detail);
@@ -300,31 +300,31 @@ impl<R: Read> LineReader<R> {
             return false;
         };
         long.length += at as u64;
-        self.end_long();
+        self.finish_long_line();
         self.buffer.drain(..=at);
         self.filled -= at + 1;
         self.offset += 1; // its newline
         true
     }
 
-    fn end_long(&mut self) {
-        if let Some(Long { offset, length, head }) = self.long.take() {
+    fn finish_long_line(&mut self) {
+        if let Some(LongLine { offset, length, head }) = self.long.take() {
             self.ready.push_back(Piece::TooLong { line: self.line, offset, length, head });
             self.line += 1;
             self.offset = offset + length;
         }
     }
 
-    fn finish(&mut self, end: End) {
-        self.split(!matches!(end, End::Cut(..)));
+    fn finish(&mut self, end: ReadEnd) {
+        self.queue_whole_lines(!matches!(end, ReadEnd::Cut(..)));
         if self.ended {
             return;
         }
         match end {
-            End::Cut(reason, detail) => return self.give_up(reason, detail),
-            End::Whole => self.end_long(),
-            End::Tail { detail, stored_from, head } => {
-                self.end_long();
+            ReadEnd::Cut(reason, detail) => return self.give_up(reason, detail),
+            ReadEnd::Whole => self.finish_long_line(),
+            ReadEnd::Tail { detail, stored_from, head } => {
+                self.finish_long_line();
                 self.ready.push_back(Piece::Rest(Rest {
                     line: self.line,
                     partial: false,
@@ -344,7 +344,7 @@ impl<R: Read> LineReader<R> {
         let long = self.long.take();
         let open = self.buffer.get(..self.filled).unwrap_or_default();
         let (offset, length, head) = match long {
-            Some(Long { offset, length, head }) => (offset, length, head),
+            Some(LongLine { offset, length, head }) => (offset, length, head),
             None => (self.offset, open.len() as u64, open.get(..HEAD_BYTES).unwrap_or(open).to_vec()),
         };
         self.ready.push_back(Piece::Rest(Rest {
@@ -362,7 +362,7 @@ impl<R: Read> LineReader<R> {
 }
 
 /// Bytes that are read before lines are looked for.
-fn block(limits: ReadLimits) -> usize {
+fn read_size(limits: ReadLimits) -> usize {
     limits.chunk_bytes.max(4 * 1024)
 }
 

@@ -144,7 +144,7 @@ impl Read for Endless {
     fn read(&mut self, out: &mut [u8]) -> std::io::Result<usize> {
         out.fill(self.0);
         self.1 += out.len() as u64;
-        assert!(self.1 < 2 * LEAST_HOPELESS_BYTES, "read on and on");
+        assert!(self.1 < 2 * MIN_ABANDON_BYTES, "read on and on");
         Ok(out.len())
     }
 }
@@ -154,7 +154,7 @@ fn a_line_without_end_is_given_up() {
     let mut reader = LineReader::new(Decompressor::new(Endless(b'x', 0)), LIMITS);
     let Some(Piece::Rest(rest)) = reader.next_piece().unwrap() else { panic!() };
     assert_eq!((rest.line, rest.offset, rest.reason), (0, 0, Reason::LineTooLong));
-    assert!(rest.length > LEAST_HOPELESS_BYTES && rest.detail.contains("MAX_LINE_BYTES"), "{}", rest.detail);
+    assert!(rest.length > MIN_ABANDON_BYTES && rest.detail.contains("MAX_LINE_BYTES"), "{}", rest.detail);
     assert!(reader.next_piece().unwrap().is_none());
     assert!(reader.buffer.capacity() <= 8192);
 }
@@ -174,31 +174,37 @@ fn damage_is_told_after_the_whole_lines() {
     assert!(rest.line > 5_000);
 }
 
-const MARK: &[u8] = b"\xef\xbb\xbf";
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 #[test]
 fn a_byte_order_mark_is_no_content_but_has_its_place() {
     let text = b"{\"a\":1}\n\n{\"b\":2}\n0123456789012345678901234567890123456789012345678901234567890\nend";
-    let marked = [MARK, text].concat();
+    let marked = [BYTE_ORDER_MARK, text].concat();
     for parts in [vec![1], vec![2], vec![3, 1], vec![4], vec![1 << 20]] {
         for limits in [LIMITS, ReadLimits { chunk_bytes: 1, ..LIMITS }] {
             let slow = Slow { bytes: &marked, parts: parts.iter().copied().cycle() };
-            let moved = |(line, offset, told)| (line, offset + MARK.len() as u64, told);
+            let moved = |(line, offset, told)| (line, offset + BYTE_ORDER_MARK.len() as u64, told);
             let expected: Vec<_> = expected(text, 50).into_iter().map(moved).collect();
             assert_eq!(told(&pieces(slow, limits)), expected, "{parts:?}");
         }
     }
-    assert!(pieces(MARK, LIMITS).is_empty(), "it is nothing by itself");
+    assert!(pieces(BYTE_ORDER_MARK, LIMITS).is_empty(), "it is nothing by itself");
     // Elsewhere it is what it is; so is a part of one.
-    for other in [[b"x", MARK].concat(), MARK[..2].to_vec(), [&MARK[..2], b"x"].concat()] {
+    for other in
+        [[b"x", BYTE_ORDER_MARK].concat(), BYTE_ORDER_MARK[..2].to_vec(), [&BYTE_ORDER_MARK[..2], b"x"].concat()]
+    {
         assert_eq!(told(&pieces(&other[..], LIMITS)), expected(&other, 50));
     }
-    assert_eq!(told(&pieces(&[MARK, MARK].concat()[..], LIMITS)), [(0, 3, Ok(MARK.to_vec()))], "one is enough");
+    assert_eq!(
+        told(&pieces(&[BYTE_ORDER_MARK, BYTE_ORDER_MARK].concat()[..], LIMITS)),
+        [(0, 3, Ok(BYTE_ORDER_MARK.to_vec()))],
+        "one is enough"
+    );
 }
 
 #[test]
 fn a_marked_line_that_is_too_long_or_cut_begins_after_its_mark() {
-    let long = [MARK, &[b'x'; 100], b"\n1"].concat();
+    let long = [BYTE_ORDER_MARK, &[b'x'; 100], b"\n1"].concat();
     assert_eq!(told(&pieces(&long[..], LIMITS)), [(0, 3, Err(100)), (1, 104, Ok(b"1".to_vec()))]);
     let limits = ReadLimits { max_object_bytes: 10, ..LIMITS };
     let Some(Piece::Rest(rest)) = pieces(&long[..], limits).pop() else { panic!("no rest") };
@@ -255,7 +261,7 @@ fn what_it_looks_like_is_judged_by_its_beginning() {
     };
     assert_eq!(looks(&gzip(&gzip(b"{}"))), Some("gzip within gzip"));
     assert_eq!(looks(&gzip(b"{}")), None);
-    assert_eq!(looks(&[MARK, b"{}"].concat()), None);
+    assert_eq!(looks(&[BYTE_ORDER_MARK, b"{}"].concat()), None);
     assert_eq!(looks(&vec![b'x'; 10_000]), None);
     assert_eq!(looks(b""), None);
 }

@@ -38,7 +38,7 @@ impl LocalObject {
 
 /// What lies in a folder of objects: these, and what can't be taken as one.
 #[derive(Debug, Default)]
-pub struct Walk {
+pub struct ObjectListing {
     /// By bucket and key.
     pub objects: Vec<LocalObject>,
     /// Each names a path and says what is wrong with it.
@@ -49,33 +49,33 @@ pub struct Walk {
 ///
 /// # Errors
 /// Where `root` itself can't be listed.
-pub fn walk(root: &Path) -> io::Result<Walk> {
-    let mut found = Walk::default();
+pub fn list_objects(root: &Path) -> io::Result<ObjectListing> {
+    let mut listing = ObjectListing::default();
     for entry in std::fs::read_dir(root)? {
         let entry = entry?;
         let path = entry.path();
         match (entry.file_name().into_string(), path.is_dir()) {
-            (Ok(bucket), true) => list(&path, &bucket, &mut found),
-            (Ok(_), false) => found.problems.push(format!(
+            (Ok(bucket), true) => list_bucket(&path, &bucket, &mut listing),
+            (Ok(_), false) => listing.problems.push(format!(
                 "{}: a file outside of a bucket's folder; objects lie at <bucket>/<key>",
                 path.display()
             )),
-            (Err(_), _) => found.problems.push(not_utf8(&path)),
+            (Err(_), _) => listing.problems.push(not_utf8(&path)),
         }
     }
-    found.objects.sort_by(|a, b| a.id.cmp(&b.id));
-    found.problems.sort();
-    Ok(found)
+    listing.objects.sort_by(|a, b| a.id.cmp(&b.id));
+    listing.problems.sort();
+    Ok(listing)
 }
 
 /// Lists one bucket's folder, without recursion: keys may be deep.
-fn list(bucket_folder: &Path, bucket: &str, found: &mut Walk) {
+fn list_bucket(bucket_folder: &Path, bucket: &str, listing: &mut ObjectListing) {
     let mut folders = vec![(bucket_folder.to_path_buf(), String::new())];
     while let Some((folder, prefix)) = folders.pop() {
         let entries = match std::fs::read_dir(&folder) {
             Ok(entries) => entries,
             Err(error) => {
-                found.problems.push(format!("{}: the folder can't be listed: {error}", folder.display()));
+                listing.problems.push(format!("{}: the folder can't be listed: {error}", folder.display()));
                 continue;
             }
         };
@@ -83,19 +83,19 @@ fn list(bucket_folder: &Path, bucket: &str, found: &mut Walk) {
             let entry = match entry {
                 Ok(entry) => entry,
                 Err(error) => {
-                    found.problems.push(format!("{}: the folder can't be listed: {error}", folder.display()));
+                    listing.problems.push(format!("{}: the folder can't be listed: {error}", folder.display()));
                     break;
                 }
             };
             let path = entry.path();
             let Ok(name) = entry.file_name().into_string() else {
-                found.problems.push(not_utf8(&path));
+                listing.problems.push(not_utf8(&path));
                 continue;
             };
             // A link to a folder is not followed: it may lead round.
             match entry.file_type() {
                 Ok(kind) if kind.is_dir() => folders.push((path, format!("{prefix}{name}/"))),
-                _ => found.objects.push(LocalObject {
+                _ => listing.objects.push(LocalObject {
                     id: ObjectId { bucket: bucket.to_owned(), key: format!("{prefix}{name}") },
                     path,
                 }),

@@ -20,6 +20,6 @@ mod sniff;
 pub use decompress::{Decompressor, ReadError, is_gzip};
 pub use gzip::GzipWriter;
 pub use lines::LineReader;
-pub use local::{LocalObject, Walk, walk};
+pub use local::{LocalObject, ObjectListing, list_objects};
 pub use piece::{Chunk, Piece, ReadLimits, Rest};
 pub use remote::{RemoteReader, open};

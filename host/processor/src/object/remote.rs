@@ -22,9 +22,9 @@ const PIECE_BYTES: usize = 64 * 1024;
 static NO_VERSIONS: LearnedBuckets = LearnedBuckets::new();
 
 /// What a reader needs of S3; errors as [`S3::get`] has them.
-trait Get: Clone + Send + Sync + 'static {
+trait GetObject: Clone + Send + Sync + 'static {
     /// Bytes as they arrive.
-    type Body: Pieces;
+    type Body: BodyStream;
 
     /// See [`S3::get`].
     fn get(
@@ -36,12 +36,12 @@ trait Get: Clone + Send + Sync + 'static {
 }
 
 /// Bytes as they arrive; errors as [`Body::next`] has them.
-trait Pieces: Send + 'static {
+trait BodyStream: Send + 'static {
     /// See [`Body::next`].
     fn next(&mut self) -> impl Future<Output = Result<Option<Bytes>, AwsError>> + Send;
 }
 
-impl Get for S3 {
+impl GetObject for S3 {
     type Body = Body;
 
     async fn get(
@@ -54,14 +54,14 @@ impl Get for S3 {
     }
 }
 
-impl Pieces for Body {
+impl BodyStream for Body {
     async fn next(&mut self) -> Result<Option<Bytes>, AwsError> {
         Self::next(self).await
     }
 }
 
 /// What comes through the channel; its end without an `End`: reading was given up.
-enum Piece {
+enum FetchedPiece {
     Bytes(Bytes),
     End,
     Failed(AwsError),
@@ -71,7 +71,7 @@ enum Piece {
 /// off, it goes on from there, a few times. An error of it has an [`AwsError`] inside,
 /// but for one: its delivery was abandoned.
 pub struct RemoteReader {
-    receiver: mpsc::Receiver<Piece>,
+    receiver: mpsc::Receiver<FetchedPiece>,
     piece: Bytes,
     /// Nothing more comes: it ended well, or why not.
     ended: Option<Result<(), AwsError>>,
@@ -81,9 +81,9 @@ impl RemoteReader {
     /// Waits for the next piece.
     fn fetch(&mut self) -> io::Result<()> {
         match self.receiver.blocking_recv() {
-            Some(Piece::Bytes(bytes)) => self.piece = bytes,
-            Some(Piece::End) => self.ended = Some(Ok(())),
-            Some(Piece::Failed(error)) => self.ended = Some(Err(error)),
+            Some(FetchedPiece::Bytes(bytes)) => self.piece = bytes,
+            Some(FetchedPiece::End) => self.ended = Some(Ok(())),
+            Some(FetchedPiece::Failed(error)) => self.ended = Some(Err(error)),
             // Never taken for the end: a part of an object must not look like all of it.
             None => return Err(io::Error::new(io::ErrorKind::ConnectionAborted, "reading was abandoned")),
         }
@@ -120,12 +120,12 @@ pub async fn open(
     activity: &Activity,
     stop: &Stop,
 ) -> Result<(StoredObject, RemoteReader), AwsError> {
-    let care = Care { attempts, activity: activity.clone(), stop: stop.clone(), now: Instant::now() };
-    begin(s3, object, version, &NO_VERSIONS, care).await
+    let options = FetchOptions { attempts, activity: activity.clone(), stop: stop.clone(), now: Instant::now() };
+    start(s3, object, version, &NO_VERSIONS, options).await
 }
 
 /// What goes with every reading.
-struct Care {
+struct FetchOptions {
     attempts: u32,
     activity: Activity,
     stop: Stop,
@@ -133,47 +133,47 @@ struct Care {
     now: Instant,
 }
 
-async fn begin<G: Get>(
+async fn start<G: GetObject>(
     s3: &G,
     object: &ObjectId,
     version: &ObjectVersion,
     no_versions: &LearnedBuckets,
-    care: Care,
+    options: FetchOptions,
 ) -> Result<(StoredObject, RemoteReader), AwsError> {
-    let (stored, body, version_id) = first(s3, object, version, no_versions, &care).await?;
+    let (stored, body, version_id) = open_body(s3, object, version, no_versions, &options).await?;
     let (sender, receiver) = mpsc::channel(PIECES_AHEAD);
     // What is fetched later must be of the same state.
     let version = ObjectVersion { version_id, etag: Some(stored.etag.clone()) };
     let (object, size) = (object.clone(), stored.size);
-    let fetching = Fetching { s3: s3.clone(), object, version, size, position: 0, gathered: BytesMut::new(), sender };
-    tokio::spawn(fetching.run(body, care));
+    let fetcher = Fetcher { s3: s3.clone(), object, version, size, position: 0, buffered: BytesMut::new(), sender };
+    tokio::spawn(fetcher.run(body, options));
     Ok((stored, RemoteReader { receiver, piece: Bytes::new(), ended: None }))
 }
 
 /// The first answer, and the version that was asked for.
-async fn first<G: Get>(
+async fn open_body<G: GetObject>(
     s3: &G,
     object: &ObjectId,
     version: &ObjectVersion,
     no_versions: &LearnedBuckets,
-    care: &Care,
+    options: &FetchOptions,
 ) -> Result<(StoredObject, G::Body, Option<String>), AwsError> {
     let get = async |version: ObjectVersion| {
         let answer = s3.get(object, &version, 0).await;
-        care.activity.record();
+        options.activity.record();
         answer.map(|(stored, body)| (stored, body, version.version_id))
     };
     let with_etag = ObjectVersion { version_id: None, etag: version.etag.clone() };
     // Without an ETag another version would be taken for this one.
     let replaceable = version.version_id.is_some() && version.etag.is_some();
-    if replaceable && no_versions.has(&object.bucket, care.now) {
+    if replaceable && no_versions.has(&object.bucket, options.now) {
         return get(with_etag).await;
     }
     match get(version.clone()).await {
         Err(error) if error.kind == Kind::Denied && replaceable => {
             let answer = get(with_etag).await?;
             // Only now it is known that the version was what was denied.
-            no_versions.learn(&object.bucket, care.now);
+            no_versions.learn(&object.bucket, options.now);
             Ok(answer)
         }
         answer => answer,
@@ -181,7 +181,7 @@ async fn first<G: Get>(
 }
 
 /// The fetching side.
-struct Fetching<G: Get> {
+struct Fetcher<G: GetObject> {
     s3: G,
     object: ObjectId,
     version: ObjectVersion,
@@ -189,50 +189,50 @@ struct Fetching<G: Get> {
     /// Bytes that arrived.
     position: u64,
     /// Those that are not sent yet.
-    gathered: BytesMut,
-    sender: mpsc::Sender<Piece>,
+    buffered: BytesMut,
+    sender: mpsc::Sender<FetchedPiece>,
 }
 
-impl<G: Get> Fetching<G> {
-    async fn run(mut self, body: G::Body, care: Care) {
+impl<G: GetObject> Fetcher<G> {
+    async fn run(mut self, body: G::Body, options: FetchOptions) {
         let sender = self.sender.clone();
         tokio::select! {
             biased;
-            () = care.stop.abandoned() => {}
+            () = options.stop.abandoned() => {}
             // The reader was dropped, while nothing arrives that would tell.
             () = sender.closed() => {}
-            () = self.all(body, &care) => {}
+            () = self.fetch_all(body, &options) => {}
         }
     }
 
     /// Fetches all, and says how it ended.
-    async fn all(&mut self, mut body: G::Body, care: &Care) {
+    async fn fetch_all(&mut self, mut body: G::Body, options: &FetchOptions) {
         let mut breaks = 0;
         let end = loop {
             let before = self.position;
-            let ended = self.body(&mut body, care).await;
+            let ended = self.fetch_body(&mut body, options).await;
             if self.position >= self.size && !matches!(&ended, Err(error) if error.kind != Kind::Unreachable) {
-                break Piece::End;
+                break FetchedPiece::End;
             }
             // An answer that is whole may be of less than what is left.
             match ended.err().unwrap_or_else(|| self.too_short()) {
                 error if error.kind == Kind::Unreachable => {
                     breaks = if self.position > before { 0 } else { breaks + 1 };
-                    if breaks >= care.attempts {
-                        break Piece::Failed(error);
+                    if breaks >= options.attempts {
+                        break FetchedPiece::Failed(error);
                     }
                 }
-                error => break Piece::Failed(error),
+                error => break FetchedPiece::Failed(error),
             }
             let answer = self.s3.get(&self.object, &self.version, self.position).await;
-            care.activity.record();
+            options.activity.record();
             match answer {
                 Ok((_, again)) => body = again,
                 // It had the SDK's attempts.
-                Err(error) => break Piece::Failed(error),
+                Err(error) => break FetchedPiece::Failed(error),
             }
         };
-        self.send().await;
+        self.send_buffered().await;
         let _ = self.sender.send(end).await;
     }
 
@@ -243,26 +243,26 @@ impl<G: Get> Fetching<G> {
     }
 
     /// Fetches what one answer brings.
-    async fn body(&mut self, body: &mut G::Body, care: &Care) -> Result<(), AwsError> {
+    async fn fetch_body(&mut self, body: &mut G::Body, options: &FetchOptions) -> Result<(), AwsError> {
         while let Some(bytes) = body.next().await? {
-            care.activity.record();
+            options.activity.record();
             self.position += bytes.len() as u64;
-            if self.gathered.is_empty() && bytes.len() >= PIECE_BYTES {
-                let _ = self.sender.send(Piece::Bytes(bytes)).await;
+            if self.buffered.is_empty() && bytes.len() >= PIECE_BYTES {
+                let _ = self.sender.send(FetchedPiece::Bytes(bytes)).await;
                 continue;
             }
-            self.gathered.extend_from_slice(&bytes);
-            if self.gathered.len() >= PIECE_BYTES {
-                self.send().await;
+            self.buffered.extend_from_slice(&bytes);
+            if self.buffered.len() >= PIECE_BYTES {
+                self.send_buffered().await;
             }
         }
         Ok(())
     }
 
     /// Sends what was gathered. A reader that is gone ends this task elsewhere.
-    async fn send(&mut self) {
-        if !self.gathered.is_empty() {
-            let _ = self.sender.send(Piece::Bytes(self.gathered.split().freeze())).await;
+    async fn send_buffered(&mut self) {
+        if !self.buffered.is_empty() {
+            let _ = self.sender.send(FetchedPiece::Bytes(self.buffered.split().freeze())).await;
         }
     }
 }

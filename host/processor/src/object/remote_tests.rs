@@ -72,7 +72,7 @@ impl Fake {
     }
 }
 
-impl Get for Fake {
+impl GetObject for Fake {
     type Body = FakeBody;
 
     async fn get(
@@ -102,7 +102,7 @@ impl Get for Fake {
     }
 }
 
-impl Pieces for FakeBody {
+impl BodyStream for FakeBody {
     async fn next(&mut self) -> Result<Option<Bytes>, AwsError> {
         match &mut self.piecewise {
             Piecewise::Whole => Ok(Some(std::mem::take(&mut self.left)).filter(|left| !left.is_empty())),
@@ -130,8 +130,8 @@ fn object() -> ObjectId {
     ObjectId { bucket: "b".to_owned(), key: "k".to_owned() }
 }
 
-fn care(attempts: u32, stop: &Stop) -> Care {
-    Care { attempts, activity: Activity::default(), stop: stop.clone(), now: Instant::now() }
+fn options(attempts: u32, stop: &Stop) -> FetchOptions {
+    FetchOptions { attempts, activity: Activity::default(), stop: stop.clone(), now: Instant::now() }
 }
 
 fn block_on<T>(work: impl Future<Output = T>) -> T {
@@ -141,7 +141,7 @@ fn block_on<T>(work: impl Future<Output = T>) -> T {
 
 async fn begin_plain(fake: &Fake, attempts: u32) -> RemoteReader {
     let version = ObjectVersion::default();
-    begin(fake, &object(), &version, &LearnedBuckets::new(), care(attempts, &Stop::default())).await.unwrap().1
+    start(fake, &object(), &version, &LearnedBuckets::new(), options(attempts, &Stop::default())).await.unwrap().1
 }
 
 /// All bytes before the end, and how it ended.
@@ -227,9 +227,9 @@ fn where_versions_are_denied_the_etag_is_relied_on_and_that_is_remembered() {
     let memory = LearnedBuckets::new();
     let later = Mutex::new(Duration::ZERO);
     let open = async |version: &ObjectVersion| {
-        let care = care(3, &Stop::default());
-        let care = Care { now: care.now + *later.lock().unwrap(), ..care };
-        begin(&fake, &object(), version, &memory, care).await
+        let options = options(3, &Stop::default());
+        let options = FetchOptions { now: options.now + *later.lock().unwrap(), ..options };
+        start(&fake, &object(), version, &memory, options).await
     };
     let (bytes, failed) = block_on(async { read_all(open(&both).await.unwrap().1).await });
     assert!(failed.is_none() && bytes == b"0123");
@@ -250,7 +250,7 @@ fn where_versions_are_denied_the_etag_is_relied_on_and_that_is_remembered() {
 fn a_version_is_asked_for_again_where_it_may_be() {
     let fake = Fake::new(b"0123", &[Piecewise::Breaks(1)]);
     let both = ObjectVersion { version_id: Some("v".to_owned()), etag: Some("e".to_owned()) };
-    let opened = async { begin(&fake, &object(), &both, &LearnedBuckets::new(), care(3, &Stop::default())).await };
+    let opened = async { start(&fake, &object(), &both, &LearnedBuckets::new(), options(3, &Stop::default())).await };
     let (bytes, _) = block_on(async { read_all(opened.await.unwrap().1).await });
     assert_eq!((bytes.as_slice(), fake.gets()), (b"0123".as_slice(), vec![(both.clone(), 0), (both, 1)]));
 }
@@ -260,7 +260,8 @@ fn a_thread_that_waits_is_let_go_when_the_delivery_is_abandoned() {
     let fake = Fake::new(b"0123", &[Piecewise::Hangs(2)]);
     let (bytes, failed) = block_on(async {
         let stop = Stop::default();
-        let opened = begin(&fake, &object(), &ObjectVersion::default(), &LearnedBuckets::new(), care(3, &stop)).await;
+        let opened =
+            start(&fake, &object(), &ObjectVersion::default(), &LearnedBuckets::new(), options(3, &stop)).await;
         let reading = tokio::spawn(read_all(opened.unwrap().1));
         tokio::time::sleep(Duration::from_millis(20)).await;
         assert!(!reading.is_finished());

@@ -2,7 +2,7 @@
 //! nothing is decided by it.
 
 /// What content begins with, and what it is then.
-const BEGINNINGS: [(&[u8], &str); 22] = [
+const SIGNATURES: [(&[u8], &str); 22] = [
     (b"\x1f\x8b", "gzip within gzip"),
     (b"\x28\xb5\x2f\xfd", "Zstandard"),
     (b"BZh", "bzip2"),
@@ -29,20 +29,20 @@ const BEGINNINGS: [(&[u8], &str); 22] = [
 ];
 
 /// What some tell in the first line, and what it is then.
-const WITHIN: [(&[u8], &str); 3] = [
+const FIRST_LINE_MARKERS: [(&[u8], &str); 3] = [
     (b";chunk-signature=", "a signed upload in chunks (aws-chunked)"),
     (b" stdout F ", "a container's log as the kubelet keeps it (CRI)"),
     (b" stderr F ", "a container's log as the kubelet keeps it (CRI)"),
 ];
 
-/// Bytes in which [`WITHIN`] is looked for.
+/// Bytes in which [`FIRST_LINE_MARKERS`] is looked for.
 const FIRST_BYTES: usize = 128;
 
 /// What content that begins with `head` looks like, if it is known and no lines of JSON.
 pub(super) fn looks_like(head: &[u8]) -> Option<&'static str> {
-    let begins = BEGINNINGS.iter().find(|(beginning, _)| head.starts_with(beginning));
+    let begins = SIGNATURES.iter().find(|(beginning, _)| head.starts_with(beginning));
     let first = head.get(..FIRST_BYTES).unwrap_or(head);
-    let within = || WITHIN.iter().find(|(part, _)| memchr::memmem::find(first, part).is_some());
+    let within = || FIRST_LINE_MARKERS.iter().find(|(part, _)| memchr::memmem::find(first, part).is_some());
     let named = begins.or_else(within).map(|(_, what)| *what);
     named.or_else(|| is_tar(head).then_some("a tar archive")).or_else(|| {
         let padding = head.iter().take_while(|byte| matches!(byte, 0 | b' ' | b'\t'..=b'\r')).count();

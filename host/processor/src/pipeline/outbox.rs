@@ -9,7 +9,7 @@ use super::ledger::{Ledger, Outcome};
 use super::letters::LetterBudget;
 use super::shadow::Tap;
 use super::{Halt, Job};
-use crate::delivery::batch::{Admission, Batch, Refusal, Window};
+use crate::delivery::batch::{Batch, EventCheck, Refusal, Window};
 use model::{DeadLetter, Event, Reason};
 
 /// What the other side does next.
@@ -61,7 +61,7 @@ pub(super) struct Outbox {
     looks_like: Option<&'static str>,
     /// Letters to be, written when the ledger is free: there may be millions.
     refused: Vec<Refused>,
-    admission: Admission,
+    event_check: EventCheck,
     /// Events so far, in guest order.
     events: u64,
     /// Events of the last checkpoint.
@@ -80,7 +80,7 @@ impl Outbox {
     }
 
     fn with(job: Job, sender: Option<mpsc::Sender<Work>>, tap: Option<Tap>) -> Self {
-        let admission = Admission { age_at: job.age_at };
+        let event_check = EventCheck { age_at: job.age_at };
         Self {
             window: Window::new(job.window_bytes),
             budget: LetterBudget::new(job.stored_bytes),
@@ -91,7 +91,7 @@ impl Outbox {
             letters: Vec::new(),
             letter_bytes: 0,
             refused: Vec::new(),
-            admission,
+            event_check,
             events: 0,
             told: 0,
         }
@@ -112,7 +112,7 @@ impl Outbox {
         }
         let index = self.events;
         self.events += 1;
-        match self.admission.check(&event) {
+        match self.event_check.check(&event) {
             Err(Refusal::Empty) => ledger.output(event.line, Outcome::Empty),
             Err(Refusal::Dead(reason)) => {
                 ledger.output(event.line, Outcome::DeadLettered(reason));

@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicUsize;
 use tokio::sync::Notify;
 
 use super::*;
-use crate::delivery::batch::Entry;
+use crate::delivery::batch::BatchEvent;
 use crate::object::ReadLimits;
 use model::{Delivery, Destination, Event, FailureKind, ObjectId, Origin, TimestampNumbers};
 
@@ -132,7 +132,7 @@ fn batch(first: u64) -> Work {
 }
 
 fn batch_of(first: u64, message: &str) -> Work {
-    let entry = |index| Entry {
+    let entry = |index| BatchEvent {
         index,
         event: Event { line: index, timestamp: 0, message: message.to_owned() },
         continues: false,
@@ -320,7 +320,7 @@ fn what_is_refused_beside_a_failure_is_left_for_the_next_attempt() {
 fn an_event_of_which_a_piece_failed_is_not_delivered() {
     let piece = |continues| {
         let event = Event { line: 2, timestamp: 0, message: "x".to_owned() };
-        Work::Batch(Batch { entries: vec![Entry { index: 2, event, continues }], bytes: 0, settles_to: None })
+        Work::Batch(Batch { entries: vec![BatchEvent { index: 2, event, continues }], bytes: 0, settles_to: None })
     };
     for pieces in [1, 3] {
         // The puts of the pieces are told apart by their order: the first fails.

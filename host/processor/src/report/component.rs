@@ -11,14 +11,14 @@ use model::{Counts, Digest, FailureKind};
 use sandbox::Used;
 
 #[derive(Serialize)]
-struct Usage {
+struct UsageEntry {
     calls: u64,
     cpu_microseconds: u64,
     instantiation_microseconds: u64,
     peak_memory_bytes: u64,
 }
 
-impl Usage {
+impl UsageEntry {
     fn of(used: &Used) -> Self {
         Self {
             calls: used.calls,
@@ -34,10 +34,10 @@ fn microseconds(time: Duration) -> u64 {
 }
 
 #[derive(Serialize)]
-struct Component<'a> {
+struct ComponentEntry<'a> {
     digest: &'a str,
     #[serde(flatten)]
-    usage: Usage,
+    usage: UsageEntry,
     input_bytes: u64,
     records_in: u64,
     records_out: u64,
@@ -50,9 +50,9 @@ struct Component<'a> {
 
 /// For serde: a component's part of an entry.
 pub(super) fn component<S: Serializer>(run: &Option<ComponentRun>, to: S) -> Result<S::Ok, S::Error> {
-    let run = run.as_ref().map(|run| Component {
+    let run = run.as_ref().map(|run| ComponentEntry {
         digest: &run.digest,
-        usage: Usage::of(&run.used),
+        usage: UsageEntry::of(&run.used),
         input_bytes: run.input_bytes,
         records_in: run.records_in,
         records_out: run.records_out,
@@ -65,7 +65,7 @@ pub(super) fn component<S: Serializer>(run: &Option<ComponentRun>, to: S) -> Res
 }
 
 #[derive(Serialize)]
-struct Shadow<'a> {
+struct ShadowEntry<'a> {
     digest: &'a str,
     same: u64,
     changed: u64,
@@ -75,20 +75,20 @@ struct Shadow<'a> {
     error: Option<&'a str>,
     #[serde(serialize_with = "super::by_name")]
     failures: &'a Counts<FailureKind>,
-    samples: Vec<Sample<'a>>,
+    samples: Vec<SampleEntry<'a>>,
     #[serde(flatten)]
-    usage: Usage,
+    usage: UsageEntry,
 }
 
 #[derive(Serialize)]
-struct Sample<'a> {
+struct SampleEntry<'a> {
     line: u64,
     kind: &'a str,
     active: Option<&'a str>,
     shadow: Option<&'a str>,
 }
 
-impl<'a> Sample<'a> {
+impl<'a> SampleEntry<'a> {
     fn of(difference: &'a Difference) -> Self {
         let Difference { line, kind, active, shadow } = difference;
         Self { line: *line, kind, active: active.as_deref(), shadow: shadow.as_deref() }
@@ -97,7 +97,7 @@ impl<'a> Sample<'a> {
 
 /// For serde: a shadow's part of an entry.
 pub(super) fn shadow<S: Serializer>(run: &Option<ShadowRun>, to: S) -> Result<S::Ok, S::Error> {
-    let run = run.as_ref().map(|run| Shadow {
+    let run = run.as_ref().map(|run| ShadowEntry {
         digest: &run.digest,
         same: run.same,
         changed: run.changed,
@@ -106,15 +106,15 @@ pub(super) fn shadow<S: Serializer>(run: &Option<ShadowRun>, to: S) -> Result<S:
         failed: run.failed,
         error: run.error.as_deref(),
         failures: &run.failures,
-        samples: run.samples.iter().map(Sample::of).collect(),
-        usage: Usage::of(&run.used),
+        samples: run.samples.iter().map(SampleEntry::of).collect(),
+        usage: UsageEntry::of(&run.used),
     });
     run.serialize(to)
 }
 
 /// What there is to say of one component for one delivery.
 #[derive(Default)]
-struct Said {
+struct ComponentSums {
     poison: u64,
     replaced: u64,
     compared: bool,
@@ -127,7 +127,7 @@ struct Said {
 
 /// A sentence a tenant, delivery and component, where there is something to say.
 pub(super) fn sentences(entries: &[Entry]) -> Vec<String> {
-    let mut said: BTreeMap<(&str, &str, &str), Said> = BTreeMap::new();
+    let mut said: BTreeMap<(&str, &str, &str), ComponentSums> = BTreeMap::new();
     for entry in entries {
         let (tenant, delivery) = (entry.tenant.as_deref().unwrap_or_default(), entry.delivery.unwrap_or_default());
         if let Some(run) = &entry.component {
@@ -152,13 +152,13 @@ pub(super) fn sentences(entries: &[Entry]) -> Vec<String> {
     said.into_iter()
         .flat_map(|((tenant, delivery, digest), said)| {
             let about = |what: String| format!("{tenant} ({delivery}), component {digest}: {what}");
-            said.parts().into_iter().map(about).collect::<Vec<_>>()
+            said.describe().into_iter().map(about).collect::<Vec<_>>()
         })
         .collect()
 }
 
-impl Said {
-    fn parts(&self) -> Vec<String> {
+impl ComponentSums {
+    fn describe(&self) -> Vec<String> {
         let mut parts = Vec::new();
         if self.poison > 0 {
             parts.push(format!("it fails on {} records, which are dead-lettered (poison)", self.poison));

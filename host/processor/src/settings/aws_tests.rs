@@ -53,7 +53,7 @@ fn nothing_set_means_the_defaults() {
         tenant_cache: Duration::from_secs(60),
         visibility_timeout: Duration::from_secs(300),
         shutdown_grace: Duration::from_secs(25),
-        dead_letter: DeadLetterPlace::Unset,
+        dead_letter: DeadLetterSetting::Unset,
         http_addr: Some(([0, 0, 0, 0], 8080).into()),
         execution_mode: None,
         log_format: LogFormat::Json,
@@ -182,17 +182,18 @@ fn suffixes_are_separated_by_commas() {
 #[test]
 fn dead_letters_go_to_a_bucket_or_a_folder() {
     let place = |value| with("DEAD_LETTER", value).unwrap().dead_letter;
-    let s3 = |bucket: &str, prefix: &str| DeadLetterPlace::S3 { bucket: bucket.to_owned(), prefix: prefix.to_owned() };
+    let s3 =
+        |bucket: &str, prefix: &str| DeadLetterSetting::S3 { bucket: bucket.to_owned(), prefix: prefix.to_owned() };
     assert_eq!(place("s3://dead"), s3("dead", ""));
     assert_eq!(place("s3://dead/"), s3("dead", ""));
     assert_eq!(place("s3://dead/a/b"), s3("dead", "a/b/"));
     assert_eq!(place("s3://dead/a/b/"), s3("dead", "a/b/"));
-    assert_eq!(place("/var/dead"), DeadLetterPlace::Folder(PathBuf::from("/var/dead")));
-    assert_eq!(place("dead"), DeadLetterPlace::Folder(PathBuf::from("dead")));
-    assert_eq!(place("./fail"), DeadLetterPlace::Folder(PathBuf::from("./fail")));
-    assert_eq!([place("none"), place("OFF")], [DeadLetterPlace::None, DeadLetterPlace::None]);
-    assert_eq!([place("fail"), place("FAIL")], [DeadLetterPlace::Fail, DeadLetterPlace::Fail]);
-    assert_eq!(place(""), DeadLetterPlace::Unset);
+    assert_eq!(place("/var/dead"), DeadLetterSetting::Folder(PathBuf::from("/var/dead")));
+    assert_eq!(place("dead"), DeadLetterSetting::Folder(PathBuf::from("dead")));
+    assert_eq!(place("./fail"), DeadLetterSetting::Folder(PathBuf::from("./fail")));
+    assert_eq!([place("none"), place("OFF")], [DeadLetterSetting::None, DeadLetterSetting::None]);
+    assert_eq!([place("fail"), place("FAIL")], [DeadLetterSetting::Fail, DeadLetterSetting::Fail]);
+    assert_eq!(place(""), DeadLetterSetting::Unset);
     for (value, warned) in [("", true), ("none", false), ("fail", false), ("dead", false), ("s3://dead", false)] {
         assert_eq!(place(value).warning().is_some(), warned, "{value}");
     }
@@ -265,7 +266,7 @@ fn what_a_mode_does_not_use_is_a_warning() {
         let (usual, usual_aws, _) = read(&[], purpose).unwrap();
         for variable in VARIABLES.iter().filter(|variable| !never.contains(&variable.name)) {
             let name = variable.name;
-            let only = mode::ONLY.iter().find(|(only, _)| only.name == name).map(|(_, modes)| *modes);
+            let only = mode::MODE_VARIABLES.iter().find(|(only, _)| only.name == name).map(|(_, modes)| *modes);
             let used = match (only, purpose) {
                 (None, _) | (_, Purpose::AnyMode) => true,
                 (Some(only), Purpose::Mode(mode)) => only.contains(&mode),

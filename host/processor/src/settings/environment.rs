@@ -6,16 +6,16 @@
 
 use std::io::Read;
 
-use super::reader::Reader;
+use super::reader::SettingsReader;
 use model::StaticCredentials;
 
-const KEY_ID: &str = "AWS_ACCESS_KEY_ID";
-const SECRET: &str = "AWS_SECRET_ACCESS_KEY";
-const TOKEN: &str = "AWS_SESSION_TOKEN";
+const ACCESS_KEY_ID: &str = "AWS_ACCESS_KEY_ID";
+const SECRET_ACCESS_KEY: &str = "AWS_SECRET_ACCESS_KEY";
+const SESSION_TOKEN: &str = "AWS_SESSION_TOKEN";
 
 /// What a variable must be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Form {
+enum ValueFormat {
     /// Anything in one line: a name, a path, a word.
     Line,
     /// What a header can hold: printable US-ASCII.
@@ -29,101 +29,102 @@ enum Form {
 }
 
 /// All of them but the keys, with what each must be.
-const VARIABLES: [(&str, Form); 44] = [
-    ("AWS_PROFILE", Form::Line),
-    ("AWS_CONFIG_FILE", Form::Line),
-    ("AWS_SHARED_CREDENTIALS_FILE", Form::Line),
-    ("AWS_ROLE_ARN", Form::Word),
-    ("AWS_ROLE_SESSION_NAME", Form::Word),
-    ("AWS_WEB_IDENTITY_TOKEN_FILE", Form::Line),
-    ("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", Form::UrlPath),
-    ("AWS_CONTAINER_CREDENTIALS_FULL_URI", Form::Url),
-    ("AWS_CONTAINER_AUTHORIZATION_TOKEN", Form::Header),
-    ("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", Form::Line),
-    ("AWS_EC2_METADATA_DISABLED", Form::Word),
-    ("AWS_EC2_METADATA_SERVICE_ENDPOINT", Form::Url),
-    ("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE", Form::Word),
-    ("AWS_ENDPOINT_URL", Form::Url),
-    ("AWS_ENDPOINT_URL_S3", Form::Url),
-    ("AWS_ENDPOINT_URL_SQS", Form::Url),
-    ("AWS_ENDPOINT_URL_STS", Form::Url),
-    ("AWS_ENDPOINT_URL_DYNAMODB", Form::Url),
-    ("AWS_ENDPOINT_URL_CLOUDWATCH", Form::Url),
-    ("AWS_ENDPOINT_URL_CLOUDWATCH_LOGS", Form::Url),
-    ("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", Form::Word),
-    ("AWS_USE_FIPS_ENDPOINT", Form::Word),
-    ("AWS_USE_DUALSTACK_ENDPOINT", Form::Word),
-    ("AWS_ACCOUNT_ID", Form::Word),
-    ("AWS_ACCOUNT_ID_ENDPOINT_MODE", Form::Word),
-    ("AWS_AUTH_SCHEME_PREFERENCE", Form::Line),
-    ("AWS_SIGV4A_SIGNING_REGION_SET", Form::Line),
-    ("AWS_DISABLE_REQUEST_COMPRESSION", Form::Word),
-    ("AWS_REQUEST_MIN_COMPRESSION_SIZE_BYTES", Form::Word),
-    ("AWS_MAX_ATTEMPTS", Form::Word),
-    ("AWS_RETRY_MODE", Form::Word),
-    ("AWS_SDK_UA_APP_ID", Form::Header),
-    ("AWS_EXECUTION_ENV", Form::Header),
-    ("HTTP_PROXY", Form::Word),
-    ("http_proxy", Form::Word),
-    ("HTTPS_PROXY", Form::Word),
-    ("https_proxy", Form::Word),
-    ("ALL_PROXY", Form::Word),
-    ("all_proxy", Form::Word),
-    ("NO_PROXY", Form::Line),
-    ("no_proxy", Form::Line),
-    ("SSL_CERT_FILE", Form::Line),
-    ("SSL_CERT_DIR", Form::Line),
-    ("AWS_CA_BUNDLE", Form::Line),
+const SDK_VARIABLES: [(&str, ValueFormat); 44] = [
+    ("AWS_PROFILE", ValueFormat::Line),
+    ("AWS_CONFIG_FILE", ValueFormat::Line),
+    ("AWS_SHARED_CREDENTIALS_FILE", ValueFormat::Line),
+    ("AWS_ROLE_ARN", ValueFormat::Word),
+    ("AWS_ROLE_SESSION_NAME", ValueFormat::Word),
+    ("AWS_WEB_IDENTITY_TOKEN_FILE", ValueFormat::Line),
+    ("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", ValueFormat::UrlPath),
+    ("AWS_CONTAINER_CREDENTIALS_FULL_URI", ValueFormat::Url),
+    ("AWS_CONTAINER_AUTHORIZATION_TOKEN", ValueFormat::Header),
+    ("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", ValueFormat::Line),
+    ("AWS_EC2_METADATA_DISABLED", ValueFormat::Word),
+    ("AWS_EC2_METADATA_SERVICE_ENDPOINT", ValueFormat::Url),
+    ("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE", ValueFormat::Word),
+    ("AWS_ENDPOINT_URL", ValueFormat::Url),
+    ("AWS_ENDPOINT_URL_S3", ValueFormat::Url),
+    ("AWS_ENDPOINT_URL_SQS", ValueFormat::Url),
+    ("AWS_ENDPOINT_URL_STS", ValueFormat::Url),
+    ("AWS_ENDPOINT_URL_DYNAMODB", ValueFormat::Url),
+    ("AWS_ENDPOINT_URL_CLOUDWATCH", ValueFormat::Url),
+    ("AWS_ENDPOINT_URL_CLOUDWATCH_LOGS", ValueFormat::Url),
+    ("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", ValueFormat::Word),
+    ("AWS_USE_FIPS_ENDPOINT", ValueFormat::Word),
+    ("AWS_USE_DUALSTACK_ENDPOINT", ValueFormat::Word),
+    ("AWS_ACCOUNT_ID", ValueFormat::Word),
+    ("AWS_ACCOUNT_ID_ENDPOINT_MODE", ValueFormat::Word),
+    ("AWS_AUTH_SCHEME_PREFERENCE", ValueFormat::Line),
+    ("AWS_SIGV4A_SIGNING_REGION_SET", ValueFormat::Line),
+    ("AWS_DISABLE_REQUEST_COMPRESSION", ValueFormat::Word),
+    ("AWS_REQUEST_MIN_COMPRESSION_SIZE_BYTES", ValueFormat::Word),
+    ("AWS_MAX_ATTEMPTS", ValueFormat::Word),
+    ("AWS_RETRY_MODE", ValueFormat::Word),
+    ("AWS_SDK_UA_APP_ID", ValueFormat::Header),
+    ("AWS_EXECUTION_ENV", ValueFormat::Header),
+    ("HTTP_PROXY", ValueFormat::Word),
+    ("http_proxy", ValueFormat::Word),
+    ("HTTPS_PROXY", ValueFormat::Word),
+    ("https_proxy", ValueFormat::Word),
+    ("ALL_PROXY", ValueFormat::Word),
+    ("all_proxy", ValueFormat::Word),
+    ("NO_PROXY", ValueFormat::Line),
+    ("no_proxy", ValueFormat::Line),
+    ("SSL_CERT_FILE", ValueFormat::Line),
+    ("SSL_CERT_DIR", ValueFormat::Line),
+    ("AWS_CA_BUNDLE", ValueFormat::Line),
 ];
 
 /// Files that hold a token and nothing else; the SDK sends all that they hold.
 const TOKEN_FILES: [&str; 2] = ["AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"];
 
 /// Bytes of such a file that are looked at: no token is as long.
-const MOST_TOKEN: u64 = 64 * 1024;
+const MAX_TOKEN_BYTES: u64 = 64 * 1024;
 
 /// Looks at all of them; the keys, where both are set.
-pub(super) fn read(reader: &mut Reader<'_>) -> Option<StaticCredentials> {
-    for (name, form) in VARIABLES {
+pub(super) fn read(reader: &mut SettingsReader<'_>) -> Option<StaticCredentials> {
+    for (name, form) in SDK_VARIABLES {
         let Some(value) = reader.raw(name).filter(|value| !value.is_empty()) else { continue };
         if let Some(problem) = form.problem(&value) {
-            reader.note_named(name, format!(" {problem} (it is not shown); correct it, or unset it"));
+            reader.add_problem_named(name, format!(" {problem} (it is not shown); correct it, or unset it"));
         }
     }
     for name in TOKEN_FILES {
-        if reader.raw(name).is_some_and(|path| has_odd_ends(&path)) {
+        if reader.raw(name).is_some_and(|path| has_outer_whitespace(&path)) {
             let what = "names a file whose token begins or ends with white space, such as a newline, with which it may \
                         be refused; remove it";
-            reader.warn(format!("{name} {what}"));
+            reader.add_warning(format!("{name} {what}"));
         }
     }
-    let (id, secret, token) = (key(reader, KEY_ID), key(reader, SECRET), key(reader, TOKEN));
+    let (id, secret, token) =
+        (read_key(reader, ACCESS_KEY_ID), read_key(reader, SECRET_ACCESS_KEY), read_key(reader, SESSION_TOKEN));
     Some(StaticCredentials { id: id?, secret: secret?, token })
 }
 
 /// Whether a file begins or ends with white space. One that can't be read is the SDK's to
 /// complain about, if it needs it.
-fn has_odd_ends(path: &str) -> bool {
+fn has_outer_whitespace(path: &str) -> bool {
     // A pipe in its place would wait for a writer.
     if !std::fs::metadata(path).is_ok_and(|file| file.is_file()) {
         return false;
     }
     let mut bytes = Vec::new();
     let file = std::fs::File::open(path).ok();
-    let read = file.is_some_and(|file| file.take(MOST_TOKEN).read_to_end(&mut bytes).is_ok());
+    let read = file.is_some_and(|file| file.take(MAX_TOKEN_BYTES).read_to_end(&mut bytes).is_ok());
     read && bytes.trim_ascii().len() < bytes.len()
 }
 
 /// A part of the keys, without white space at its ends. Nothing but that is unset.
-fn key(reader: &mut Reader<'_>, name: &'static str) -> Option<String> {
+fn read_key(reader: &mut SettingsReader<'_>, name: &'static str) -> Option<String> {
     let value = reader.raw(name)?.trim().to_owned();
-    if let Some(problem) = Form::Word.problem(&value) {
-        reader.note_named(name, format!(" {problem} (it is not shown); set it as AWS gave it"));
+    if let Some(problem) = ValueFormat::Word.problem(&value) {
+        reader.add_problem_named(name, format!(" {problem} (it is not shown); set it as AWS gave it"));
     }
     Some(value).filter(|value| !value.is_empty())
 }
 
-impl Form {
+impl ValueFormat {
     /// What is wrong with a value, as it follows the variable's name.
     fn problem(self, value: &str) -> Option<&'static str> {
         if value.contains(char::REPLACEMENT_CHARACTER) {
@@ -156,7 +157,7 @@ impl Form {
 
 #[cfg(test)]
 pub(super) fn names() -> impl Iterator<Item = &'static str> {
-    VARIABLES.into_iter().map(|(name, _)| name).chain([KEY_ID, SECRET, TOKEN])
+    SDK_VARIABLES.into_iter().map(|(name, _)| name).chain([ACCESS_KEY_ID, SECRET_ACCESS_KEY, SESSION_TOKEN])
 }
 
 #[cfg(test)]
@@ -166,7 +167,7 @@ mod tests {
 
     fn keys_of(pairs: &[(&str, &str)]) -> Result<Option<StaticCredentials>, SettingsError> {
         let lookup = |name: &str| pairs.iter().find(|(n, _)| *n == name).map(|(_, value)| (*value).to_owned());
-        let mut reader = Reader::new(&lookup);
+        let mut reader = SettingsReader::new(&lookup);
         let keys = read(&mut reader);
         reader.finish(Purpose::AnyMode).map(|_| keys)
     }
@@ -178,12 +179,18 @@ mod tests {
         for end in ["", "\n", " ", "\r\n", "\t \n"] {
             let [id, secret, token] =
                 ["AKIA1", "se/cr+et=", "tok"].map(|part| format!("{}{part}{end}", end.replace('\n', "")));
-            assert_eq!(keys_of(&[(KEY_ID, &id), (SECRET, &secret), (TOKEN, &token)]), Ok(Some(expected.clone())));
+            assert_eq!(
+                keys_of(&[(ACCESS_KEY_ID, &id), (SECRET_ACCESS_KEY, &secret), (SESSION_TOKEN, &token)]),
+                Ok(Some(expected.clone()))
+            );
         }
         let without = StaticCredentials { token: None, ..expected };
         for none in ["", "\n"] {
-            assert_eq!(keys_of(&[(KEY_ID, "AKIA1"), (SECRET, "se/cr+et="), (TOKEN, none)]), Ok(Some(without.clone())));
-            assert_eq!(keys_of(&[(KEY_ID, "AKIA1"), (SECRET, none)]), Ok(None));
+            assert_eq!(
+                keys_of(&[(ACCESS_KEY_ID, "AKIA1"), (SECRET_ACCESS_KEY, "se/cr+et="), (SESSION_TOKEN, none)]),
+                Ok(Some(without.clone()))
+            );
+            assert_eq!(keys_of(&[(ACCESS_KEY_ID, "AKIA1"), (SECRET_ACCESS_KEY, none)]), Ok(None));
         }
         assert_eq!(keys_of(&[]), Ok(None));
         assert!(!format!("{without:?}").contains("AKIA1"));
@@ -197,7 +204,7 @@ mod tests {
             let warnings = |text: &str| {
                 std::fs::write(&path, text).unwrap();
                 let lookup = |asked: &str| (asked == name).then(|| path.display().to_string());
-                let mut reader = Reader::new(&lookup);
+                let mut reader = SettingsReader::new(&lookup);
                 assert_eq!(read(&mut reader), None);
                 reader.finish(Purpose::AnyMode).unwrap()
             };
@@ -206,7 +213,7 @@ mod tests {
             assert!(warning.contains(name) && !warning.contains("hunter2"), "{warning}");
             std::fs::remove_file(&path).unwrap();
             let lookup = |asked: &str| (asked == name).then(|| path.display().to_string());
-            let mut reader = Reader::new(&lookup);
+            let mut reader = SettingsReader::new(&lookup);
             assert!(read(&mut reader).is_none() && reader.finish(Purpose::AnyMode).unwrap().is_empty());
         }
     }
@@ -216,11 +223,11 @@ mod tests {
     #[test]
     fn what_the_sdk_could_not_use_is_refused_by_name_and_not_shown() {
         let good = |form| match form {
-            Form::Url => "https://hunter2",
-            Form::UrlPath => "/hunter2",
+            ValueFormat::Url => "https://hunter2",
+            ValueFormat::UrlPath => "/hunter2",
             _ => "hunter2",
         };
-        for (name, form) in VARIABLES {
+        for (name, form) in SDK_VARIABLES {
             let good = good(form);
             assert_eq!(keys_of(&[(name, good)]), Ok(None), "{name}");
             assert_eq!(keys_of(&[(name, "")]), Ok(None), "{name}");
@@ -234,12 +241,12 @@ mod tests {
             }
         }
         for (name, value) in [
-            (KEY_ID, "AK IA"),
-            (SECRET, "hunter2\nhunter2"),
-            (TOKEN, "h\u{fffd}unter2"),
-            (SECRET, "hünter2"),
-            (KEY_ID, "\"AKIA1\""),
-            (SECRET, "'hunter2'\n"),
+            (ACCESS_KEY_ID, "AK IA"),
+            (SECRET_ACCESS_KEY, "hunter2\nhunter2"),
+            (SESSION_TOKEN, "h\u{fffd}unter2"),
+            (SECRET_ACCESS_KEY, "hünter2"),
+            (ACCESS_KEY_ID, "\"AKIA1\""),
+            (SECRET_ACCESS_KEY, "'hunter2'\n"),
             ("AWS_ENDPOINT_URL", "localhost:4566"),
             ("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "http://host/x"),
             ("AWS_SDK_UA_APP_ID", "ä"),

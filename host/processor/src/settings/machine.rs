@@ -19,20 +19,20 @@ pub struct Machine {
 
 impl Machine {
     /// This one. `lookup` reads the environment.
-    pub fn here(lookup: impl Fn(&str) -> Option<String>) -> Self {
+    pub fn detect(lookup: impl Fn(&str) -> Option<String>) -> Self {
         Self {
             cores: std::thread::available_parallelism().map_or(1, usize::from),
-            memory_bytes: memory(lookup, |path| std::fs::read_to_string(path).ok()),
+            memory_bytes: memory_limit(lookup, |path| std::fs::read_to_string(path).ok()),
         }
     }
 }
 
-fn memory(lookup: impl Fn(&str) -> Option<String>, read: impl Fn(&Path) -> Option<String>) -> u64 {
+fn memory_limit(lookup: impl Fn(&str) -> Option<String>, read: impl Fn(&Path) -> Option<String>) -> u64 {
     let lambda = lookup(LAMBDA_MEMORY).and_then(|mib| mib.trim().parse::<u64>().ok());
     if let Some(bytes) = lambda.filter(|mib| *mib > 0).and_then(|mib| mib.checked_mul(1 << 20)) {
         return bytes;
     }
-    let machine = read(Path::new("/proc/meminfo")).and_then(|text| total(&text));
+    let machine = read(Path::new("/proc/meminfo")).and_then(|text| parse_total(&text));
     let cgroups = read(Path::new("/proc/self/cgroup")).unwrap_or_default();
     // "No limit" is a word in v2 and a number near 2^63 in v1: the machine's is less.
     let limits = cgroups.lines().flat_map(limit_files).filter_map(|file| read(&file)?.trim().parse::<u64>().ok());
@@ -40,7 +40,7 @@ fn memory(lookup: impl Fn(&str) -> Option<String>, read: impl Fn(&Path) -> Optio
 }
 
 /// MemTotal of /proc/meminfo, in bytes.
-fn total(meminfo: &str) -> Option<u64> {
+fn parse_total(meminfo: &str) -> Option<u64> {
     let line = meminfo.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
     line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
 }
@@ -77,7 +77,7 @@ mod tests {
             let found = files.iter().find(|(name, _)| Path::new(name) == path);
             found.map(|(_, text)| (*text).to_owned())
         };
-        memory(lookup, read)
+        memory_limit(lookup, read)
     }
 
     #[test]
@@ -138,7 +138,7 @@ mod tests {
 
     #[test]
     fn this_machine_has_something() {
-        let here = Machine::here(|_| None);
+        let here = Machine::detect(|_| None);
         assert!(here.cores >= 1);
         assert!(here.memory_bytes >= 1 << 20);
     }

@@ -27,15 +27,15 @@ use std::time::Duration;
 
 use crate::aws::BucketOwners;
 use model::{BucketPatterns, StaticCredentials, TimestampNumbers};
-use reader::Reader;
+use reader::SettingsReader;
 
 pub use lambda::lambda_environment;
 pub use machine::Machine;
 pub use mode::{Mode, Purpose};
 pub use plugin::{CacheKey, PluginSettings};
-pub use reader::{Problem, SettingsError};
+pub use reader::{SettingProblem, SettingsError};
 pub use table::{LOCAL_VARIABLES, VARIABLES, help, help_aws};
-pub use value::{DeadLetterPlace, LogFormat, LogLevel};
+pub use value::{DeadLetterSetting, LogFormat, LogLevel};
 pub use variable::Variable;
 
 /// What the processor was told by its environment, whatever it does. Every value
@@ -96,7 +96,7 @@ pub struct AwsSettings {
     /// SHUTDOWN_GRACE_SECONDS: after SIGTERM, for what is at work.
     pub shutdown_grace: Duration,
     /// DEAD_LETTER.
-    pub dead_letter: DeadLetterPlace,
+    pub dead_letter: DeadLetterSetting,
     /// HTTP_ADDR; none: no server.
     pub http_addr: Option<SocketAddr>,
     /// EXECUTION_MODE, as it is.
@@ -119,7 +119,7 @@ impl Settings {
     /// # Errors
     /// One that lists every variable whose value can't be used.
     pub fn for_local(lookup: Lookup<'_>, machine: Machine) -> Result<(Self, Vec<String>), SettingsError> {
-        let mut reader = Reader::new(lookup);
+        let mut reader = SettingsReader::new(lookup);
         let cores = u64::try_from(machine.cores).unwrap_or(u64::MAX);
         let settings = Self::read(&mut reader, &table::LOCAL_MAX_CONCURRENT_OBJECTS, cores);
         reader.finish(Purpose::AnyMode).map(|warnings| (settings, warnings))
@@ -135,8 +135,8 @@ impl Settings {
         machine: Machine,
         purpose: Purpose,
     ) -> Result<(Self, AwsSettings, Vec<String>), SettingsError> {
-        let mut reader = Reader::new(lookup);
-        let by_memory = (machine.memory_bytes / table::BYTES_AN_OBJECT).min(table::MOST_OBJECTS_BY_MEMORY);
+        let mut reader = SettingsReader::new(lookup);
+        let by_memory = (machine.memory_bytes / table::BYTES_PER_OBJECT).min(table::MAX_OBJECTS_BY_MEMORY);
         let mut settings = Self::read(&mut reader, &table::MAX_CONCURRENT_OBJECTS, by_memory);
         settings.plugin.compiled = plugin::compiled(&mut reader);
         let aws = AwsSettings::read(&mut reader, settings.max_concurrent_objects);
@@ -145,12 +145,12 @@ impl Settings {
 
     /// How to log, whatever else is wrong: problems are told in that way too.
     pub fn logging(lookup: Lookup<'_>) -> (LogLevel, LogFormat) {
-        let mut reader = Reader::new(lookup);
+        let mut reader = SettingsReader::new(lookup);
         (reader.level(), reader.text(&table::LOG_FORMAT, LogFormat::parse).unwrap_or_default())
     }
 
     /// `objects` is MAX_CONCURRENT_OBJECTS with the default `found`.
-    fn read(reader: &mut Reader<'_>, objects: &Variable, found: u64) -> Self {
+    fn read(reader: &mut SettingsReader<'_>, objects: &Variable, found: u64) -> Self {
         let max_batch_size = to_usize(reader.number(&table::MAX_BATCH_SIZE));
         let max_line_bytes = to_usize(reader.number(&table::MAX_LINE_BYTES));
         Self {
@@ -166,7 +166,7 @@ impl Settings {
 }
 
 impl AwsSettings {
-    fn read(reader: &mut Reader<'_>, max_concurrent_objects: usize) -> Self {
+    fn read(reader: &mut SettingsReader<'_>, max_concurrent_objects: usize) -> Self {
         let region = match reader.value(&table::AWS_REGION) {
             Some(_) => reader.text(&table::AWS_REGION, value::region),
             None => reader.text(&table::AWS_DEFAULT_REGION, value::region),
@@ -195,7 +195,7 @@ impl AwsSettings {
             tenant_cache: reader.seconds(&table::TENANT_CACHE_SECONDS),
             visibility_timeout: reader.seconds(&table::VISIBILITY_TIMEOUT),
             shutdown_grace: reader.seconds(&table::SHUTDOWN_GRACE_SECONDS),
-            dead_letter: reader.text(&table::DEAD_LETTER, value::dead_letter).unwrap_or(DeadLetterPlace::Unset),
+            dead_letter: reader.text(&table::DEAD_LETTER, value::dead_letter).unwrap_or(DeadLetterSetting::Unset),
             http_addr: reader.text(&table::HTTP_ADDR, value::http_addr).flatten(),
             execution_mode: reader.value(&table::EXECUTION_MODE),
             log_format: reader.text(&table::LOG_FORMAT, LogFormat::parse).unwrap_or_default(),

@@ -50,8 +50,8 @@ pub enum Purpose {
 
 impl Purpose {
     /// Why a variable isn't used, as the end of a sentence about it; none: it is used.
-    pub(super) fn unused(self, variable: &str) -> Option<String> {
-        let only = ONLY.iter().find(|(only, _)| only.name == variable).map(|(_, modes)| *modes)?;
+    pub(super) fn why_unused(self, variable: &str) -> Option<String> {
+        let only = MODE_VARIABLES.iter().find(|(only, _)| only.name == variable).map(|(_, modes)| *modes)?;
         match self {
             Self::AnyMode => None,
             Self::Mode(mode) if only.contains(&mode) => None,
@@ -63,7 +63,7 @@ impl Purpose {
 
 /// The variables that not all modes use. What is sent back goes to the queue that it
 /// came from, so that manual mode and scan mode know none.
-pub(super) const ONLY: [(&Variable, &[Mode]); 7] = [
+pub(super) const MODE_VARIABLES: [(&Variable, &[Mode]); 7] = [
     (&table::SQS_QUEUE_URL, &[Mode::Lambda, Mode::Sqs]),
     (&table::SOURCE_BUCKET, &[Mode::Scan]),
     (&table::SCAN_INTERVAL, &[Mode::Scan]),

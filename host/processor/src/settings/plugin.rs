@@ -3,16 +3,16 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::reader::Reader;
+use super::reader::SettingsReader;
 use super::{plugin_table as table, to_usize, value};
 use crate::tenant::plugin::{self, FieldProblem};
 use model::{AllowedSource, Limits, Plugin};
 
 /// Bytes that may be held back beside values of MAX_LINE_BYTES: whole chunks count.
-const HELD_BESIDE_BYTES: usize = 1024 * 1024;
+const HELD_BACK_MARGIN_BYTES: usize = 1024 * 1024;
 
 /// Bytes of a key that nobody guesses.
-const SHORTEST_KEY: usize = 16;
+const MIN_KEY_BYTES: usize = 16;
 
 /// What the operator says about components: of all tenants, and of those that
 /// they bring.
@@ -47,7 +47,7 @@ pub struct PluginSettings {
 
 impl PluginSettings {
     /// All but `compiled`, which only the modes that work with AWS have.
-    pub(super) fn read(reader: &mut Reader<'_>, max_line_bytes: usize) -> Self {
+    pub(super) fn read(reader: &mut SettingsReader<'_>, max_line_bytes: usize) -> Self {
         let limits = limits(reader, max_line_bytes);
         let of_operator = |text: &str| plugin::of_operator(text, &limits).map(Arc::new);
         Self {
@@ -66,9 +66,9 @@ impl PluginSettings {
     }
 }
 
-fn limits(reader: &mut Reader<'_>, max_line_bytes: usize) -> Limits {
+fn limits(reader: &mut SettingsReader<'_>, max_line_bytes: usize) -> Limits {
     // A value of MAX_LINE_BYTES over several lines, and what stands in its chunks beside it.
-    let held_back_bytes = max_line_bytes.saturating_mul(2).saturating_add(HELD_BESIDE_BYTES);
+    let held_back_bytes = max_line_bytes.saturating_mul(2).saturating_add(HELD_BACK_MARGIN_BYTES);
     Limits {
         memory_bytes: to_usize(reader.number(&table::PLUGIN_MEMORY_BYTES)),
         fuel_per_mib: reader.number(&table::PLUGIN_FUEL_PER_MIB),
@@ -86,12 +86,12 @@ fn limits(reader: &mut Reader<'_>, max_line_bytes: usize) -> Limits {
 }
 
 /// PLUGIN_COMPILED, whose contents nobody would believe without PLUGIN_CACHE_KEY.
-pub(super) fn compiled(reader: &mut Reader<'_>) -> Option<(String, String)> {
+pub(super) fn compiled(reader: &mut SettingsReader<'_>) -> Option<(String, String)> {
     let compiled = reader.text(&table::PLUGIN_COMPILED, value::s3_place);
     if compiled.is_some() && reader.value(&table::PLUGIN_CACHE_KEY).is_none() {
         let why = " needs PLUGIN_CACHE_KEY: what is compiled there is believed for its signature only; set it, to the \
                    same value wherever this bucket is used, or unset PLUGIN_COMPILED";
-        reader.note(&table::PLUGIN_COMPILED, why.to_owned());
+        reader.add_problem(&table::PLUGIN_COMPILED, why.to_owned());
     }
     compiled
 }
@@ -102,8 +102,8 @@ pub struct CacheKey(pub Vec<u8>);
 
 impl CacheKey {
     fn parse(text: &str) -> Result<Self, Vec<FieldProblem>> {
-        if text.len() < SHORTEST_KEY {
-            let message = format!("shorter than {SHORTEST_KEY} bytes; `openssl rand -hex 32` makes a good one");
+        if text.len() < MIN_KEY_BYTES {
+            let message = format!("shorter than {MIN_KEY_BYTES} bytes; `openssl rand -hex 32` makes a good one");
             return Err(vec![FieldProblem::of_all(message)]);
         }
         Ok(Self(text.as_bytes().to_vec()))

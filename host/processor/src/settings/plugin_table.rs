@@ -1,8 +1,8 @@
 //! The variables that concern components.
 
 use super::table::{GIB, KIB, MIB, NONE};
-use super::variable::{Fallback, Kind, Unit, Variable};
-use Fallback::{Found, Is};
+use super::variable::{DefaultValue, Unit, ValueKind, Variable};
+use DefaultValue::{Computed, Fixed};
 use model::Limits;
 
 /// What a component may use where nothing is said.
@@ -27,7 +27,7 @@ pub(super) const PLUGIN_REGISTRY_AUTH: Variable = Variable::text(
     "credentials of registries that components come from",
 );
 pub(super) const PLUGIN_CACHE_DIR: Variable =
-    Variable::text("PLUGIN_CACHE_DIR", Found("the user's cache"), "a folder", "where compiled components are kept");
+    Variable::text("PLUGIN_CACHE_DIR", Computed("the user's cache"), "a folder", "where compiled components are kept");
 pub(super) const PLUGIN_CACHE_KEY: Variable = Variable::text(
     "PLUGIN_CACHE_KEY",
     NONE,
@@ -43,18 +43,18 @@ pub(super) const PLUGIN_COMPILED: Variable = Variable::text(
 pub(super) const PLUGIN_SHADOW_CONTENTS: Variable = Variable {
     name: "PLUGIN_SHADOW_CONTENTS",
     meaning: "a shadow's differences are logged with the records' contents",
-    kind: Kind::Flag,
+    kind: ValueKind::Flag,
 };
 pub(super) const PLUGIN_CACHE_BYTES: Variable = Variable::number(
     "PLUGIN_CACHE_BYTES",
-    Is(GIB),
+    Fixed(GIB),
     (MIB, 1024 * GIB),
     Unit::Bytes,
     "compiled components on disk; what was not used for longest goes first",
 );
 pub(super) const PLUGIN_LOADED_BYTES: Variable = Variable::number(
     "PLUGIN_LOADED_BYTES",
-    Is(256 * MIB),
+    Fixed(256 * MIB),
     (MIB, 64 * GIB),
     Unit::Bytes,
     "machine code of components in memory",
@@ -62,84 +62,84 @@ pub(super) const PLUGIN_LOADED_BYTES: Variable = Variable::number(
 
 pub(super) const PLUGIN_MEMORY_BYTES: Variable = Variable::number(
     "PLUGIN_MEMORY_BYTES",
-    Is(DEFAULT.memory_bytes as u64),
+    Fixed(DEFAULT.memory_bytes as u64),
     (MIB, 4 * GIB),
     Unit::Bytes,
     "memory that a guest may hold",
 );
 pub(super) const PLUGIN_FUEL_PER_MIB: Variable = Variable::number(
     "PLUGIN_FUEL_PER_MIB",
-    Is(DEFAULT.fuel_per_mib),
+    Fixed(DEFAULT.fuel_per_mib),
     (1, 1_000_000_000_000_000),
     Unit::Count,
     "work that a guest may do for a MiB of input, about one unit an instruction",
 );
 pub(super) const PLUGIN_START_FUEL: Variable = Variable::number(
     "PLUGIN_START_FUEL",
-    Is(DEFAULT.start_fuel),
+    Fixed(DEFAULT.start_fuel),
     (1, 1_000_000_000_000),
     Unit::Count,
     "work that a guest may do to start, and in a call whose input is no log lines",
 );
 pub(super) const PLUGIN_MAX_OUTPUT_RATIO: Variable = Variable::number(
     "PLUGIN_MAX_OUTPUT_RATIO",
-    Is(DEFAULT.output_ratio as u64),
+    Fixed(DEFAULT.output_ratio as u64),
     (1, 1000),
     Unit::Count,
     "bytes of output that a guest may give for a byte of input",
 );
 pub(super) const PLUGIN_MAX_OUTPUT_BYTES: Variable = Variable::number(
     "PLUGIN_MAX_OUTPUT_BYTES",
-    Is(DEFAULT.output_bytes as u64),
+    Fixed(DEFAULT.output_bytes as u64),
     (KIB, GIB),
     Unit::Bytes,
     "output of a call, whatever its input",
 );
 pub(super) const PLUGIN_MAX_OUTPUT_EVENTS: Variable = Variable::number(
     "PLUGIN_MAX_OUTPUT_EVENTS",
-    Is(DEFAULT.output_events as u64),
+    Fixed(DEFAULT.output_events as u64),
     (1, 10_000_000),
     Unit::Count,
     "events or lines of a call, whatever its input",
 );
 pub(super) const PLUGIN_MAX_MESSAGE_BYTES: Variable = Variable::number(
     "PLUGIN_MAX_MESSAGE_BYTES",
-    Found("MAX_LINE_BYTES"),
+    Computed("MAX_LINE_BYTES"),
     (KIB, 256 * MIB),
     Unit::Bytes,
     "one message or line that a guest gives",
 );
 pub(super) const PLUGIN_MAX_HELD_BYTES: Variable = Variable::number(
     "PLUGIN_MAX_HELD_BYTES",
-    Found("by MAX_LINE_BYTES"),
+    Computed("by MAX_LINE_BYTES"),
     (KIB, GIB),
     Unit::Bytes,
     "lines that a guest may hold back; by default twice MAX_LINE_BYTES and 1 MiB",
 );
 pub(super) const PLUGIN_LOG_LINES: Variable = Variable::number(
     "PLUGIN_LOG_LINES",
-    Is(DEFAULT.log_lines),
+    Fixed(DEFAULT.log_lines),
     (0, 10_000),
     Unit::Count,
     "lines that are kept of what a guest logs for an object",
 );
 pub(super) const PLUGIN_LOG_BYTES: Variable = Variable::number(
     "PLUGIN_LOG_BYTES",
-    Is(DEFAULT.log_bytes as u64),
+    Fixed(DEFAULT.log_bytes as u64),
     (0, MIB),
     Unit::Bytes,
     "bytes that are kept of them",
 );
 pub(super) const PLUGIN_TIMEOUT: Variable = Variable::number(
     "PLUGIN_TIMEOUT",
-    Is(DEFAULT.call_time.as_secs()),
+    Fixed(DEFAULT.call_time.as_secs()),
     (1, 900),
     Unit::Seconds,
     "time at work of a call; then it is tried again",
 );
 pub(super) const PLUGIN_MAX_COMPONENT_BYTES: Variable = Variable::number(
     "PLUGIN_MAX_COMPONENT_BYTES",
-    Is(DEFAULT.component_bytes),
+    Fixed(DEFAULT.component_bytes),
     (KIB, 256 * MIB),
     Unit::Bytes,
     "a larger component is refused",
@@ -147,5 +147,5 @@ pub(super) const PLUGIN_MAX_COMPONENT_BYTES: Variable = Variable::number(
 
 const fn sources(default: &'static str) -> Variable {
     let meaning = "where components may come from: what lies below one of these";
-    Variable::text("PLUGIN_SOURCES", Found(default), SOURCES, meaning)
+    Variable::text("PLUGIN_SOURCES", Computed(default), SOURCES, meaning)
 }

@@ -8,12 +8,12 @@ use thiserror::Error;
 use super::mode::Purpose;
 use super::table::LOG_LEVEL;
 use super::value::LogLevel;
-use super::variable::{Fallback, Kind, Variable};
+use super::variable::{DefaultValue, ValueKind, Variable};
 use crate::tenant::plugin::FieldProblem;
 
 /// A variable whose value can't be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem {
+pub struct SettingProblem {
     /// The variable.
     pub variable: &'static str,
     /// What is wrong, as it follows the variable's name: the value where it may be
@@ -25,7 +25,7 @@ pub struct Problem {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub struct SettingsError {
     /// At least one.
-    pub problems: Vec<Problem>,
+    pub problems: Vec<SettingProblem>,
 }
 
 impl fmt::Display for SettingsError {
@@ -40,13 +40,13 @@ impl fmt::Display for SettingsError {
 
 /// Where values come from, and what was found about them. A problem is noted and
 /// the default goes on, so that the other variables are still looked at.
-pub(super) struct Reader<'a> {
+pub(super) struct SettingsReader<'a> {
     lookup: &'a dyn Fn(&str) -> Option<String>,
-    problems: Vec<Problem>,
+    problems: Vec<SettingProblem>,
     warnings: Vec<String>,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> SettingsReader<'a> {
     pub(super) fn new(lookup: &'a dyn Fn(&str) -> Option<String>) -> Self {
         Self { lookup, problems: Vec::new(), warnings: Vec::new() }
     }
@@ -55,7 +55,7 @@ impl<'a> Reader<'a> {
     pub(super) fn finish(mut self, purpose: Purpose) -> Result<Vec<String>, SettingsError> {
         let mut problems = Vec::new();
         for problem in self.problems {
-            match purpose.unused(problem.variable) {
+            match purpose.why_unused(problem.variable) {
                 Some(why) => self.warnings.push(format!("{}{}; {why}", problem.variable, problem.text)),
                 None => problems.push(problem),
             }
@@ -81,7 +81,7 @@ impl<'a> Reader<'a> {
             return Some(value);
         }
         if !self.problems.iter().any(|problem| problem.variable == variable.name) {
-            self.note(variable, " is not UTF-8 (it is not shown); correct it, or unset it".to_owned());
+            self.add_problem(variable, " is not UTF-8 (it is not shown); correct it, or unset it".to_owned());
         }
         None
     }
@@ -94,17 +94,17 @@ impl<'a> Reader<'a> {
     /// A number; `found` is its default where that is not in the table, brought
     /// into the variable's range.
     pub(super) fn number_or(&mut self, variable: &Variable, found: u64) -> u64 {
-        let Kind::Number { default, least, most, unit } = variable.kind else {
+        let ValueKind::Number { default, min, max, unit } = variable.kind else {
             return found;
         };
         let default = match default {
-            Fallback::Is(n) => n,
-            Fallback::Found(_) => found.clamp(least, most),
+            DefaultValue::Fixed(n) => n,
+            DefaultValue::Computed(_) => found.clamp(min, max),
         };
         let Some(value) = self.value(variable) else {
             return default;
         };
-        let number = unit.parse(&value).filter(|n| (least..=most).contains(n));
+        let number = unit.parse(&value).filter(|n| (min..=max).contains(n));
         number.unwrap_or_else(|| {
             self.problem(variable, &value);
             default
@@ -123,7 +123,7 @@ impl<'a> Reader<'a> {
                 self.problem(variable, &value);
                 None
             }),
-            (None, Kind::Text { default: Fallback::Is(default), .. }) => parse(default),
+            (None, ValueKind::Text { default: DefaultValue::Fixed(default), .. }) => parse(default),
             (None, _) => None,
         }
     }
@@ -132,7 +132,7 @@ impl<'a> Reader<'a> {
     pub(super) fn flag(&mut self, variable: &Variable) -> bool {
         let value = self.trimmed(variable).unwrap_or_default();
         if !matches!(value.as_str(), "" | "true" | "1" | "false" | "0") {
-            let (name, shown, allowed) = (variable.name, shown(&value), variable.range_text());
+            let (name, shown, allowed) = (variable.name, quote(&value), variable.range_text());
             self.warnings.push(format!("{name} is {shown}: allowed is {allowed}; it means false"));
         }
         matches!(value.as_str(), "true" | "1")
@@ -143,13 +143,13 @@ impl<'a> Reader<'a> {
             return LogLevel::Info;
         };
         LogLevel::parse(&value).unwrap_or_else(|| {
-            let (shown, allowed) = (shown(&value), LOG_LEVEL.range_text());
+            let (shown, allowed) = (quote(&value), LOG_LEVEL.range_text());
             self.warnings.push(format!("LOG_LEVEL is {shown}: allowed is {allowed}; INFO is used"));
             LogLevel::Info
         })
     }
 
-    /// As [`Reader::text`], of a variable that may hold a secret. `parse` says what is
+    /// As [`SettingsReader::text`], of a variable that may hold a secret. `parse` says what is
     /// wrong, by field where there are fields, and nothing of the value itself.
     pub(super) fn secret<T>(
         &mut self,
@@ -162,7 +162,7 @@ impl<'a> Reader<'a> {
         };
         for FieldProblem { field, message, .. } in problems {
             let field = if field.is_empty() { field } else { format!(", field {field}") };
-            self.note(variable, format!("{field}: {message}"));
+            self.add_problem(variable, format!("{field}: {message}"));
         }
         None
     }
@@ -175,40 +175,40 @@ impl<'a> Reader<'a> {
         for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
             match parse(part) {
                 Ok(value) => read.push(value),
-                Err(why) => self.note(variable, format!(" holds {}: {why}", shown(part))),
+                Err(why) => self.add_problem(variable, format!(" holds {}: {why}", quote(part))),
             }
         }
         read
     }
 
     fn problem(&mut self, variable: &Variable, value: &str) {
-        let (value, allowed) = (shown(value), variable.range_text());
-        self.note(variable, format!(" is {value}: allowed is {allowed}; unset it for the default"));
+        let (value, allowed) = (quote(value), variable.range_text());
+        self.add_problem(variable, format!(" is {value}: allowed is {allowed}; unset it for the default"));
     }
 
     /// Something wrong, in words that follow the variable's name.
-    pub(super) fn note(&mut self, variable: &Variable, text: String) {
-        self.note_named(variable.name, text);
+    pub(super) fn add_problem(&mut self, variable: &Variable, text: String) {
+        self.add_problem_named(variable.name, text);
     }
 
     /// Something that is odd, in a sentence.
-    pub(super) fn warn(&mut self, text: String) {
+    pub(super) fn add_warning(&mut self, text: String) {
         self.warnings.push(text);
     }
 
-    /// As [`Reader::note`], of a variable that is in no table.
-    pub(super) fn note_named(&mut self, variable: &'static str, text: String) {
-        self.problems.push(Problem { variable, text });
+    /// As [`SettingsReader::add_problem`], of a variable that is in no table.
+    pub(super) fn add_problem_named(&mut self, variable: &'static str, text: String) {
+        self.problems.push(SettingProblem { variable, text });
     }
 }
 
 /// A value as an error shows it: quoted, escaped, and never longer than a line.
-fn shown(value: &str) -> String {
-    const LONGEST: usize = 60;
+fn quote(value: &str) -> String {
+    const MAX_CHARS: usize = 60;
     if value.contains('@') {
         return "a value with an @ (not shown: it may hold a password)".to_owned();
     }
-    match value.char_indices().nth(LONGEST) {
+    match value.char_indices().nth(MAX_CHARS) {
         Some((end, _)) => format!("{:?}…", value.get(..end).unwrap_or_default()),
         None => format!("{value:?}"),
     }

@@ -1,17 +1,17 @@
 //! The table of all variables.
 
 use super::plugin_table::*;
-use super::variable::{Fallback, Kind, Unit, Variable};
-use crate::tenant::check::{BUCKET, REGION, ROLE};
-use Fallback::{Found, Is};
+use super::variable::{DefaultValue, Unit, ValueKind, Variable};
+use crate::tenant::rules::{BUCKET, REGION, ROLE};
+use DefaultValue::{Computed, Fixed};
 
 /// Memory for each object that is worked on at once, where MAX_CONCURRENT_OBJECTS
 /// isn't set: 32 objects at 512 MiB.
-pub(super) const BYTES_AN_OBJECT: u64 = 16 * MIB;
+pub(super) const BYTES_PER_OBJECT: u64 = 16 * MIB;
 
 /// Objects at once, at most, where MAX_CONCURRENT_OBJECTS isn't set: more keep no
 /// more cores busy, however much memory there is.
-pub(super) const MOST_OBJECTS_BY_MEMORY: u64 = 64;
+pub(super) const MAX_OBJECTS_BY_MEMORY: u64 = 64;
 
 pub(super) const KIB: u64 = 1 << 10;
 pub(super) const MIB: u64 = 1 << 20;
@@ -19,27 +19,32 @@ pub(super) const GIB: u64 = 1 << 30;
 const DAY: u64 = 24 * 60 * 60;
 
 /// What a variable has that names something there need not be.
-pub(super) const NONE: Fallback<&str> = Found("none");
+pub(super) const NONE: DefaultValue<&str> = Computed("none");
 
 /// What a variable may hold that names whose a bucket is.
 const ACCOUNT: &str = "an AWS account: twelve digits";
 const OWNER: &str = "an AWS account: twelve digits; or any";
-const OWN_ACCOUNT: Fallback<&str> = Found("the processor's own");
+const OWN_ACCOUNT: DefaultValue<&str> = Computed("the processor's own");
 
-pub(super) const MAX_BATCH_SIZE: Variable =
-    Variable::number("MAX_BATCH_SIZE", Is(10_000), (1, 10_000), Unit::Count, "events per put, at most what AWS takes");
+pub(super) const MAX_BATCH_SIZE: Variable = Variable::number(
+    "MAX_BATCH_SIZE",
+    Fixed(10_000),
+    (1, 10_000),
+    Unit::Count,
+    "events per put, at most what AWS takes",
+);
 pub(super) const MAX_LINE_BYTES: Variable =
-    Variable::number("MAX_LINE_BYTES", Is(16 * MIB), (KIB, 64 * MIB), Unit::Bytes, "a longer line is dead-lettered");
+    Variable::number("MAX_LINE_BYTES", Fixed(16 * MIB), (KIB, 64 * MIB), Unit::Bytes, "a longer line is dead-lettered");
 pub(super) const MAX_OBJECT_BYTES: Variable = Variable::number(
     "MAX_OBJECT_BYTES",
-    Is(0),
+    Fixed(0),
     (0, u64::MAX),
     Unit::BytesOrNone,
     "decompressed; of a larger object the rest is dead-lettered",
 );
 pub(super) const TIMESTAMP_NUMBERS: Variable = Variable::text(
     "TIMESTAMP_NUMBERS",
-    Is("magnitude"),
+    Fixed("magnitude"),
     "magnitude or reference",
     "numbers as timestamps: s, ms, us or ns by magnitude; or s and ms alone, as the Go processor reads them",
 );
@@ -51,11 +56,11 @@ pub(super) const MAX_CONCURRENT_OBJECTS: Variable = max_concurrent_objects(
     "objects that are worked on at once; by default one for each 16 MiB of memory, at most 64",
 );
 pub(super) const LOG_LEVEL: Variable =
-    Variable { name: "LOG_LEVEL", meaning: "the least level that is logged", kind: Kind::Level };
+    Variable { name: "LOG_LEVEL", meaning: "the least level that is logged", kind: ValueKind::Level };
 
 pub(super) const LOG_FORMAT: Variable = Variable::text(
     "LOG_FORMAT",
-    Is("json"),
+    Fixed("json"),
     "json, or reference",
     "reference: a log line has time and msg, as the Go processor's, for timestamp and message",
 );
@@ -64,15 +69,19 @@ pub(super) const EXECUTION_MODE: Variable =
     Variable::text("EXECUTION_MODE", NONE, "lambda, sqs, manual, scan", "the mode, where --mode gives none");
 pub(super) const AWS_REGION: Variable = Variable::text(
     "AWS_REGION",
-    Found("AWS_DEFAULT_REGION"),
+    Computed("AWS_DEFAULT_REGION"),
     REGION.expected,
     "where the queue, the table and the source bucket are",
 );
-pub(super) const AWS_DEFAULT_REGION: Variable =
-    Variable::text("AWS_DEFAULT_REGION", Is("us-east-1"), REGION.expected, "the region, where AWS_REGION is not set");
+pub(super) const AWS_DEFAULT_REGION: Variable = Variable::text(
+    "AWS_DEFAULT_REGION",
+    Fixed("us-east-1"),
+    REGION.expected,
+    "the region, where AWS_REGION is not set",
+);
 pub(super) const TENANT_CONFIG_TABLE: Variable = Variable::text(
     "TENANT_CONFIG_TABLE",
-    Is("tenant-configurations"),
+    Fixed("tenant-configurations"),
     "a DynamoDB table's name (3 to 255 of the characters A-Z a-z 0-9 _ - .) or ARN",
     "the tenants' deliveries",
 );
@@ -107,47 +116,47 @@ pub(super) const PLUGIN_BUCKET_OWNER: Variable = Variable::text(
     "the account that must own the buckets of components, and PLUGIN_COMPILED's",
 );
 pub(super) const SCAN_INTERVAL: Variable =
-    Variable::number("SCAN_INTERVAL", Is(10), (1, DAY), Unit::Seconds, "from the end of a scan to the next");
+    Variable::number("SCAN_INTERVAL", Fixed(10), (1, DAY), Unit::Seconds, "from the end of a scan to the next");
 pub(super) const SCAN_SUFFIXES: Variable = Variable::text(
     "SCAN_SUFFIXES",
-    Is(".json.gz"),
+    Fixed(".json.gz"),
     "one or more ends of keys, separated by commas",
     "keys that scan mode takes",
 );
 pub(super) const PATH_STYLE: Variable = Variable {
     name: "AWS_S3_USE_PATH_STYLE",
     meaning: "the bucket in the path, for what stands in for S3",
-    kind: Kind::Flag,
+    kind: ValueKind::Flag,
 };
 pub(super) const RETRY_ATTEMPTS: Variable =
-    Variable::number("RETRY_ATTEMPTS", Is(3), (1, 10), Unit::Count, "attempts of a call to AWS, the first included");
+    Variable::number("RETRY_ATTEMPTS", Fixed(3), (1, 10), Unit::Count, "attempts of a call to AWS, the first included");
 pub(super) const RETRY_WINDOW: Variable = Variable::number(
     "RETRY_WINDOW",
-    Is(6 * 60 * 60),
+    Fixed(6 * 60 * 60),
     // As long as SQS keeps a message at most.
     (60, 14 * DAY),
     Unit::Seconds,
     "from the first failure; what has failed or waited for that long fails for good",
 );
 pub(super) const REQUEST_TIMEOUT: Variable =
-    Variable::number("REQUEST_TIMEOUT", Is(10), (1, 300), Unit::Seconds, "for each attempt of a call to AWS");
+    Variable::number("REQUEST_TIMEOUT", Fixed(10), (1, 300), Unit::Seconds, "for each attempt of a call to AWS");
 pub(super) const MAX_CONCURRENT_PER_TENANT: Variable = Variable::number(
     "MAX_CONCURRENT_PER_TENANT",
-    Found("a quarter"),
+    Computed("a quarter"),
     (1, 1024),
     Unit::Count,
     "objects of one tenant that are worked on at once; by default a quarter of MAX_CONCURRENT_OBJECTS",
 );
 pub(super) const TENANT_CACHE_SECONDS: Variable = Variable::number(
     "TENANT_CACHE_SECONDS",
-    Is(60),
+    Fixed(60),
     (0, DAY),
     Unit::Seconds,
     "how long a tenant's deliveries are remembered",
 );
 pub(super) const VISIBILITY_TIMEOUT: Variable = Variable::number(
     "VISIBILITY_TIMEOUT",
-    Is(300),
+    Fixed(300),
     // AWS's most is twelve hours; a lease is renewed at half of it.
     (2, DAY / 2),
     Unit::Seconds,
@@ -155,7 +164,7 @@ pub(super) const VISIBILITY_TIMEOUT: Variable = Variable::number(
 );
 pub(super) const SHUTDOWN_GRACE_SECONDS: Variable = Variable::number(
     "SHUTDOWN_GRACE_SECONDS",
-    Is(25),
+    Fixed(25),
     (0, 900),
     Unit::Seconds,
     "after SIGTERM, for what is at work; then it is given back",
@@ -163,19 +172,19 @@ pub(super) const SHUTDOWN_GRACE_SECONDS: Variable = Variable::number(
 pub(super) const DEAD_LETTER: Variable = Variable::text(
     "DEAD_LETTER",
     // Which warns; `none` doesn't.
-    Found("unset"),
+    Computed("unset"),
     "s3://bucket/prefix, a folder, fail, or none",
     "where what can never be delivered is kept; fail: in the queue's dead-letter queue",
 );
 pub(super) const HTTP_ADDR: Variable = Variable::text(
     "HTTP_ADDR",
-    Is("0.0.0.0:8080"),
+    Fixed("0.0.0.0:8080"),
     "an IP address and a port (:8080 means any address), none or off",
     "/metrics, /healthz and /readyz in sqs and scan mode",
 );
 
 const fn max_concurrent_objects(default: &'static str, meaning: &'static str) -> Variable {
-    Variable::number("MAX_CONCURRENT_OBJECTS", Found(default), (1, 1024), Unit::Count, meaning)
+    Variable::number("MAX_CONCURRENT_OBJECTS", Computed(default), (1, 1024), Unit::Count, meaning)
 }
 
 /// The variables that `local` reads, in the order of its `--help`.

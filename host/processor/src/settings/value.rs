@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use crate::aws::BucketOwnerSetting;
-use crate::tenant::check::{ACCOUNT, BUCKET, PREFIX, REGION, ROLE, Rule};
+use crate::tenant::rules::{ACCOUNT, BUCKET, PREFIX, REGION, ROLE, Rule};
 use model::BucketPatterns;
 
 /// The least level that is logged.
@@ -55,7 +55,7 @@ impl LogFormat {
 
 /// Where dead letters go.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum DeadLetterPlace {
+pub enum DeadLetterSetting {
     /// Nowhere, and nobody said so.
     Unset,
     /// Nowhere, as was asked for.
@@ -73,7 +73,7 @@ pub enum DeadLetterPlace {
     },
 }
 
-impl DeadLetterPlace {
+impl DeadLetterSetting {
     /// What to know about it before anything is lost, in a sentence.
     pub fn warning(&self) -> Option<&'static str> {
         matches!(self, Self::Unset).then_some(
@@ -87,28 +87,28 @@ impl DeadLetterPlace {
 
 /// The word for something that shall not be, where a variable has a default or
 /// names a place.
-fn is_none(text: &str) -> bool {
+fn means_none(text: &str) -> bool {
     text.eq_ignore_ascii_case("none") || text.eq_ignore_ascii_case("off")
 }
 
-fn following(rule: &Rule, text: &str) -> Option<String> {
+fn matching(rule: &Rule, text: &str) -> Option<String> {
     (rule.allows)(text).then(|| text.to_owned())
 }
 
 pub(super) fn region(text: &str) -> Option<String> {
-    following(&REGION, text)
+    matching(&REGION, text)
 }
 
 pub(super) fn role(text: &str) -> Option<String> {
-    following(&ROLE, text)
+    matching(&ROLE, text)
 }
 
 pub(super) fn bucket(text: &str) -> Option<String> {
-    following(&BUCKET, text)
+    matching(&BUCKET, text)
 }
 
 pub(super) fn account(text: &str) -> Option<String> {
-    following(&ACCOUNT, text)
+    matching(&ACCOUNT, text)
 }
 
 /// Who must own a bucket of the operator's.
@@ -151,27 +151,27 @@ pub(super) fn suffixes(text: &str) -> Option<Vec<String>> {
     Some(suffixes.map(str::to_owned).collect()).filter(|all: &Vec<_>| !all.is_empty())
 }
 
-pub(super) fn dead_letter(text: &str) -> Option<DeadLetterPlace> {
-    if is_none(text) {
-        return Some(DeadLetterPlace::None);
+pub(super) fn dead_letter(text: &str) -> Option<DeadLetterSetting> {
+    if means_none(text) {
+        return Some(DeadLetterSetting::None);
     }
     if text.eq_ignore_ascii_case("fail") {
-        return Some(DeadLetterPlace::Fail);
+        return Some(DeadLetterSetting::Fail);
     }
     let Some(place) = text.strip_prefix("s3://") else {
         // Another scheme is a slip, and no folder.
         let folder = !text.contains("://") && !text.contains('\0');
-        return folder.then(|| DeadLetterPlace::Folder(text.into()));
+        return folder.then(|| DeadLetterSetting::Folder(text.into()));
     };
     let (bucket, prefix) = bucket_and_prefix(place)?;
-    Some(DeadLetterPlace::S3 { bucket, prefix })
+    Some(DeadLetterSetting::S3 { bucket, prefix })
 }
 
 /// Bucket, and prefix that ends in `/` or is empty, of what follows `s3://`.
 fn bucket_and_prefix(place: &str) -> Option<(String, String)> {
     let (bucket, prefix) = place.split_once('/').unwrap_or((place, ""));
     let end = if prefix.is_empty() || prefix.ends_with('/') { "" } else { "/" };
-    Some((following(&BUCKET, bucket)?, following(&PREFIX, prefix)? + end))
+    Some((matching(&BUCKET, bucket)?, matching(&PREFIX, prefix)? + end))
 }
 
 pub(super) fn s3_place(text: &str) -> Option<(String, String)> {
@@ -185,7 +185,7 @@ pub(super) fn path(text: &str) -> Option<PathBuf> {
 
 /// The inner none: no server.
 pub(super) fn http_addr(text: &str) -> Option<Option<SocketAddr>> {
-    if is_none(text) {
+    if means_none(text) {
         return Some(None);
     }
     match text.strip_prefix(':') {

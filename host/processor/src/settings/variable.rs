@@ -11,15 +11,15 @@ pub struct Variable {
     pub name: &'static str,
     /// What it decides, in a few words.
     pub meaning: &'static str,
-    pub(super) kind: Kind,
+    pub(super) kind: ValueKind,
 }
 
 #[derive(Debug)]
-pub(super) enum Kind {
+pub(super) enum ValueKind {
     Number {
-        default: Fallback<u64>,
-        least: u64,
-        most: u64,
+        default: DefaultValue<u64>,
+        min: u64,
+        max: u64,
         unit: Unit,
     },
     /// LOG_LEVEL: what it can't be only warns.
@@ -27,18 +27,18 @@ pub(super) enum Kind {
     /// `true` or `1`; anything else means false.
     Flag,
     Text {
-        default: Fallback<&'static str>,
+        default: DefaultValue<&'static str>,
         allowed: &'static str,
     },
 }
 
 /// What an unset variable means.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Fallback<T> {
+pub(super) enum DefaultValue<T> {
     /// This value.
-    Is(T),
+    Fixed(T),
     /// What is found out by whoever reads it, as this says; or nothing at all.
-    Found(&'static str),
+    Computed(&'static str),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,48 +90,50 @@ impl Unit {
 impl Variable {
     pub(super) const fn number(
         name: &'static str,
-        default: Fallback<u64>,
-        (least, most): (u64, u64),
+        default: DefaultValue<u64>,
+        (min, max): (u64, u64),
         unit: Unit,
         meaning: &'static str,
     ) -> Self {
-        Self { name, meaning, kind: Kind::Number { default, least, most, unit } }
+        Self { name, meaning, kind: ValueKind::Number { default, min, max, unit } }
     }
 
     pub(super) const fn text(
         name: &'static str,
-        default: Fallback<&'static str>,
+        default: DefaultValue<&'static str>,
         allowed: &'static str,
         meaning: &'static str,
     ) -> Self {
-        Self { name, meaning, kind: Kind::Text { default, allowed } }
+        Self { name, meaning, kind: ValueKind::Text { default, allowed } }
     }
 
     /// The default as `--help` and the documents show it.
     pub fn default_text(&self) -> String {
         match self.kind {
-            Kind::Level => "INFO".to_owned(),
-            Kind::Flag => "false".to_owned(),
-            Kind::Number { default: Fallback::Is(0), unit: Unit::BytesOrNone, .. } => "0 (none)".to_owned(),
-            Kind::Number { default: Fallback::Is(n), unit, .. } => unit.amount(n),
-            Kind::Number { default: Fallback::Found(text), .. } => text.to_owned(),
-            Kind::Text { default: Fallback::Is(text) | Fallback::Found(text), .. } => text.to_owned(),
+            ValueKind::Level => "INFO".to_owned(),
+            ValueKind::Flag => "false".to_owned(),
+            ValueKind::Number { default: DefaultValue::Fixed(0), unit: Unit::BytesOrNone, .. } => "0 (none)".to_owned(),
+            ValueKind::Number { default: DefaultValue::Fixed(n), unit, .. } => unit.amount(n),
+            ValueKind::Number { default: DefaultValue::Computed(text), .. } => text.to_owned(),
+            ValueKind::Text { default: DefaultValue::Fixed(text) | DefaultValue::Computed(text), .. } => {
+                text.to_owned()
+            }
         }
     }
 
     /// The values that are allowed, as `--help` and errors show them.
     pub fn range_text(&self) -> String {
-        let (least, most, unit) = match self.kind {
-            Kind::Number { least, most, unit, .. } => (unit.amount(least), unit.amount(most), unit),
-            Kind::Level => return "DEBUG, INFO, WARN, WARNING, ERROR".to_owned(),
-            Kind::Flag => return "true or 1; anything else means false".to_owned(),
-            Kind::Text { allowed, .. } => return allowed.to_owned(),
+        let (min, max, unit) = match self.kind {
+            ValueKind::Number { min, max, unit, .. } => (unit.amount(min), unit.amount(max), unit),
+            ValueKind::Level => return "DEBUG, INFO, WARN, WARNING, ERROR".to_owned(),
+            ValueKind::Flag => return "true or 1; anything else means false".to_owned(),
+            ValueKind::Text { allowed, .. } => return allowed.to_owned(),
         };
         match unit {
-            Unit::Count => format!("{least} to {most}"),
-            Unit::Bytes => format!("{least} to {most}, plain bytes or with KiB, MiB, GiB"),
+            Unit::Count => format!("{min} to {max}"),
+            Unit::Bytes => format!("{min} to {max}, plain bytes or with KiB, MiB, GiB"),
             Unit::BytesOrNone => "0 (no limit) or more, plain or with KiB, MiB, GiB".to_owned(),
-            Unit::Seconds => format!("{least} to {most}, plain seconds or with s, m, h"),
+            Unit::Seconds => format!("{min} to {max}, plain seconds or with s, m, h"),
         }
     }
 }

@@ -17,15 +17,15 @@ use model::Reason;
 const NAMESPACE: &str = "HCPLF/LogForwarding";
 
 /// Data a call. Source: API_PutMetricData.
-const MOST_A_CALL: usize = 1000;
+const MAX_DATA_PER_CALL: usize = 1000;
 
 /// Series that are kept: ten for each of 2,000 tenants, a few MiB. A tenant has no more
 /// than ten: five names for each of two destinations.
-const MOST_SERIES: usize = 20_000;
+const MAX_SERIES: usize = 20_000;
 
 /// Calls a flush that look for what was refused in others: a datum among a thousand
 /// takes twenty.
-const MOST_SEARCHES: usize = 256;
+const MAX_SEARCHES: usize = 256;
 
 const SUCCESSFUL_EVENTS: &str = "successful_events";
 const FAILED_EVENTS: &str = "failed_events";
@@ -34,11 +34,11 @@ const FAILED_DELIVERY: &str = "failed_delivery";
 const DELIVERY_LATENCY: &str = "delivery_latency";
 
 /// Where data are sent.
-pub(super) trait Sink {
+pub(super) trait MetricSink {
     fn put(&self, data: &[Datum]) -> impl Future<Output = Result<(), AwsError>> + Send;
 }
 
-impl Sink for MetricsClient {
+impl MetricSink for MetricsClient {
     fn put(&self, data: &[Datum]) -> impl Future<Output = Result<(), AwsError>> + Send {
         MetricsClient::put(self, NAMESPACE, data)
     }
@@ -55,7 +55,7 @@ pub(super) enum Flush {
 
 /// Values that were given up, by why.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Dropped {
+pub(super) struct DroppedValues {
     /// There was no room.
     pub(super) no_room: u64,
     /// They are no numbers that CloudWatch takes.
@@ -65,7 +65,7 @@ pub(super) struct Dropped {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct Key {
+struct SeriesKey {
     tenant: String,
     destination: &'static str,
     name: &'static str,
@@ -73,14 +73,14 @@ struct Key {
 
 /// Values that were seen, as a statistic set has them.
 #[derive(Debug, Clone, Copy, PartialEq)]
-struct Sum {
+struct StatisticSet {
     minimum: f64,
     maximum: f64,
     sum: f64,
     samples: f64,
 }
 
-impl Sum {
+impl StatisticSet {
     fn of(value: f64) -> Self {
         Self { minimum: value, maximum: value, sum: value, samples: 1.0 }
     }
@@ -96,33 +96,33 @@ impl Sum {
 /// Sums by tenant and name.
 #[derive(Debug, Default)]
 pub struct TenantMetrics {
-    series: Mutex<HashMap<Key, Sum>>,
-    dropped: Mutex<Dropped>,
+    series: Mutex<HashMap<SeriesKey, StatisticSet>>,
+    dropped: Mutex<DroppedValues>,
 }
 
 impl TenantMetrics {
     /// A delivery of a tenant's ended.
-    pub(super) fn delivery(&self, done: &DeliveryDone<'_>) {
+    pub(super) fn record_delivery(&self, done: &DeliveryDone<'_>) {
         let (Some(tenant), Some(destination)) = (&done.entry.tenant, done.entry.delivery) else {
             return;
         };
         let values = values(destination, done);
         let named = values.into_iter().map(|(name, value)| {
-            let key = Key { tenant: tenant.clone(), destination, name };
-            (key, Sum::of(value))
+            let key = SeriesKey { tenant: tenant.clone(), destination, name };
+            (key, StatisticSet::of(value))
         });
         self.merge(named);
     }
 
     /// What was given up since this was last asked.
-    pub(super) fn take_dropped(&self) -> Dropped {
+    pub(super) fn take_dropped(&self) -> DroppedValues {
         take(&mut *self.dropped())
     }
 
     /// Sends everything. What isn't sent, because a call failed or the caller gave
     /// up, is kept; what CloudWatch refuses is looked for, dropped and counted, and all
     /// the rest of its call is sent: one datum must never hold the others back.
-    pub(super) async fn flush(&self, sink: &impl Sink) -> Result<Flush, AwsError> {
+    pub(super) async fn flush(&self, sink: &impl MetricSink) -> Result<Flush, AwsError> {
         let mut series: Vec<_> = self.lock().drain().collect();
         if series.is_empty() {
             return Ok(Flush::Nothing);
@@ -130,9 +130,9 @@ impl TenantMetrics {
         let all = series.len();
         series.retain(|(key, sum)| datum(key, *sum).is_valid());
         self.dropped().no_number += count(all.saturating_sub(series.len()));
-        let mut unsent = Unsent { of: self, fresh: Vec::new(), refused: Vec::new() };
+        let mut unsent = UnsentSeries { of: self, fresh: Vec::new(), refused: Vec::new() };
         while !series.is_empty() {
-            let rest = series.split_off(series.len().min(MOST_A_CALL));
+            let rest = series.split_off(series.len().min(MAX_DATA_PER_CALL));
             unsent.fresh.push(std::mem::replace(&mut series, rest));
         }
         unsent.fresh.reverse();
@@ -142,7 +142,7 @@ impl TenantMetrics {
             let piece = unsent.fresh.pop().unwrap_or_default();
             if let Err(error) = put {
                 unsent.refused.push(piece);
-                refused(error)?;
+                ignore_refusal(error)?;
             }
         }
         self.search(sink, &mut unsent).await?;
@@ -150,7 +150,7 @@ impl TenantMetrics {
     }
 
     /// Halves what was refused until it is a single datum, which is dropped.
-    async fn search(&self, sink: &impl Sink, unsent: &mut Unsent<'_>) -> Result<(), AwsError> {
+    async fn search(&self, sink: &impl MetricSink, unsent: &mut UnsentSeries<'_>) -> Result<(), AwsError> {
         let mut searches = 0;
         while let Some(mut piece) = unsent.refused.pop() {
             // What was refused by itself, and nothing else.
@@ -167,7 +167,7 @@ impl TenantMetrics {
             let half = piece.split_off(piece.len() / 2);
             unsent.fresh.extend([piece, half]);
             while let Some(piece) = unsent.fresh.last() {
-                if searches == MOST_SEARCHES {
+                if searches == MAX_SEARCHES {
                     // The next flush goes on: what was found is gone by then.
                     return Ok(());
                 }
@@ -176,19 +176,19 @@ impl TenantMetrics {
                 let piece = unsent.fresh.pop().unwrap_or_default();
                 if let Err(error) = put {
                     unsent.refused.push(piece);
-                    refused(error)?;
+                    ignore_refusal(error)?;
                 }
             }
         }
         Ok(())
     }
 
-    fn merge(&self, series: impl IntoIterator<Item = (Key, Sum)>) {
+    fn merge(&self, series: impl IntoIterator<Item = (SeriesKey, StatisticSet)>) {
         let mut dropped = 0;
         {
             let mut all = self.lock();
             for (key, sum) in series {
-                let room = all.len() < MOST_SERIES;
+                let room = all.len() < MAX_SERIES;
                 match all.entry(key) {
                     Slot::Occupied(mut slot) => slot.get_mut().add(sum),
                     Slot::Vacant(slot) if room => drop(slot.insert(sum)),
@@ -199,39 +199,39 @@ impl TenantMetrics {
         self.dropped().no_room += dropped;
     }
 
-    fn dropped(&self) -> MutexGuard<'_, Dropped> {
+    fn dropped(&self) -> MutexGuard<'_, DroppedValues> {
         self.dropped.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Key, Sum>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<SeriesKey, StatisticSet>> {
         self.series.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Series on their way out, in pieces of a call each; whatever is still here at its end
 /// goes back.
-struct Unsent<'a> {
+struct UnsentSeries<'a> {
     of: &'a TenantMetrics,
     /// To be sent.
-    fresh: Vec<Vec<(Key, Sum)>>,
+    fresh: Vec<Vec<(SeriesKey, StatisticSet)>>,
     /// Refused as a whole.
-    refused: Vec<Vec<(Key, Sum)>>,
+    refused: Vec<Vec<(SeriesKey, StatisticSet)>>,
 }
 
-impl Drop for Unsent<'_> {
+impl Drop for UnsentSeries<'_> {
     fn drop(&mut self) {
         let pieces = self.fresh.drain(..).chain(self.refused.drain(..));
         self.of.merge(pieces.flatten());
     }
 }
 
-async fn put(sink: &impl Sink, piece: &[(Key, Sum)]) -> Result<(), AwsError> {
+async fn put(sink: &impl MetricSink, piece: &[(SeriesKey, StatisticSet)]) -> Result<(), AwsError> {
     let data: Vec<Datum> = piece.iter().map(|(key, sum)| datum(key, *sum)).collect();
     sink.put(&data).await
 }
 
 /// An error, unless it is about the data.
-fn refused(error: AwsError) -> Result<(), AwsError> {
+fn ignore_refusal(error: AwsError) -> Result<(), AwsError> {
     if refuses_data(&error) { Ok(()) } else { Err(error) }
 }
 
@@ -239,8 +239,8 @@ fn count(n: usize) -> u64 {
     u64::try_from(n).unwrap_or(u64::MAX)
 }
 
-fn datum(key: &Key, sum: Sum) -> Datum {
-    let Sum { minimum, maximum, sum, samples } = sum;
+fn datum(key: &SeriesKey, sum: StatisticSet) -> Datum {
+    let StatisticSet { minimum, maximum, sum, samples } = sum;
     let name = format!("LogCount/{}/{}", key.destination, key.name);
     Datum { name, tenant: key.tenant.clone(), minimum, maximum, sum, samples }
 }

@@ -28,7 +28,7 @@ fn throttled() -> AwsError {
     AwsError::new("PutMetricData", "a namespace", Kind::Throttled, "")
 }
 
-impl Sink for Fake {
+impl MetricSink for Fake {
     async fn put(&self, data: &[Datum]) -> Result<(), AwsError> {
         let mut calls = self.calls.lock().unwrap();
         if calls.len() >= self.takes {
@@ -42,7 +42,7 @@ impl Sink for Fake {
 fn record(metrics: &TenantMetrics, tenant: &str, delivery: &'static str, outcome: Outcome, numbers: Numbers, ms: i64) {
     let object = ObjectId { bucket: "b".to_owned(), key: "k".to_owned() };
     let entry = Entry { numbers, ..Entry::new(&object, Some(tenant), Some(delivery), outcome) };
-    metrics.delivery(&DeliveryDone { entry: &entry, latency: Some(ms), guest_time: Duration::ZERO });
+    metrics.record_delivery(&DeliveryDone { entry: &entry, latency: Some(ms), guest_time: Duration::ZERO });
 }
 
 /// (minimum, maximum, sum, samples) by name, of a single delivery.
@@ -172,7 +172,7 @@ impl Picky {
     }
 }
 
-impl Sink for Picky {
+impl MetricSink for Picky {
     async fn put(&self, data: &[Datum]) -> Result<(), AwsError> {
         *self.calls.lock().unwrap() += 1;
         if data.iter().any(|datum| (self.poison)(&datum.tenant)) {
@@ -199,7 +199,7 @@ async fn what_is_refused_is_dropped_alone_and_all_the_rest_is_sent() {
     assert_eq!(metrics.flush(&sink).await.unwrap(), Flush::Sent);
     assert_eq!(sink.taken.lock().unwrap().len(), 2_497);
     assert!(*sink.calls.lock().unwrap() <= 3 + 3 * 20, "{} calls", sink.calls.lock().unwrap());
-    assert_eq!(metrics.take_dropped(), Dropped { refused: 3, ..Dropped::default() });
+    assert_eq!(metrics.take_dropped(), DroppedValues { refused: 3, ..DroppedValues::default() });
     assert_eq!(metrics.flush(&sink).await.unwrap(), Flush::Nothing, "nothing is kept");
 }
 
@@ -213,7 +213,7 @@ async fn even_where_most_is_refused_the_rest_is_sent_in_the_end() {
     while metrics.flush(&sink).await.unwrap() == Flush::Sent {
         flushes += 1;
         let calls = std::mem::take(&mut *sink.calls.lock().unwrap());
-        assert!(calls <= 1 + MOST_SEARCHES, "{calls}");
+        assert!(calls <= 1 + MAX_SEARCHES, "{calls}");
         assert!(flushes < 20);
     }
     assert_eq!(sink.taken.lock().unwrap().len(), 1);
@@ -224,7 +224,7 @@ async fn even_where_most_is_refused_the_rest_is_sent_in_the_end() {
 #[tokio::test]
 async fn a_search_that_is_cut_short_loses_nothing() {
     struct Unsteady(Picky);
-    impl Sink for Unsteady {
+    impl MetricSink for Unsteady {
         async fn put(&self, data: &[Datum]) -> Result<(), AwsError> {
             let taken = self.0.put(data).await;
             match *self.0.calls.lock().unwrap() {
@@ -242,20 +242,20 @@ async fn a_search_that_is_cut_short_loses_nothing() {
     let tenants: std::collections::BTreeSet<_> =
         sink.0.taken.lock().unwrap().iter().map(|datum| datum.tenant.clone()).collect();
     assert_eq!(tenants.len(), 999);
-    assert_eq!(metrics.take_dropped(), Dropped { refused: 1, ..Dropped::default() });
+    assert_eq!(metrics.take_dropped(), DroppedValues { refused: 1, ..DroppedValues::default() });
 }
 
 #[tokio::test]
 async fn numbers_that_are_none_are_left_out_and_counted() {
     let metrics = many(3);
-    let key = |tenant: &str| Key { tenant: tenant.to_owned(), destination: "s3", name: FAILED_DELIVERY };
+    let key = |tenant: &str| SeriesKey { tenant: tenant.to_owned(), destination: "s3", name: FAILED_DELIVERY };
     for (tenant, odd) in [("0", f64::NAN), ("1", f64::INFINITY)] {
-        metrics.lock().insert(key(tenant), Sum { sum: odd, ..Sum::of(1.0) });
+        metrics.lock().insert(key(tenant), StatisticSet { sum: odd, ..StatisticSet::of(1.0) });
     }
     let sink = Picky::new(|_| false);
     assert_eq!(metrics.flush(&sink).await.unwrap(), Flush::Sent);
     assert_eq!(sink.taken.lock().unwrap().iter().map(|datum| datum.tenant.as_str()).collect::<Vec<_>>(), ["2"]);
-    assert_eq!(metrics.take_dropped(), Dropped { no_number: 2, ..Dropped::default() });
+    assert_eq!(metrics.take_dropped(), DroppedValues { no_number: 2, ..DroppedValues::default() });
 }
 
 /// Each tenant has so many series, whatever it does: none uses up the room of others.
@@ -275,7 +275,7 @@ fn a_tenant_has_ten_series_at_most() {
 #[tokio::test]
 async fn a_flush_that_is_given_up_loses_nothing() {
     struct Never;
-    impl Sink for Never {
+    impl MetricSink for Never {
         async fn put(&self, _: &[Datum]) -> Result<(), AwsError> {
             std::future::pending().await
         }
@@ -291,13 +291,13 @@ async fn a_flush_that_is_given_up_loses_nothing() {
 #[test]
 fn series_are_bounded_and_known_ones_still_count() {
     let metrics = TenantMetrics::default();
-    for tenant in 0..MOST_SERIES + 7 {
+    for tenant in 0..MAX_SERIES + 7 {
         record(&metrics, &tenant.to_string(), "s3", Outcome::Failed, events(0), 0);
     }
     record(&metrics, "0", "s3", Outcome::Failed, events(0), 0);
-    assert_eq!(metrics.lock().len(), MOST_SERIES);
-    assert_eq!(metrics.take_dropped(), Dropped { no_room: 7, ..Dropped::default() });
-    assert_eq!(metrics.take_dropped(), Dropped::default());
-    let key = Key { tenant: "0".to_owned(), destination: "s3", name: FAILED_DELIVERY };
+    assert_eq!(metrics.lock().len(), MAX_SERIES);
+    assert_eq!(metrics.take_dropped(), DroppedValues { no_room: 7, ..DroppedValues::default() });
+    assert_eq!(metrics.take_dropped(), DroppedValues::default());
+    let key = SeriesKey { tenant: "0".to_owned(), destination: "s3", name: FAILED_DELIVERY };
     assert_eq!(metrics.lock()[&key].samples, 2.0);
 }

@@ -10,17 +10,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio_util::sync::CancellationToken;
 
 /// Connections at once.
-pub(super) const MOST: usize = 64;
+pub(super) const MAX_CONNECTIONS: usize = 64;
 
 /// Of them, those of one address.
-pub(super) const MOST_OF_PEER: usize = 16;
+pub(super) const MAX_PER_PEER: usize = 16;
 
 /// Of them, those that are sent /metrics: up to a few MB each.
-pub(super) const MOST_METRICS: usize = 4;
+pub(super) const MAX_SENDING_METRICS: usize = 4;
 
 /// What a connection is at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stage {
+enum ConnectionStage {
     /// Its request has not come whole.
     Head,
     /// It is answered.
@@ -31,46 +31,46 @@ enum Stage {
 
 /// All that are open. `Clone` is cheap.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Connections(Arc<Mutex<State>>);
+pub(super) struct Connections(Arc<Mutex<OpenConnections>>);
 
 #[derive(Debug, Default)]
-struct State {
+struct OpenConnections {
     next: u64,
     /// The oldest first.
-    open: BTreeMap<u64, Open>,
+    open: BTreeMap<u64, Connection>,
 }
 
 #[derive(Debug)]
-struct Open {
+struct Connection {
     peer: IpAddr,
-    stage: Stage,
+    stage: ConnectionStage,
     closed: CancellationToken,
 }
 
 /// The place of a connection, which ends with it.
 #[derive(Debug)]
-pub(super) struct Place {
-    of: Connections,
+pub(super) struct ConnectionSlot {
+    connections: Connections,
     number: u64,
     closed: CancellationToken,
 }
 
 impl Connections {
     /// A place for a new connection.
-    pub(super) fn admit(&self, address: IpAddr) -> Place {
+    pub(super) fn admit(&self, address: IpAddr) -> ConnectionSlot {
         let peer = peer(address);
         let mut state = self.lock();
-        while state.count(|open| open.peer == peer) >= MOST_OF_PEER {
+        while state.count(|open| open.peer == peer) >= MAX_PER_PEER {
             state.close_one(|open| open.peer == peer);
         }
-        while state.open.len() >= MOST {
+        while state.open.len() >= MAX_CONNECTIONS {
             state.close_one(|_| true);
         }
         let number = state.next;
         state.next = number.wrapping_add(1);
         let closed = CancellationToken::new();
-        state.open.insert(number, Open { peer, stage: Stage::Head, closed: closed.clone() });
-        Place { of: self.clone(), number, closed }
+        state.open.insert(number, Connection { peer, stage: ConnectionStage::Head, closed: closed.clone() });
+        ConnectionSlot { connections: self.clone(), number, closed }
     }
 
     /// Makes room where the process itself has none, being out of files.
@@ -89,59 +89,59 @@ impl Connections {
         self.lock().next
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, OpenConnections> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
-    fn count(&self, which: impl Fn(&Open) -> bool) -> usize {
+impl OpenConnections {
+    fn count(&self, which: impl Fn(&Connection) -> bool) -> usize {
         self.open.values().filter(|open| which(open)).count()
     }
 
     /// The oldest of these that has yet to say what it wants, else the oldest.
-    fn close_one(&mut self, which: impl Fn(&Open) -> bool) {
-        let oldest = |stage: Option<Stage>| {
-            let fits = |open: &Open| which(open) && stage.is_none_or(|stage| open.stage == stage);
+    fn close_one(&mut self, which: impl Fn(&Connection) -> bool) {
+        let oldest = |stage: Option<ConnectionStage>| {
+            let fits = |open: &Connection| which(open) && stage.is_none_or(|stage| open.stage == stage);
             self.open.iter().find(|(_, open)| fits(open)).map(|(number, _)| *number)
         };
-        let Some(number) = oldest(Some(Stage::Head)).or_else(|| oldest(None)) else { return };
+        let Some(number) = oldest(Some(ConnectionStage::Head)).or_else(|| oldest(None)) else { return };
         if let Some(open) = self.open.remove(&number) {
             open.closed.cancel();
         }
     }
 }
 
-impl Place {
+impl ConnectionSlot {
     /// When it has to be given up.
     pub(super) fn closed(&self) -> CancellationToken {
         self.closed.clone()
     }
 
     /// Its request has come.
-    pub(super) fn answers(&self) {
-        self.is_at(Stage::Answer);
+    pub(super) fn mark_answering(&self) {
+        self.set_stage(ConnectionStage::Answer);
     }
 
     /// It is sent /metrics.
-    pub(super) fn sends_metrics(&self) {
-        self.is_at(Stage::Metrics);
-        let mut state = self.of.lock();
-        while state.count(|open| open.stage == Stage::Metrics) > MOST_METRICS {
-            state.close_one(|open| open.stage == Stage::Metrics);
+    pub(super) fn mark_sending_metrics(&self) {
+        self.set_stage(ConnectionStage::Metrics);
+        let mut state = self.connections.lock();
+        while state.count(|open| open.stage == ConnectionStage::Metrics) > MAX_SENDING_METRICS {
+            state.close_one(|open| open.stage == ConnectionStage::Metrics);
         }
     }
 
-    fn is_at(&self, stage: Stage) {
-        if let Some(open) = self.of.lock().open.get_mut(&self.number) {
+    fn set_stage(&self, stage: ConnectionStage) {
+        if let Some(open) = self.connections.lock().open.get_mut(&self.number) {
             open.stage = stage;
         }
     }
 }
 
-impl Drop for Place {
+impl Drop for ConnectionSlot {
     fn drop(&mut self) {
-        self.of.lock().open.remove(&self.number);
+        self.connections.lock().open.remove(&self.number);
     }
 }
 
@@ -162,8 +162,8 @@ mod tests {
         [10, 0, 0, last].into()
     }
 
-    fn open(places: &[Place]) -> Vec<usize> {
-        let open = places.iter().enumerate().filter(|(_, place)| !place.closed().is_cancelled());
+    fn open(slots: &[ConnectionSlot]) -> Vec<usize> {
+        let open = slots.iter().enumerate().filter(|(_, slot)| !slot.closed().is_cancelled());
         open.map(|(number, _)| number).collect()
     }
 
@@ -171,11 +171,11 @@ mod tests {
     fn one_peer_gives_up_its_own_and_no_others() {
         let connections = Connections::default();
         let other = connections.admit(v4(2));
-        let places: Vec<_> = (0..300).map(|_| connections.admit(v4(1))).collect();
-        assert_eq!(open(&places), (300 - MOST_OF_PEER..300).collect::<Vec<_>>(), "the newest");
+        let slots: Vec<_> = (0..300).map(|_| connections.admit(v4(1))).collect();
+        assert_eq!(open(&slots), (300 - MAX_PER_PEER..300).collect::<Vec<_>>(), "the newest");
         assert!(!other.closed().is_cancelled());
-        assert_eq!(connections.len(), MOST_OF_PEER + 1);
-        drop((places, other));
+        assert_eq!(connections.len(), MAX_PER_PEER + 1);
+        drop((slots, other));
         assert_eq!(connections.len(), 0);
     }
 
@@ -183,12 +183,12 @@ mod tests {
     fn many_peers_have_so_many_in_all_and_who_is_answered_goes_last() {
         let connections = Connections::default();
         let answered = connections.admit(v4(200));
-        answered.answers();
-        let places: Vec<_> = (0..150).map(|peer| connections.admit(v4(peer))).collect();
-        assert_eq!(connections.len(), MOST);
-        assert_eq!(open(&places), (150 - (MOST - 1)..150).collect::<Vec<_>>());
+        answered.mark_answering();
+        let slots: Vec<_> = (0..150).map(|peer| connections.admit(v4(peer))).collect();
+        assert_eq!(connections.len(), MAX_CONNECTIONS);
+        assert_eq!(open(&slots), (150 - (MAX_CONNECTIONS - 1)..150).collect::<Vec<_>>());
         assert!(!answered.closed().is_cancelled(), "it is older, and was not closed");
-        places.iter().for_each(Place::answers);
+        slots.iter().for_each(ConnectionSlot::mark_answering);
         let last = connections.admit(v4(201));
         assert!(answered.closed().is_cancelled() && !last.closed().is_cancelled(), "the oldest of all");
         connections.close_oldest();
@@ -198,9 +198,9 @@ mod tests {
     #[test]
     fn slow_readers_of_metrics_make_room_for_others() {
         let connections = Connections::default();
-        let places: Vec<_> = (0..10).map(|peer| connections.admit(v4(peer))).collect();
-        places.iter().for_each(Place::sends_metrics);
-        assert_eq!(open(&places), (10 - MOST_METRICS..10).collect::<Vec<_>>());
+        let slots: Vec<_> = (0..10).map(|peer| connections.admit(v4(peer))).collect();
+        slots.iter().for_each(ConnectionSlot::mark_sending_metrics);
+        assert_eq!(open(&slots), (10 - MAX_SENDING_METRICS..10).collect::<Vec<_>>());
     }
 
     #[test]

@@ -5,7 +5,7 @@ use prometheus::{
     CounterVec, GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry, Result, TextEncoder,
 };
 
-use super::plugins::Plugins;
+use super::plugins::PluginFamilies;
 
 /// Seconds from an object to its delivery: a second or so where all is well, hours
 /// after an outage, days at a queue's longest retention.
@@ -41,7 +41,7 @@ pub(super) struct Families {
     pub(super) unaccounted: Family<IntCounterVec>,
     pub(super) flushes: Family<IntCounterVec>,
     pub(super) dropped: Family<IntCounterVec>,
-    pub(super) plugins: Plugins,
+    pub(super) plugins: PluginFamilies,
 }
 
 impl Families {
@@ -113,7 +113,7 @@ impl Families {
                 &["reason"],
                 "Values of tenants' CloudWatch metrics that were given up",
             ),
-            plugins: Plugins::new(r),
+            plugins: PluginFamilies::new(r),
             registry,
         };
         families.set_constants();

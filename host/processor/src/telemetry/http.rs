@@ -14,22 +14,23 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Mutex;
 
-use super::connections::{Connections, Place};
+use super::connections::{ConnectionSlot, Connections};
 use super::{Health, Metrics};
 
 /// How long a connection may take: one request.
 #[derive(Debug, Clone, Copy)]
-struct Patience {
+struct ConnectionTimeouts {
     /// For the request's head.
     head: Duration,
     /// For all of it, until the answer is read.
     whole: Duration,
 }
 
-const PATIENCE: Patience = Patience { head: Duration::from_secs(5), whole: Duration::from_secs(15) };
+const TIMEOUTS: ConnectionTimeouts =
+    ConnectionTimeouts { head: Duration::from_secs(5), whole: Duration::from_secs(15) };
 
 /// Bytes of a request's head.
-const MOST_HEAD: usize = 16 * 1024;
+const MAX_HEAD_BYTES: usize = 16 * 1024;
 
 /// Before the next try, where a connection can't be accepted: out of files, mostly.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
@@ -45,7 +46,7 @@ pub async fn serve(address: SocketAddr, metrics: Metrics, health: Health) -> Res
     };
     let listener = TcpListener::bind(address).await.map_err(failed)?;
     let bound = listener.local_addr().map_err(failed)?;
-    let server = Server { metrics, health, turn: Arc::default(), patience: PATIENCE };
+    let server = Server { metrics, health, render_lock: Arc::default(), timeouts: TIMEOUTS };
     tokio::spawn(accept(listener, server, Connections::default()));
     Ok(bound)
 }
@@ -56,8 +57,8 @@ struct Server {
     metrics: Metrics,
     health: Health,
     /// Of whoever writes the metrics down: one core at most is busy with it.
-    turn: Arc<Mutex<()>>,
-    patience: Patience,
+    render_lock: Arc<Mutex<()>>,
+    timeouts: ConnectionTimeouts,
 }
 
 /// Every connection is accepted at once: see [`Connections`].
@@ -68,29 +69,29 @@ async fn accept(listener: TcpListener, server: Server, connections: Connections)
             tokio::time::sleep(ACCEPT_PAUSE).await;
             continue;
         };
-        let (server, place) = (server.clone(), Arc::new(connections.admit(peer.ip())));
+        let (server, slot) = (server.clone(), Arc::new(connections.admit(peer.ip())));
         tokio::spawn(async move {
-            let (closed, whole) = (place.closed(), server.patience.whole);
+            let (closed, whole) = (slot.closed(), server.timeouts.whole);
             // However it ends, there is nobody to tell.
             tokio::select! {
                 () = closed.cancelled() => {}
-                _ = tokio::time::timeout(whole, connection(stream, server, place)) => {}
+                _ = tokio::time::timeout(whole, connection(stream, server, slot)) => {}
             }
         });
     }
 }
 
 /// One request: an idle connection must not keep a probe out.
-async fn connection(stream: TcpStream, server: Server, place: Arc<Place>) -> hyper::Result<()> {
-    let head = server.patience.head;
+async fn connection(stream: TcpStream, server: Server, slot: Arc<ConnectionSlot>) -> hyper::Result<()> {
+    let head = server.timeouts.head;
     let service = service_fn(move |request: Request<hyper::body::Incoming>| {
-        let (server, place) = (server.clone(), Arc::clone(&place));
-        async move { Ok::<_, Infallible>(server.answer(request.method(), request.uri().path(), &place).await) }
+        let (server, slot) = (server.clone(), Arc::clone(&slot));
+        async move { Ok::<_, Infallible>(server.answer(request.method(), request.uri().path(), &slot).await) }
     });
     hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(head)
-        .max_buf_size(MOST_HEAD)
+        .max_buf_size(MAX_HEAD_BYTES)
         .keep_alive(false)
         .serve_connection(TokioIo::new(stream), service)
         .await
@@ -98,9 +99,9 @@ async fn connection(stream: TcpStream, server: Server, place: Arc<Place>) -> hyp
 
 impl Server {
     /// For HEAD as for GET: the connection leaves the body out.
-    async fn answer(&self, method: &Method, path: &str, place: &Place) -> Response<Full<Bytes>> {
+    async fn answer(&self, method: &Method, path: &str, slot: &ConnectionSlot) -> Response<Full<Bytes>> {
         const PLAIN: &str = "text/plain; charset=utf-8";
-        place.answers();
+        slot.mark_answering();
         if !matches!(*method, Method::GET | Method::HEAD) {
             let mut response = response(StatusCode::METHOD_NOT_ALLOWED, PLAIN, "only GET and HEAD\n".to_owned());
             response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
@@ -108,8 +109,8 @@ impl Server {
         }
         let (status, text) = match path {
             "/metrics" => {
-                place.sends_metrics();
-                let _turn = self.turn.lock().await;
+                slot.mark_sending_metrics();
+                let _rendering = self.render_lock.lock().await;
                 return response(StatusCode::OK, "text/plain; version=0.0.4", self.metrics.text());
             }
             "/healthz" => healthy(&self.health, Instant::now()),
@@ -137,7 +138,8 @@ fn ready(health: &Health) -> (StatusCode, String) {
     match down.is_empty() {
         true => (StatusCode::OK, "ok\n".to_owned()),
         false => {
-            let lines = down.iter().map(|part| format!("{}: can't be reached (the log says why)\n", part.name()));
+            let lines =
+                down.iter().map(|dependency| format!("{}: can't be reached (the log says why)\n", dependency.name()));
             (StatusCode::SERVICE_UNAVAILABLE, lines.collect())
         }
     }

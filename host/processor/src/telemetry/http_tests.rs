@@ -1,6 +1,6 @@
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::super::Part;
+use super::super::Dependency;
 use super::*;
 use tokio::net::TcpSocket;
 
@@ -56,16 +56,18 @@ async fn head_has_no_body() {
 async fn ready_names_what_is_down_and_nothing_of_aws_s_words() {
     let server = server().await;
     assert_eq!(server.get("/readyz").await, (200, "ok\n".to_owned()));
-    server.health.fails(Part::TenantTable, &"denied: arn:aws:iam::123456789012:role/x may not dynamodb:Query");
-    server.health.fails(Part::Queue, &"not found");
-    server.health.works(Part::Bucket);
+    server
+        .health
+        .mark_down(Dependency::TenantTable, &"denied: arn:aws:iam::123456789012:role/x may not dynamodb:Query");
+    server.health.mark_down(Dependency::Queue, &"not found");
+    server.health.mark_up(Dependency::Bucket);
     let why = "can't be reached (the log says why)";
     assert_eq!(server.get("/readyz").await, (503, format!("queue: {why}\ntenant table: {why}\n")));
     // The process isn't to be restarted for that.
     assert_eq!(server.get("/healthz").await.0, 200);
-    server.health.works(Part::TenantTable);
+    server.health.mark_up(Dependency::TenantTable);
     assert_eq!(server.get("/readyz").await, (503, format!("queue: {why}\n")));
-    server.health.works(Part::Queue);
+    server.health.mark_up(Dependency::Queue);
     assert_eq!(server.get("/readyz").await, (200, "ok\n".to_owned()));
 }
 
@@ -131,12 +133,12 @@ async fn half_open_connections_keep_no_probe_out() {
 async fn connections_end_in_time() {
     let short = Duration::from_millis(20);
     let long = Duration::from_secs(3600);
-    for patience in [Patience { head: short, whole: long }, Patience { head: long, whole: short }] {
+    for timeouts in [ConnectionTimeouts { head: short, whole: long }, ConnectionTimeouts { head: long, whole: short }] {
         let connections = Connections::default();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (metrics, health) = (Metrics::new(), Health::default());
-        let server = super::Server { metrics, health, turn: Arc::default(), patience };
+        let server = super::Server { metrics, health, render_lock: Arc::default(), timeouts };
         tokio::spawn(accept(listener, server, connections.clone()));
         let _silent = TcpStream::connect(address).await.unwrap();
         let mut half = TcpStream::connect(address).await.unwrap();
@@ -151,7 +153,7 @@ async fn connections_end_in_time() {
 async fn a_head_without_end_is_refused() {
     let server = server().await;
     let mut stream = TcpStream::connect(server.address).await.unwrap();
-    let long = format!("GET / HTTP/1.1\r\nX: {}", "x".repeat(4 * MOST_HEAD));
+    let long = format!("GET / HTTP/1.1\r\nX: {}", "x".repeat(4 * MAX_HEAD_BYTES));
     // It is closed before all was sent.
     let _ = stream.write_all(long.as_bytes()).await;
     let mut answer = Vec::new();

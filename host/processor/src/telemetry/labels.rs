@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 use model::Digest;
 
 /// Pairs of tenant and component that have labels of their own: about twenty series each.
-pub(super) const MOST_PAIRS: usize = 1000;
+pub(super) const MAX_PAIRS: usize = 1000;
 
 /// Pairs of one tenant: who changes its component all the time must not take the labels
 /// of the others.
-pub(super) const MOST_OF_TENANT: usize = 20;
+pub(super) const MAX_PAIRS_PER_TENANT: usize = 20;
 
 /// After so long without work a pair's labels may go to another.
 pub(super) const STALE_AFTER: Duration = Duration::from_secs(60 * 60);
@@ -20,17 +20,17 @@ pub(super) const STALE_AFTER: Duration = Duration::from_secs(60 * 60);
 const OTHER: &str = "other";
 
 /// A tenant, and the beginning of a component's digest.
-pub(super) type Pair = [String; 2];
+pub(super) type LabelPair = [String; 2];
 
 /// All pairs that have labels.
 #[derive(Default)]
 pub(super) struct Labels {
-    pairs: HashMap<Pair, Known>,
+    pairs: HashMap<LabelPair, LabelState>,
     /// What is left alone, for how many deliveries each: whatever labels it has.
-    suspended: BTreeMap<Pair, i64>,
+    suspended: BTreeMap<LabelPair, i64>,
 }
 
-struct Known {
+struct LabelState {
     active: Instant,
     /// How its component failed so far.
     kinds: BTreeSet<&'static str>,
@@ -40,43 +40,43 @@ struct Known {
 
 /// A pair whose labels are gone.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Gone {
-    pub(super) pair: Pair,
+pub(super) struct RemovedLabels {
+    pub(super) pair: LabelPair,
     pub(super) kinds: BTreeSet<&'static str>,
 }
 
 impl Labels {
     /// The labels of a pair that is active now, and those that went for them.
-    pub(super) fn of(&mut self, tenant: &str, digest: &str, now: Instant) -> (Pair, Vec<Gone>) {
+    pub(super) fn of(&mut self, tenant: &str, digest: &str, now: Instant) -> (LabelPair, Vec<RemovedLabels>) {
         let pair = [tenant.to_owned(), short(digest)];
         if self.touch(&pair, now) {
             return (pair, Vec::new());
         }
-        let mut gone = self.stale_shared(now);
-        let of_tenant = self.pairs.iter().filter(|([its, _], known)| its == tenant && !known.shared).count();
-        let all = self.pairs.values().filter(|known| !known.shared).count();
-        let (label, shared) = if of_tenant >= MOST_OF_TENANT && !self.make_room(Some(tenant), now, &mut gone) {
+        let mut removed = self.stale_shared(now);
+        let of_tenant = self.pairs.iter().filter(|([its, _], state)| its == tenant && !state.shared).count();
+        let all = self.pairs.values().filter(|state| !state.shared).count();
+        let (label, shared) = if of_tenant >= MAX_PAIRS_PER_TENANT && !self.make_room(Some(tenant), now, &mut removed) {
             ([tenant.to_owned(), OTHER.to_owned()], true)
-        } else if of_tenant < MOST_OF_TENANT && all >= MOST_PAIRS && !self.make_room(None, now, &mut gone) {
-            return ([OTHER.to_owned(), OTHER.to_owned()], gone);
+        } else if of_tenant < MAX_PAIRS_PER_TENANT && all >= MAX_PAIRS && !self.make_room(None, now, &mut removed) {
+            return ([OTHER.to_owned(), OTHER.to_owned()], removed);
         } else {
             (pair, false)
         };
         if !self.touch(&label, now) {
-            self.pairs.insert(label.clone(), Known { active: now, kinds: BTreeSet::new(), shared });
+            self.pairs.insert(label.clone(), LabelState { active: now, kinds: BTreeSet::new(), shared });
         }
-        (label, gone)
+        (label, removed)
     }
 
     /// Its component failed in these ways.
-    pub(super) fn failed(&mut self, pair: &Pair, kinds: impl Iterator<Item = &'static str>) {
-        if let Some(known) = self.pairs.get_mut(pair) {
-            known.kinds.extend(kinds);
+    pub(super) fn record_failures(&mut self, pair: &LabelPair, kinds: impl Iterator<Item = &'static str>) {
+        if let Some(state) = self.pairs.get_mut(pair) {
+            state.kinds.extend(kinds);
         }
     }
 
     /// A component is left alone for a delivery more (1) or less (-1).
-    pub(super) fn suspended(&mut self, tenant: &str, digest: &str, change: i64) {
+    pub(super) fn count_suspended(&mut self, tenant: &str, digest: &str, change: i64) {
         let pair = [tenant.to_owned(), short(digest)];
         let count = self.suspended.get(&pair).copied().unwrap_or_default().saturating_add(change);
         match count > 0 {
@@ -87,44 +87,44 @@ impl Labels {
 
     /// All labels that there are; and of each that has any, how much is left alone. What
     /// is left alone counts as active.
-    pub(super) fn all_suspended(&mut self, now: Instant) -> (BTreeMap<Pair, i64>, Vec<Gone>) {
-        let (mut counts, mut gone) = (BTreeMap::new(), Vec::new());
+    pub(super) fn suspended_by_label(&mut self, now: Instant) -> (BTreeMap<LabelPair, i64>, Vec<RemovedLabels>) {
+        let (mut counts, mut removed) = (BTreeMap::new(), Vec::new());
         for ([tenant, digest], count) in self.suspended.clone() {
-            let (label, went) = self.of(&tenant, &digest, now);
+            let (label, removed_too) = self.of(&tenant, &digest, now);
             *counts.entry(label).or_insert(0) += count;
-            gone.extend(went);
+            removed.extend(removed_too);
         }
         for label in self.pairs.keys() {
             counts.entry(label.clone()).or_insert(0);
         }
         counts.entry([OTHER.to_owned(), OTHER.to_owned()]).or_insert(0);
-        (counts, gone)
+        (counts, removed)
     }
 
-    fn touch(&mut self, pair: &Pair, now: Instant) -> bool {
-        let known = self.pairs.get_mut(pair);
-        known.map(|known| known.active = now).is_some()
+    fn touch(&mut self, pair: &LabelPair, now: Instant) -> bool {
+        let state = self.pairs.get_mut(pair);
+        state.map(|state| state.active = now).is_some()
     }
 
-    fn is_stale(&self, pair: &Pair, known: &Known, now: Instant) -> bool {
-        now.saturating_duration_since(known.active) >= STALE_AFTER && !self.suspended.contains_key(pair)
+    fn is_stale(&self, pair: &LabelPair, state: &LabelState, now: Instant) -> bool {
+        now.saturating_duration_since(state.active) >= STALE_AFTER && !self.suspended.contains_key(pair)
     }
 
     /// Takes the labels of the one, of this tenant or of all, that was silent for longest.
-    fn make_room(&mut self, tenant: Option<&str>, now: Instant, gone: &mut Vec<Gone>) -> bool {
-        let of_tenant = |[its, _]: &Pair| tenant.is_none_or(|tenant| its == tenant);
-        let stale = self.pairs.iter().filter(|(pair, known)| of_tenant(pair) && self.is_stale(pair, known, now));
-        let oldest = stale.min_by_key(|(_, known)| known.active).map(|(pair, _)| pair.clone());
-        let Some((pair, known)) = oldest.and_then(|pair| self.pairs.remove_entry(&pair)) else { return false };
-        gone.push(Gone { pair, kinds: known.kinds });
+    fn make_room(&mut self, tenant: Option<&str>, now: Instant, removed: &mut Vec<RemovedLabels>) -> bool {
+        let of_tenant = |[its, _]: &LabelPair| tenant.is_none_or(|tenant| its == tenant);
+        let stale = self.pairs.iter().filter(|(pair, state)| of_tenant(pair) && self.is_stale(pair, state, now));
+        let oldest = stale.min_by_key(|(_, state)| state.active).map(|(pair, _)| pair.clone());
+        let Some((pair, state)) = oldest.and_then(|pair| self.pairs.remove_entry(&pair)) else { return false };
+        removed.push(RemovedLabels { pair, kinds: state.kinds });
         true
     }
 
-    fn stale_shared(&mut self, now: Instant) -> Vec<Gone> {
-        let stale = self.pairs.iter().filter(|(pair, known)| known.shared && self.is_stale(pair, known, now));
-        let stale: Vec<Pair> = stale.map(|(pair, _)| pair.clone()).collect();
-        let gone = stale.into_iter().filter_map(|pair| self.pairs.remove_entry(&pair));
-        gone.map(|(pair, known)| Gone { pair, kinds: known.kinds }).collect()
+    fn stale_shared(&mut self, now: Instant) -> Vec<RemovedLabels> {
+        let stale = self.pairs.iter().filter(|(pair, state)| state.shared && self.is_stale(pair, state, now));
+        let stale: Vec<LabelPair> = stale.map(|(pair, _)| pair.clone()).collect();
+        let removed = stale.into_iter().filter_map(|pair| self.pairs.remove_entry(&pair));
+        removed.map(|(pair, state)| RemovedLabels { pair, kinds: state.kinds }).collect()
     }
 }
 
@@ -136,20 +136,20 @@ fn short(digest: &str) -> String {
 mod tests {
     use super::*;
 
-    fn pair(tenant: &str, digest: &str) -> Pair {
+    fn pair(tenant: &str, digest: &str) -> LabelPair {
         [tenant.to_owned(), digest.to_owned()]
     }
 
     /// The labels of a pair, and which pairs' went.
-    fn of(labels: &mut Labels, tenant: &str, digest: &str, now: Instant) -> (Pair, Vec<Pair>) {
-        let (label, gone) = labels.of(tenant, digest, now);
-        (label, gone.into_iter().map(|gone| gone.pair).collect())
+    fn of(labels: &mut Labels, tenant: &str, digest: &str, now: Instant) -> (LabelPair, Vec<LabelPair>) {
+        let (label, removed) = labels.of(tenant, digest, now);
+        (label, removed.into_iter().map(|removed| removed.pair).collect())
     }
 
     /// As many pairs as have labels, each of a tenant of its own.
     fn full(now: Instant) -> Labels {
         let mut labels = Labels::default();
-        for number in 0..MOST_PAIRS {
+        for number in 0..MAX_PAIRS {
             let tenant = format!("t{number}");
             assert_eq!(of(&mut labels, &tenant, "d", now), (pair(&tenant, "d"), vec![]));
         }
@@ -164,7 +164,7 @@ mod tests {
         let almost = later - Duration::from_secs(1);
         assert_eq!(of(&mut labels, "new", "d", almost), (pair("other", "other"), vec![]));
         // All but one are active again.
-        for number in (0..MOST_PAIRS).filter(|number| *number != 7) {
+        for number in (0..MAX_PAIRS).filter(|number| *number != 7) {
             of(&mut labels, &format!("t{number}"), "d", almost);
         }
         assert_eq!(of(&mut labels, "new", "d", later), (pair("new", "d"), vec![pair("t7", "d")]));
@@ -173,7 +173,7 @@ mod tests {
         assert_eq!(of(&mut labels, "t7", "d", later), (pair("other", "other"), vec![]), "until there is room");
         let much_later = later + STALE_AFTER;
         assert_eq!(of(&mut labels, "t7", "d", much_later).0, pair("t7", "d"), "and gets labels again");
-        assert_eq!(labels.pairs.len(), MOST_PAIRS);
+        assert_eq!(labels.pairs.len(), MAX_PAIRS);
     }
 
     #[test]
@@ -184,42 +184,42 @@ mod tests {
         // All are stale: it may take so many of them, and no more.
         for number in 0..500 {
             let (label, _) = of(&mut labels, "restless", &number.to_string(), later);
-            let expected = if number < MOST_OF_TENANT { number.to_string() } else { "other".to_owned() };
+            let expected = if number < MAX_PAIRS_PER_TENANT { number.to_string() } else { "other".to_owned() };
             assert_eq!(label, pair("restless", &expected));
         }
-        assert_eq!(labels.pairs.len(), MOST_PAIRS + 1);
+        assert_eq!(labels.pairs.len(), MAX_PAIRS + 1);
         // An hour later it takes its own.
-        let (label, gone) = of(&mut labels, "restless", "new", later + STALE_AFTER);
+        let (label, removed) = of(&mut labels, "restless", "new", later + STALE_AFTER);
         assert_eq!(label, pair("restless", "new"));
-        assert!(gone.iter().all(|[tenant, _]| tenant == "restless") && gone.len() == 2, "{gone:?}");
-        assert!(gone.contains(&pair("restless", "other")));
+        assert!(removed.iter().all(|[tenant, _]| tenant == "restless") && removed.len() == 2, "{removed:?}");
+        assert!(removed.contains(&pair("restless", "other")));
     }
 
     #[test]
     fn what_is_left_alone_keeps_its_labels_and_its_count() {
         let start = Instant::now();
         let mut labels = full(start);
-        labels.suspended("t7", "d", 1);
-        labels.suspended("new", "d", 1);
-        labels.suspended("new", "d", 1);
+        labels.count_suspended("t7", "d", 1);
+        labels.count_suspended("new", "d", 1);
+        labels.count_suspended("new", "d", 1);
         let counts = |labels: &mut Labels, now| {
-            let (counts, _) = labels.all_suspended(now);
+            let (counts, _) = labels.suspended_by_label(now);
             counts.into_iter().filter(|(_, count)| *count > 0).collect::<Vec<_>>()
         };
         assert_eq!(counts(&mut labels, start), [(pair("other", "other"), 2), (pair("t7", "d"), 1)]);
         let later = start + STALE_AFTER;
         assert_eq!(counts(&mut labels, later), [(pair("new", "d"), 2), (pair("t7", "d"), 1)], "under its own now");
-        for number in 0..MOST_PAIRS {
+        for number in 0..MAX_PAIRS {
             of(&mut labels, &format!("other-{number}"), "d", later + STALE_AFTER);
         }
         assert_eq!(counts(&mut labels, later + STALE_AFTER), [(pair("new", "d"), 2), (pair("t7", "d"), 1)]);
-        labels.suspended("t7", "d", -1);
-        labels.suspended("new", "d", -1);
-        labels.suspended("new", "d", -1);
+        labels.count_suspended("t7", "d", -1);
+        labels.count_suspended("new", "d", -1);
+        labels.count_suspended("new", "d", -1);
         assert_eq!(counts(&mut labels, later + STALE_AFTER), []);
         // Never below nothing.
-        labels.suspended("new", "d", -1);
-        labels.suspended("new", "d", 1);
+        labels.count_suspended("new", "d", -1);
+        labels.count_suspended("new", "d", 1);
         assert_eq!(counts(&mut labels, later + STALE_AFTER), [(pair("new", "d"), 1)]);
     }
 
@@ -227,11 +227,11 @@ mod tests {
     fn what_goes_says_how_it_failed() {
         let start = Instant::now();
         let mut labels = full(start);
-        labels.failed(&pair("t3", "d"), ["guest-trap", "guest-fuel"].into_iter());
-        for number in (0..MOST_PAIRS).filter(|number| *number != 3) {
+        labels.record_failures(&pair("t3", "d"), ["guest-trap", "guest-fuel"].into_iter());
+        for number in (0..MAX_PAIRS).filter(|number| *number != 3) {
             of(&mut labels, &format!("t{number}"), "d", start + Duration::from_secs(1));
         }
-        let (_, gone) = labels.of("new", "d", start + STALE_AFTER);
-        assert_eq!(gone, [Gone { pair: pair("t3", "d"), kinds: ["guest-fuel", "guest-trap"].into() }]);
+        let (_, removed) = labels.of("new", "d", start + STALE_AFTER);
+        assert_eq!(removed, [RemovedLabels { pair: pair("t3", "d"), kinds: ["guest-fuel", "guest-trap"].into() }]);
     }
 }

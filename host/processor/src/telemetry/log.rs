@@ -39,7 +39,7 @@ where
     let own = filter(level);
     let libraries = own.min(LevelFilter::ERROR);
     let lines = tracing_subscriber::fmt::layer()
-        .event_format(Lines(format))
+        .event_format(JsonLines(format))
         // A broken pipe must not end in a panic on standard error.
         .log_internal_errors(false)
         .with_writer(writer);
@@ -57,9 +57,9 @@ fn filter(level: LogLevel) -> LevelFilter {
 
 /// A line is the time (RFC 3339, UTC), `level`, the event's own fields with its text
 /// among them, and `target` (the module). Spans are not shown.
-struct Lines(LogFormat);
+struct JsonLines(LogFormat);
 
-impl Lines {
+impl JsonLines {
     /// What time and text are called.
     fn names(&self) -> (&'static str, &'static str) {
         match self.0 {
@@ -79,9 +79,9 @@ impl Lines {
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry(time_name, &time)?;
         map.serialize_entry("level", meta.level().as_str())?;
-        let mut fields = Fields { map, text_name, failed: None };
+        let mut fields = FieldVisitor { map, text_name, failed: None };
         event.record(&mut fields);
-        let Fields { mut map, failed, .. } = fields;
+        let FieldVisitor { mut map, failed, .. } = fields;
         failed.map_or(Ok(()), Err)?;
         map.serialize_entry("target", meta.target())?;
         map.end()?;
@@ -89,7 +89,7 @@ impl Lines {
     }
 }
 
-impl<S, N> FormatEvent<S, N> for Lines
+impl<S, N> FormatEvent<S, N> for JsonLines
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
     N: for<'a> FormatFields<'a> + 'static,
@@ -101,13 +101,13 @@ where
 }
 
 /// An event's fields, on their way into a line.
-struct Fields<'a> {
+struct FieldVisitor<'a> {
     map: Compound<'a, &'a mut Vec<u8>, CompactFormatter>,
     text_name: &'static str,
     failed: Option<serde_json::Error>,
 }
 
-impl Fields<'_> {
+impl FieldVisitor<'_> {
     fn entry<T: serde::Serialize + ?Sized>(&mut self, field: &Field, value: &T) {
         let name = if field.name() == MESSAGE { self.text_name } else { field.name() };
         if self.failed.is_none() {
@@ -116,7 +116,7 @@ impl Fields<'_> {
     }
 }
 
-impl Visit for Fields<'_> {
+impl Visit for FieldVisitor<'_> {
     fn record_f64(&mut self, field: &Field, value: f64) {
         self.entry(field, &value);
     }

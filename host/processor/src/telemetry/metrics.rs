@@ -4,9 +4,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use super::cloudwatch::{Dropped, Flush, TenantMetrics};
+use super::cloudwatch::{DroppedValues, Flush, TenantMetrics};
 use super::families::{Families, add, at};
-use super::waiting::Waiting;
+use super::waiting::WaitingDeliveries;
 use crate::pipeline::ComponentRun;
 use crate::report::{Cause, Entry, Outcome};
 
@@ -26,7 +26,7 @@ pub struct DeliveryDone<'a> {
 pub struct Metrics {
     families: Arc<Families>,
     tenants: Arc<TenantMetrics>,
-    waiting: Waiting,
+    waiting: WaitingDeliveries,
 }
 
 impl Default for Metrics {
@@ -38,7 +38,7 @@ impl Default for Metrics {
 impl Metrics {
     /// All at zero.
     pub fn new() -> Self {
-        Self { families: Arc::new(Families::new()), tenants: Arc::default(), waiting: Waiting::default() }
+        Self { families: Arc::new(Families::new()), tenants: Arc::default(), waiting: WaitingDeliveries::default() }
     }
 
     /// A delivery of an object ended; counts it, and keeps the reference's
@@ -72,8 +72,8 @@ impl Metrics {
             // S3's clock may be ahead of this one.
             histogram.observe(Duration::from_millis(u64::try_from(latency).unwrap_or(0)).as_secs_f64());
         }
-        all.plugins.delivery(entry, Instant::now());
-        self.tenants.delivery(done);
+        all.plugins.record_delivery(entry, Instant::now());
+        self.tenants.record_delivery(done);
     }
 
     fn dead_letters(&self, entry: &Entry) {
@@ -117,7 +117,7 @@ impl Metrics {
     }
 
     /// Deliveries that wait.
-    pub fn waiting(&self) -> &Waiting {
+    pub fn waiting(&self) -> &WaitingDeliveries {
         &self.waiting
     }
 
@@ -151,23 +151,23 @@ impl Metrics {
 
     /// A component did this outside of deliveries: it reads all keys.
     pub fn component(&self, tenant: &str, run: &ComponentRun) {
-        self.families.plugins.component(tenant, run, 0, Instant::now());
+        self.families.plugins.record_component(tenant, run, 0, Instant::now());
     }
 
     /// A tenant's component is left alone for a delivery (1), or no longer (-1).
     pub fn component_suspended(&self, tenant: &str, digest: &str, change: i64) {
-        self.families.plugins.suspended(tenant, digest, change, Instant::now());
+        self.families.plugins.count_suspended(tenant, digest, change, Instant::now());
     }
 
     /// Components were asked for: they were in `memory`, on `disk`, `published`, are
     /// `compiled` now, or can't be had: a bounded name.
     pub fn components_loaded(&self, result: &'static str, count: u64) {
-        self.families.plugins.loaded(result, count);
+        self.families.plugins.count_loads(result, count);
     }
 
     /// Prometheus' text format, version 0.0.4.
     pub fn text(&self) -> String {
-        let Dropped { no_room, no_number, refused } = self.tenants.take_dropped();
+        let DroppedValues { no_room, no_number, refused } = self.tenants.take_dropped();
         for (reason, values) in [("no-room", no_room), ("no-number", no_number), ("refused", refused)] {
             add(&self.families.dropped, &[reason], values);
         }

@@ -256,17 +256,17 @@ fn who_was_silent_for_an_hour_gives_its_labels_to_another() {
     let metrics = Metrics::new();
     let start = Instant::now();
     let plugins = &metrics.families.plugins;
-    for number in 0..crate::telemetry::labels::MOST_PAIRS / 2 {
-        plugins.delivery(&with_component(&format!("tenant-{number}"), "d"), start);
+    for number in 0..crate::telemetry::labels::MAX_PAIRS / 2 {
+        plugins.record_delivery(&with_component(&format!("tenant-{number}"), "d"), start);
     }
     let later = start + crate::telemetry::labels::STALE_AFTER;
-    plugins.delivery(&with_component("late", "d"), later - Duration::from_secs(1));
+    plugins.record_delivery(&with_component("late", "d"), later - Duration::from_secs(1));
     assert!(!metrics.families.text().contains("late"));
-    for number in 1..crate::telemetry::labels::MOST_PAIRS / 2 {
-        plugins.delivery(&with_component(&format!("tenant-{number}"), "d"), later - Duration::from_secs(1));
+    for number in 1..crate::telemetry::labels::MAX_PAIRS / 2 {
+        plugins.record_delivery(&with_component(&format!("tenant-{number}"), "d"), later - Duration::from_secs(1));
     }
     assert!(metrics.families.text().contains(r#"tenant="tenant-0""#));
-    plugins.delivery(&with_component("late", "d"), later);
+    plugins.record_delivery(&with_component("late", "d"), later);
     let text = metrics.families.text();
     has(&text, r#"plugin_failures_total{digest="d",kind="guest-trap",tenant="late"} 1"#);
     assert!(!text.contains(r#"tenant="tenant-0""#), "nothing of it is left");

@@ -22,9 +22,9 @@ mod throttle;
 mod waiting;
 
 pub use cloudwatch::TenantMetrics;
-pub use health::{Health, Part};
+pub use health::{Dependency, Health};
 pub use http::serve;
 pub use log::init;
 pub use metrics::{DeliveryDone, Metrics};
 pub use throttle::Throttle;
-pub use waiting::Waiting;
+pub use waiting::WaitingDeliveries;

@@ -7,7 +7,7 @@ use prometheus::core::{MetricVec, MetricVecBuilder};
 use prometheus::{CounterVec, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Registry};
 
 use super::families::{Family, add, at, counter, options, registered};
-use super::labels::{Gone, Labels, Pair};
+use super::labels::{LabelPair, Labels, RemovedLabels};
 use crate::pipeline::{ComponentRun, ShadowRun};
 use crate::report::Entry;
 use sandbox::Used;
@@ -23,7 +23,7 @@ const RESULTS: [&str; 5] = ["same", "changed", "dropped", "added", "failed"];
 const START_BUCKETS: [f64; 2] = [50e-6, 1e-3];
 
 /// Counts of components.
-pub(super) struct Plugins {
+pub(super) struct PluginFamilies {
     /// Which pairs have labels.
     labels: Mutex<Labels>,
     calls: Family<IntCounterVec>,
@@ -42,7 +42,7 @@ pub(super) struct Plugins {
     loads: Family<IntCounterVec>,
 }
 
-impl Plugins {
+impl PluginFamilies {
     pub(super) fn new(r: &Registry) -> Self {
         let pair = |name, help| counter(r, name, &PAIR, help);
         let with = |name, label, help| counter(r, name, &["tenant", "digest", label], help);
@@ -79,23 +79,29 @@ impl Plugins {
         }
     }
 
-    fn known(&self) -> MutexGuard<'_, Labels> {
+    fn state(&self) -> MutexGuard<'_, Labels> {
         self.labels.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The labels of a pair that is active now; with those that have no labels any more
     /// their counts go too.
-    fn labels(&self, tenant: &str, digest: &str, failed: impl Iterator<Item = &'static str>, now: Instant) -> Pair {
-        let mut known = self.known();
-        let (pair, gone) = known.of(tenant, digest, now);
-        known.failed(&pair, failed);
-        gone.iter().for_each(|gone| self.forget(gone));
+    fn labels(
+        &self,
+        tenant: &str,
+        digest: &str,
+        failed: impl Iterator<Item = &'static str>,
+        now: Instant,
+    ) -> LabelPair {
+        let mut state = self.state();
+        let (pair, removed) = state.of(tenant, digest, now);
+        state.record_failures(&pair, failed);
+        removed.iter().for_each(|removed| self.forget(removed));
         pair
     }
 
     /// Takes a pair out of every family: a counter that is silent for long is one that
     /// Prometheus has stopped to expect.
-    fn forget(&self, Gone { pair: [tenant, digest], kinds }: &Gone) {
+    fn forget(&self, RemovedLabels { pair: [tenant, digest], kinds }: &RemovedLabels) {
         let pair = [tenant.as_str(), digest.as_str()];
         for family in [&self.calls, &self.dropped, &self.poison, &self.input_bytes, &self.replaced, &self.log_lines] {
             remove(family, &pair);
@@ -110,20 +116,20 @@ impl Plugins {
     }
 
     /// What a delivery's components did.
-    pub(super) fn delivery(&self, entry: &Entry, now: Instant) {
+    pub(super) fn record_delivery(&self, entry: &Entry, now: Instant) {
         let Some(tenant) = &entry.tenant else { return };
         if let Some(run) = &entry.component {
-            self.component(tenant, run, entry.guest_log_lines, now);
+            self.record_component(tenant, run, entry.guest_log_lines, now);
         }
         if let Some(run) = &entry.shadow {
-            self.shadow(tenant, run, now);
+            self.record_shadow(tenant, run, now);
         }
     }
 
-    pub(super) fn component(&self, tenant: &str, run: &ComponentRun, log_lines: u64, now: Instant) {
+    pub(super) fn record_component(&self, tenant: &str, run: &ComponentRun, log_lines: u64, now: Instant) {
         let [tenant, digest] = self.labels(tenant, &run.digest, run.failures.by_name().map(|(name, _)| name), now);
         let pair = [tenant.as_str(), digest.as_str()];
-        self.used(pair, &run.used);
+        self.record_usage(pair, &run.used);
         for (direction, records) in DIRECTIONS.into_iter().zip([run.records_in, run.records_out]) {
             add(&self.records, &[&tenant, &digest, direction], records);
         }
@@ -139,9 +145,9 @@ impl Plugins {
         at(&self.suspended, &pair);
     }
 
-    fn shadow(&self, tenant: &str, run: &ShadowRun, now: Instant) {
+    fn record_shadow(&self, tenant: &str, run: &ShadowRun, now: Instant) {
         let [tenant, digest] = self.labels(tenant, &run.digest, run.failures.by_name().map(|(name, _)| name), now);
-        self.used([&tenant, &digest], &run.used);
+        self.record_usage([&tenant, &digest], &run.used);
         let counts = [run.same, run.changed, run.dropped, run.added, run.failed];
         for (result, lines) in RESULTS.into_iter().zip(counts) {
             add(&self.shadow_lines, &[&tenant, &digest, result], lines);
@@ -152,7 +158,7 @@ impl Plugins {
         at(&self.suspended, &[&tenant, &digest]);
     }
 
-    fn used(&self, pair: [&str; 2], used: &Used) {
+    fn record_usage(&self, pair: [&str; 2], used: &Used) {
         add(&self.calls, &pair, used.calls);
         if let Some(cpu) = at(&self.cpu, &pair) {
             cpu.inc_by(used.cpu.as_secs_f64());
@@ -165,23 +171,23 @@ impl Plugins {
         if let Some(peak) = at(&self.peak_memory, &pair) {
             let bytes = i64::try_from(used.peak_memory).unwrap_or(i64::MAX);
             // The lock makes one of looking and setting.
-            let _one = self.known();
+            let _one = self.state();
             peak.set(peak.get().max(bytes));
         }
     }
 
     /// A pair's component is left alone for one delivery more (1) or less (-1).
-    pub(super) fn suspended(&self, tenant: &str, digest: &str, change: i64, now: Instant) {
+    pub(super) fn count_suspended(&self, tenant: &str, digest: &str, change: i64, now: Instant) {
         self.labels(tenant, digest, std::iter::empty(), now);
-        self.known().suspended(tenant, digest, change);
+        self.state().count_suspended(tenant, digest, change);
     }
 
     /// Brings the gauge up to date: whose component is left alone now, under the labels
     /// that each has now.
     pub(super) fn show_suspended(&self, now: Instant) {
-        let mut known = self.known();
-        let (counts, gone) = known.all_suspended(now);
-        gone.iter().for_each(|gone| self.forget(gone));
+        let mut state = self.state();
+        let (counts, removed) = state.suspended_by_label(now);
+        removed.iter().for_each(|removed| self.forget(removed));
         for ([tenant, digest], count) in counts {
             if let Some(gauge) = at(&self.suspended, &[&tenant, &digest]) {
                 gauge.set(count);
@@ -189,7 +195,7 @@ impl Plugins {
         }
     }
 
-    pub(super) fn loaded(&self, result: &str, count: u64) {
+    pub(super) fn count_loads(&self, result: &str, count: u64) {
         add(&self.loads, &[result], count);
     }
 }

@@ -5,46 +5,46 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Keys that are told apart; the others share one allowance.
-const MOST_KEYS: usize = 1000;
+const MAX_KEYS: usize = 1000;
 
 /// Lets through so much in each stretch of time, of each key by itself.
 pub struct Throttle {
-    most: u32,
-    every: Duration,
-    keys: Mutex<HashMap<String, Window>>,
+    limit: u32,
+    interval: Duration,
+    keys: Mutex<HashMap<String, ThrottleWindow>>,
 }
 
-struct Window {
+struct ThrottleWindow {
     began: Instant,
-    said: u32,
-    left_out: u64,
+    admitted: u32,
+    suppressed: u64,
 }
 
 impl Throttle {
-    /// At most `most` `every` so often.
-    pub fn new(most: u32, every: Duration) -> Self {
-        Self { most, every, keys: Mutex::default() }
+    /// At most `limit` `interval` so often.
+    pub fn new(limit: u32, interval: Duration) -> Self {
+        Self { limit, interval, keys: Mutex::default() }
     }
 
     /// Whether one more of this key may be said; if so, how many were left out since
     /// the last one.
     pub fn take(&self, key: &str, now: Instant) -> Option<u64> {
         let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
-        let over = |window: &Window| now.saturating_duration_since(window.began) >= self.every;
-        if keys.len() >= MOST_KEYS && !keys.contains_key(key) {
+        let over = |window: &ThrottleWindow| now.saturating_duration_since(window.began) >= self.interval;
+        if keys.len() >= MAX_KEYS && !keys.contains_key(key) {
             keys.retain(|_, window| !over(window));
         }
-        let key = if keys.len() >= MOST_KEYS && !keys.contains_key(key) { "" } else { key };
-        let window = keys.entry(key.to_owned()).or_insert(Window { began: now, said: 0, left_out: 0 });
+        let key = if keys.len() >= MAX_KEYS && !keys.contains_key(key) { "" } else { key };
+        let window = keys.entry(key.to_owned()).or_insert(ThrottleWindow { began: now, admitted: 0, suppressed: 0 });
         if over(window) {
-            (window.began, window.said) = (now, 0);
+            (window.began, window.admitted) = (now, 0);
         }
-        if window.said >= self.most {
-            window.left_out += 1;
+        if window.admitted >= self.limit {
+            window.suppressed += 1;
             return None;
         }
-        window.said += 1;
-        Some(std::mem::take(&mut window.left_out))
+        window.admitted += 1;
+        Some(std::mem::take(&mut window.suppressed))
     }
 }
 
@@ -57,8 +57,8 @@ mod tests {
     #[test]
     fn so_much_is_said_and_the_rest_is_counted() {
         let (throttle, start) = (Throttle::new(2, SECOND), Instant::now());
-        let said: Vec<_> = (0..4).map(|_| throttle.take("a", start)).collect();
-        assert_eq!(said, [Some(0), Some(0), None, None]);
+        let admitted: Vec<_> = (0..4).map(|_| throttle.take("a", start)).collect();
+        assert_eq!(admitted, [Some(0), Some(0), None, None]);
         assert_eq!(throttle.take("b", start), Some(0), "each by itself");
         assert_eq!(throttle.take("a", start + SECOND), Some(2));
         assert_eq!(throttle.take("a", start + SECOND), Some(0));
@@ -67,12 +67,12 @@ mod tests {
     #[test]
     fn keys_are_bounded_and_those_beyond_share_an_allowance() {
         let (throttle, start) = (Throttle::new(1, SECOND), Instant::now());
-        for key in 0..MOST_KEYS {
+        for key in 0..MAX_KEYS {
             assert_eq!(throttle.take(&key.to_string(), start), Some(0));
         }
         assert_eq!(throttle.take("one more", start), Some(0));
         assert_eq!(throttle.take("and one", start), None);
-        assert!(throttle.keys.lock().unwrap().len() <= MOST_KEYS + 1);
+        assert!(throttle.keys.lock().unwrap().len() <= MAX_KEYS + 1);
         // Those of before are over.
         assert_eq!(throttle.take("new", start + SECOND), Some(0));
         assert_eq!(throttle.keys.lock().unwrap().len(), 1);

@@ -5,23 +5,23 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// Deliveries that are known to wait; of more, the oldest.
-const MOST: usize = 10_000;
+const MAX_DELIVERIES: usize = 10_000;
 
 /// The deliveries that wait. Times are in milliseconds since the Unix epoch. `Clone` is
 /// cheap.
 #[derive(Clone, Default)]
-pub struct Waiting(Arc<Mutex<Inner>>);
+pub struct WaitingDeliveries(Arc<Mutex<WaitingState>>);
 
 #[derive(Default)]
-struct Inner {
+struct WaitingState {
     /// Since when, and how long that is believed: another process may have done it.
     known: HashMap<String, (i64, i64)>,
     /// By since when.
     order: BTreeSet<(i64, String)>,
 }
 
-impl Waiting {
-    fn lock(&self) -> MutexGuard<'_, Inner> {
+impl WaitingDeliveries {
+    fn lock(&self) -> MutexGuard<'_, WaitingState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -32,7 +32,7 @@ impl Waiting {
         inner.remove(name);
         inner.known.insert(name.to_owned(), (since, until));
         inner.order.insert((since, name.to_owned()));
-        if inner.known.len() > MOST
+        if inner.known.len() > MAX_DELIVERIES
             && let Some((_, youngest)) = inner.order.pop_last()
         {
             inner.known.remove(&youngest);
@@ -57,7 +57,7 @@ impl Waiting {
     }
 }
 
-impl Inner {
+impl WaitingState {
     fn remove(&mut self, name: &str) {
         if let Some((since, _)) = self.known.remove(name) {
             self.order.remove(&(since, name.to_owned()));
@@ -73,7 +73,7 @@ mod tests {
 
     #[test]
     fn the_oldest_counts_until_it_is_done_or_nothing_was_heard_of_it() {
-        let waiting = Waiting::default();
+        let waiting = WaitingDeliveries::default();
         assert_eq!(waiting.oldest(10_000), Duration::ZERO);
         waiting.begin("a", 1000, 10_000, 5 * SECOND);
         waiting.begin("b", 4000, 10_000, 20 * SECOND);
@@ -90,12 +90,12 @@ mod tests {
 
     #[test]
     fn it_is_bounded_and_keeps_the_oldest() {
-        let waiting = Waiting::default();
-        for since in 0..=i64::try_from(MOST).unwrap() {
+        let waiting = WaitingDeliveries::default();
+        for since in 0..=i64::try_from(MAX_DELIVERIES).unwrap() {
             waiting.begin(&since.to_string(), since, 0, SECOND);
         }
-        assert_eq!(waiting.lock().known.len(), MOST);
-        assert_eq!(waiting.lock().order.len(), MOST);
+        assert_eq!(waiting.lock().known.len(), MAX_DELIVERIES);
+        assert_eq!(waiting.lock().order.len(), MAX_DELIVERIES);
         assert!(waiting.lock().known.contains_key("0"));
     }
 }

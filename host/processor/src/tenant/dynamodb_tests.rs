@@ -14,7 +14,7 @@ struct Fake {
     failing: usize,
 }
 
-impl Source for Fake {
+impl ItemSource for Fake {
     async fn items(&self, tenant_id: &str) -> Result<Vec<Item>, AwsError> {
         let before = self.queries.fetch_add(1, Ordering::SeqCst);
         // So that those who ask at the same time do so before there is an answer.
@@ -32,8 +32,8 @@ fn rules() -> PluginRules {
     PluginRules { limits: Limits::DEFAULT, folder: None }
 }
 
-fn cached(fake: Fake, lifetimes: Lifetimes) -> Cached<Fake> {
-    Cached::new(fake, lifetimes, rules())
+fn cached(fake: Fake, lifetimes: CacheTtl) -> CachedDirectory<Fake> {
+    CachedDirectory::new(fake, lifetimes, rules())
 }
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -59,7 +59,7 @@ fn queries(fake: &Fake) -> usize {
 
 /// Looks `shop` up, waits until an answer that lives for a moment is gone, and looks
 /// it up again.
-async fn twice(fake: &Fake, lifetimes: Lifetimes) -> [&'static str; 2] {
+async fn twice(fake: &Fake, lifetimes: CacheTtl) -> [&'static str; 2] {
     let directory = cached(fake.clone(), lifetimes);
     let first = directory.lookup("shop").await.1;
     tokio::time::sleep(MOMENT * 3).await;
@@ -69,7 +69,7 @@ async fn twice(fake: &Fake, lifetimes: Lifetimes) -> [&'static str; 2] {
 #[tokio::test]
 async fn what_is_found_is_asked_for_once_for_each_tenant() {
     let fake = known();
-    let directory = cached(fake.clone(), Lifetimes::new(HOUR));
+    let directory = cached(fake.clone(), CacheTtl::new(HOUR));
     let (first, answer) = directory.lookup("shop").await;
     assert!(matches!(first.unwrap().lookup, Lookup::Deliveries(_)));
     assert_eq!(answer, "miss");
@@ -84,7 +84,7 @@ async fn what_is_found_is_asked_for_once_for_each_tenant() {
 async fn one_query_answers_all_who_ask_meanwhile() {
     for cache in [HOUR, Duration::ZERO] {
         let fake = known();
-        let directory = cached(fake.clone(), Lifetimes::new(cache));
+        let directory = cached(fake.clone(), CacheTtl::new(cache));
         let (a, b, c) = tokio::join!(directory.lookup("shop"), directory.lookup("shop"), directory.lookup("bank"));
         assert_eq!((a.1, b.1, c.1), ("miss", "hit", "miss"));
         assert!(Arc::ptr_eq(&a.0.unwrap(), &b.0.unwrap()));
@@ -95,7 +95,7 @@ async fn one_query_answers_all_who_ask_meanwhile() {
 #[tokio::test]
 async fn one_who_gives_up_does_not_leave_the_others_without_an_answer() {
     let fake = known();
-    let directory = cached(fake.clone(), Lifetimes::new(HOUR));
+    let directory = cached(fake.clone(), CacheTtl::new(HOUR));
     let first = tokio::spawn({
         let directory = directory.clone();
         async move { directory.lookup("shop").await.1 }
@@ -111,7 +111,7 @@ async fn one_who_gives_up_does_not_leave_the_others_without_an_answer() {
 #[tokio::test]
 async fn without_a_cache_every_lookup_asks() {
     let fake = known();
-    let directory = cached(fake.clone(), Lifetimes::new(Duration::ZERO));
+    let directory = cached(fake.clone(), CacheTtl::new(Duration::ZERO));
     assert_eq!(directory.lookup("shop").await.1, "miss");
     assert_eq!(directory.lookup("shop").await.1, "miss");
     assert_eq!(queries(&fake), 2);
@@ -119,8 +119,8 @@ async fn without_a_cache_every_lookup_asks() {
 
 #[tokio::test]
 async fn what_is_found_and_what_is_not_expire_each_in_their_time() {
-    let only_nothing_expires = Lifetimes { found: HOUR, nothing: MOMENT };
-    let only_found_expires = Lifetimes { found: MOMENT, nothing: HOUR };
+    let only_nothing_expires = CacheTtl { found: HOUR, nothing: MOMENT };
+    let only_found_expires = CacheTtl { found: MOMENT, nothing: HOUR };
     let unknown = Fake::default();
     let invalid = Fake { items: vec![enabled("kafka")], ..Fake::default() };
     assert_eq!(twice(&known(), only_nothing_expires).await, ["miss", "hit"]);
@@ -133,10 +133,10 @@ async fn what_is_found_and_what_is_not_expire_each_in_their_time() {
 #[tokio::test]
 async fn an_answer_that_expired_is_remembered_again() {
     let fake = Fake::default();
-    let directory = cached(fake.clone(), Lifetimes { found: HOUR, nothing: MOMENT });
+    let directory = cached(fake.clone(), CacheTtl { found: HOUR, nothing: MOMENT });
     directory.lookup("shop").await.0.unwrap();
     tokio::time::sleep(MOMENT * 3).await;
-    let directory = Cached { source: known(), ..directory };
+    let directory = CachedDirectory { source: known(), ..directory };
     assert_eq!(directory.lookup("shop").await.1, "miss");
     tokio::time::sleep(MOMENT * 3).await;
     assert_eq!(directory.lookup("shop").await.1, "hit");
@@ -145,14 +145,14 @@ async fn an_answer_that_expired_is_remembered_again() {
 #[test]
 fn what_is_not_found_is_remembered_for_ten_seconds_at_most() {
     let seconds = Duration::from_secs;
-    assert_eq!(Lifetimes::new(seconds(60)), Lifetimes { found: seconds(60), nothing: seconds(10) });
-    assert_eq!(Lifetimes::new(seconds(5)), Lifetimes { found: seconds(5), nothing: seconds(5) });
+    assert_eq!(CacheTtl::new(seconds(60)), CacheTtl { found: seconds(60), nothing: seconds(10) });
+    assert_eq!(CacheTtl::new(seconds(5)), CacheTtl { found: seconds(5), nothing: seconds(5) });
 }
 
 #[tokio::test]
 async fn errors_are_told_to_all_who_ask_and_not_remembered() {
     let fake = Fake { failing: 1, ..known() };
-    let directory = cached(fake.clone(), Lifetimes::new(HOUR));
+    let directory = cached(fake.clone(), CacheTtl::new(HOUR));
     let (a, b) = tokio::join!(directory.lookup("shop"), directory.lookup("shop"));
     for (found, answer) in [a, b] {
         assert_eq!(found.unwrap_err().kind, Kind::Unavailable);
@@ -166,13 +166,13 @@ async fn errors_are_told_to_all_who_ask_and_not_remembered() {
 #[tokio::test]
 async fn no_more_tenants_are_remembered_than_there_is_room_for() {
     let fake = Fake::default();
-    let directory = cached(fake, Lifetimes::new(HOUR));
+    let directory = cached(fake, CacheTtl::new(HOUR));
     let found = Arc::new(Found::read("shop", &[], &rules()));
-    for n in 0..MOST_TENANTS + 500 {
+    for n in 0..MAX_TENANTS + 500 {
         directory.cache.insert(format!("tenant-{n}"), Arc::clone(&found)).await;
     }
     directory.cache.run_pending_tasks().await;
-    assert!(directory.cache.entry_count() <= MOST_TENANTS);
+    assert!(directory.cache.entry_count() <= MAX_TENANTS);
 }
 
 /// No message may come that asks the table again: who said that it is down asks itself.
@@ -184,9 +184,9 @@ async fn a_table_that_could_not_be_asked_is_asked_again_until_it_can() {
     let aws = crate::aws::Aws::at(&fake.endpoint(), &own.access_key_id, &own.secret_access_key).await;
     let health = Health::default();
     let directory = TableDirectory::new(aws.table("tenants"), HOUR, rules(), Metrics::new(), health.clone());
-    let is_down = || health.is_down(Part::TenantTable);
+    let is_down = || health.is_down(Dependency::TenantTable);
     directory.lookup("known").await.unwrap();
-    directory.ask_again().await;
+    directory.retry().await;
     let queries = || fake.count(fake_aws::Service::DynamoDb, "Query");
     assert_eq!((is_down(), queries()), (false, 1), "nobody asks a table that answers");
     let fails = || fake.fault(fake_aws::Rule::new(fake_aws::What::Throttle).operation("Query"));
@@ -195,13 +195,13 @@ async fn a_table_that_could_not_be_asked_is_asked_again_until_it_can() {
     // What is remembered says nothing about the table.
     directory.lookup("known").await.unwrap();
     assert!(is_down());
-    directory.ask_again().await;
+    directory.retry().await;
     assert!(is_down(), "still");
     fake.clear_faults();
-    directory.ask_again().await;
+    directory.retry().await;
     assert!(!is_down());
     let before = queries();
-    directory.ask_again().await;
+    directory.retry().await;
     assert_eq!(queries(), before);
     // Traffic brings it back too.
     fails();

@@ -9,14 +9,14 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
-use super::item::{self, Item};
-use super::problem::{Notes, Problem};
-use super::tree::{self, Node, Position, Value, quoted};
+use super::item::{self, TenantItem};
+use super::problem::{ItemNotes, ItemProblem};
+use super::tree::{self, Node, Position, Value, quote};
 use super::{Found, InvalidDelivery, Lookup, PluginRules};
 use model::{Delivery, Destination};
 
 /// The largest tenant file that is read, in MiB: some hundred thousand items.
-const LARGEST_MIB: u64 = 64;
+const MAX_MIB: u64 = 64;
 
 /// Why a tenant file can't be used.
 #[derive(Debug, Error)]
@@ -36,7 +36,7 @@ pub enum TenantFileError {
         path: PathBuf,
     },
     /// It is larger than any tenant file should be.
-    #[error("the tenant file {} is larger than {LARGEST_MIB} MiB; is it the right file?", .path.display())]
+    #[error("the tenant file {} is larger than {MAX_MIB} MiB; is it the right file?", .path.display())]
     TooLarge {
         /// The file.
         path: PathBuf,
@@ -71,7 +71,7 @@ pub enum TenantFileError {
         /// The file.
         path: PathBuf,
         /// All that is wrong, in the file's order; at least one.
-        problems: Vec<Problem>,
+        problems: Vec<ItemProblem>,
     },
 }
 
@@ -85,7 +85,7 @@ fn remedy(error: &io::Error) -> &'static str {
     }
 }
 
-fn listed(path: &Path, problems: &[Problem]) -> String {
+fn listed(path: &Path, problems: &[ItemProblem]) -> String {
     let mut text = match problems.len() {
         1 => format!("the tenant file {} has a problem:", path.display()),
         n => format!("the tenant file {} has {n} problems:", path.display()),
@@ -116,21 +116,21 @@ impl FileDirectory {
             .map_err(|e| TenantFileError::Syntax { path: owned(), at: e.at, message: e.message })?
             .ok_or_else(|| TenantFileError::Empty { path: owned() })?;
 
-        let mut notes = Notes::default();
+        let mut notes = ItemNotes::default();
         let nodes = items(&root, &mut notes);
         let numbered = nodes.iter().zip(1..);
-        let items: Vec<Item> = numbered.filter_map(|(node, n)| item::read(n, node, rules, &mut notes)).collect();
-        twice(&items, &mut notes);
-        same_folder(&items, &mut notes);
+        let items: Vec<TenantItem> = numbered.filter_map(|(node, n)| item::read(n, node, rules, &mut notes)).collect();
+        check_duplicates(&items, &mut notes);
+        check_folder_clashes(&items, &mut notes);
 
         if !notes.problems.is_empty() {
-            notes.problems.append(&mut notes.components);
+            notes.problems.append(&mut notes.plugins);
             notes.problems.sort_by_key(|problem| problem.at);
             return Err(TenantFileError::Invalid { path: owned(), problems: notes.problems });
         }
-        let located = |problem: &Problem| format!("{}:{problem}", path.display());
+        let located = |problem: &ItemProblem| format!("{}:{problem}", path.display());
         let mut components: BTreeMap<usize, Vec<String>> = BTreeMap::new();
-        for problem in &notes.components {
+        for problem in &notes.plugins {
             components.entry(problem.item.unwrap_or_default()).or_default().push(located(problem));
         }
         Ok(Self { tenants: by_tenant(items, components), warnings: notes.warnings.iter().map(located).collect() })
@@ -138,7 +138,7 @@ impl FileDirectory {
 
     /// What the file says about a tenant.
     pub fn lookup(&self, tenant_id: &str) -> Arc<Found> {
-        let unknown = || Arc::new(Found::nothing());
+        let unknown = || Arc::new(Found::unknown());
         self.tenants.get(tenant_id).cloned().unwrap_or_else(unknown)
     }
 
@@ -159,7 +159,7 @@ fn read(path: &Path) -> Result<String, TenantFileError> {
     if file.metadata().map_err(failed)?.is_dir() {
         return Err(TenantFileError::Folder { path: path.to_owned() });
     }
-    let most = LARGEST_MIB << 20;
+    let most = MAX_MIB << 20;
     let mut bytes = Vec::new();
     file.take(most + 1).read_to_end(&mut bytes).map_err(failed)?;
     if u64::try_from(bytes.len()).is_ok_and(|len| len > most) {
@@ -172,8 +172,8 @@ fn read(path: &Path) -> Result<String, TenantFileError> {
 }
 
 /// The nodes of the items, wherever the file keeps its list.
-fn items<'a>(root: &'a Node, notes: &mut Notes) -> &'a [Node] {
-    let whole = |at, message| Problem { at, item: None, tenant: None, field: None, message };
+fn items<'a>(root: &'a Node, notes: &mut ItemNotes) -> &'a [Node] {
+    let whole = |at, message| ItemProblem { at, item: None, tenant: None, field: None, message };
     let list = match &root.value {
         Value::Map(entries) => {
             let named = |(key, _): &&(Node, Node)| matches!(&key.value, Value::Text(k) if k == "tenants");
@@ -208,8 +208,8 @@ fn items<'a>(root: &'a Node, notes: &mut Notes) -> &'a [Node] {
     }
 }
 
-fn about(item: &Item, field: &str, message: String) -> Problem {
-    Problem {
+fn problem_of(item: &TenantItem, field: &str, message: String) -> ItemProblem {
+    ItemProblem {
         at: item.at,
         item: Some(item.number),
         tenant: Some(item.tenant_id.clone()),
@@ -219,21 +219,21 @@ fn about(item: &Item, field: &str, message: String) -> Problem {
 }
 
 /// Notes items of the same tenant and type: the table's key, so there can't be two.
-fn twice(items: &[Item], notes: &mut Notes) {
+fn check_duplicates(items: &[TenantItem], notes: &mut ItemNotes) {
     let mut seen = HashMap::new();
     for item in items {
         let key = (&item.tenant_id, &item.kind);
         if let Some(first) = seen.insert(key, item.number) {
             let message =
-                format!("{} again, as in item {first}; a tenant has at most one item a type", quoted(&item.kind));
-            notes.problems.push(about(item, "type", message));
+                format!("{} again, as in item {first}; a tenant has at most one item a type", quote(&item.kind));
+            notes.problems.push(problem_of(item, "type", message));
         }
     }
 }
 
 /// Notes log groups that are two to AWS and one as folders: their streams would be
 /// mixed, maybe those of two tenants.
-fn same_folder(items: &[Item], notes: &mut Notes) {
+fn check_folder_clashes(items: &[TenantItem], notes: &mut ItemNotes) {
     let mut seen = HashMap::new();
     for item in items {
         let Some(delivery) = &item.delivery else {
@@ -249,17 +249,17 @@ fn same_folder(items: &[Item], notes: &mut Notes) {
             let message = format!(
                 "found {}, which differs from {} of item {first} only by the leading slash; \
                  both would be written to one folder, so rename one",
-                quoted(log_group),
-                quoted(group)
+                quote(log_group),
+                quote(group)
             );
-            notes.problems.push(about(item, "log_group_name", message));
+            notes.problems.push(problem_of(item, "log_group_name", message));
         }
     }
 }
 
 /// What each tenant's items say; `components`: what is wrong with items' components,
 /// by the item's number.
-fn by_tenant(items: Vec<Item>, mut components: BTreeMap<usize, Vec<String>>) -> BTreeMap<String, Arc<Found>> {
+fn by_tenant(items: Vec<TenantItem>, mut components: BTreeMap<usize, Vec<String>>) -> BTreeMap<String, Arc<Found>> {
     let mut tenants: BTreeMap<String, (Vec<_>, Vec<_>)> = BTreeMap::new();
     for item in items {
         let (deliveries, invalid) = tenants.entry(item.tenant_id).or_default();
@@ -268,13 +268,13 @@ fn by_tenant(items: Vec<Item>, mut components: BTreeMap<usize, Vec<String>>) -> 
             invalid.push(InvalidDelivery { kind: item.kind, problem: problems.join("; ") });
         }
     }
-    tenants.into_iter().map(|(tenant, (deliveries, invalid))| (tenant, found(deliveries, invalid))).collect()
+    tenants.into_iter().map(|(tenant, (deliveries, invalid))| (tenant, tenant_record(deliveries, invalid))).collect()
 }
 
-fn found(mut deliveries: Vec<Arc<Delivery>>, invalid: Vec<InvalidDelivery>) -> Arc<Found> {
+fn tenant_record(mut deliveries: Vec<Arc<Delivery>>, invalid: Vec<InvalidDelivery>) -> Arc<Found> {
     deliveries.sort_by_key(|delivery| delivery.id());
     let lookup = if deliveries.is_empty() { Lookup::NoneEnabled } else { Lookup::Deliveries(deliveries) };
-    Arc::new(Found { lookup, invalid, ..Found::nothing() })
+    Arc::new(Found { lookup, invalid, ..Found::unknown() })
 }
 
 #[cfg(test)]

@@ -382,7 +382,7 @@ fn files_that_can_not_be_read() {
     );
     assert_eq!(at("."), format!("the tenant file {folder}/. is a folder; give a YAML or JSON file"));
     let large = std::fs::File::create(dir.path().join("large.yaml")).unwrap();
-    large.set_len((LARGEST_MIB << 20) + 1).unwrap();
+    large.set_len((MAX_MIB << 20) + 1).unwrap();
     assert_eq!(
         at("large.yaml"),
         format!("the tenant file {folder}/large.yaml is larger than 64 MiB; is it the right file?")

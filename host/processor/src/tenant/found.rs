@@ -7,16 +7,16 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use super::Lookup;
 use super::item;
 use super::plugin::PluginRules;
-use super::problem::{Notes, Problem};
-use super::tree::{Node, Value, quoted};
+use super::problem::{ItemNotes, ItemProblem};
+use super::tree::{Node, Value, quote};
 use crate::aws::{Attribute, Item};
 use model::Delivery;
 
 /// So many warnings a tenant are kept.
-const MOST_WARNINGS: usize = 20;
+const MAX_WARNINGS: usize = 20;
 
 /// So many characters of an item's `type` are kept.
-const LONGEST_KIND: usize = 64;
+const MAX_KIND_CHARS: usize = 64;
 
 /// What the table, or the tenant file, says about a tenant.
 #[derive(Debug, PartialEq)]
@@ -51,7 +51,7 @@ impl InvalidDelivery {
 
 impl Found {
     /// Where there is nothing.
-    pub(super) fn nothing() -> Self {
+    pub(super) fn unknown() -> Self {
         Self { lookup: Lookup::Unknown, invalid: Vec::new(), expired: 0, warnings: Vec::new() }
     }
 
@@ -63,28 +63,28 @@ impl Found {
 
     /// The same at a time, in seconds since the Unix epoch.
     fn read_at(tenant_id: &str, items: &[Item], rules: &PluginRules, now: i64) -> Self {
-        let mut found = Self::nothing();
+        let mut found = Self::unknown();
         let mut valid = Vec::new();
         for (item, number) in items.iter().zip(1..) {
-            let node = map(item);
+            let node = item_node(item);
             if !item::is_enabled(&node) {
-                item::odd_switch(&node).into_iter().for_each(|odd| found.say(odd));
+                item::enabled_warning(&node).into_iter().for_each(|odd| found.add_warning(odd));
                 continue;
             }
             if item::has_expired(&node, now) {
                 found.expired += 1;
-                found.say(format!(
+                found.add_warning(format!(
                     "field ttl: its item of type {} has expired, and counts as deleted",
-                    quoted(&kind(item))
+                    quote(&kind(item))
                 ));
                 continue;
             }
-            let mut notes = Notes::default();
+            let mut notes = ItemNotes::default();
             match delivery(tenant_id, number, &node, rules, &mut notes) {
                 Ok(delivery) => valid.push(Arc::new(delivery)),
                 Err(problem) => found.invalid.push(InvalidDelivery { kind: kind(item), problem }),
             }
-            found.warn(notes.warnings);
+            found.add_warnings(notes.warnings);
         }
         if items.len() > found.expired {
             valid.sort_by_key(|delivery| delivery.id());
@@ -94,18 +94,18 @@ impl Found {
     }
 
     /// Nothing that the table has could make a delivery.
-    pub(super) fn is_nothing(&self) -> bool {
+    pub(super) fn is_unknown(&self) -> bool {
         !matches!(self.lookup, Lookup::Deliveries(_)) && self.invalid.is_empty()
     }
 
-    fn warn(&mut self, warnings: Vec<Problem>) {
+    fn add_warnings(&mut self, warnings: Vec<ItemProblem>) {
         for warning in warnings {
-            self.say(Problem { item: None, ..warning }.to_string());
+            self.add_warning(ItemProblem { item: None, ..warning }.to_string());
         }
     }
 
-    fn say(&mut self, text: String) {
-        if self.warnings.len() < MOST_WARNINGS && !self.warnings.contains(&text) {
+    fn add_warning(&mut self, text: String) {
+        if self.warnings.len() < MAX_WARNINGS && !self.warnings.contains(&text) {
             self.warnings.push(text);
         }
     }
@@ -117,14 +117,14 @@ fn delivery(
     number: usize,
     node: &Node,
     rules: &PluginRules,
-    notes: &mut Notes,
+    notes: &mut ItemNotes,
 ) -> Result<Delivery, String> {
     let delivery = item::read(number, node, rules, notes).and_then(|item| item.delivery);
-    let by_field = |problem: Problem| Problem { item: None, tenant: None, ..problem }.to_string();
-    let noted = notes.problems.drain(..).chain(notes.components.drain(..));
+    let by_field = |problem: ItemProblem| ItemProblem { item: None, tenant: None, ..problem }.to_string();
+    let noted = notes.problems.drain(..).chain(notes.plugins.drain(..));
     let mut problems: Vec<String> = noted.map(by_field).collect();
     if let Some(delivery) = delivery.as_ref().filter(|delivery| delivery.tenant_id != tenant_id) {
-        let (found, expected) = (quoted(&delivery.tenant_id), quoted(tenant_id));
+        let (found, expected) = (quote(&delivery.tenant_id), quote(tenant_id));
         problems.push(format!("field tenant_id: found {found}, expected {expected}, which was asked for"));
     }
     match delivery {
@@ -135,29 +135,31 @@ fn delivery(
 
 fn kind(item: &Item) -> String {
     match item.get("type") {
-        Some(Attribute::Text(text) | Attribute::Number(text)) => text.chars().take(LONGEST_KIND).collect(),
+        Some(Attribute::Text(text) | Attribute::Number(text)) => text.chars().take(MAX_KIND_CHARS).collect(),
         _ => String::new(),
     }
 }
 
-fn map(item: &Item) -> Node {
-    let entry = |(name, attribute): (&String, &Attribute)| (node(Value::Text(name.clone())), node(value(attribute)));
-    node(Value::Map(item.iter().map(entry).collect()))
+fn item_node(item: &Item) -> Node {
+    let entry = |(name, attribute): (&String, &Attribute)| {
+        (table_node(Value::Text(name.clone())), table_node(attribute_value(attribute)))
+    };
+    table_node(Value::Map(item.iter().map(entry).collect()))
 }
 
-fn node(value: Value) -> Node {
+fn table_node(value: Value) -> Node {
     Node { at: None, value }
 }
 
 /// DynamoDB nests at most 32 deep, which bounds the recursion.
-fn value(attribute: &Attribute) -> Value {
+fn attribute_value(attribute: &Attribute) -> Value {
     match attribute {
         Attribute::Text(text) => Value::Text(text.clone()),
         Attribute::Number(number) => Value::Number(number.clone()),
         Attribute::Bool(b) => Value::Bool(*b),
         Attribute::Null => Value::Null,
-        Attribute::List(items) => Value::List(items.iter().map(|item| node(value(item))).collect()),
-        Attribute::Map(entries) => map(entries).value,
+        Attribute::List(items) => Value::List(items.iter().map(|item| table_node(attribute_value(item))).collect()),
+        Attribute::Map(entries) => item_node(entries).value,
         Attribute::Binary => Value::Binary,
     }
 }

@@ -97,17 +97,20 @@ fn every_field_is_read_and_defaults_are_the_references() {
 #[test]
 fn every_type_of_attribute_has_its_value() {
     let list = Attribute::List(vec![text("a"), Attribute::Number("1.50".to_owned()), Attribute::Binary]);
-    let values = |attribute: &Attribute| match value(attribute) {
+    let values = |attribute: &Attribute| match attribute_value(attribute) {
         Value::List(items) => items.into_iter().map(|item| (item.at, item.value)).collect(),
         other => vec![(None, other)],
     };
     let number = Value::Number("1.50".to_owned());
     let expected = vec![(None, Value::Text("a".to_owned())), (None, number), (None, Value::Binary)];
     assert_eq!(values(&list), expected);
-    assert_eq!(value(&Attribute::Bool(true)), Value::Bool(true));
-    assert_eq!(value(&Attribute::Null), Value::Null);
-    let entry = (node(Value::Text("k".to_owned())), node(Value::Null));
-    assert_eq!(value(&Attribute::Map(Item::from([("k".to_owned(), Attribute::Null)]))), Value::Map(vec![entry]));
+    assert_eq!(attribute_value(&Attribute::Bool(true)), Value::Bool(true));
+    assert_eq!(attribute_value(&Attribute::Null), Value::Null);
+    let entry = (table_node(Value::Text("k".to_owned())), table_node(Value::Null));
+    assert_eq!(
+        attribute_value(&Attribute::Map(Item::from([("k".to_owned(), Attribute::Null)]))),
+        Value::Map(vec![entry])
+    );
 }
 
 #[test]
@@ -208,7 +211,7 @@ fn an_item_whose_time_has_come_is_as_if_it_were_not_there() {
     let ttl = |item: Item, seconds: i64| with(item, &[("ttl", Attribute::Number(seconds.to_string()))]);
     let read_at = |items: &[Item]| Found::read_at("shop", items, &rules, NOW);
     let found = read_at(&[ttl(s3(), NOW - 1)]);
-    assert_eq!((&found.lookup, found.expired, found.is_nothing()), (&Lookup::Unknown, 1, true));
+    assert_eq!((&found.lookup, found.expired, found.is_unknown()), (&Lookup::Unknown, 1, true));
     assert_eq!(found.warnings, ["field ttl: its item of type \"s3\" has expired, and counts as deleted"]);
     let found = read_at(&[ttl(s3(), NOW - 1), ttl(cloudwatch(), NOW)]);
     assert_eq!((deliveries(&found)[0].id(), found.expired), ("cloudwatch", 1));
@@ -309,8 +312,8 @@ fn a_disabled_item_is_never_a_problem() {
     let broken = with(item("kafka"), &[("bucket_name", Attribute::Binary), ("odd", text("")), (PLUGIN, text("x"))]);
     for off in [Attribute::Bool(false), Attribute::Null] {
         let found = read(&[with(broken.clone(), &[("enabled", off)])]);
-        assert_eq!(found, Found { lookup: Lookup::NoneEnabled, ..Found::nothing() });
-        assert!(found.is_nothing());
+        assert_eq!(found, Found { lookup: Lookup::NoneEnabled, ..Found::unknown() });
+        assert!(found.is_unknown());
     }
     assert_eq!(read(&[without(s3(), "enabled")]).lookup, Lookup::NoneEnabled);
     assert_eq!(deliveries(&read(&[without(cloudwatch(), "enabled"), s3()])).len(), 1);
@@ -319,9 +322,9 @@ fn a_disabled_item_is_never_a_problem() {
 #[test]
 fn what_is_nothing_is_known() {
     assert_eq!(read(&[]).lookup, Lookup::Unknown);
-    assert!(read(&[]).is_nothing());
-    assert!(!read(&[s3()]).is_nothing());
-    assert!(!read(&[item("kafka")]).is_nothing());
+    assert!(read(&[]).is_unknown());
+    assert!(!read(&[s3()]).is_unknown());
+    assert!(!read(&[item("kafka")]).is_unknown());
 }
 
 #[test]

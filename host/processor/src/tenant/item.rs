@@ -1,12 +1,12 @@
 //! One item, of the tenant file or of the DynamoDB table: its fields, each checked
 //! for its type, and those of an enabled item for what they say.
 
-use super::check::{self, Rule};
+use super::coercion;
+use super::field_type::FieldType;
 use super::plugin::{self, PluginRules};
-use super::problem::{Notes, Problem};
-use super::shape::Shape;
-use super::slip;
-use super::tree::{Node, Position, Value, quoted};
+use super::problem::{ItemNotes, ItemProblem};
+use super::rules::{self, Rule};
+use super::tree::{Node, Position, Value, quote};
 use model::{Delivery, Destination, Plugins};
 
 const DEFAULT_REGION: &str = "us-east-1";
@@ -17,7 +17,7 @@ const GROUPS: [&str; 4] = ["API", "Authentication", "Controller Manager", "Sched
 
 /// An item that names a tenant and a type.
 #[derive(Debug)]
-pub(super) struct Item {
+pub(super) struct TenantItem {
     /// Counted from 1.
     pub(super) number: usize,
     pub(super) at: Option<Position>,
@@ -27,22 +27,22 @@ pub(super) struct Item {
     pub(super) delivery: Option<Delivery>,
 }
 
-const FIELDS: [(&str, Shape); 15] = [
-    ("tenant_id", Shape::Text),
-    ("type", Shape::Text),
-    ("enabled", Shape::Bool),
-    ("desired_logs", Shape::Texts),
-    ("groups", Shape::Texts),
-    ("target_region", Shape::Text),
-    ("log_distribution_role_arn", Shape::Text),
-    ("log_group_name", Shape::Text),
-    ("bucket_name", Shape::Text),
-    ("bucket_prefix", Shape::Text),
-    (ACCOUNT_ID, Shape::Text),
-    (TTL, Shape::Any),
-    ("created_at", Shape::Any),
-    ("updated_at", Shape::Any),
-    (PLUGIN, Shape::Any),
+const FIELDS: [(&str, FieldType); 15] = [
+    ("tenant_id", FieldType::Text),
+    ("type", FieldType::Text),
+    ("enabled", FieldType::Bool),
+    ("desired_logs", FieldType::Texts),
+    ("groups", FieldType::Texts),
+    ("target_region", FieldType::Text),
+    ("log_distribution_role_arn", FieldType::Text),
+    ("log_group_name", FieldType::Text),
+    ("bucket_name", FieldType::Text),
+    ("bucket_prefix", FieldType::Text),
+    (ACCOUNT_ID, FieldType::Text),
+    (TTL, FieldType::Any),
+    ("created_at", FieldType::Any),
+    ("updated_at", FieldType::Any),
+    (PLUGIN, FieldType::Any),
 ];
 
 /// When DynamoDB deletes the item, within days.
@@ -60,22 +60,22 @@ pub(super) const PLUGIN: &str = "plugin";
 
 /// Whether the item is enabled, or says so in a way that is wrong.
 pub(super) fn is_enabled(item: &Node) -> bool {
-    field(entries(item), "enabled").is_some_and(|node| slip::switch(&node.value) != Some(false))
+    field(entries(item), "enabled").is_some_and(|node| coercion::coerce_bool(&node.value) != Some(false))
 }
 
 /// What is odd about the `enabled` of an item that is not, of which nothing else is looked at.
-pub(super) fn odd_switch(item: &Node) -> Option<String> {
+pub(super) fn enabled_warning(item: &Node) -> Option<String> {
     let node = field(entries(item), "enabled")?;
-    Shape::Bool.odd(&node.value).map(|odd| format!("field enabled: {odd}"))
+    FieldType::Bool.coercion_warning(&node.value).map(|odd| format!("field enabled: {odd}"))
 }
 
 /// Whether DynamoDB is about to delete the item. `now`: seconds since the Unix epoch.
 pub(super) fn has_expired(item: &Node, now: i64) -> bool {
-    field(entries(item), TTL).is_some_and(|node| slip::expired(&node.value, now))
+    field(entries(item), TTL).is_some_and(|node| coercion::is_expired(&node.value, now))
 }
 
 /// Whether an unknown field is a slip of `plugin`.
-fn means_component(name: &str) -> bool {
+fn means_plugin(name: &str) -> bool {
     !is_field(name) && nearest_field(name) == Some(PLUGIN)
 }
 
@@ -84,7 +84,7 @@ fn is_field(name: &str) -> bool {
 }
 
 fn nearest_field(name: &str) -> Option<&'static str> {
-    check::nearest(name, FIELDS.iter().map(|(field, _)| *field))
+    rules::nearest(name, FIELDS.iter().map(|(field, _)| *field))
 }
 
 fn entries(item: &Node) -> &[(Node, Node)] {
@@ -103,9 +103,9 @@ fn field<'a>(entries: &'a [(Node, Node)], field: &str) -> Option<&'a Node> {
 
 /// Reads item `number` and notes what is wrong with it; none if it does not even
 /// name its tenant and type.
-pub(super) fn read(number: usize, node: &Node, rules: &PluginRules, notes: &mut Notes) -> Option<Item> {
+pub(super) fn read(number: usize, node: &Node, rules: &PluginRules, notes: &mut ItemNotes) -> Option<TenantItem> {
     let enabled = is_enabled(node);
-    let mut reader = Reader { number, at: node.at, tenant: None, enabled, entries: &[], rules, notes };
+    let mut reader = ItemReader { number, at: node.at, tenant: None, enabled, entries: &[], rules, notes };
     let Value::Map(entries) = &node.value else {
         let message = format!("found {}, expected a map of fields", node.value.describe());
         reader.problem(node.at, None, message);
@@ -113,13 +113,13 @@ pub(super) fn read(number: usize, node: &Node, rules: &PluginRules, notes: &mut 
     };
     reader.entries = entries;
     reader.tenant = reader.text("tenant_id").map(str::to_owned);
-    reader.keys();
-    reader.shapes();
+    reader.check_names();
+    reader.check_types();
     let plugins = reader.plugins();
     reader.item(plugins)
 }
 
-struct Reader<'a> {
+struct ItemReader<'a> {
     number: usize,
     at: Option<Position>,
     tenant: Option<String>,
@@ -128,10 +128,10 @@ struct Reader<'a> {
     enabled: bool,
     entries: &'a [(Node, Node)],
     rules: &'a PluginRules,
-    notes: &'a mut Notes,
+    notes: &'a mut ItemNotes,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> ItemReader<'a> {
     /// The value of a field; none if it is missing or null.
     fn node(&self, field: &str) -> Option<&'a Node> {
         self::field(self.entries, field)
@@ -146,10 +146,10 @@ impl<'a> Reader<'a> {
     }
 
     /// The list of a field, empty where it is missing; `[""]` means the same.
-    fn texts(&self, field: &str) -> Vec<String> {
+    fn list(&self, field: &str) -> Vec<String> {
         let items = match self.node(field).map(|node| &node.value) {
             Some(Value::List(items)) => items,
-            Some(Value::Text(text)) => return slip::list(text).unwrap_or_default(),
+            Some(Value::Text(text)) => return coercion::coerce_list(text).unwrap_or_default(),
             _ => return Vec::new(),
         };
         let text = |item: &Node| match &item.value {
@@ -160,8 +160,14 @@ impl<'a> Reader<'a> {
         if texts == [""] { Vec::new() } else { texts }
     }
 
-    fn note(&self, at: Option<Position>, field: Option<&str>, message: String) -> Problem {
-        Problem { at, item: Some(self.number), tenant: self.tenant.clone(), field: field.map(str::to_owned), message }
+    fn note(&self, at: Option<Position>, field: Option<&str>, message: String) -> ItemProblem {
+        ItemProblem {
+            at,
+            item: Some(self.number),
+            tenant: self.tenant.clone(),
+            field: field.map(str::to_owned),
+            message,
+        }
     }
 
     fn problem(&mut self, at: Option<Position>, field: Option<&str>, message: String) {
@@ -175,14 +181,14 @@ impl<'a> Reader<'a> {
     }
 
     /// Something wrong with a component: it stops the item's delivery, if it is enabled.
-    fn component_problem(&mut self, at: Option<Position>, field: &str, message: String) {
+    fn plugin_problem(&mut self, at: Option<Position>, field: &str, message: String) {
         let problem = self.note(at, Some(field), message);
-        let notes = if self.enabled { &mut self.notes.components } else { &mut self.notes.warnings };
+        let notes = if self.enabled { &mut self.notes.plugins } else { &mut self.notes.warnings };
         notes.push(problem);
     }
 
     /// Notes keys that are no text, come twice, or are unknown.
-    fn keys(&mut self) {
+    fn check_names(&mut self) {
         for (i, (key, value)) in self.entries.iter().enumerate() {
             let Value::Text(name) = &key.value else {
                 let found = key.value.describe();
@@ -193,32 +199,34 @@ impl<'a> Reader<'a> {
             if let Some((first, _)) = self.entries.iter().take(i).find(same) {
                 let line = first.at.map(|at| format!(", first in line {}", at.line)).unwrap_or_default();
                 let message = format!("found twice{line}; keep one");
-                self.problem(key.at, Some(&shown(name)), message);
-            } else if means_component(name) && value.value != Value::Null {
+                self.problem(key.at, Some(&quote_unless_plain(name)), message);
+            } else if means_plugin(name) && value.value != Value::Null {
                 // Ignored, records might go out that a component was to filter.
                 let message = format!("unknown; did you mean {PLUGIN}? If not, take it out");
-                self.component_problem(key.at, &shown(name), message);
+                self.plugin_problem(key.at, &quote_unless_plain(name), message);
             } else if !is_field(name) {
                 let hint = nearest_field(name).map(|near| format!("; did you mean {near}?")).unwrap_or_default();
-                self.warn(key.at, &shown(name), format!("unknown, ignored{hint}"));
+                self.warn(key.at, &quote_unless_plain(name), format!("unknown, ignored{hint}"));
             }
         }
     }
 
     /// Notes fields whose value is of another type than theirs.
-    fn shapes(&mut self) {
+    fn check_types(&mut self) {
         for (field, shape) in FIELDS {
             let Some(node) = self.node(field) else { continue };
             if shape.fits(&node.value) {
-                shape.odd(&node.value).into_iter().for_each(|odd| self.warn(node.at, field, odd));
+                shape.coercion_warning(&node.value).into_iter().for_each(|odd| self.warn(node.at, field, odd));
                 continue;
             }
             let wrong = match (&node.value, shape) {
-                (Value::List(items), Shape::Texts) => items.iter().find(|item| !matches!(item.value, Value::Text(_))),
+                (Value::List(items), FieldType::Texts) => {
+                    items.iter().find(|item| !matches!(item.value, Value::Text(_)))
+                }
                 _ => None,
             };
             let (at, found, expected) = match wrong {
-                Some(item) => (item.at, &item.value, Shape::Text.expected(&item.value)),
+                Some(item) => (item.at, &item.value, FieldType::Text.expected(&item.value)),
                 None => (node.at, &node.value, shape.expected(&node.value)),
             };
             self.problem(at, Some(field), format!("found {}, expected {expected}", found.describe()));
@@ -232,7 +240,7 @@ impl<'a> Reader<'a> {
                 self.problem(self.at, Some(field), format!("missing, expected {}", rule.expected));
                 None
             }
-            Some((Value::Text(text), at)) => self.checked(field, text, at, rule),
+            Some((Value::Text(text), at)) => self.check_text(field, text, at, rule),
             // Of another type: noted already.
             Some(_) => None,
         }
@@ -241,23 +249,23 @@ impl<'a> Reader<'a> {
     /// The text of a field that may be missing or empty.
     fn optional(&mut self, field: &str, default: &'a str, rule: &Rule) -> Option<&'a str> {
         match self.node(field).map(|node| (&node.value, node.at)) {
-            Some((Value::Text(text), at)) if !text.is_empty() => self.checked(field, text, at, rule),
+            Some((Value::Text(text), at)) if !text.is_empty() => self.check_text(field, text, at, rule),
             _ => Some(default),
         }
     }
 
-    fn checked(&mut self, field: &str, text: &'a str, at: Option<Position>, rule: &Rule) -> Option<&'a str> {
+    fn check_text(&mut self, field: &str, text: &'a str, at: Option<Position>, rule: &Rule) -> Option<&'a str> {
         if (rule.allows)(text) {
             return Some(text);
         }
         let trimmed = text.trim();
         // The type is the item's key: two that differ in blanks are two items.
         if (rule.allows)(trimmed) && field != "type" {
-            let message = format!("found {}, whose blanks at the ends are left out", quoted(text));
+            let message = format!("found {}, whose blanks at the ends are left out", quote(text));
             self.warn(at, field, message);
             return Some(trimmed);
         }
-        let message = format!("found {}, expected {}", quoted(text), rule.expected);
+        let message = format!("found {}, expected {}", quote(text), rule.expected);
         self.problem(at, Some(field), message);
         None
     }
@@ -267,24 +275,24 @@ impl<'a> Reader<'a> {
         let read = self.node(PLUGIN).map_or_else(|| Ok(Plugins::default()), |node| plugin::read(node, self.rules));
         read.unwrap_or_else(|problems| {
             for problem in problems {
-                self.component_problem(problem.at, &problem.field, problem.message);
+                self.plugin_problem(problem.at, &problem.field, problem.message);
             }
             Plugins::default()
         })
     }
 
-    fn item(mut self, plugins: Plugins) -> Option<Item> {
-        let tenant_id = self.required("tenant_id", &check::NOT_BLANK);
-        let any_type = Rule { allows: |_| true, ..check::TYPE };
-        let kind = self.required("type", if self.enabled { &check::TYPE } else { &any_type });
+    fn item(mut self, plugins: Plugins) -> Option<TenantItem> {
+        let tenant_id = self.required("tenant_id", &rules::NOT_BLANK);
+        let any_type = Rule { allows: |_| true, ..rules::TYPE };
+        let kind = self.required("type", if self.enabled { &rules::TYPE } else { &any_type });
         let delivery = match (self.enabled, kind) {
             (true, Some(kind)) => self.delivery(tenant_id.unwrap_or_default(), kind, plugins),
             _ => None,
         };
         // Items are read one after the other.
-        let misnamed = self.notes.components.last().is_some_and(|problem| problem.item == Some(self.number));
+        let misnamed = self.notes.plugins.last().is_some_and(|problem| problem.item == Some(self.number));
         let delivery = delivery.filter(|_| !misnamed);
-        Some(Item {
+        Some(TenantItem {
             number: self.number,
             at: self.at,
             tenant_id: tenant_id?.to_owned(),
@@ -299,17 +307,17 @@ impl<'a> Reader<'a> {
             let message = format!("found {found}, expected a number of seconds since 1970; ignored, as by DynamoDB");
             self.warn(node.at, TTL, message);
         }
-        let groups = self.texts("groups");
-        self.unknown_groups(&groups);
-        self.useless_fields(kind);
-        let region = self.optional("target_region", DEFAULT_REGION, &check::REGION);
+        let groups = self.list("groups");
+        self.warn_of_unknown_groups(&groups);
+        self.warn_of_useless_fields(kind);
+        let region = self.optional("target_region", DEFAULT_REGION, &rules::REGION);
         let destination = match kind {
             "cloudwatch" => self.cloudwatch(),
             _ => self.s3(),
         };
         Some(Delivery {
             tenant_id: tenant_id.to_owned(),
-            desired_logs: self.texts("desired_logs"),
+            desired_logs: self.list("desired_logs"),
             groups,
             target_region: region?.to_owned(),
             destination: destination?,
@@ -318,35 +326,35 @@ impl<'a> Reader<'a> {
     }
 
     fn cloudwatch(&mut self) -> Option<Destination> {
-        let role = self.required(ROLE_ARN, &check::ROLE);
-        let group = self.required("log_group_name", &check::LOG_GROUP);
+        let role = self.required(ROLE_ARN, &rules::ROLE);
+        let group = self.required("log_group_name", &rules::LOG_GROUP);
         let (role, group) = (role?, group?);
         Some(Destination::CloudWatch {
             role_arn: role.to_owned(),
-            account: check::role_account(role)?.to_owned(),
+            account: rules::role_account(role)?.to_owned(),
             log_group: group.to_owned(),
         })
     }
 
     fn s3(&mut self) -> Option<Destination> {
-        let bucket = self.required("bucket_name", &check::BUCKET);
-        let prefix = self.optional("bucket_prefix", DEFAULT_PREFIX, &check::PREFIX);
+        let bucket = self.required("bucket_name", &rules::BUCKET);
+        let prefix = self.optional("bucket_prefix", DEFAULT_PREFIX, &rules::PREFIX);
         let account = match self.node(ACCOUNT_ID) {
-            Some(_) => Some(self.required(ACCOUNT_ID, &check::ACCOUNT)?.to_owned()),
+            Some(_) => Some(self.required(ACCOUNT_ID, &rules::ACCOUNT)?.to_owned()),
             // An S3 delivery needs no role; one that is named says whose account it is.
-            None => self.text(ROLE_ARN).and_then(check::role_account).map(str::to_owned),
+            None => self.text(ROLE_ARN).and_then(rules::role_account).map(str::to_owned),
         };
         let prefix = format!("{}/", prefix?.trim_end_matches('/'));
         Some(Destination::S3 { bucket: bucket?.to_owned(), prefix, account })
     }
 
-    fn unknown_groups(&mut self, groups: &[String]) {
+    fn warn_of_unknown_groups(&mut self, groups: &[String]) {
         let unknown = |group: &&String| !GROUPS.iter().any(|g| g.eq_ignore_ascii_case(group));
         let at = self.node("groups").map_or(self.at, |node| node.at);
         for group in groups.iter().filter(unknown) {
             let message = format!(
                 "found the unknown group {}, which names no application; known are {}",
-                quoted(group),
+                quote(group),
                 GROUPS.join(", ")
             );
             self.warn(at, "groups", message);
@@ -354,7 +362,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Warns of fields that belong to the other type.
-    fn useless_fields(&mut self, kind: &str) {
+    fn warn_of_useless_fields(&mut self, kind: &str) {
         let others: &[&str] = match kind {
             "cloudwatch" => &["bucket_name", "bucket_prefix", ACCOUNT_ID],
             _ => &["log_distribution_role_arn", "log_group_name"],
@@ -368,10 +376,10 @@ impl<'a> Reader<'a> {
 }
 
 /// A field's name as it can stand in a line.
-pub(super) fn shown(name: &str) -> String {
+pub(super) fn quote_unless_plain(name: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
     if !name.is_empty() && name.len() <= 64 && name.chars().all(plain) {
         return name.to_owned();
     }
-    quoted(name)
+    quote(name)
 }

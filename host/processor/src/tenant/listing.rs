@@ -7,7 +7,7 @@ use super::{Found, PluginRules};
 use crate::aws::{Attribute, AwsError, Item, Table};
 
 /// The table's partition key.
-const KEY: &str = "tenant_id";
+const PARTITION_KEY: &str = "tenant_id";
 
 /// What the table says about each tenant, or about `tenant` alone (nothing, where it
 /// has no item of it).
@@ -20,7 +20,7 @@ pub async fn of_table(
     rules: &PluginRules,
 ) -> Result<BTreeMap<String, Arc<Found>>, AwsError> {
     let items = match tenant {
-        Some(tenant) => table.query(KEY, tenant).await?,
+        Some(tenant) => table.query(PARTITION_KEY, tenant).await?,
         None => table.scan().await?,
     };
     Ok(by_tenant(items).into_iter().map(|(tenant, items)| (tenant.clone(), found(&tenant, &items, rules))).collect())
@@ -34,7 +34,7 @@ fn found(tenant: &str, items: &[Item], rules: &PluginRules) -> Arc<Found> {
 fn by_tenant(items: Vec<Item>) -> BTreeMap<String, Vec<Item>> {
     let mut tenants: BTreeMap<String, Vec<Item>> = BTreeMap::new();
     for item in items {
-        let tenant = match item.get(KEY) {
+        let tenant = match item.get(PARTITION_KEY) {
             Some(Attribute::Text(tenant)) => tenant.clone(),
             _ => String::new(),
         };

@@ -2,8 +2,8 @@
 //!
 //! - `file`, `dynamodb`: the directory as a file, and as the table, cached.
 //! - `found`: what a tenant's items of the table say; `listing`: those of all tenants.
-//! - `item`: the fields of an item, the same for both; `check`: what AWS allows in them;
-//!   `shape`: their types; `slip`: what tools write to DynamoDB in another type.
+//! - `item`: the fields of an item, the same for both; `rules`: what AWS allows in them;
+//!   `field_type`: their types; `coercion`: what tools write to DynamoDB in another type.
 //! - `plugin`: the components that an item, or the operator, names.
 //! - `tree`, `json`: an item before it is read; `problem`: what is noted meanwhile.
 
@@ -11,8 +11,9 @@ use std::sync::Arc;
 
 use model::Delivery;
 
-pub(crate) mod check;
+mod coercion;
 mod dynamodb;
+mod field_type;
 mod file;
 mod found;
 mod item;
@@ -20,17 +21,16 @@ mod json;
 mod listing;
 pub(crate) mod plugin;
 mod problem;
-mod shape;
-mod slip;
+pub(crate) mod rules;
 mod tree;
 
+pub use coercion::meant_type;
 pub use dynamodb::TableDirectory;
 pub use file::{FileDirectory, TenantFileError};
 pub use found::{Found, InvalidDelivery};
 pub use listing::of_table;
 pub use plugin::PluginRules;
-pub use problem::Problem;
-pub use slip::meant_type;
+pub use problem::ItemProblem;
 pub use tree::Position;
 
 /// What the directory knows about a tenant.

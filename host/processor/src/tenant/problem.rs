@@ -2,11 +2,11 @@
 
 use std::fmt;
 
-use super::tree::{Position, quoted};
+use super::tree::{Position, quote};
 
 /// Something about an item, or a file of them, that is wrong or worth a warning.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem {
+pub struct ItemProblem {
     /// Where it stands; none: in the table.
     pub at: Option<Position>,
     /// Number of the item, counted from 1; none: the file as a whole.
@@ -19,11 +19,11 @@ pub struct Problem {
     pub message: String,
 }
 
-impl fmt::Display for Problem {
+impl fmt::Display for ItemProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut parts = Vec::new();
         parts.extend(self.item.map(|n| format!("item {n}")));
-        parts.extend(self.tenant.as_ref().map(|t| format!("tenant {}", quoted(t))));
+        parts.extend(self.tenant.as_ref().map(|t| format!("tenant {}", quote(t))));
         parts.extend(self.field.as_ref().map(|field| format!("field {field}")));
         if let Some(at) = self.at {
             write!(f, "{}:{}: ", at.line, at.column)?;
@@ -37,9 +37,9 @@ impl fmt::Display for Problem {
 
 /// What was noted while items were read.
 #[derive(Debug, Default)]
-pub(super) struct Notes {
-    pub(super) problems: Vec<Problem>,
+pub(super) struct ItemNotes {
+    pub(super) problems: Vec<ItemProblem>,
     /// Of components that enabled items name: each stops its delivery, and nothing else.
-    pub(super) components: Vec<Problem>,
-    pub(super) warnings: Vec<Problem>,
+    pub(super) plugins: Vec<ItemProblem>,
+    pub(super) warnings: Vec<ItemProblem>,
 }

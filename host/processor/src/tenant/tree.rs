@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use saphyr_parser::{Event, Parser, ScalarStyle, Span, Tag};
 
 /// Deeper than any tenant file needs; bounds recursion over the tree.
-const DEEPEST: usize = 32;
+const MAX_DEPTH: usize = 32;
 
 /// Where something stands in the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -60,8 +60,8 @@ impl Value {
         match self {
             Self::Null => "nothing".to_owned(),
             Self::Bool(b) => format!("the boolean {b}"),
-            Self::Number(n) => format!("the number {}", quoted(n).trim_matches('"')),
-            Self::Text(t) => format!("the text {}", quoted(t)),
+            Self::Number(n) => format!("the number {}", quote(n).trim_matches('"')),
+            Self::Text(t) => format!("the text {}", quote(t)),
             Self::List(items) => format!("a list of {}", items.len()),
             Self::Map(entries) => format!("a map of {}", entries.len()),
             Self::Binary => "binary data".to_owned(),
@@ -69,10 +69,10 @@ impl Value {
     }
 }
 
-/// Text as an error shows it: quoted, escaped, and never longer than a line.
-pub(super) fn quoted(text: &str) -> String {
-    const LONGEST: usize = 80;
-    match text.char_indices().nth(LONGEST) {
+/// Text as an error shows it: quote, escaped, and never longer than a line.
+pub(super) fn quote(text: &str) -> String {
+    const MAX_CHARS: usize = 80;
+    match text.char_indices().nth(MAX_CHARS) {
         Some((end, _)) => format!("{:?}…", text.get(..end).unwrap_or_default()),
         None => format!("{text:?}"),
     }
@@ -101,7 +101,7 @@ fn position(marker: &saphyr_parser::Marker) -> Position {
 }
 
 /// A list or map whose end has not come yet.
-struct Open {
+struct Collection {
     at: Position,
     collected: Collected,
 }
@@ -113,7 +113,7 @@ enum Collected {
 
 #[derive(Default)]
 struct Builder {
-    open: Vec<Open>,
+    open: Vec<Collection>,
     root: Option<Node>,
 }
 
@@ -145,16 +145,16 @@ impl Builder {
     }
 
     fn begin(&mut self, at: Position, collected: Collected) -> Result<(), SyntaxError> {
-        if self.open.len() >= DEEPEST {
-            let message = format!("lists and maps nested more than {DEEPEST} deep");
+        if self.open.len() >= MAX_DEPTH {
+            let message = format!("lists and maps nested more than {MAX_DEPTH} deep");
             return Err(SyntaxError { at, message });
         }
-        self.open.push(Open { at, collected });
+        self.open.push(Collection { at, collected });
         Ok(())
     }
 
     fn end(&mut self) -> Result<(), SyntaxError> {
-        let Some(Open { at, collected }) = self.open.pop() else {
+        let Some(Collection { at, collected }) = self.open.pop() else {
             return Ok(());
         };
         let value = match collected {

@@ -85,10 +85,10 @@ impl<L: PutLogs> CloudWatchSink<L> {
 
     /// Puts first and asks later: a stream that is missing is the rare case.
     async fn send(&self, request: Bytes) -> Result<RejectedRanges, AwsError> {
-        match self.answered(self.logs.put(&self.group, request.clone()).await) {
+        match self.record_answer(self.logs.put(&self.group, request.clone()).await) {
             Err(error) if error.kind == Kind::NotFound => {
                 self.create().await?;
-                self.answered(self.logs.put(&self.group, request).await)
+                self.record_answer(self.logs.put(&self.group, request).await)
             }
             answer => answer,
         }
@@ -110,16 +110,16 @@ impl<L: PutLogs> CloudWatchSink<L> {
 
     async fn create_both(&self) -> Result<(), AwsError> {
         let (group, stream) = (&self.group, &self.stream);
-        match self.answered(self.logs.create_stream(group, stream).await) {
+        match self.record_answer(self.logs.create_stream(group, stream).await) {
             Err(error) if error.kind == Kind::NotFound => {
-                self.answered(self.logs.create_group(group).await)?;
-                self.answered(self.logs.create_stream(group, stream).await)
+                self.record_answer(self.logs.create_group(group).await)?;
+                self.record_answer(self.logs.create_stream(group, stream).await)
             }
             answer => answer,
         }
     }
 
-    fn answered<T>(&self, answer: Result<T, AwsError>) -> Result<T, AwsError> {
+    fn record_answer<T>(&self, answer: Result<T, AwsError>) -> Result<T, AwsError> {
         self.activity.record();
         answer
     }
@@ -133,7 +133,7 @@ impl<L: PutLogs> EventSink for CloudWatchSink<L> {
     async fn put(&self, batch: &Batch) -> Result<Vec<Rejected>, Failure> {
         let request = request::put_log_events(&self.group, &self.stream, batch);
         let ranges = self.send(request).await?;
-        Ok(rejected(ranges, batch.entries.len()))
+        Ok(rejected_events(ranges, batch.entries.len()))
     }
 
     async fn dead_letters(&self, letters: &[DeadLetter]) -> Result<(), Failure> {
@@ -149,7 +149,7 @@ impl<L: PutLogs> EventSink for CloudWatchSink<L> {
 }
 
 /// The union of ranges, which may overlap, each index once.
-fn rejected(ranges: RejectedRanges, len: usize) -> Vec<Rejected> {
+fn rejected_events(ranges: RejectedRanges, len: usize) -> Vec<Rejected> {
     if ranges == RejectedRanges::default() {
         return Vec::new();
     }

@@ -32,7 +32,7 @@ pub(super) fn put_log_events(group: &str, stream: &str, batch: &Batch) -> Bytes 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::delivery::batch::Entry;
+    use crate::delivery::batch::BatchEvent;
     use model::Event;
 
     #[test]
@@ -41,7 +41,7 @@ mod tests {
         let entry = |(index, message): (u64, &&str)| {
             let timestamp = 1_795_428_000_000 + i64::try_from(index).unwrap();
             let event = Event { line: index, timestamp, message: (*message).to_owned() };
-            Entry { index, event, continues: false }
+            BatchEvent { index, event, continues: false }
         };
         let batch = Batch { entries: (0..).zip(&messages).map(entry).collect(), bytes: 0, settles_to: None };
         let sent: serde_json::Value = serde_json::from_slice(&put_log_events("/g\"", "s\\", &batch)).unwrap();

@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 
 /// Characters of a stream's name. Counted in UTF-16, where AWS could count more
 /// than in code points. Source: API_CreateLogStream.
-const MOST_CHARACTERS: usize = 512;
+const MAX_CHARACTERS: usize = 512;
 
 /// Begins a name that is encoded.
 const ENCODED: &str = "%-";
@@ -28,16 +28,16 @@ const HASH_CHARACTERS: usize = 65;
 /// The name of the stream for a pod's name.
 pub fn name(pod: &str) -> Cow<'_, str> {
     let reserved = pod.starts_with(ENCODED) || pod.starts_with(CUT);
-    if !reserved && !pod.is_empty() && !pod.contains([':', '*']) && characters(pod) <= MOST_CHARACTERS {
+    if !reserved && !pod.is_empty() && !pod.contains([':', '*']) && count_characters(pod) <= MAX_CHARACTERS {
         return Cow::Borrowed(pod);
     }
     let encoded: String = ENCODED.chars().chain(pod.chars().flat_map(encode)).collect();
-    Cow::Owned(if characters(&encoded) <= MOST_CHARACTERS { encoded } else { cut(pod) })
+    Cow::Owned(if count_characters(&encoded) <= MAX_CHARACTERS { encoded } else { shorten(pod) })
 }
 
 /// The pod's name that a stream's name stands for; none: it was cut, or is no name
 /// that [`name`] gives.
-pub fn original(stream: &str) -> Option<String> {
+pub fn decode(stream: &str) -> Option<String> {
     let pod = match stream.strip_prefix(ENCODED) {
         Some(encoded) => percent_decode_str(encoded).decode_utf8().ok()?,
         None => Cow::Borrowed(stream),
@@ -45,11 +45,11 @@ pub fn original(stream: &str) -> Option<String> {
     (name(&pod) == stream).then(|| pod.into_owned())
 }
 
-fn cut(pod: &str) -> String {
-    let mut room = MOST_CHARACTERS - CUT.len() - HASH_CHARACTERS;
+fn shorten(pod: &str) -> String {
+    let mut room = MAX_CHARACTERS - CUT.len() - HASH_CHARACTERS;
     let mut name = CUT.to_owned();
     for encoded in pod.chars().map(|c| encode(c).collect::<String>()) {
-        let needs = characters(&encoded);
+        let needs = count_characters(&encoded);
         if needs > room {
             break;
         }
@@ -69,7 +69,7 @@ fn encode(c: char) -> impl Iterator<Item = char> {
     encoded.chars().chain(encoded.is_empty().then_some(c))
 }
 
-fn characters(name: &str) -> usize {
+fn count_characters(name: &str) -> usize {
     name.encode_utf16().count()
 }
 
@@ -86,7 +86,7 @@ mod tests {
     fn a_name_that_aws_takes_stays() {
         for pod in ["api-7d4b9c-x2x1z", "é 100% %3A", "%", "a/b[c]", &"x".repeat(512)] {
             assert_eq!(name(pod), pod);
-            assert_eq!(original(pod).as_deref(), Some(pod));
+            assert_eq!(decode(pod).as_deref(), Some(pod));
         }
     }
 
@@ -96,10 +96,10 @@ mod tests {
             [("a:b*c%d", "%-a%3Ab%2Ac%25d"), ("", "%-"), ("%-a", "%-%25-a"), ("%~a", "%-%25~a"), (":", "%-%3A")]
         {
             assert_eq!(name(pod), stream);
-            assert_eq!(original(stream).as_deref(), Some(pod));
+            assert_eq!(decode(stream).as_deref(), Some(pod));
         }
         for none in ["%-a", "%-%3a", "%-%zz", "%-%FF", "a:b", "", "%~x"] {
-            assert_eq!(original(none), None, "{none}");
+            assert_eq!(decode(none), None, "{none}");
         }
     }
 
@@ -110,7 +110,7 @@ mod tests {
         assert!(aws_takes(&a) && a != b, "{a}");
         assert!(a.starts_with("%~🦀%3A🦀%3A"));
         assert_eq!(a.encode_utf16().count(), 512);
-        assert_eq!(original(&a), None);
+        assert_eq!(decode(&a), None);
         let plain = "x".repeat(513);
         let hash = format!("{:x}", Sha256::digest(plain.as_bytes()));
         assert_eq!(name(&plain), format!("%~{}~{hash}", "x".repeat(445)));
@@ -127,7 +127,7 @@ mod tests {
             let stream = name(&pod);
             prop_assert!(aws_takes(&stream), "{stream}");
             if !stream.starts_with(CUT) {
-                prop_assert_eq!(original(&stream), Some(pod));
+                prop_assert_eq!(decode(&stream), Some(pod));
             }
         }
 

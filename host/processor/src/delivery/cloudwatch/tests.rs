@@ -2,7 +2,7 @@ use std::collections::VecDeque;
 use std::sync::Mutex;
 
 use super::*;
-use crate::delivery::batch::Entry;
+use crate::delivery::batch::BatchEvent;
 use crate::delivery::dead_letter::{DeadLetterStore, Provenance};
 use model::{Charged, Event, ObjectId};
 
@@ -77,7 +77,7 @@ impl PutLogs for &Fake {
 fn batch(events: u64) -> Batch {
     let entry = |index| {
         let event = Event { line: index, timestamp: 1, message: "m".to_owned() };
-        Entry { index, event, continues: false }
+        BatchEvent { index, event, continues: false }
     };
     Batch { entries: (0..events).map(entry).collect(), bytes: 27, settles_to: None }
 }

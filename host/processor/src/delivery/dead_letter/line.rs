@@ -10,7 +10,7 @@ use super::Provenance;
 use model::DeadLetter;
 
 /// Bytes of a record that a dead letter keeps.
-const MOST_DATA: usize = 256 << 10;
+const MAX_DATA_BYTES: usize = 256 << 10;
 
 /// Bytes of what every letter of a delivery says (and its newline): an ETag and a version
 /// of 36 characters, a digest of 64, an attempt, and their names; rather too many.
@@ -18,7 +18,7 @@ const PROVENANCE_BYTES: u64 = 256;
 
 /// A letter as it is written; what there is none of is left out.
 #[derive(Serialize)]
-pub(in crate::delivery) struct Line<'a> {
+pub(in crate::delivery) struct DeadLetterLine<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     tenant: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -54,10 +54,10 @@ pub(in crate::delivery) struct Line<'a> {
     truncated: bool,
 }
 
-impl<'a> Line<'a> {
+impl<'a> DeadLetterLine<'a> {
     /// A letter of which nothing more is known.
     pub(in crate::delivery) fn of(letter: &'a DeadLetter) -> Self {
-        let kept = letter.data.get(..MOST_DATA).unwrap_or(&letter.data);
+        let kept = letter.data.get(..MAX_DATA_BYTES).unwrap_or(&letter.data);
         let length = u64::try_from(kept.len()).unwrap_or(u64::MAX);
         let truncated = kept.len() < letter.data.len() || letter.length.is_some_and(|l| l > length);
         let text = text(kept, truncated);
@@ -113,8 +113,8 @@ impl<'a> Line<'a> {
 /// Bytes that a letter takes where it is written, about what it says of its provenance
 /// included.
 pub fn written_bytes(letter: &DeadLetter) -> u64 {
-    struct Count(u64);
-    impl io::Write for Count {
+    struct ByteCounter(u64);
+    impl io::Write for ByteCounter {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
             self.0 += bytes.len() as u64;
             Ok(bytes.len())
@@ -124,9 +124,9 @@ pub fn written_bytes(letter: &DeadLetter) -> u64 {
             Ok(())
         }
     }
-    let mut count = Count(PROVENANCE_BYTES);
+    let mut count = ByteCounter(PROVENANCE_BYTES);
     // Nothing here can fail: a letter's names are texts.
-    let _ = serde_json::to_writer(&mut count, &Line::of(letter));
+    let _ = serde_json::to_writer(&mut count, &DeadLetterLine::of(letter));
     count.0
 }
 
@@ -162,7 +162,7 @@ mod tests {
     }
 
     fn line(letter: &DeadLetter) -> serde_json::Value {
-        serde_json::to_value(Line::of(letter)).unwrap()
+        serde_json::to_value(DeadLetterLine::of(letter)).unwrap()
     }
 
     #[test]
@@ -175,12 +175,12 @@ mod tests {
 
     #[test]
     fn data_is_bounded_and_cut_between_characters() {
-        let text = "é".repeat(MOST_DATA);
+        let text = "é".repeat(MAX_DATA_BYTES);
         let cut = line(&letter(format!("a{text}").as_bytes()));
-        assert_eq!(cut["data"].as_str().unwrap().len(), MOST_DATA - 1);
+        assert_eq!(cut["data"].as_str().unwrap().len(), MAX_DATA_BYTES - 1);
         assert_eq!(cut["truncated"], true);
         let broken = line(&letter(&[b"\xff".as_slice(), text.as_bytes()].concat()));
-        assert_eq!(STANDARD.decode(broken["data_base64"].as_str().unwrap()).unwrap().len(), MOST_DATA);
+        assert_eq!(STANDARD.decode(broken["data_base64"].as_str().unwrap()).unwrap().len(), MAX_DATA_BYTES);
         let mut beginning = letter("né".as_bytes());
         beginning.data.pop();
         beginning.length = Some(1 << 30);

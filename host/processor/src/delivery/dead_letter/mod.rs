@@ -6,10 +6,10 @@
 //! many workers, and attempts that go on from a checkpoint, never write over others'.
 //!
 //! - `line`: a letter as JSON.
-//! - `place`: where letters lie; `refusals`: what they are about, also where none is kept.
+//! - `dead_letter_path`: where letters lie; `refusals`: what they are about, also where none is kept.
 
+mod dead_letter_path;
 mod line;
-mod place;
 mod refusals;
 
 use std::path::{Path, PathBuf};
@@ -18,13 +18,13 @@ use std::{fs, io};
 
 use bytes::Bytes;
 
-use self::place::Place;
+use self::dead_letter_path::DeadLetterPath;
 use super::batch::Batch;
 use super::port::{Activity, EventSink, Rejected};
 use crate::aws::{PutRequest, S3};
 use model::{DeadLetter, Failure, FailureKind, ObjectId, Reason};
 
-pub(in crate::delivery) use self::line::Line;
+pub(in crate::delivery) use self::line::DeadLetterLine;
 pub use self::line::written_bytes;
 pub use self::refusals::{Refusals, SoFar};
 
@@ -108,18 +108,20 @@ impl Letters {
     /// refused or fails on, or should fail (DEAD_LETTER=fail) and nobody notes them.
     pub async fn write(&self, letters: &[DeadLetter]) -> Result<(), Failure> {
         let Some(first) = letters.first() else { return Ok(()) };
-        self.written(first, letters).await?;
-        self.refusals.iter().for_each(|refusals| refusals.note(letters));
+        self.write_to_store(first, letters).await?;
+        self.refusals.iter().for_each(|refusals| refusals.record(letters));
         Ok(())
     }
 
-    async fn written(&self, first: &DeadLetter, letters: &[DeadLetter]) -> Result<(), Failure> {
+    async fn write_to_store(&self, first: &DeadLetter, letters: &[DeadLetter]) -> Result<(), Failure> {
         match &self.store {
-            DeadLetterStore::None => self.nowhere(letters),
+            DeadLetterStore::None => self.count_or_refuse(letters),
             DeadLetterStore::Fail if self.refusals.is_some() => Ok(()),
-            DeadLetterStore::Fail => Err(failed(format!("{} ({}; DEAD_LETTER=fail)", first.detail, first.reason))),
+            DeadLetterStore::Fail => {
+                Err(dead_letter_error(format!("{} ({}; DEAD_LETTER=fail)", first.detail, first.reason)))
+            }
             DeadLetterStore::Folder(root) => {
-                let (path, lines) = (self.place(letters).path(root), self.lines(letters)?);
+                let (path, lines) = (self.dead_letter_path(letters).path(root), self.serialize(letters)?);
                 let shown = path.display().to_string();
                 // Off the tasks' threads: the folder may be a network's.
                 let written = tokio::task::spawn_blocking(move || write_whole(&path, &lines)).await;
@@ -129,10 +131,10 @@ impl Letters {
                 })
             }
             DeadLetterStore::S3 { s3, bucket, prefix } => {
-                let key = self.place(letters).key(prefix);
+                let key = self.dead_letter_path(letters).key(prefix);
                 let target = ObjectId { bucket: bucket.to_string(), key };
                 let put = PutRequest { target, ..PutRequest::default() };
-                let written = s3.put(&put, Bytes::from(self.lines(letters)?)).await;
+                let written = s3.put(&put, Bytes::from(self.serialize(letters)?)).await;
                 // Not the tenant's destination that failed.
                 written.map_err(|error| {
                     let text = format!("the dead letters can't be written: {error}; see DEAD_LETTER");
@@ -142,14 +144,14 @@ impl Letters {
         }
     }
 
-    fn place(&self, letters: &[DeadLetter]) -> Place<'_> {
-        Place::new(&self.object, self.delivery, &self.provenance, letters)
+    fn dead_letter_path(&self, letters: &[DeadLetter]) -> DeadLetterPath<'_> {
+        DeadLetterPath::new(&self.object, self.delivery, &self.provenance, letters)
     }
 
-    fn lines(&self, letters: &[DeadLetter]) -> Result<Vec<u8>, Failure> {
+    fn serialize(&self, letters: &[DeadLetter]) -> Result<Vec<u8>, Failure> {
         let mut lines = Vec::new();
         for letter in letters {
-            let line = Line::of(letter).from(&self.provenance);
+            let line = DeadLetterLine::of(letter).from(&self.provenance);
             line.write(&mut lines).map_err(|error| {
                 let text = format!("a bug: no dead letter can be made: {error}");
                 Failure::of(FailureKind::DeadLetter, error).in_words(text)
@@ -160,12 +162,12 @@ impl Letters {
 
     /// What a guest refused, or fails on, is the tenant's doing, which must not lose a
     /// record before anyone could look at it.
-    fn nowhere(&self, letters: &[DeadLetter]) -> Result<(), Failure> {
+    fn count_or_refuse(&self, letters: &[DeadLetter]) -> Result<(), Failure> {
         let guests = |letter: &DeadLetter| matches!(letter.reason, Reason::GuestRejected | Reason::Poison);
         if !letters.iter().any(guests) {
             return Ok(());
         }
-        Err(failed(format!(
+        Err(dead_letter_error(format!(
             "the guest rejected or failed on records of {}, and there is no place for dead letters: \
              set DEAD_LETTER to s3://bucket/prefix or a folder",
             self.object
@@ -202,7 +204,7 @@ impl EventSink for OnlyLetters {
     }
 }
 
-fn failed(text: String) -> Failure {
+fn dead_letter_error(text: String) -> Failure {
     Failure::new(FailureKind::DeadLetter, text)
 }
 

@@ -35,7 +35,7 @@ impl Refusals {
         self.so_far.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    pub(super) fn note(&self, letters: &[DeadLetter]) {
+    pub(super) fn record(&self, letters: &[DeadLetter]) {
         let mut so_far = self.so_far.lock().unwrap_or_else(PoisonError::into_inner);
         if so_far.counts.is_empty() && !letters.is_empty() {
             so_far.from = self.settled.load(Ordering::Relaxed);
@@ -57,12 +57,12 @@ mod tests {
         let refusals = Refusals::new(Arc::clone(&settled));
         let object = Arc::new(ObjectId { bucket: "b".to_owned(), key: "k".to_owned() });
         let letter = |reason| DeadLetter::of_object(&object, reason, "why");
-        refusals.note(&[]);
+        refusals.record(&[]);
         assert_eq!(refusals.so_far(), SoFar::default());
         settled.store(9, Ordering::Relaxed);
-        refusals.note(&[letter(Reason::TooOld), letter(Reason::Malformed)]);
+        refusals.record(&[letter(Reason::TooOld), letter(Reason::Malformed)]);
         settled.store(20, Ordering::Relaxed);
-        refusals.note(&[letter(Reason::TooOld), DeadLetter { count: Some(40), ..letter(Reason::Malformed) }]);
+        refusals.record(&[letter(Reason::TooOld), DeadLetter { count: Some(40), ..letter(Reason::Malformed) }]);
         let counts = [(Reason::TooOld, 2), (Reason::Malformed, 41)].into();
         assert_eq!(refusals.so_far(), SoFar { from: 9, counts });
     }

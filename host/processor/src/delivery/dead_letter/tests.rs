@@ -36,7 +36,7 @@ fn letters(store: DeadLetterStore, key: &str, attempt: u32) -> Letters {
 }
 
 fn key(attempt: u32, written: &[DeadLetter]) -> String {
-    letters(DeadLetterStore::None, KEY, attempt).place(written).key("dead/")
+    letters(DeadLetterStore::None, KEY, attempt).dead_letter_path(written).key("dead/")
 }
 
 fn block_on<T>(work: impl Future<Output = T>) -> T {
@@ -86,7 +86,7 @@ fn the_etag_is_part_of_the_key_and_made_safe() {
     let of = |etag: Option<&str>, version: Option<&str>| {
         let provenance =
             Provenance { etag: etag.map(Into::into), version_id: version.map(Into::into), ..provenance(1) };
-        Letters::new(DeadLetterStore::None, &object("k"), None, provenance).place(&[letter(0, "")]).key("")
+        Letters::new(DeadLetterStore::None, &object("k"), None, provenance).dead_letter_path(&[letter(0, "")]).key("")
     };
     assert!(of(Some("a/../\"b\""), None).starts_with("central/k/object/a%2F..%2F%22b%22/000000000000-"));
     assert!(of(None, Some("v")).starts_with("central/k/object/v/"));
@@ -95,7 +95,8 @@ fn the_etag_is_part_of_the_key_and_made_safe() {
 
 #[test]
 fn a_key_fits_however_long_the_sources_is() {
-    let of = |source: String| letters(DeadLetterStore::None, &source, 1).place(&[letter(0, "")]).key("dead/");
+    let of =
+        |source: String| letters(DeadLetterStore::None, &source, 1).dead_letter_path(&[letter(0, "")]).key("dead/");
     let (a, b) = (of("é".repeat(511) + "/a"), of("é".repeat(511) + "/b"));
     assert!(a.len() <= MOST && b.len() <= MOST, "{}", a.len());
     assert_ne!(a, b);

@@ -8,13 +8,13 @@ use super::{OutputError, make_parent};
 
 /// A file that grows by whole lines.
 #[derive(Debug)]
-pub(super) struct Appended {
+pub(super) struct AppendFile {
     path: PathBuf,
     file: File,
     len: u64,
 }
 
-impl Appended {
+impl AppendFile {
     /// Opens or makes the file. A last line without its newline, as a run that was
     /// killed may leave it, is cut off.
     pub(super) fn open(path: PathBuf) -> Result<Self, OutputError> {
@@ -22,7 +22,7 @@ impl Appended {
         let mut options = OpenOptions::new();
         let opened = options.read(true).append(true).create(true).open(&path);
         let whole = opened.and_then(|mut file| {
-            let len = whole_lines(&mut file)?;
+            let len = truncate_to_last_newline(&mut file)?;
             Ok((file, len))
         });
         match whole {
@@ -43,7 +43,7 @@ impl Appended {
     /// Appends all of `bytes` or nothing.
     pub(super) fn append(&mut self, bytes: &[u8]) -> Result<(), OutputError> {
         if let Err(source) = self.file.write_all(bytes) {
-            self.cut(self.len);
+            self.truncate(self.len);
             let path = self.path.clone();
             return Err(OutputError::Write { path, source });
         }
@@ -53,13 +53,13 @@ impl Appended {
 
     /// Cuts the file back. Where even that fails there is nothing left to try: the
     /// error that led here is reported, and the next open cuts off a torn line.
-    pub(super) fn cut(&mut self, len: u64) {
+    pub(super) fn truncate(&mut self, len: u64) {
         let _ = self.file.set_len(len);
     }
 }
 
 /// Cuts off what follows the last newline; gives the length that remains.
-fn whole_lines(file: &mut File) -> io::Result<u64> {
+fn truncate_to_last_newline(file: &mut File) -> io::Result<u64> {
     const STEP: u64 = 64 << 10;
     let len = file.metadata()?.len();
     let mut end = len;
@@ -92,16 +92,16 @@ mod tests {
         let path = dir.path().join("folder/file");
         let long = "x".repeat(200_000);
         let whole = format!("a\n{long}\n");
-        Appended::open(path.clone()).unwrap();
+        AppendFile::open(path.clone()).unwrap();
         for torn in ["", "t", &long] {
             fs::write(&path, format!("{whole}{torn}")).unwrap();
-            let mut file = Appended::open(path.clone()).unwrap();
+            let mut file = AppendFile::open(path.clone()).unwrap();
             assert_eq!(file.len(), whole.len() as u64);
             file.append(b"b\n").unwrap();
             assert_eq!(file.len(), whole.len() as u64 + 2);
             assert_eq!(fs::read_to_string(&path).unwrap(), format!("{whole}b\n"));
         }
         fs::write(&path, &long).unwrap();
-        assert_eq!(Appended::open(path).unwrap().len(), 0);
+        assert_eq!(AppendFile::open(path).unwrap().len(), 0);
     }
 }

@@ -5,9 +5,9 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::append::Appended;
+use super::append::AppendFile;
 use super::{OutputError, path};
-use crate::delivery::dead_letter::Line;
+use crate::delivery::dead_letter::DeadLetterLine;
 use model::{DeadLetter, ObjectId};
 
 /// The dead letters below an output folder.
@@ -23,7 +23,7 @@ pub struct DeadLetterFile {
     /// Digest of the tenant's component, where one was at work.
     component: Option<String>,
     /// None: no letter yet.
-    file: Option<Appended>,
+    file: Option<AppendFile>,
 }
 
 impl DeadLetters {
@@ -71,10 +71,10 @@ impl DeadLetterFile {
     pub fn write(&mut self, letter: &DeadLetter) -> Result<(), OutputError> {
         let mut line = Vec::new();
         let component = self.component.as_deref();
-        Line::of(letter).made_by(component).write(&mut line).map_err(OutputError::write(&self.path))?;
+        DeadLetterLine::of(letter).made_by(component).write(&mut line).map_err(OutputError::write(&self.path))?;
         let file = match &mut self.file {
             Some(file) => file,
-            none => none.insert(Appended::open(self.path.clone())?),
+            none => none.insert(AppendFile::open(self.path.clone())?),
         };
         file.append(&line)
     }

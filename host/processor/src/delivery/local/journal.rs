@@ -10,7 +10,7 @@ use std::time::UNIX_EPOCH;
 
 use serde::{Deserialize, Serialize};
 
-use super::append::Appended;
+use super::append::AppendFile;
 use super::{OutputError, stable_hash};
 use model::ObjectId;
 
@@ -19,7 +19,7 @@ const LOCK: &str = ".lock";
 
 /// Lines that later ones made void are dropped on opening from this many on, where
 /// they are also the most of the file.
-const MANY_STALE: u64 = 1000;
+const COMPACT_MIN_STALE: u64 = 1000;
 
 /// What tells one state of an object's file from another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,7 +40,7 @@ impl From<&Metadata> for Fingerprint {
 
 /// What a line of the journal is about: one delivery of one object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Entry<'a> {
+pub struct JournalEntry<'a> {
     /// The object.
     pub object: &'a ObjectId,
     /// The state its file is in.
@@ -56,7 +56,7 @@ pub struct Entry<'a> {
 
 /// How far a delivery of an object came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum State {
+pub enum JournalProgress {
     /// Nothing of it is delivered.
     Fresh,
     /// The first events, in guest order, are delivered.
@@ -71,20 +71,20 @@ pub enum State {
 /// The journal of an output folder. As long as it lives no other run can open it.
 #[derive(Debug)]
 pub struct Journal {
-    inner: Mutex<Inner>,
+    inner: Mutex<JournalFile>,
     warnings: Vec<String>,
     /// Released by the system with the process, however that ends.
     _lock: File,
 }
 
 #[derive(Debug)]
-struct Inner {
-    file: Appended,
-    known: Known,
+struct JournalFile {
+    file: AppendFile,
+    latest_by_key: LatestByKey,
 }
 
 /// By a hash of object, tenant and delivery: a folder may hold millions of objects.
-type Known = HashMap<u128, Latest>;
+type LatestByKey = HashMap<u128, Latest>;
 
 #[derive(Debug, Clone, Copy)]
 struct Latest {
@@ -98,7 +98,7 @@ struct Latest {
 
 /// A line of the file.
 #[derive(Serialize, Deserialize)]
-struct Line<'a> {
+struct JournalLine<'a> {
     #[serde(borrow)]
     object: std::borrow::Cow<'a, str>,
     fingerprint: Fingerprint,
@@ -114,7 +114,7 @@ struct Line<'a> {
     outcome: std::borrow::Cow<'a, str>,
 }
 
-impl Line<'_> {
+impl JournalLine<'_> {
     fn key(&self) -> u128 {
         stable_hash([&self.object, &self.tenant, &self.delivery].map(|s| s.as_bytes()))
     }
@@ -139,24 +139,24 @@ impl Journal {
     /// be read.
     pub fn open(root: &Path) -> Result<Self, OutputError> {
         fs::create_dir_all(root).map_err(OutputError::write(root))?;
-        let lock = lock(root)?;
+        let lock = lock_folder(root)?;
         let path = root.join(FILE);
         // Opening cuts off what a killed run left of a line.
-        let mut file = Appended::open(path.clone())?;
-        let mut read = read(&path).map_err(OutputError::write(&path))?;
-        let kept = u64::try_from(read.known.len()).unwrap_or(u64::MAX);
+        let mut file = AppendFile::open(path.clone())?;
+        let mut read = read_journal(&path).map_err(OutputError::write(&path))?;
+        let kept = u64::try_from(read.latest_by_key.len()).unwrap_or(u64::MAX);
         let stale = read.lines.saturating_sub(kept);
-        if stale >= MANY_STALE && stale > kept {
+        if stale >= COMPACT_MIN_STALE && stale > kept {
             drop(file);
-            compact(&path, &read.known).map_err(OutputError::write(&path))?;
-            file = Appended::open(path.clone())?;
+            compact(&path, &read.latest_by_key).map_err(OutputError::write(&path))?;
+            file = AppendFile::open(path.clone())?;
         }
         let warnings = match read.damaged {
             0 => Vec::new(),
             n => vec![format!("{} has {n} damaged lines; what they were about may be delivered again", path.display())],
         };
-        let known = std::mem::take(&mut read.known);
-        Ok(Self { inner: Mutex::new(Inner { file, known }), warnings, _lock: lock })
+        let latest_by_key = std::mem::take(&mut read.latest_by_key);
+        Ok(Self { inner: Mutex::new(JournalFile { file, latest_by_key }), warnings, _lock: lock })
     }
 
     /// What is worth a look about the journal, a sentence each.
@@ -165,18 +165,18 @@ impl Journal {
     }
 
     /// How far earlier runs, and this one, came with a delivery of an object.
-    pub fn state(&self, entry: &Entry<'_>) -> State {
+    pub fn state(&self, entry: &JournalEntry<'_>) -> JournalProgress {
         let line = entry.line(0, false, "");
         let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(known) = inner.known.get(&line.key()) else {
-            return State::Fresh;
+        let Some(latest) = inner.latest_by_key.get(&line.key()) else {
+            return JournalProgress::Fresh;
         };
         let now = line.latest(0);
-        match known {
-            k if k.fingerprint != now.fingerprint => State::Fresh,
-            k if k.done => State::Done,
-            k if k.events == 0 || k.events_from != now.events_from => State::Fresh,
-            k => State::Resume { events: k.events },
+        match latest {
+            latest if latest.fingerprint != now.fingerprint => JournalProgress::Fresh,
+            latest if latest.done => JournalProgress::Done,
+            latest if latest.events == 0 || latest.events_from != now.events_from => JournalProgress::Fresh,
+            latest => JournalProgress::Resume { events: latest.events },
         }
     }
 
@@ -184,7 +184,7 @@ impl Journal {
     ///
     /// # Errors
     /// The journal can't be written.
-    pub fn progress(&self, entry: &Entry<'_>, events: u64) -> Result<(), OutputError> {
+    pub fn progress(&self, entry: &JournalEntry<'_>, events: u64) -> Result<(), OutputError> {
         self.add(&entry.line(events, false, ""))
     }
 
@@ -193,24 +193,24 @@ impl Journal {
     ///
     /// # Errors
     /// The journal can't be written.
-    pub fn done(&self, entry: &Entry<'_>, events: u64, outcome: &str) -> Result<(), OutputError> {
+    pub fn done(&self, entry: &JournalEntry<'_>, events: u64, outcome: &str) -> Result<(), OutputError> {
         self.add(&entry.line(events, true, outcome))
     }
 
-    fn add(&self, line: &Line<'_>) -> Result<(), OutputError> {
+    fn add(&self, line: &JournalLine<'_>) -> Result<(), OutputError> {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        let Inner { file, known } = &mut *inner;
+        let JournalFile { file, latest_by_key } = &mut *inner;
         let mut bytes = serde_json::to_vec(line).map_err(|e| OutputError::write(file.path())(e.into()))?;
         bytes.push(b'\n');
         file.append(&bytes)?;
-        known.insert(line.key(), line.latest(0));
+        latest_by_key.insert(line.key(), line.latest(0));
         Ok(())
     }
 }
 
-impl<'a> Entry<'a> {
-    fn line(&self, events: u64, done: bool, outcome: &'a str) -> Line<'a> {
-        Line {
+impl<'a> JournalEntry<'a> {
+    fn line(&self, events: u64, done: bool, outcome: &'a str) -> JournalLine<'a> {
+        JournalLine {
             object: self.object.to_string().into(),
             fingerprint: self.fingerprint,
             tenant: self.tenant.into(),
@@ -224,7 +224,7 @@ impl<'a> Entry<'a> {
 }
 
 /// Keeps other runs out; the file says who does.
-fn lock(root: &Path) -> Result<File, OutputError> {
+fn lock_folder(root: &Path) -> Result<File, OutputError> {
     let path = root.join(LOCK);
     let failed = || OutputError::write(&path);
     let mut options = OpenOptions::new();
@@ -248,33 +248,33 @@ fn lock(root: &Path) -> Result<File, OutputError> {
     }
 }
 
-struct Journaled {
-    known: Known,
+struct JournalContents {
+    latest_by_key: LatestByKey,
     lines: u64,
     damaged: u64,
 }
 
-fn read(path: &Path) -> io::Result<Journaled> {
-    let mut found = Journaled { known: Known::new(), lines: 0, damaged: 0 };
+fn read_journal(path: &Path) -> io::Result<JournalContents> {
+    let mut contents = JournalContents { latest_by_key: LatestByKey::new(), lines: 0, damaged: 0 };
     each_line(path, |number, bytes| {
-        found.lines += 1;
-        match serde_json::from_slice::<Line<'_>>(bytes) {
+        contents.lines += 1;
+        match serde_json::from_slice::<JournalLine<'_>>(bytes) {
             Ok(line) => {
-                found.known.insert(line.key(), line.latest(number));
+                contents.latest_by_key.insert(line.key(), line.latest(number));
             }
-            Err(_) => found.damaged += 1,
+            Err(_) => contents.damaged += 1,
         }
         Ok(())
     })?;
-    Ok(found)
+    Ok(contents)
 }
 
 /// Writes the file anew with only the lines that still say something.
-fn compact(path: &Path, known: &Known) -> io::Result<()> {
+fn compact(path: &Path, latest_by_key: &LatestByKey) -> io::Result<()> {
     let new: PathBuf = path.with_extension("ndjson.new");
     let mut out = BufWriter::new(File::create(&new)?);
-    each_line(path, |number, bytes| match serde_json::from_slice::<Line<'_>>(bytes) {
-        Ok(line) if known.get(&line.key()).is_some_and(|l| l.line == number) => out.write_all(bytes),
+    each_line(path, |number, bytes| match serde_json::from_slice::<JournalLine<'_>>(bytes) {
+        Ok(line) if latest_by_key.get(&line.key()).is_some_and(|l| l.line == number) => out.write_all(bytes),
         _ => Ok(()),
     })?;
     out.into_inner()?.sync_all()?;

@@ -6,8 +6,8 @@ fn object(key: &str) -> ObjectId {
     ObjectId { bucket: "logs".to_owned(), key: key.to_owned() }
 }
 
-fn entry(object: &ObjectId) -> Entry<'_> {
-    Entry {
+fn entry(object: &ObjectId) -> JournalEntry<'_> {
+    JournalEntry {
         object,
         fingerprint: Fingerprint { len: 10, mtime: 20 },
         tenant: "shop",
@@ -31,13 +31,13 @@ fn a_later_run_knows_what_an_earlier_one_did() {
     let dir = tempfile::tempdir().unwrap();
     let (a, b, c) = (object("a"), object("b"), object("c"));
     let journal = Journal::open(dir.path()).unwrap();
-    assert_eq!(journal.state(&entry(&a)), State::Fresh);
+    assert_eq!(journal.state(&entry(&a)), JournalProgress::Fresh);
     journal.progress(&entry(&a), 5).unwrap();
     journal.progress(&entry(&a), 9).unwrap();
     journal.progress(&entry(&b), 7).unwrap();
     journal.done(&entry(&b), 8, "delivered").unwrap();
     journal.progress(&entry(&c), 0).unwrap();
-    assert_eq!(journal.state(&entry(&a)), State::Resume { events: 9 });
+    assert_eq!(journal.state(&entry(&a)), JournalProgress::Resume { events: 9 });
     drop(journal);
 
     assert_eq!(
@@ -45,9 +45,9 @@ fn a_later_run_knows_what_an_earlier_one_did() {
         r#"{"object":"s3://logs/b","fingerprint":{"len":10,"mtime":20},"tenant":"shop","delivery":"cloudwatch","events_from":"guest 1","events":8,"done":true,"outcome":"delivered"}"#
     );
     let journal = Journal::open(dir.path()).unwrap();
-    assert_eq!(journal.state(&entry(&a)), State::Resume { events: 9 });
-    assert_eq!(journal.state(&entry(&b)), State::Done);
-    assert_eq!(journal.state(&entry(&c)), State::Fresh);
+    assert_eq!(journal.state(&entry(&a)), JournalProgress::Resume { events: 9 });
+    assert_eq!(journal.state(&entry(&b)), JournalProgress::Done);
+    assert_eq!(journal.state(&entry(&c)), JournalProgress::Fresh);
     assert!(journal.warnings().is_empty());
 }
 
@@ -60,15 +60,15 @@ fn another_file_delivery_or_tenant_is_fresh() {
     journal.done(&entry(&b), 5, "delivered").unwrap();
     let fingerprint = Fingerprint { len: 10, mtime: 21 };
     for object in [&a, &b] {
-        let known = entry(object);
-        assert_eq!(journal.state(&Entry { fingerprint, ..known }), State::Fresh);
-        assert_eq!(journal.state(&Entry { tenant: "x", ..known }), State::Fresh);
-        assert_eq!(journal.state(&Entry { delivery: "s3", ..known }), State::Fresh);
+        let latest_by_key = entry(object);
+        assert_eq!(journal.state(&JournalEntry { fingerprint, ..latest_by_key }), JournalProgress::Fresh);
+        assert_eq!(journal.state(&JournalEntry { tenant: "x", ..latest_by_key }), JournalProgress::Fresh);
+        assert_eq!(journal.state(&JournalEntry { delivery: "s3", ..latest_by_key }), JournalProgress::Fresh);
     }
-    let other = Entry { events_from: "guest 2", ..entry(&a) };
-    assert_eq!(journal.state(&other), State::Fresh, "a count of other events");
-    let other = Entry { events_from: "guest 2", ..entry(&b) };
-    assert_eq!(journal.state(&other), State::Done, "what is done stays done");
+    let other = JournalEntry { events_from: "guest 2", ..entry(&a) };
+    assert_eq!(journal.state(&other), JournalProgress::Fresh, "a count of other events");
+    let other = JournalEntry { events_from: "guest 2", ..entry(&b) };
+    assert_eq!(journal.state(&other), JournalProgress::Done, "what is done stays done");
 }
 
 #[test]
@@ -86,8 +86,8 @@ fn a_torn_last_line_is_cut_off_and_a_damaged_one_is_told() {
 
     append(&path, b"no journal\n\0\0\n");
     let journal = Journal::open(dir.path()).unwrap();
-    assert_eq!(journal.state(&entry(&a)), State::Resume { events: 5 });
-    assert_eq!(journal.state(&entry(&b)), State::Done);
+    assert_eq!(journal.state(&entry(&a)), JournalProgress::Resume { events: 5 });
+    assert_eq!(journal.state(&entry(&b)), JournalProgress::Done);
     assert_eq!(
         journal.warnings(),
         [format!("{} has 2 damaged lines; what they were about may be delivered again", path.display())]
@@ -117,19 +117,19 @@ fn many_stale_lines_are_dropped_on_opening() {
     let (a, b) = (object("a"), object("b\"\n"));
     let journal = Journal::open(dir.path()).unwrap();
     journal.done(&entry(&b), 3, "delivered").unwrap();
-    for events in 1..=MANY_STALE + 1 {
+    for events in 1..=COMPACT_MIN_STALE + 1 {
         journal.progress(&entry(&a), events).unwrap();
     }
     drop(journal);
     let journal = Journal::open(dir.path()).unwrap();
     assert_eq!(lines(&dir).len(), 2);
-    assert_eq!(journal.state(&entry(&a)), State::Resume { events: MANY_STALE + 1 });
+    assert_eq!(journal.state(&entry(&a)), JournalProgress::Resume { events: COMPACT_MIN_STALE + 1 });
     journal.done(&entry(&a), 2000, "delivered").unwrap();
     drop(journal);
     let journal = Journal::open(dir.path()).unwrap();
     assert_eq!(lines(&dir).len(), 3);
-    assert_eq!(journal.state(&entry(&a)), State::Done);
-    assert_eq!(journal.state(&entry(&b)), State::Done);
+    assert_eq!(journal.state(&entry(&a)), JournalProgress::Done);
+    assert_eq!(journal.state(&entry(&b)), JournalProgress::Done);
 }
 
 #[test]
@@ -137,9 +137,9 @@ fn the_fingerprint_is_the_files() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("x");
     fs::write(&path, "12345").unwrap();
-    let found = Fingerprint::from(&fs::metadata(&path).unwrap());
-    assert_eq!(found.len, 5);
-    assert!(found.mtime > 1_600_000_000_000_000_000);
+    let contents = Fingerprint::from(&fs::metadata(&path).unwrap());
+    assert_eq!(contents.len, 5);
+    assert!(contents.mtime > 1_600_000_000_000_000_000);
 }
 
 #[test]
@@ -157,12 +157,15 @@ fn a_full_disk_is_an_error_and_changes_nothing() {
     let dir = tempfile::tempdir().unwrap();
     std::os::unix::fs::symlink("/dev/full", dir.path().join(FILE)).unwrap();
     let journal = Journal {
-        inner: Mutex::new(Inner { file: Appended::open(dir.path().join(FILE)).unwrap(), known: Known::new() }),
+        inner: Mutex::new(JournalFile {
+            file: AppendFile::open(dir.path().join(FILE)).unwrap(),
+            latest_by_key: LatestByKey::new(),
+        }),
         warnings: Vec::new(),
-        _lock: lock(dir.path()).unwrap(),
+        _lock: lock_folder(dir.path()).unwrap(),
     };
     let a = object("a");
     let error = journal.done(&entry(&a), 1, "delivered").unwrap_err();
     assert!(error.stops_everything(), "{error}");
-    assert_eq!(journal.state(&entry(&a)), State::Fresh);
+    assert_eq!(journal.state(&entry(&a)), JournalProgress::Fresh);
 }

@@ -15,7 +15,7 @@ pub(in crate::delivery) mod path;
 mod stream;
 
 pub use dead_letter::{DeadLetterFile, DeadLetters};
-pub use journal::{Entry, Fingerprint, Journal, State};
+pub use journal::{Fingerprint, Journal, JournalEntry, JournalProgress};
 pub use object::{Objects, Upload};
 pub use stream::{StreamName, Streams};
 

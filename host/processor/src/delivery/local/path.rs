@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use super::stable_hash;
 
 /// Bytes of an encoded name; file systems take 255, and an ending must fit too.
-const LONGEST: usize = 200;
+const MAX_NAME_BYTES: usize = 200;
 
 /// One part of a path. `%`, `/`, `\`, control characters, a whole `.` or `..`, and
 /// an empty name are percent-encoded; a name too long for a file is cut and told
@@ -67,12 +67,12 @@ fn encode(name: &str) -> String {
 }
 
 fn shorten(mut encoded: String, name: &str) -> String {
-    if encoded.len() <= LONGEST {
+    if encoded.len() <= MAX_NAME_BYTES {
         return encoded;
     }
     // `%~` is no encoded byte, so no short name looks like a long one that was cut.
     let ending = format!("%~{:032x}", stable_hash([name.as_bytes()]));
-    encoded.truncate(encoded.floor_char_boundary(LONGEST - ending.len()));
+    encoded.truncate(encoded.floor_char_boundary(MAX_NAME_BYTES - ending.len()));
     encoded + &ending
 }
 
@@ -119,10 +119,10 @@ mod tests {
     fn long_names_are_cut_and_kept_apart() {
         let a = segment(&("é".repeat(300) + "a"));
         let b = segment(&("é".repeat(300) + "b"));
-        assert!(a.len() <= LONGEST && b.len() <= LONGEST);
+        assert!(a.len() <= MAX_NAME_BYTES && b.len() <= MAX_NAME_BYTES);
         assert_ne!(a, b);
         assert_ne!(segment(&a), a, "a name that looks like a cut one");
-        assert_eq!(segment(&"x".repeat(LONGEST)), "x".repeat(LONGEST));
+        assert_eq!(segment(&"x".repeat(MAX_NAME_BYTES)), "x".repeat(MAX_NAME_BYTES));
     }
 
     /// Names that try: dots, slashes, percent signs, endings, and long ones.
@@ -139,7 +139,7 @@ mod tests {
                 prop_assert!(!path.as_os_str().is_empty());
                 for component in path.components() {
                     match component {
-                        Component::Normal(part) => prop_assert!(part.len() <= LONGEST + 2),
+                        Component::Normal(part) => prop_assert!(part.len() <= MAX_NAME_BYTES + 2),
                         other => prop_assert!(false, "{other:?} of {name:?}"),
                     }
                 }

@@ -5,20 +5,20 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::append::Appended;
+use super::append::AppendFile;
 use super::{OutputError, path};
 use crate::delivery::json::{push_number, push_string};
 use model::{Event, ObjectId};
 
 /// Streams whose two files are kept open.
-const MOST_OPEN: usize = 64;
+const MAX_OPEN: usize = 64;
 
 /// Bytes that AWS adds to each event's message.
-const EVENT_OVERHEAD: usize = 26;
+const EVENT_OVERHEAD_BYTES: usize = 26;
 
 /// A buffer larger than this is not kept for the next put: 1 MiB of messages fits,
 /// unless most of it must be escaped.
-const LARGEST_KEPT: usize = 2 << 20;
+const MAX_KEPT_BUFFER_BYTES: usize = 2 << 20;
 
 /// A log stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -57,13 +57,13 @@ impl StreamName<'_> {
 #[derive(Debug)]
 pub struct Streams {
     root: PathBuf,
-    open: Mutex<Open>,
+    open: Mutex<OpenStreams>,
     /// Buffers that wait for the next put, at most one for each put at once.
     buffers: Mutex<Vec<Vec<u8>>>,
 }
 
 #[derive(Debug, Default)]
-struct Open {
+struct OpenStreams {
     /// By the path of the events.
     slots: HashMap<PathBuf, (Arc<Slot>, u64)>,
     /// Counts uses, so that the least recent one can be told.
@@ -71,12 +71,12 @@ struct Open {
 }
 
 /// The files of a stream; none: not opened yet, or given up after a failure.
-type Slot = Mutex<Option<Files>>;
+type Slot = Mutex<Option<StreamFiles>>;
 
 #[derive(Debug)]
-struct Files {
-    events: Appended,
-    batches: Appended,
+struct StreamFiles {
+    events: AppendFile,
+    batches: AppendFile,
 }
 
 impl Streams {
@@ -108,7 +108,7 @@ impl Streams {
         let mut lines = lock(&self.buffers).pop().unwrap_or_default();
         write_events(&mut lines, events.clone());
         let mut batch = Vec::new();
-        let sizes = events.clone().map(|e| e.message.len() + EVENT_OVERHEAD);
+        let sizes = events.clone().map(|e| e.message.len() + EVENT_OVERHEAD_BYTES);
         batch.extend_from_slice(b"{\"object\":");
         push_string(&mut batch, &object.to_string());
         batch.extend_from_slice(b",\"events\":");
@@ -122,7 +122,7 @@ impl Streams {
         batch.extend_from_slice(b"}\n");
 
         let written = self.append(at, &lines, &batch);
-        if lines.capacity() <= LARGEST_KEPT {
+        if lines.capacity() <= MAX_KEPT_BUFFER_BYTES {
             lines.clear();
             lock(&self.buffers).push(lines);
         }
@@ -135,7 +135,10 @@ impl Streams {
         let mut files = lock(&slot);
         let open = match files.take() {
             Some(open) => open,
-            None => Files { events: Appended::open(events)?, batches: Appended::open(self.root.join(at.batches()))? },
+            None => StreamFiles {
+                events: AppendFile::open(events)?,
+                batches: AppendFile::open(self.root.join(at.batches()))?,
+            },
         };
         // After a failure the files are opened anew, which looks at what is there.
         *files = Some(open.put(lines, batch)?);
@@ -159,7 +162,7 @@ fn write_events<'e>(out: &mut Vec<u8>, events: impl Iterator<Item = &'e Event>) 
     }
 }
 
-impl Open {
+impl OpenStreams {
     fn slot(&mut self, events: &Path) -> Arc<Slot> {
         self.uses += 1;
         if let Some((slot, used)) = self.slots.get_mut(events) {
@@ -176,7 +179,7 @@ impl Open {
     /// Closes the least recently used streams that nobody writes to, so that a
     /// stream's files are never open twice.
     fn make_room(&mut self) {
-        while self.slots.len() >= MOST_OPEN {
+        while self.slots.len() >= MAX_OPEN {
             let idle = self.slots.iter().filter(|(_, (slot, _))| Arc::strong_count(slot) == 1);
             let Some(oldest) = idle.min_by_key(|(_, (_, used))| *used) else {
                 return;
@@ -187,13 +190,13 @@ impl Open {
     }
 }
 
-impl Files {
+impl StreamFiles {
     fn put(mut self, lines: &[u8], batch: &[u8]) -> Result<Self, OutputError> {
         let before = self.events.len();
         self.events.append(lines)?;
         if let Err(error) = self.batches.append(batch) {
             // The put as a whole failed, and is told so.
-            self.events.cut(before);
+            self.events.truncate(before);
             return Err(error);
         }
         Ok(self)

@@ -60,13 +60,13 @@ fn a_torn_line_of_an_earlier_run_is_cut_off() {
 fn more_streams_than_may_be_open_lose_nothing() {
     let (_dir, streams) = streams();
     for round in 0..2 {
-        for i in 0..MOST_OPEN * 2 {
+        for i in 0..MAX_OPEN * 2 {
             let stream = i.to_string();
             streams.put(&name("g", &stream), &object(), [event(round, "m")].iter()).unwrap();
-            assert!(lock(&streams.open).slots.len() <= MOST_OPEN);
+            assert!(lock(&streams.open).slots.len() <= MAX_OPEN);
         }
     }
-    for i in 0..MOST_OPEN * 2 {
+    for i in 0..MAX_OPEN * 2 {
         let text = fs::read_to_string(streams.path(&name("g", &i.to_string()))).unwrap();
         assert_eq!(text.lines().count(), 2);
     }
@@ -75,7 +75,7 @@ fn more_streams_than_may_be_open_lose_nothing() {
 #[test]
 fn puts_of_many_threads_stay_whole() {
     let (_dir, streams) = streams();
-    let names: Vec<String> = (0..MOST_OPEN + 10).map(|i| i.to_string()).collect();
+    let names: Vec<String> = (0..MAX_OPEN + 10).map(|i| i.to_string()).collect();
     std::thread::scope(|scope| {
         for thread in 0..4 {
             let (streams, names) = (&streams, &names);

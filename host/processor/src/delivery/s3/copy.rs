@@ -17,7 +17,7 @@ use model::{Activity, Charged, LearnedBuckets, ObjectId};
 static NO_VERSIONS: LearnedBuckets = LearnedBuckets::new();
 
 /// What a copy needs of S3; errors as [`S3`] has them.
-trait Copies: Sync {
+trait CopyObjects: Sync {
     /// See [`S3::head_source`].
     fn head(
         &self,
@@ -29,7 +29,7 @@ trait Copies: Sync {
     fn copy(&self, copy: &CopyRequest, size: Option<u64>) -> impl Future<Output = Result<(), AwsError>> + Send;
 }
 
-impl Copies for S3 {
+impl CopyObjects for S3 {
     async fn head(&self, source: &ObjectId, version: &ObjectVersion) -> Result<CopySource, AwsError> {
         self.head_source(source, version).await
     }
@@ -60,11 +60,11 @@ pub async fn copy(
     known: Option<&StoredObject>,
     activity: &Activity,
 ) -> Result<Copied, AwsError> {
-    let copying = Copying { s3, target, no_versions: &NO_VERSIONS, now: Instant::now(), activity };
+    let copying = Copier { s3, target, no_versions: &NO_VERSIONS, now: Instant::now(), activity };
     copying.copied(version, known.map(CopySource::from).as_ref()).await
 }
 
-struct Copying<'a, C> {
+struct Copier<'a, C> {
     s3: &'a C,
     target: &'a Target,
     no_versions: &'a LearnedBuckets,
@@ -72,12 +72,12 @@ struct Copying<'a, C> {
     activity: &'a Activity,
 }
 
-impl<C: Copies> Copying<'_, C> {
+impl<C: CopyObjects> Copier<'_, C> {
     async fn copied(&self, version: &ObjectVersion, known: Option<&CopySource>) -> Result<Copied, AwsError> {
         let Some(known) = known else {
             return match self.head(version).await {
                 Ok((version, source)) => self.copy(&version, Some(&source)).await,
-                Err(error) if may_be_copied(&error) => self.unasked(version, error).await,
+                Err(error) if may_copy_unchecked(&error) => self.copy_unchecked(version, error).await,
                 Err(error) => Err(error),
             };
         };
@@ -93,8 +93,8 @@ impl<C: Copies> Copying<'_, C> {
 
     /// Copies what can't be asked about: a policy, or what stands in for S3, may allow
     /// the one and not the other.
-    async fn unasked(&self, version: &ObjectVersion, refusal: AwsError) -> Result<Copied, AwsError> {
-        let copied = match (self.copy(version, None).await, with_etag(version)) {
+    async fn copy_unchecked(&self, version: &ObjectVersion, refusal: AwsError) -> Result<Copied, AwsError> {
+        let copied = match (self.copy(version, None).await, by_etag(version)) {
             (Err(error), Some(with_etag)) if error.kind == Kind::Denied => self.copy(&with_etag, None).await,
             (answer, _) => answer,
         };
@@ -112,13 +112,13 @@ impl<C: Copies> Copying<'_, C> {
     /// What S3 says about the source, and which state of it can be asked for.
     async fn head(&self, version: &ObjectVersion) -> Result<(ObjectVersion, CopySource), AwsError> {
         let bucket = &self.target.source.bucket;
-        let with_etag = with_etag(version);
+        let with_etag = by_etag(version);
         if let Some(with_etag) = with_etag.clone().filter(|_| self.no_versions.has(bucket, self.now)) {
-            return self.head_of(with_etag).await;
+            return self.head_version(with_etag).await;
         }
-        match (self.head_of(version.clone()).await, with_etag) {
+        match (self.head_version(version.clone()).await, with_etag) {
             (Err(error), Some(with_etag)) if error.kind == Kind::Denied => {
-                let answer = match self.head_of(with_etag).await {
+                let answer = match self.head_version(with_etag).await {
                     // What is known is the refusal.
                     Err(second) if second.kind == Kind::Unreachable => return Err(error),
                     answer => answer?,
@@ -131,7 +131,7 @@ impl<C: Copies> Copying<'_, C> {
         }
     }
 
-    async fn head_of(&self, version: ObjectVersion) -> Result<(ObjectVersion, CopySource), AwsError> {
+    async fn head_version(&self, version: ObjectVersion) -> Result<(ObjectVersion, CopySource), AwsError> {
         let answer = self.s3.head(&self.target.source, &version).await;
         self.activity.record();
         Ok((version, answer?))
@@ -143,7 +143,7 @@ impl<C: Copies> Copying<'_, C> {
         // The state that the headers are of, also where the notification named none.
         let etag = version.etag.clone().or_else(|| known.and_then(|known| known.etag.clone()));
         let version = ObjectVersion { version_id: version.version_id.clone(), etag };
-        let metadata = metadata::of(self.target);
+        let metadata = metadata::user_metadata(self.target);
         let copy = CopyRequest { source, version, target: self.target.object(), metadata, headers };
         let bytes = known.and_then(|known| known.size);
         let answer = self.s3.copy(&copy, bytes).await;
@@ -159,14 +159,14 @@ impl<C: Copies> Copying<'_, C> {
 }
 
 /// The same state by its ETag alone; none where another version could be taken for it.
-fn with_etag(version: &ObjectVersion) -> Option<ObjectVersion> {
+fn by_etag(version: &ObjectVersion) -> Option<ObjectVersion> {
     version.version_id.as_ref()?;
     version.etag.clone().map(|etag| ObjectVersion { version_id: None, etag: Some(etag) })
 }
 
 /// Whether what failed is the question about the source, and not what it is about. What
 /// is throttled, or not reached, is tried again later, when the copy can be a whole one.
-fn may_be_copied(error: &AwsError) -> bool {
+fn may_copy_unchecked(error: &AwsError) -> bool {
     let of_question = matches!(error.kind, Kind::OtherRegion | Kind::Denied | Kind::NoProof | Kind::Other);
     of_question && error.charged == Charged::Source
 }

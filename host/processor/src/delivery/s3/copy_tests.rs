@@ -40,7 +40,7 @@ impl Fake {
     }
 }
 
-impl Copies for Fake {
+impl CopyObjects for Fake {
     async fn head(&self, source: &ObjectId, version: &ObjectVersion) -> Result<CopySource, AwsError> {
         assert_eq!(source.bucket, "central");
         self.answer("head", version).map_err(|error| error.charged_to(Charged::Source))?;
@@ -77,7 +77,7 @@ fn run(
     memory: (&LearnedBuckets, Instant),
 ) -> (Calls, Result<Copied, (Kind, Charged)>) {
     let (activity, target) = (Activity::default(), target("c/n/a/p/f"));
-    let copying = Copying { s3: fake, target: &target, no_versions: memory.0, now: memory.1, activity: &activity };
+    let copying = Copier { s3: fake, target: &target, no_versions: memory.0, now: memory.1, activity: &activity };
     let ended = block_on(copying.copied(asked, known));
     let calls = std::mem::take(&mut *fake.calls.lock().unwrap());
     assert_eq!(activity.count(), calls.len() as u64, "each answer is a sign of life");
@@ -128,7 +128,7 @@ fn the_copy_says_where_it_comes_from_and_what_it_is() {
     let copy = fake.copied.into_inner().unwrap().unwrap();
     let target = target("c/n/a/p/f");
     assert_eq!(copy.target.to_string(), "s3://theirs/logs/n/a/p/f");
-    assert_eq!((copy.source, copy.metadata), (target.source.clone(), metadata::of(&target)));
+    assert_eq!((copy.source, copy.metadata), (target.source.clone(), metadata::user_metadata(&target)));
     assert_eq!(copy.headers, source().headers);
     assert_eq!(copy.version, version(None, Some("e")), "of the state that was asked about");
 }

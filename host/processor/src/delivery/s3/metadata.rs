@@ -8,13 +8,13 @@
 use super::Target;
 
 /// Bytes of all names and values. Source: the S3 user guide, object metadata.
-const MOST_BYTES: usize = 2 * 1024;
+const MAX_BYTES: usize = 2 * 1024;
 
 /// Names what was cut.
 const TRUNCATED: &str = "truncated";
 
 /// Names and values, within what S3 takes.
-pub(super) fn of(target: &Target) -> Vec<(String, String)> {
+pub(super) fn user_metadata(target: &Target) -> Vec<(String, String)> {
     let Target { source, origin, now, .. } = target;
     let now = now.to_string();
     let values: [(&str, &str); 6] = [
@@ -25,23 +25,23 @@ pub(super) fn of(target: &Target) -> Vec<(String, String)> {
         ("pod-name", &origin.pod_name),
         ("delivery-timestamp", &now),
     ];
-    fitted(values.iter().map(|(name, value)| Value { name, value: encode(value), cut: false }).collect())
+    fit(values.iter().map(|(name, value)| MetadataValue { name, value: encode(value), cut: false }).collect())
 }
 
-struct Value<'a> {
+struct MetadataValue<'a> {
     name: &'a str,
     /// Encoded, a character a piece.
     value: Vec<String>,
     cut: bool,
 }
 
-impl Value<'_> {
+impl MetadataValue<'_> {
     fn len(&self) -> usize {
         self.value.iter().map(String::len).sum()
     }
 
     /// Cuts at least so many bytes off, but keeps half.
-    fn cut(&mut self, bytes: usize) {
+    fn shorten(&mut self, bytes: usize) {
         let (mut left, least) = (self.len(), self.len() / 2);
         let most = left.saturating_sub(bytes);
         self.cut = true;
@@ -53,7 +53,7 @@ impl Value<'_> {
     }
 }
 
-fn fitted(mut values: Vec<Value<'_>>) -> Vec<(String, String)> {
+fn fit(mut values: Vec<MetadataValue<'_>>) -> Vec<(String, String)> {
     loop {
         let cut: Vec<&str> = values.iter().filter(|value| value.cut).map(|value| value.name).collect();
         let truncated = (!cut.is_empty()).then(|| (TRUNCATED.to_owned(), cut.join(",")));
@@ -62,7 +62,7 @@ fn fitted(mut values: Vec<Value<'_>>) -> Vec<(String, String)> {
         let bytes: usize = pairs.iter().map(|(name, value)| name.len() + value.len()).sum();
         let longest = values.iter_mut().max_by_key(|value| value.len()).filter(|value| value.len() > 0);
         match longest {
-            Some(longest) if bytes > MOST_BYTES => longest.cut(bytes - MOST_BYTES),
+            Some(longest) if bytes > MAX_BYTES => longest.shorten(bytes - MAX_BYTES),
             _ => return pairs,
         }
     }
@@ -99,26 +99,29 @@ mod tests {
             ("pod-name", "p"),
             ("delivery-timestamp", "1795428000"),
         ];
-        assert_eq!(of(&target("c/n/a/p/f 1.json.gz")), expected.map(|(name, value)| (name.into(), value.into())));
+        assert_eq!(
+            user_metadata(&target("c/n/a/p/f 1.json.gz")),
+            expected.map(|(name, value)| (name.into(), value.into()))
+        );
     }
 
     #[test]
     fn what_is_no_printable_ascii_is_encoded() {
-        let pairs = of(&target(" ü%\n\u{7f}~ x "));
+        let pairs = user_metadata(&target(" ü%\n\u{7f}~ x "));
         assert_eq!(get(&pairs, "source-key"), Some("%20%C3%BC%25%0A%7F~ x%20"));
     }
 
     #[test]
     fn what_is_too_long_is_cut_and_named() {
         let mut long = target(&"ü".repeat(512));
-        let pairs = of(&long);
+        let pairs = user_metadata(&long);
         assert_eq!(get(&pairs, "truncated"), Some("source-key"));
         let key = get(&pairs, "source-key").unwrap();
         assert_eq!(key, "%C3%BC".repeat(key.len() / 6), "cut between characters");
         let bytes: usize = pairs.iter().map(|(name, value)| name.len() + value.len()).sum();
         assert!((2048 - 6..=2048).contains(&bytes), "{bytes}");
         long.origin.pod_name = "p".repeat(4000);
-        let pairs = of(&long);
+        let pairs = user_metadata(&long);
         assert_eq!(get(&pairs, "truncated"), Some("source-key,pod-name"));
         assert!(get(&pairs, "pod-name").unwrap().len() > 400 && get(&pairs, "source-key").unwrap().len() > 400);
     }
@@ -128,7 +131,7 @@ mod tests {
         fn s3_takes_it_and_it_can_be_undone(key in "(\\PC|[ %\\x00-\\x7f]){0,600}", pod in "\\PC{0,300}") {
             let mut target = target(&key);
             target.origin.pod_name = pod.clone();
-            let pairs = of(&target);
+            let pairs = user_metadata(&target);
             prop_assert!(pairs.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>() <= 2048);
             for (_, value) in &pairs {
                 prop_assert!(value.bytes().all(|byte| (0x20..0x7f).contains(&byte)));

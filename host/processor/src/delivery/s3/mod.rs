@@ -15,7 +15,7 @@ use model::{ObjectId, Origin};
 
 pub use copy::{Copied, copy};
 pub use targets::Targets;
-pub use upload::{ObjectUpload, Parts, Uploads};
+pub use upload::{MultipartUpload, ObjectUpload, Uploads};
 
 /// The object that a delivery makes of one of the source.
 #[derive(Debug, Clone)]
@@ -42,7 +42,7 @@ impl Target {
 
     fn put(&self) -> PutRequest {
         let headers = self.headers.clone();
-        PutRequest { target: self.object(), metadata: metadata::of(self), owner_full_control: true, headers }
+        PutRequest { target: self.object(), metadata: metadata::user_metadata(self), owner_full_control: true, headers }
     }
 }
 

@@ -11,20 +11,20 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use model::ObjectId;
 
 /// Copies that are remembered: 1 MiB in all, once there is one.
-const MOST: usize = 1 << 16;
+const SLOTS: usize = 1 << 16;
 
 /// What the latest copies were made from. Fixed places, by hashes with a secret key:
 /// where another copy has the same place, the older one is forgotten. A tenant with many
 /// objects can so make others' be forgotten, which costs them a warning, and no more.
 #[derive(Debug, Default)]
 pub struct Targets {
-    places: OnceLock<Mutex<Vec<Place>>>,
+    slots: OnceLock<Mutex<Vec<TargetSlot>>>,
     state: OnceLock<RandomState>,
 }
 
 /// Hashes of a copy's place and of what it was made from.
 #[derive(Debug, Clone, Copy, Default)]
-struct Place {
+struct TargetSlot {
     target: u64,
     source: u64,
 }
@@ -32,7 +32,7 @@ struct Place {
 impl Targets {
     /// None yet.
     pub const fn new() -> Self {
-        Self { places: OnceLock::new(), state: OnceLock::new() }
+        Self { slots: OnceLock::new(), state: OnceLock::new() }
     }
 
     /// Notes that `target` was made from `source`; whether it was made from another
@@ -41,11 +41,11 @@ impl Targets {
         let state = self.state.get_or_init(RandomState::new);
         // 0 is a place that is free.
         let (target, source) = (state.hash_one(target) | 1, state.hash_one(source));
-        let places = self.places.get_or_init(|| Mutex::new(vec![Place::default(); MOST]));
-        let mut places = places.lock().unwrap_or_else(PoisonError::into_inner);
-        let index = usize::try_from(target >> 32).unwrap_or_default() % MOST;
-        let Some(place) = places.get_mut(index) else { return false };
-        let before = std::mem::replace(place, Place { target, source });
+        let slots = self.slots.get_or_init(|| Mutex::new(vec![TargetSlot::default(); SLOTS]));
+        let mut slots = slots.lock().unwrap_or_else(PoisonError::into_inner);
+        let index = usize::try_from(target >> 32).unwrap_or_default() % SLOTS;
+        let Some(slot) = slots.get_mut(index) else { return false };
+        let before = std::mem::replace(slot, TargetSlot { target, source });
         before.target == target && before.source != source
     }
 
@@ -82,10 +82,10 @@ mod tests {
     fn copies_that_are_no_longer_known_are_no_others() {
         let targets = Targets::new();
         let mut known = 0;
-        (0..4 * MOST).for_each(|number| assert!(!targets.replaces(&object(number), &object(number))));
-        for number in 0..4 * MOST {
+        (0..4 * SLOTS).for_each(|number| assert!(!targets.replaces(&object(number), &object(number))));
+        for number in 0..4 * SLOTS {
             known += usize::from(targets.replaces(&object(number), &object("other")));
         }
-        assert!((1..=MOST).contains(&known), "{known}");
+        assert!((1..=SLOTS).contains(&known), "{known}");
     }
 }

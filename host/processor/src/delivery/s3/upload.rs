@@ -19,17 +19,17 @@ const PART_BYTES: usize = 8 * 1024 * 1024;
 /// What an upload needs of S3; errors as [`S3`] has them.
 pub trait Uploads: Send + Sync + 'static {
     /// An upload in parts.
-    type Parts: Parts;
+    type MultipartUpload: MultipartUpload;
 
     /// See [`S3::put`].
     fn put(&self, put: &PutRequest, bytes: Bytes) -> impl Future<Output = Result<(), AwsError>> + Send;
 
     /// See [`S3::begin_upload`].
-    fn begin(&self, put: &PutRequest) -> impl Future<Output = Result<Self::Parts, AwsError>> + Send;
+    fn begin(&self, put: &PutRequest) -> impl Future<Output = Result<Self::MultipartUpload, AwsError>> + Send;
 }
 
 /// What an upload in parts needs of S3; errors as [`PartUpload`] has them.
-pub trait Parts: Send + 'static {
+pub trait MultipartUpload: Send + 'static {
     /// See [`PartUpload::part`].
     fn part(&mut self, bytes: Bytes) -> impl Future<Output = Result<(), AwsError>> + Send;
 
@@ -41,7 +41,7 @@ pub trait Parts: Send + 'static {
 }
 
 impl Uploads for S3 {
-    type Parts = PartUpload;
+    type MultipartUpload = PartUpload;
 
     async fn put(&self, put: &PutRequest, bytes: Bytes) -> Result<(), AwsError> {
         Self::put(self, put, bytes).await
@@ -52,7 +52,7 @@ impl Uploads for S3 {
     }
 }
 
-impl Parts for PartUpload {
+impl MultipartUpload for PartUpload {
     async fn part(&mut self, bytes: Bytes) -> Result<(), AwsError> {
         Self::part(self, bytes).await
     }
@@ -67,7 +67,7 @@ impl Parts for PartUpload {
 }
 
 /// What the task does next. The channel's end without a `Last`: nobody wants it.
-enum Work {
+enum UploadCommand {
     Part(Bytes),
     Last(Bytes, oneshot::Sender<Result<(), Failure>>),
 }
@@ -76,7 +76,7 @@ enum Work {
 /// out in parts. Nothing written, no object. Dropped or abandoned before
 /// [`ObjectUpload::finish`] ends, it leaves nothing.
 pub struct ObjectUpload {
-    sender: mpsc::Sender<Work>,
+    sender: mpsc::Sender<UploadCommand>,
     part: BytesMut,
     written: u64,
     failure: Arc<OnceLock<Failure>>,
@@ -87,8 +87,8 @@ impl ObjectUpload {
     pub fn new<S: Uploads>(s3: S, target: &Target, activity: Activity, stop: &Stop) -> Self {
         let (sender, receiver) = mpsc::channel(1);
         let failure = Arc::new(OnceLock::new());
-        let sending = Sending { s3, put: target.put(), activity, failure: Arc::clone(&failure), parts: None };
-        tokio::spawn(sending.run(receiver, stop.clone()));
+        let task = UploadTask { s3, put: target.put(), activity, failure: Arc::clone(&failure), parts: None };
+        tokio::spawn(task.run(receiver, stop.clone()));
         Self { sender, part: BytesMut::new(), written: 0, failure }
     }
 
@@ -100,7 +100,7 @@ impl ObjectUpload {
         let (sender, answer) = oneshot::channel();
         let failure = self.failure;
         let gone = || failure.get().cloned().unwrap_or_else(abandoned);
-        self.sender.send(Work::Last(self.part.freeze(), sender)).await.map_err(|_| gone())?;
+        self.sender.send(UploadCommand::Last(self.part.freeze(), sender)).await.map_err(|_| gone())?;
         answer.await.unwrap_or_else(|_| Err(gone()))?;
         Ok(self.written)
     }
@@ -111,7 +111,7 @@ impl Write for ObjectUpload {
         // A full part is kept until more comes: it may be the whole object.
         if self.part.len() >= PART_BYTES && !bytes.is_empty() {
             let full = std::mem::take(&mut self.part).freeze();
-            if self.sender.blocking_send(Work::Part(full)).is_err() {
+            if self.sender.blocking_send(UploadCommand::Part(full)).is_err() {
                 return Err(io::Error::other(self.failure.get().cloned().unwrap_or_else(abandoned)));
             }
         }
@@ -136,20 +136,20 @@ fn abandoned() -> Failure {
 }
 
 /// The sending side.
-struct Sending<S: Uploads> {
+struct UploadTask<S: Uploads> {
     s3: S,
     put: PutRequest,
     activity: Activity,
     failure: Arc<OnceLock<Failure>>,
-    parts: Option<S::Parts>,
+    parts: Option<S::MultipartUpload>,
 }
 
-impl<S: Uploads> Sending<S> {
-    async fn run(mut self, mut receiver: mpsc::Receiver<Work>, stop: Stop) {
+impl<S: Uploads> UploadTask<S> {
+    async fn run(mut self, mut receiver: mpsc::Receiver<UploadCommand>, stop: Stop) {
         let result = tokio::select! {
             biased;
             () = stop.abandoned() => None,
-            result = self.all(&mut receiver) => result,
+            result = self.send_all(&mut receiver) => result,
         };
         // Before the channel closes, so that whoever finds it closed knows why.
         if let Some((Err(error), _)) = &result {
@@ -165,15 +165,15 @@ impl<S: Uploads> Sending<S> {
     }
 
     /// Sends all; none: nobody wants it any more.
-    async fn all(&mut self, receiver: &mut mpsc::Receiver<Work>) -> Option<Ended> {
+    async fn send_all(&mut self, receiver: &mut mpsc::Receiver<UploadCommand>) -> Option<SendResult> {
         loop {
             match receiver.recv().await? {
-                Work::Part(bytes) => {
+                UploadCommand::Part(bytes) => {
                     if let Err(error) = self.part(bytes).await {
                         return Some((Err(error.into()), None));
                     }
                 }
-                Work::Last(bytes, answer) => {
+                UploadCommand::Last(bytes, answer) => {
                     return Some((self.last(bytes).await.map_err(Failure::from), Some(answer)));
                 }
             }
@@ -214,7 +214,7 @@ impl<S: Uploads> Sending<S> {
 }
 
 /// How sending ended, and whom to tell.
-type Ended = (Result<(), Failure>, Option<oneshot::Sender<Result<(), Failure>>>);
+type SendResult = (Result<(), Failure>, Option<oneshot::Sender<Result<(), Failure>>>);
 
 #[cfg(test)]
 #[path = "upload_tests.rs"]

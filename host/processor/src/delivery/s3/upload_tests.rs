@@ -34,7 +34,7 @@ impl Fake {
 }
 
 impl Uploads for Fake {
-    type Parts = FakeParts;
+    type MultipartUpload = FakeParts;
 
     async fn put(&self, put: &PutRequest, bytes: Bytes) -> Result<(), AwsError> {
         assert!(put.owner_full_control && !put.metadata.is_empty());
@@ -49,7 +49,7 @@ impl Uploads for Fake {
     }
 }
 
-impl Parts for FakeParts {
+impl MultipartUpload for FakeParts {
     async fn part(&mut self, bytes: Bytes) -> Result<(), AwsError> {
         self.count += 1;
         self.fake.note(format!("part {}", bytes.len()));

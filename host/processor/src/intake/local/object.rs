@@ -8,7 +8,7 @@ use std::time::Instant;
 use super::progress::Progress;
 use super::sink::{LazyUpload, LocalSink, failed};
 use super::{Run, WINDOW_BYTES};
-use crate::delivery::local::{DeadLetterFile, Entry as JournalEntry, Fingerprint, OutputError, State};
+use crate::delivery::local::{DeadLetterFile, Fingerprint, JournalEntry, JournalProgress, OutputError};
 use crate::delivery::s3::{self, Targets};
 use crate::object::{LocalObject, is_gzip};
 use crate::pipeline::{Asked, Delivered, End, Guests, Job, blocking, compare_copy, deliver_events, deliver_object};
@@ -151,8 +151,8 @@ impl One<'_> {
             events_from: &decides,
         };
         let resume_from = match self.run.output.journal.state(&journal_entry) {
-            State::Done if !self.run.again => return self.entry(Outcome::AlreadyDelivered),
-            State::Resume { events } if !self.run.again => events,
+            JournalProgress::Done if !self.run.again => return self.entry(Outcome::AlreadyDelivered),
+            JournalProgress::Resume { events } if !self.run.again => events,
             _ => 0,
         };
         let mut filter_log = GuestLog::default();

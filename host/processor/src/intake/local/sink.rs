@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Output;
 use crate::delivery::batch::Batch;
-use crate::delivery::local::{DeadLetterFile, Entry as JournalEntry, OutputError, StreamName, Upload};
+use crate::delivery::local::{DeadLetterFile, JournalEntry, OutputError, StreamName, Upload};
 use crate::delivery::port::{EventSink, Rejected};
 use crate::object::GzipWriter;
 use crate::pipeline::{Job, Stop};

@@ -12,7 +12,7 @@ use super::{OVERHEAD, Scan, tenant_of};
 use crate::aws::{AwsError, Kind, ListPage, ListedObject};
 use crate::intake::message::Whose;
 use crate::intake::share::Admission;
-use crate::telemetry::Part;
+use crate::telemetry::Dependency;
 use model::ObjectId;
 
 /// Pauses before a page that couldn't be had is asked for again: doubling from the first;
@@ -71,14 +71,14 @@ impl Scan {
 
     fn cannot_list(&self, error: &AwsError) {
         tracing::error!(error = %error, bucket = self.options.bucket, "the bucket can't be listed; it is tried again");
-        self.processor.health().fails(Part::Bucket, error);
+        self.processor.health().mark_down(Dependency::Bucket, error);
     }
 
     async fn pause(&mut self, until: Instant) {
         let pause = tokio::time::sleep_until(until.into());
         tokio::pin!(pause);
         loop {
-            self.processor.health().alive();
+            self.processor.health().record_progress();
             tokio::select! {
                 () = &mut pause => return,
                 done = self.receiver.recv() => done.iter().for_each(|done| self.take(done)),
@@ -95,7 +95,7 @@ impl Scan {
             let page = self.page(None, next).await?;
             // Not at the end of the listing alone, which may take hours.
             if !self.full {
-                self.processor.health().works(Part::Bucket);
+                self.processor.health().mark_up(Dependency::Bucket);
             }
             for listed in page.objects {
                 if self.is_wanted(&listed) {
@@ -129,12 +129,12 @@ impl Scan {
         let mut pause = PAUSES.0;
         loop {
             let health = self.processor.health();
-            let page = health.alive_during(self.s3.list(&self.options.bucket, after, next.clone())).await;
+            let page = health.keep_alive_during(self.s3.list(&self.options.bucket, after, next.clone())).await;
             match page {
                 // Anything else may be about where it was to go on.
                 Err(error) if next.is_some() && error.kind != Kind::Other && pause <= PAUSES.1 => {
                     self.cannot_list(&error);
-                    self.processor.health().alive_during(tokio::time::sleep(pause)).await;
+                    self.processor.health().keep_alive_during(tokio::time::sleep(pause)).await;
                     self.take_all();
                     pause *= 2;
                 }
@@ -147,7 +147,7 @@ impl Scan {
     fn told(&mut self, no_room: u64) {
         self.full = no_room > 0;
         if !self.full {
-            return self.processor.health().works(Part::Bucket);
+            return self.processor.health().mark_up(Dependency::Bucket);
         }
         let known = self.objects.len();
         let problem = format!(
@@ -155,7 +155,7 @@ impl Scan {
              others are gone; let a lifecycle rule remove what is delivered"
         );
         tracing::error!(error = problem, bucket = self.options.bucket, "not all objects can be begun");
-        self.processor.health().fails(Part::Bucket, &problem);
+        self.processor.health().mark_down(Dependency::Bucket, &problem);
     }
 
     /// Begins an object, if its tenant may hold it now.

@@ -119,7 +119,7 @@ impl Scan {
 
     /// Waits a little, or until something ends.
     async fn a_moment(&mut self) {
-        self.processor.health().alive();
+        self.processor.health().record_progress();
         let _ = tokio::time::timeout(Duration::from_millis(100), self.tasks.join_next()).await;
         self.take_all();
     }

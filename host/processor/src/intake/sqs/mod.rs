@@ -22,7 +22,7 @@ use super::message::Processor;
 use super::service::{Flushing, wind_down};
 use super::share::{Amount, Shares};
 use crate::aws::{AwsError, MetricsClient, Queue, ReceivedMessage};
-use crate::telemetry::Part;
+use crate::telemetry::Dependency;
 use acknowledge::Acknowledger;
 use give_back::Returner;
 use held::Hands;
@@ -142,7 +142,7 @@ impl Worker {
         let health = self.hands.processor.health();
         let mut pause = PAUSES.0;
         loop {
-            health.alive();
+            health.record_progress();
             tokio::select! {
                 biased;
                 () = &mut terminate => return None,
@@ -152,19 +152,19 @@ impl Worker {
             let received = tokio::select! {
                 biased;
                 () = &mut terminate => return Some(open),
-                received = health.alive_during(&mut open) => received,
+                received = health.keep_alive_during(&mut open) => received,
             };
             match received {
                 Ok(Ok(messages)) => {
                     pause = PAUSES.0;
-                    health.works(Part::Queue);
+                    health.mark_up(Dependency::Queue);
                     let at = Instant::now();
                     messages.into_iter().for_each(|message| self.hands.begin(message, at, tasks));
                     continue;
                 }
                 Ok(Err(error)) => {
                     tracing::error!(error = %error, "no messages can be received; it is tried again");
-                    health.fails(Part::Queue, &error);
+                    health.mark_down(Dependency::Queue, &error);
                 }
                 Err(error) => tracing::error!(error = %error, "a bug: a receive was given up"),
             }
@@ -189,7 +189,7 @@ impl Worker {
         let (processor, shares) = (&self.hands.processor, &self.hands.shares);
         while processor.busy() >= self.options.places || !shares.has_room(RECEIVED) {
             let done = timeout(Duration::from_millis(100), tasks.join_next()).await;
-            processor.health().alive();
+            processor.health().record_progress();
             if let Ok(None) = done {
                 return;
             }

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use super::json;
 use super::tree::{Node, Position, Value};
 use model::{Limits, Plugin, Plugins};
-use reader::{Mode, Reader};
+use reader::{PluginMode, PluginReader};
 
 pub(crate) use limits::LIMITS;
 pub(crate) use source::{allowed, component};
@@ -61,7 +61,7 @@ impl FieldProblem {
 /// All that is wrong with it; at least one.
 pub(super) fn read(node: &Node, rules: &PluginRules) -> Result<Plugins, Vec<FieldProblem>> {
     const FIELD: &str = super::item::PLUGIN;
-    let mut reader = Reader::new(rules, true);
+    let mut reader = PluginReader::new(rules, true);
     let mut plugins = Plugins::default();
     match &node.value {
         Value::List(items) if (1..=2).contains(&items.len()) => {
@@ -90,10 +90,10 @@ pub(super) fn read(node: &Node, rules: &PluginRules) -> Result<Plugins, Vec<Fiel
     reader.finish(plugins)
 }
 
-fn put(plugins: &mut Plugins, mode: Option<Mode>, plugin: Option<Plugin>) {
+fn put(plugins: &mut Plugins, mode: Option<PluginMode>, plugin: Option<Plugin>) {
     match mode {
-        Some(Mode::Active) => plugins.active = plugin.map(Arc::new),
-        Some(Mode::Shadow) => plugins.shadow = plugin.map(Arc::new),
+        Some(PluginMode::Active) => plugins.active = plugin.map(Arc::new),
+        Some(PluginMode::Shadow) => plugins.shadow = plugin.map(Arc::new),
         // Noted: nothing of this is used.
         None => {}
     }
@@ -112,8 +112,8 @@ pub(crate) fn of_operator(text: &str, limits: &Limits) -> Result<Plugin, Vec<Fie
         None => return Err(whole("neither a JSON map nor REFERENCE@sha256:<digest of the component>".to_owned())),
     };
     let rules = PluginRules { limits: limits.clone(), folder: None };
-    let mut reader = Reader::new(&rules, false);
-    let plugin = reader.operators(&node);
+    let mut reader = PluginReader::new(&rules, false);
+    let plugin = reader.read_operators(&node);
     reader.finish(plugin)?.ok_or_else(|| whole("no component".to_owned()))
 }
 

@@ -4,35 +4,35 @@ use std::sync::Arc;
 
 use super::limits::LIMITS;
 use super::{FieldProblem, PluginRules, source};
-use crate::tenant::check;
-use crate::tenant::item::shown;
-use crate::tenant::tree::{Node, Position, Value, quoted};
+use crate::tenant::item::quote_unless_plain;
+use crate::tenant::rules;
+use crate::tenant::tree::{Node, Position, Value, quote};
 use model::{Digest, Limits, OnError, Plugin};
 
 const FIELDS: [&str; 7] = ["component", "sha256", "settings", "on_error", "mode", "limits", "log"];
 
 /// So many settings a component may have.
-const MOST_SETTINGS: usize = 100;
+const MAX_SETTINGS: usize = 100;
 
 /// So many bytes a setting's name may have.
-const LONGEST_NAME: usize = 128;
+const MAX_NAME_BYTES: usize = 128;
 
 /// So many bytes all settings' values may have together.
-const MOST_VALUES: usize = 32 * 1024;
+const MAX_VALUE_BYTES: usize = 32 * 1024;
 
 const ON_ERROR: [(&str, OnError); 3] =
     [("retry", OnError::Retry), ("quarantine", OnError::Quarantine), ("default", OnError::Default)];
 
 /// Whether a component's output is delivered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Mode {
+pub(super) enum PluginMode {
     Active,
     Shadow,
 }
 
-const MODES: [(&str, Mode); 2] = [("active", Mode::Active), ("shadow", Mode::Shadow)];
+const MODES: [(&str, PluginMode); 2] = [("active", PluginMode::Active), ("shadow", PluginMode::Shadow)];
 
-impl Mode {
+impl PluginMode {
     /// As items have it.
     pub(super) fn name(self) -> &'static str {
         match self {
@@ -43,13 +43,13 @@ impl Mode {
 }
 
 /// A map of fields, each known and there once.
-struct Fields<'n> {
+struct FieldMap<'n> {
     path: &'n str,
     at: Option<Position>,
     entries: Vec<(&'n str, &'n Node)>,
 }
 
-impl<'n> Fields<'n> {
+impl<'n> FieldMap<'n> {
     /// Null means that the field is missing.
     fn get(&self, name: &str) -> Option<&'n Node> {
         let (_, node) = self.entries.iter().find(|(field, _)| *field == name)?;
@@ -62,21 +62,21 @@ impl<'n> Fields<'n> {
 }
 
 fn below(path: &str, name: &str) -> String {
-    if path.is_empty() { shown(name) } else { format!("{path}.{}", shown(name)) }
+    if path.is_empty() { quote_unless_plain(name) } else { format!("{path}.{}", quote_unless_plain(name)) }
 }
 
 /// What is read, and what was found about it. A problem is noted and a default goes
 /// on, so that the other fields are still looked at.
-pub(super) struct Reader<'a> {
+pub(super) struct PluginReader<'a> {
     rules: &'a PluginRules,
     /// Whether problems show the texts that were found.
-    shows: bool,
+    shows_text: bool,
     problems: Vec<FieldProblem>,
 }
 
-impl<'a> Reader<'a> {
-    pub(super) fn new(rules: &'a PluginRules, shows: bool) -> Self {
-        Self { rules, shows, problems: Vec::new() }
+impl<'a> PluginReader<'a> {
+    pub(super) fn new(rules: &'a PluginRules, shows_text: bool) -> Self {
+        Self { rules, shows_text, problems: Vec::new() }
     }
 
     /// What was read, if nothing is wrong with it.
@@ -89,15 +89,15 @@ impl<'a> Reader<'a> {
     }
 
     /// A component of an item, which stands at `path`; none: something is wrong with it.
-    pub(super) fn component(&mut self, path: &str, node: &Node) -> (Option<Mode>, Option<Plugin>) {
+    pub(super) fn component(&mut self, path: &str, node: &Node) -> (Option<PluginMode>, Option<Plugin>) {
         let Some(fields) = self.fields(path, node, &FIELDS) else {
             return (None, None);
         };
         let mode = match fields.get("mode") {
             Some(_) => self.choice(&fields, "mode", &MODES),
-            None => Some(Mode::Active),
+            None => Some(PluginMode::Active),
         };
-        if let (Some(Mode::Shadow), Some(node)) = (mode, fields.get("on_error")) {
+        if let (Some(PluginMode::Shadow), Some(node)) = (mode, fields.get("on_error")) {
             let message = "not allowed for a shadow, whose failures never harm the delivery; take it out".to_owned();
             self.problem(node.at, fields.path("on_error"), message);
         }
@@ -105,7 +105,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A component of the operator's, which runs for everybody.
-    pub(super) fn operators(&mut self, node: &Node) -> Option<Plugin> {
+    pub(super) fn read_operators(&mut self, node: &Node) -> Option<Plugin> {
         let fields = self.fields("", node, &FIELDS)?;
         if let Some(node) = fields.get("mode") {
             let message = "not allowed here: what runs for everybody is active; take it out".to_owned();
@@ -114,7 +114,7 @@ impl<'a> Reader<'a> {
         self.plugin(&fields)
     }
 
-    fn plugin(&mut self, fields: &Fields<'_>) -> Option<Plugin> {
+    fn plugin(&mut self, fields: &FieldMap<'_>) -> Option<Plugin> {
         let component = self.required(fields, "component", source::COMPONENT).and_then(|(text, at)| {
             let read = source::component(text, self.rules.folder.as_deref());
             read.map_err(|why| self.refused(at, fields.path("component"), text, &why)).ok()
@@ -139,11 +139,11 @@ impl<'a> Reader<'a> {
     }
 
     /// The fields of a map; what is no field of it is noted.
-    fn fields<'n>(&mut self, path: &'n str, node: &'n Node, known: &[&str]) -> Option<Fields<'n>> {
+    fn fields<'n>(&mut self, path: &'n str, node: &'n Node, known: &[&str]) -> Option<FieldMap<'n>> {
         let fields = self.map(path, node)?;
         for (name, node) in &fields.entries {
             if !known.contains(name) {
-                let hint = check::nearest(name, known.iter().copied());
+                let hint = rules::nearest(name, known.iter().copied());
                 let hint = hint.map(|near| format!("; did you mean {near}?")).unwrap_or_default();
                 let message = format!("unknown, expected only {}{hint}", known.join(", "));
                 self.problem(node.at, fields.path(name), message);
@@ -153,12 +153,12 @@ impl<'a> Reader<'a> {
     }
 
     /// The entries of a map; names that are no text, or come twice, are noted.
-    fn map<'n>(&mut self, path: &'n str, node: &'n Node) -> Option<Fields<'n>> {
+    fn map<'n>(&mut self, path: &'n str, node: &'n Node) -> Option<FieldMap<'n>> {
         let Value::Map(entries) = &node.value else {
             self.problem(node.at, path.to_owned(), format!("found {}, expected a map", node.value.kind()));
             return None;
         };
-        let mut fields = Fields { path, at: node.at, entries: Vec::new() };
+        let mut fields = FieldMap { path, at: node.at, entries: Vec::new() };
         for (key, value) in entries {
             let Value::Text(name) = &key.value else {
                 let message = format!("found {} as a name, expected a text; put it in quotes", key.value.kind());
@@ -175,7 +175,12 @@ impl<'a> Reader<'a> {
     }
 
     /// The text of a field that must be there.
-    fn required<'n>(&mut self, fields: &Fields<'n>, name: &str, expected: &str) -> Option<(&'n str, Option<Position>)> {
+    fn required<'n>(
+        &mut self,
+        fields: &FieldMap<'n>,
+        name: &str,
+        expected: &str,
+    ) -> Option<(&'n str, Option<Position>)> {
         match fields.get(name).map(|node| (&node.value, node.at)) {
             Some((Value::Text(text), at)) => return Some((text, at)),
             Some((other, at)) => {
@@ -188,7 +193,7 @@ impl<'a> Reader<'a> {
     }
 
     /// One of a few words; none: missing, or something else (and noted).
-    fn choice<T: Copy>(&mut self, fields: &Fields<'_>, name: &str, choices: &[(&str, T)]) -> Option<T> {
+    fn choice<T: Copy>(&mut self, fields: &FieldMap<'_>, name: &str, choices: &[(&str, T)]) -> Option<T> {
         let node = fields.get(name)?;
         let chosen = choices.iter().find(|(word, _)| matches!(&node.value, Value::Text(text) if text == word));
         if chosen.is_none() {
@@ -204,7 +209,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Sorted by name, so that the same settings are equal wherever they come from.
-    fn settings(&mut self, fields: &Fields<'_>) -> Vec<(String, String)> {
+    fn settings(&mut self, fields: &FieldMap<'_>) -> Vec<(String, String)> {
         let path = fields.path("settings");
         let Some(map) = fields.get("settings").and_then(|node| self.map(&path, node)) else {
             return Vec::new();
@@ -219,18 +224,18 @@ impl<'a> Reader<'a> {
                     self.problem(node.at, map.path(name), message);
                 }
             }
-            if !(1..=LONGEST_NAME).contains(&name.len()) {
-                let message = format!("a name of {} bytes, expected 1 to {LONGEST_NAME}", name.len());
+            if !(1..=MAX_NAME_BYTES).contains(&name.len()) {
+                let message = format!("a name of {} bytes, expected 1 to {MAX_NAME_BYTES}", name.len());
                 self.problem(node.at, map.path(name), message);
             }
         }
         let values: usize = settings.iter().map(|(_, value)| value.len()).sum();
-        if map.entries.len() > MOST_SETTINGS {
-            let message = format!("{} settings, at most {MOST_SETTINGS} are allowed", map.entries.len());
+        if map.entries.len() > MAX_SETTINGS {
+            let message = format!("{} settings, at most {MAX_SETTINGS} are allowed", map.entries.len());
             self.problem(map.at, path.clone(), message);
         }
-        if values > MOST_VALUES {
-            let message = format!("values of {values} bytes together, at most {MOST_VALUES} are allowed");
+        if values > MAX_VALUE_BYTES {
+            let message = format!("values of {values} bytes together, at most {MAX_VALUE_BYTES} are allowed");
             self.problem(map.at, path.clone(), message);
         }
         settings.sort();
@@ -238,7 +243,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The host's limits, lowered.
-    fn limits(&mut self, fields: &Fields<'_>) -> Limits {
+    fn limits(&mut self, fields: &FieldMap<'_>) -> Limits {
         let mut limits = self.rules.limits.clone();
         let path = fields.path("limits");
         let names = LIMITS.map(|limit| limit.name);
@@ -275,14 +280,14 @@ impl<'a> Reader<'a> {
 
     /// A value as a problem says it was found.
     fn found(&self, value: &Value) -> String {
-        if self.shows { value.describe() } else { value.kind() }
+        if self.shows_text { value.describe() } else { value.kind() }
     }
 
     /// Notes a text that was found and is not what was expected; `why` follows "found".
     fn refused(&mut self, at: Option<Position>, field: String, text: &str, why: &str) {
         // What stands before an @ may be a password.
-        let shows = self.shows && !text.replace("@sha256:", "").contains('@');
-        let message = if shows { format!("found {}: {why}", quoted(text)) } else { format!("found {why}") };
+        let shows_text = self.shows_text && !text.replace("@sha256:", "").contains('@');
+        let message = if shows_text { format!("found {}: {why}", quote(text)) } else { format!("found {why}") };
         self.problem(at, field, message);
     }
 }

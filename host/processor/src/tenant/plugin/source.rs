@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::tenant::check::{BUCKET, PREFIX};
+use crate::tenant::rules::{BUCKET, PREFIX};
 use model::{AllowedSource, ComponentRef, Digest};
 
 /// What a component's name looks like.
@@ -13,11 +13,11 @@ pub(super) const COMPONENT: &str = "s3://bucket/key, oci://registry/name@sha256:
 const SOURCE: &str = "s3://bucket/prefix/, oci://registry/name or file:/folder";
 
 /// AWS's most.
-const LONGEST_KEY: usize = 1024;
+const MAX_KEY_BYTES: usize = 1024;
 
 /// The most that the distribution specification lets a repository's name have,
 /// together with its registry.
-const LONGEST_REPOSITORY: usize = 255;
+const MAX_REPOSITORY_CHARS: usize = 255;
 
 const TAGGED: &str = "a reference with a tag, which may be moved to another component at any time; name the \
                       manifest by its digest, oci://registry/name@sha256:<64 hexadecimal digits>, which `oras \
@@ -56,7 +56,7 @@ pub(crate) fn component(text: &str, folder: Option<&Path>) -> Result<ComponentRe
 pub(crate) fn allowed(text: &str) -> Result<AllowedSource, String> {
     if let Some(rest) = text.strip_prefix("s3://") {
         let (bucket, prefix) =
-            place(rest).ok_or_else(|| format!("no bucket and prefix, expected {}", BUCKET.expected))?;
+            split_bucket_prefix(rest).ok_or_else(|| format!("no bucket and prefix, expected {}", BUCKET.expected))?;
         return Ok(AllowedSource::S3 { bucket, prefix });
     }
     if let Some(rest) = text.strip_prefix("oci://") {
@@ -74,10 +74,10 @@ pub(crate) fn allowed(text: &str) -> Result<AllowedSource, String> {
 }
 
 /// Bucket, and prefix that ends in `/` or is empty, of what follows `s3://`.
-fn place(rest: &str) -> Option<(String, String)> {
+fn split_bucket_prefix(rest: &str) -> Option<(String, String)> {
     let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
     let end = if prefix.is_empty() || prefix.ends_with('/') { "" } else { "/" };
-    let good = (BUCKET.allows)(bucket) && (PREFIX.allows)(prefix) && !climbs(prefix);
+    let good = (BUCKET.allows)(bucket) && (PREFIX.allows)(prefix) && !has_dot_segments(prefix);
     good.then(|| (bucket.to_owned(), format!("{prefix}{end}")))
 }
 
@@ -86,8 +86,8 @@ fn s3(rest: &str) -> Result<ComponentRef, String> {
     if !(BUCKET.allows)(bucket) {
         return Err(format!("no bucket's name after s3://, expected {}", BUCKET.expected));
     }
-    let named = (1..=LONGEST_KEY).contains(&key.len()) && !key.ends_with('/');
-    if !named || key.chars().any(char::is_control) || climbs(key) {
+    let named = (1..=MAX_KEY_BYTES).contains(&key.len()) && !key.ends_with('/');
+    if !named || key.chars().any(char::is_control) || has_dot_segments(key) {
         return Err("no key of an object, expected s3://bucket/key with 1 to 1024 bytes, no control characters, \
                     no parts . or .., and no / at its end"
             .to_owned());
@@ -96,7 +96,7 @@ fn s3(rest: &str) -> Result<ComponentRef, String> {
 }
 
 /// What is between an allowed prefix and elsewhere to whoever shortens paths.
-fn climbs(key: &str) -> bool {
+fn has_dot_segments(key: &str) -> bool {
     key.split('/').any(|part| matches!(part, "." | ".."))
 }
 
@@ -122,7 +122,7 @@ fn repository(registry: &str, name: &str) -> Result<(String, String), String> {
         return Err("a tag or digest where a repository's name is expected; leave it out".to_owned());
     }
     let registry = self::registry(registry)?;
-    let fits = registry.len().saturating_add(name.len()) < LONGEST_REPOSITORY;
+    let fits = registry.len().saturating_add(name.len()) < MAX_REPOSITORY_CHARS;
     let good = fits && name.split('/').all(is_part);
     if good { Ok((registry, name.to_owned())) } else { Err(BAD_REPOSITORY.to_owned()) }
 }

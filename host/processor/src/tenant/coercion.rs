@@ -1,7 +1,7 @@
 //! Values that tools write to DynamoDB in another type than was meant. What can only mean
 //! one thing is taken for that; anything else is a problem, and never taken for "off".
 
-use super::check;
+use super::rules;
 use super::tree::Value;
 
 /// The type that an item's `type` was meant to be, which is none: `S3`, `cloudwach` or
@@ -14,17 +14,17 @@ pub fn meant_type(kind: &str) -> Option<&'static str> {
     let mut named = TYPES.into_iter().filter(|known| plain.contains(known));
     match (named.next(), named.next()) {
         (Some(only), None) => Some(only),
-        (None, _) => check::nearest(&plain, TYPES.into_iter()),
+        (None, _) => rules::nearest(&plain, TYPES.into_iter()),
         (Some(_), Some(_)) => None,
     }
 }
 
 /// Seconds that DynamoDB still deletes an item after its time: one that is older is
 /// taken for a slip and kept. Source: Using time to live (TTL) in DynamoDB.
-const LONGEST_EXPIRED: i64 = 5 * 365 * 24 * 60 * 60;
+const MAX_EXPIRED_AGE: i64 = 5 * 365 * 24 * 60 * 60;
 
 /// A boolean, also as a text or number.
-pub(super) fn switch(value: &Value) -> Option<bool> {
+pub(super) fn coerce_bool(value: &Value) -> Option<bool> {
     let text = match value {
         Value::Bool(on) => return Some(*on),
         Value::Text(text) => text.trim(),
@@ -42,7 +42,7 @@ pub(super) fn switch(value: &Value) -> Option<bool> {
 
 /// A list as a text: of JSON, or separated by commas. One without an element is none: an
 /// empty list would want everything.
-pub(super) fn list(text: &str) -> Option<Vec<String>> {
+pub(super) fn coerce_list(text: &str) -> Option<Vec<String>> {
     if text.trim_start().starts_with('[') {
         let list: Vec<String> = serde_json::from_str(text).ok()?;
         return Some(list).filter(|list| list.iter().any(|element| !element.is_empty()));
@@ -55,11 +55,11 @@ pub(super) fn list(text: &str) -> Option<Vec<String>> {
 
 /// Whether a time has come, as DynamoDB sees it: only a number of seconds since the Unix
 /// epoch is one, and no more than five years ago.
-pub(super) fn expired(value: &Value, now: i64) -> bool {
+pub(super) fn is_expired(value: &Value, now: i64) -> bool {
     let Value::Number(number) = value else { return false };
     let Ok(seconds) = number.parse::<f64>() else { return false };
     let ago = |seconds: i64| seconds.to_string().parse::<f64>().unwrap_or_default();
-    (ago(now.saturating_sub(LONGEST_EXPIRED))..ago(now)).contains(&seconds)
+    (ago(now.saturating_sub(MAX_EXPIRED_AGE))..ago(now)).contains(&seconds)
 }
 
 #[cfg(test)]
@@ -71,13 +71,13 @@ mod tests {
         let text = |text: &str| Value::Text(text.to_owned());
         let number = |number: &str| Value::Number(number.to_owned());
         for on in [Value::Bool(true), text("true"), text("True"), text(" TRUE "), text("1"), number("1")] {
-            assert_eq!(switch(&on), Some(true), "{on:?}");
+            assert_eq!(coerce_bool(&on), Some(true), "{on:?}");
         }
         for off in [Value::Bool(false), text("false"), text("False"), text("0"), number("0")] {
-            assert_eq!(switch(&off), Some(false), "{off:?}");
+            assert_eq!(coerce_bool(&off), Some(false), "{off:?}");
         }
         for odd in [text(""), text("yes"), text("no"), text("enabled"), number("2"), number("-1"), Value::Null] {
-            assert_eq!(switch(&odd), None, "{odd:?}");
+            assert_eq!(coerce_bool(&odd), None, "{odd:?}");
         }
     }
 
@@ -96,7 +96,7 @@ mod tests {
 
     #[test]
     fn a_list_may_be_a_text() {
-        let of = |text: &str| list(text).map(|list| list.join("|"));
+        let of = |text: &str| coerce_list(text).map(|list| list.join("|"));
         for (text, elements) in [
             ("app", "app"),
             ("app,other", "app|other"),
@@ -114,16 +114,16 @@ mod tests {
     fn a_time_that_has_come_is_a_number_of_seconds_of_late() {
         const NOW: i64 = 1_760_000_000;
         let number = |seconds: i64| Value::Number(seconds.to_string());
-        for past in [NOW - 1, NOW - 86_400, NOW - LONGEST_EXPIRED] {
-            assert!(expired(&number(past), NOW), "{past}");
+        for past in [NOW - 1, NOW - 86_400, NOW - MAX_EXPIRED_AGE] {
+            assert!(is_expired(&number(past), NOW), "{past}");
         }
-        for other in [NOW, NOW + 1, 0, -1, NOW - LONGEST_EXPIRED - 1, (NOW - 1) * 1000] {
-            assert!(!expired(&number(other), NOW), "{other}");
+        for other in [NOW, NOW + 1, 0, -1, NOW - MAX_EXPIRED_AGE - 1, (NOW - 1) * 1000] {
+            assert!(!is_expired(&number(other), NOW), "{other}");
         }
         for odd in ["1759999999", "2025-06-01T10:00:00Z", ""] {
-            assert!(!expired(&Value::Text(odd.to_owned()), NOW), "DynamoDB doesn't look at a text");
+            assert!(!is_expired(&Value::Text(odd.to_owned()), NOW), "DynamoDB doesn't look at a text");
         }
-        assert!(!expired(&Value::Number("NaN".to_owned()), NOW));
-        assert!(expired(&Value::Number("1.759999999E9".to_owned()), NOW));
+        assert!(!is_expired(&Value::Number("NaN".to_owned()), NOW));
+        assert!(is_expired(&Value::Number("1.759999999E9".to_owned()), NOW));
     }
 }

@@ -11,19 +11,19 @@ use crate::delivery::local::path;
 use model::{DeadLetter, ObjectId, hex};
 
 /// Bytes of a key that S3 takes.
-const MOST_KEY_BYTES: usize = 1024;
+const MAX_KEY_BYTES: usize = 1024;
 
 /// Bytes that a key may have before it is cut: room for what follows it, and a prefix.
-const MOST_SOURCE_BYTES: usize = 640;
+const MAX_SOURCE_BYTES: usize = 640;
 
 /// Characters of an ETag or version in a name: S3's have fewer.
-const MOST_STATE_CHARACTERS: usize = 128;
+const MAX_STATE_CHARACTERS: usize = 128;
 
 /// What stays as it is in a name: all that is the same in a path, a key and a URL.
 const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_');
 
 /// The place of some letters below a bucket's prefix or a folder.
-pub(super) struct Place<'a> {
+pub(super) struct DeadLetterPath<'a> {
     object: &'a ObjectId,
     delivery: &'static str,
     /// Which state of the object.
@@ -32,7 +32,7 @@ pub(super) struct Place<'a> {
     file: String,
 }
 
-impl<'a> Place<'a> {
+impl<'a> DeadLetterPath<'a> {
     pub(super) fn new(
         object: &'a ObjectId,
         delivery: Option<&'static str>,
@@ -41,17 +41,17 @@ impl<'a> Place<'a> {
     ) -> Self {
         let state = provenance.etag.as_deref().or(provenance.version_id.as_deref()).unwrap_or("unknown");
         let mut state: String = utf8_percent_encode(state, PLAIN).to_string();
-        state.truncate(MOST_STATE_CHARACTERS);
+        state.truncate(MAX_STATE_CHARACTERS);
         let line = letters.iter().find_map(|letter| letter.lines).map_or(0, |(first, _)| first);
-        let file = format!("{line:012}-{}.ndjson", about(letters));
+        let file = format!("{line:012}-{}.ndjson", hash_contents(letters));
         Self { object, delivery: delivery.unwrap_or("object"), state, file }
     }
 
     /// As a key, within what S3 takes (a prefix that leaves no room is S3's to refuse).
     pub(super) fn key(&self, prefix: &str) -> String {
         let Self { object, delivery, state, file } = self;
-        let beside = prefix.len() + object.bucket.len() + delivery.len() + state.len() + file.len() + 4;
-        let source = shorten(&object.key, MOST_KEY_BYTES.saturating_sub(beside).min(MOST_SOURCE_BYTES));
+        let other_bytes = prefix.len() + object.bucket.len() + delivery.len() + state.len() + file.len() + 4;
+        let source = shorten(&object.key, MAX_KEY_BYTES.saturating_sub(other_bytes).min(MAX_SOURCE_BYTES));
         format!("{prefix}{}/{source}/{delivery}/{state}/{file}", object.bucket)
     }
 
@@ -75,7 +75,7 @@ fn shorten(key: &str, room: usize) -> String {
 }
 
 /// What the letters are about: not why in words, and not at which attempt.
-fn about(letters: &[DeadLetter]) -> String {
+fn hash_contents(letters: &[DeadLetter]) -> String {
     let mut hash = Sha256::new();
     for DeadLetter { lines, offset, reason, timestamp, count, data, length, .. } in letters {
         // The length keeps the data of neighbours apart.

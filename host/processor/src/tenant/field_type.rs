@@ -1,11 +1,11 @@
 //! The type that a field's value must have, and what is taken for it.
 
-use super::slip;
-use super::tree::{Value, quoted};
+use super::coercion;
+use super::tree::{Value, quote};
 
 /// The type a field's value must have.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Shape {
+pub(super) enum FieldType {
     Text,
     Bool,
     Texts,
@@ -13,28 +13,28 @@ pub(super) enum Shape {
     Any,
 }
 
-impl Shape {
+impl FieldType {
     pub(super) fn fits(self, value: &Value) -> bool {
         match (self, value) {
             // Null means that the field is missing.
             (_, Value::Null) | (Self::Text, Value::Text(_)) | (Self::Any, _) => true,
-            (Self::Bool, value) => slip::switch(value).is_some(),
+            (Self::Bool, value) => coercion::coerce_bool(value).is_some(),
             (Self::Texts, Value::List(items)) => items.iter().all(|item| matches!(item.value, Value::Text(_))),
-            (Self::Texts, Value::Text(text)) => slip::list(text).is_some(),
+            (Self::Texts, Value::Text(text)) => coercion::coerce_list(text).is_some(),
             _ => false,
         }
     }
 
     /// What is odd about a value that fits.
-    pub(super) fn odd(self, value: &Value) -> Option<String> {
+    pub(super) fn coercion_warning(self, value: &Value) -> Option<String> {
         let found = value.describe();
         match (self, value) {
             (Self::Bool, Value::Text(_) | Value::Number(_)) => {
-                let on = slip::switch(value)?;
+                let on = coercion::coerce_bool(value)?;
                 Some(format!("found {found}, taken for {on}; make it a boolean"))
             }
             (Self::Texts, Value::Text(text)) => {
-                let count = slip::list(text)?.len();
+                let count = coercion::coerce_list(text)?.len();
                 Some(format!("found {found}, taken for a list of {count}; make it a list"))
             }
             _ => None,
@@ -48,7 +48,7 @@ impl Shape {
             (Self::Text, _) => "a text".to_owned(),
             (Self::Bool, _) => "true or false, without quotes".to_owned(),
             (Self::Texts, Value::Text(text)) => {
-                format!("a list of texts, such as [{}]", quoted(text))
+                format!("a list of texts, such as [{}]", quote(text))
             }
             _ => "a list of texts".to_owned(),
         }
