@@ -5,7 +5,7 @@ use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
-use super::Charged;
+use super::Fault;
 use super::named::Named;
 
 crate::named! {
@@ -244,7 +244,7 @@ pub struct Failure {
     /// What is done about it is decided by this.
     pub kind: FailureKind,
     /// Whose failure it is.
-    pub charged: Charged,
+    pub fault: Fault,
     /// What was asked for may have been done all the same.
     pub effect_unknown: bool,
     text: Option<Box<str>>,
@@ -256,19 +256,19 @@ impl Failure {
     /// what, and the remedy.
     pub fn new(kind: impl Into<FailureKind>, text: impl Into<String>) -> Self {
         let text = Some(text.into().into_boxed_str());
-        Self { kind: kind.into(), charged: Charged::Host, effect_unknown: false, text, source: None }
+        Self { kind: kind.into(), fault: Fault::Host, effect_unknown: false, text, source: None }
     }
 
     /// The same, of an error that says all that there is to say.
     pub fn of(kind: impl Into<FailureKind>, source: impl Error + Send + Sync + 'static) -> Self {
         let source: Arc<dyn Error + Send + Sync> = Arc::new(source);
-        Self { kind: kind.into(), charged: Charged::Host, effect_unknown: false, text: None, source: Some(source) }
+        Self { kind: kind.into(), fault: Fault::Host, effect_unknown: false, text: None, source: Some(source) }
     }
 
     /// The same, somebody else's.
     #[must_use]
-    pub fn charged_to(self, charged: Charged) -> Self {
-        Self { charged, ..self }
+    pub fn with_fault(self, fault: Fault) -> Self {
+        Self { fault, ..self }
     }
 
     /// The same, in other words: those of whoever knows what was tried.
@@ -305,7 +305,7 @@ impl Error for Failure {
 /// Two failures are the same where nobody could tell them apart.
 impl PartialEq for Failure {
     fn eq(&self, other: &Self) -> bool {
-        let known = |of: &Self| (of.kind, of.charged, of.effect_unknown);
+        let known = |of: &Self| (of.kind, of.fault, of.effect_unknown);
         known(self) == known(other) && self.to_string() == other.to_string()
     }
 }

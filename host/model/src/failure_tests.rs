@@ -42,11 +42,11 @@ fn what_is_behind_a_failure_is_kept_and_said_once() {
 
 #[test]
 fn failures_are_the_same_where_nobody_can_tell_them_apart() {
-    let failure = || Failure::new(AwsErrorKind::Denied, "no").charged_to(Charged::Destination);
-    assert_eq!(failure(), Failure::of(AwsErrorKind::Denied, io::Error::other("no")).charged_to(Charged::Destination));
+    let failure = || Failure::new(AwsErrorKind::Denied, "no").with_fault(Fault::Destination);
+    assert_eq!(failure(), Failure::of(AwsErrorKind::Denied, io::Error::other("no")).with_fault(Fault::Destination));
     for other in [
         Failure { kind: FailureKind::Internal, ..failure() },
-        failure().charged_to(Charged::Host),
+        failure().with_fault(Fault::Host),
         failure().with_effect_unknown(true),
         failure().in_words("yes"),
     ] {

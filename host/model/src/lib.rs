@@ -1,7 +1,7 @@
 //! The words that every stage shares: what an object is, where it comes from,
 //! what is delivered, and what became of each line. No stage lives here.
 //!
-//! - `buckets`: which ones a message may name; `charged`: whose failure it is.
+//! - `buckets`: which ones a message may name; `fault`: whose failure it is.
 //! - `circuit_breaker`: what keeps failing is not tried for a while.
 //! - `credentials`: AWS credentials that were given as texts.
 //! - `failure`: what can fail; `counts`: how often, by kind.
@@ -10,11 +10,11 @@
 //! - `timestamps`: how numbers are read as times.
 
 mod buckets;
-mod charged;
 mod circuit_breaker;
 mod counts;
 mod credentials;
 mod failure;
+mod fault;
 mod named;
 mod plugin;
 mod timestamps;
@@ -27,11 +27,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tokio_util::sync::CancellationToken;
 
 pub use buckets::{BucketPatterns, LearnedBuckets};
-pub use charged::Charged;
 pub use circuit_breaker::{BreakerChange, BreakerOpen, BreakerPermit, BreakerState, CircuitBreaker, CircuitBreakers};
 pub use counts::Counts;
 pub use credentials::StaticCredentials;
 pub use failure::{AwsErrorKind, ComponentErrorKind, Failure, FailureKind, GuestErrorKind};
+pub use fault::Fault;
 pub use named::Named;
 pub use plugin::{AllowedSource, ComponentRef, Digest, Limits, OnError, ParseDigestError, Plugin, Plugins};
 pub use timestamps::TimestampNumbers;

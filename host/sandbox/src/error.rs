@@ -1,6 +1,6 @@
 //! Why a component isn't taken, and why a guest's work ended early.
 
-use model::{Charged, Failure, GuestErrorKind};
+use model::{Failure, Fault, GuestErrorKind};
 
 use crate::text::bounded;
 use crate::version::Version;
@@ -170,7 +170,7 @@ impl GuestError {
     pub fn into_failure(self, with_words: bool) -> Failure {
         let kind = self.kind();
         let failure = if with_words { Failure::of(kind, self) } else { Failure::new(kind, self.without_words()) };
-        failure.charged_to(Charged::Component)
+        failure.with_fault(Fault::Component)
     }
 
     /// The error without the guest's own words, which may quote a line or a setting.

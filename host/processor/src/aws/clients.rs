@@ -10,7 +10,7 @@ use super::config;
 use super::service::{Access, Service};
 use super::sessions::{Session, Sessions, with_session};
 use super::{AwsError, Logs, MetricsClient, Queue, S3, Table};
-use model::{Charged, Delivery, Destination, StaticCredentials};
+use model::{Delivery, Destination, Fault, StaticCredentials};
 
 /// Clients of tenants that are kept, of each service.
 const MAX_CLIENTS: usize = 500;
@@ -97,21 +97,21 @@ impl Aws {
     /// With the processor's own region and credentials in `config`.
     pub(super) fn new(options: AwsOptions, config: SdkConfig) -> Self {
         let sessions = Sessions::new(&config, options.central_role.as_deref());
-        let own = |service, charged| access(&options, &config, sessions.own(), &options.region, service, charged);
+        let own = |service, fault| access(&options, &config, sessions.own(), &options.region, service, fault);
         let reader = if options.central_role.is_some() { sessions.destination() } else { sessions.own() };
         let owned = |s3: S3, owner: &BucketOwnerSetting| match owner {
             BucketOwnerSetting::Own => s3.owned_by_processor(sessions.own_account()),
             BucketOwnerSetting::Account(account) => s3.owned_by(Some(account)),
             BucketOwnerSetting::Anybody => s3,
         };
-        let components = access(&options, &config, reader, &options.region, "s3-components", Charged::Component);
+        let components = access(&options, &config, reader, &options.region, "s3-components", Fault::Component);
         let inner = AwsInner {
-            source: S3::new(own("s3", Charged::Source)).owned_by(options.owners.source.as_deref()),
-            dead_letters: owned(S3::new(own("s3-dead-letters", Charged::Host)), &options.owners.dead_letters),
+            source: S3::new(own("s3", Fault::Source)).owned_by(options.owners.source.as_deref()),
+            dead_letters: owned(S3::new(own("s3-dead-letters", Fault::Host)), &options.owners.dead_letters),
             components: owned(S3::new(components), &options.owners.components),
-            sqs: super::sqs::client(own("sqs", Charged::Host)),
-            dynamodb: super::dynamodb::client(own("dynamodb", Charged::Host)),
-            metrics: MetricsClient::new(own("cloudwatch", Charged::Host)),
+            sqs: super::sqs::client(own("sqs", Fault::Host)),
+            dynamodb: super::dynamodb::client(own("dynamodb", Fault::Host)),
+            metrics: MetricsClient::new(own("cloudwatch", Fault::Host)),
             logs: IdleCache::new(MAX_CLIENTS),
             destinations: IdleCache::new(MAX_CLIENTS),
             sessions,
@@ -190,7 +190,7 @@ impl Aws {
     }
 
     fn access(&self, session: &Arc<Session>, region: &str, partition: String) -> Access {
-        access(&self.0.options, &self.0.config, session, region, partition, Charged::Destination)
+        access(&self.0.options, &self.0.config, session, region, partition, Fault::Destination)
     }
 }
 
@@ -200,7 +200,7 @@ fn access(
     session: &Arc<Session>,
     region: &str,
     partition: impl Into<String>,
-    charged: Charged,
+    fault: Fault,
 ) -> Access {
     Access {
         config: with_session(config, session, region),
@@ -210,7 +210,7 @@ fn access(
         request_timeout: options.request_timeout,
         path_style: options.path_style,
         own_region: options.region.clone(),
-        charged,
+        fault,
     }
 }
 

@@ -72,7 +72,7 @@ impl Table {
                 .set_exclusive_start_key(from)
                 .send()
                 .await
-                .map_err(|error| self.dynamodb.call("Query").failed(format!("table {}", self.name), error))?;
+                .map_err(|error| self.dynamodb.call("Query").classify(format!("table {}", self.name), error))?;
             items.extend(self.proven("Query", page.items)?);
             from = page.last_evaluated_key.filter(|key| !key.is_empty());
             if from.is_none() {
@@ -94,7 +94,7 @@ impl Table {
                 .set_exclusive_start_key(from)
                 .send()
                 .await
-                .map_err(|error| self.dynamodb.call("Scan").failed(format!("table {}", self.name), error))?;
+                .map_err(|error| self.dynamodb.call("Scan").classify(format!("table {}", self.name), error))?;
             items.extend(self.proven("Scan", page.items)?);
             from = page.last_evaluated_key.filter(|key| !key.is_empty());
             if from.is_none() {
@@ -112,7 +112,7 @@ impl Table {
         operation: &'static str,
         items: Option<Vec<HashMap<String, AttributeValue>>>,
     ) -> Result<impl Iterator<Item = Item>, AwsError> {
-        let unproven = || self.dynamodb.call(operation).unproven(format!("table {}", self.name), "list of items");
+        let unproven = || self.dynamodb.call(operation).missing_proof(format!("table {}", self.name), "list of items");
         Ok(items.ok_or_else(unproven)?.into_iter().map(item))
     }
 }

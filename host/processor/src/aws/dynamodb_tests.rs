@@ -1,5 +1,5 @@
 use super::super::testing::{Server, answer, json_error, options};
-use super::super::{AwsOptions, Kind};
+use super::super::{AwsErrorKind, AwsOptions};
 use super::*;
 
 #[tokio::test]
@@ -59,7 +59,7 @@ async fn an_answer_without_items_is_no_empty_table() {
         let server = Server::start(move |_| answer(200, body)).await;
         let table = server.aws().await.table("tenants");
         for error in [table.query("tenant_id", "t").await.unwrap_err(), table.scan().await.unwrap_err()] {
-            assert_eq!(error.kind, Kind::NoProof, "{body:?}: {error}");
+            assert_eq!(error.kind, AwsErrorKind::NoProof, "{body:?}: {error}");
         }
     }
 }
@@ -67,18 +67,18 @@ async fn an_answer_without_items_is_no_empty_table() {
 #[tokio::test]
 async fn errors_of_dynamodb() {
     for (status, code, kind) in [
-        (400, "ResourceNotFoundException", Kind::NotFound),
-        (400, "ProvisionedThroughputExceededException", Kind::Throttled),
-        (400, "AccessDeniedException", Kind::Denied),
-        (400, "UnrecognizedClientException", Kind::Denied),
-        (400, "ExpiredTokenException", Kind::Expired),
-        (500, "InternalServerError", Kind::Unavailable),
+        (400, "ResourceNotFoundException", AwsErrorKind::NotFound),
+        (400, "ProvisionedThroughputExceededException", AwsErrorKind::Throttled),
+        (400, "AccessDeniedException", AwsErrorKind::Denied),
+        (400, "UnrecognizedClientException", AwsErrorKind::Denied),
+        (400, "ExpiredTokenException", AwsErrorKind::Expired),
+        (500, "InternalServerError", AwsErrorKind::Unavailable),
     ] {
         let server = Server::start(move |_| json_error(status, code, "words")).await;
         let aws = server.aws_with(AwsOptions { attempts: 1, ..options() }).await;
         let error = aws.table("tenants").query("tenant_id", "t").await.unwrap_err();
         assert_eq!((error.kind, error.effect_unknown), (kind, false), "{error}");
-        if kind == Kind::NotFound {
+        if kind == AwsErrorKind::NotFound {
             assert_eq!(
                 error.to_string(),
                 "Query of table tenants failed: ResourceNotFoundException: words; check TENANT_CONFIG_TABLE and AWS_REGION"

@@ -10,33 +10,31 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use super::http::NoResponse;
 use super::remedy::remedy;
 use super::skew::{Skew, detect_skew};
-use model::{Charged, Failure, FailureKind};
-
-pub use model::AwsErrorKind as Kind;
+use model::{AwsErrorKind, Failure, FailureKind, Fault};
 
 /// AWS's words are cut to this many bytes.
 const MAX_MESSAGE: usize = 512;
 
 /// The class of an AWS error code, where it says enough.
-fn of_code(code: &str) -> Option<Kind> {
+fn kind_of_code(code: &str) -> Option<AwsErrorKind> {
     let kind = match code {
-        "NoSuchBucket" => Kind::NoBucket,
+        "NoSuchBucket" => AwsErrorKind::NoBucket,
         "NoSuchKey"
         | "NoSuchVersion"
         | "NoSuchUpload"
         | "NotFound"
         | "ResourceNotFoundException"
         | "QueueDoesNotExist"
-        | "AWS.SimpleQueueService.NonExistentQueue" => Kind::NotFound,
+        | "AWS.SimpleQueueService.NonExistentQueue" => AwsErrorKind::NotFound,
         "ExpiredToken" | "ExpiredTokenException" | "InvalidToken" | "RequestExpired" | "TokenRefreshRequired" => {
-            Kind::Expired
+            AwsErrorKind::Expired
         }
         "SlowDown"
         | "TooManyRequests"
         | "TooManyRequestsException"
         | "RequestLimitExceeded"
         | "LimitExceededException"
-        | "ProvisionedThroughputExceededException" => Kind::Throttled,
+        | "ProvisionedThroughputExceededException" => AwsErrorKind::Throttled,
         "AccessDenied"
         | "AccessDeniedException"
         | "AllAccessDisabled"
@@ -45,59 +43,59 @@ fn of_code(code: &str) -> Option<Kind> {
         | "InvalidAccessKeyId"
         | "SignatureDoesNotMatch"
         | "InvalidSignatureException"
-        | "RegionDisabledException" => Kind::Denied,
+        | "RegionDisabledException" => AwsErrorKind::Denied,
         "InternalError"
         | "InternalFailure"
         | "InternalServerError"
         | "ServiceUnavailable"
-        | "ServiceUnavailableException" => Kind::Unavailable,
-        "RequestTimeout" | "RequestTimeoutException" => Kind::Unreachable,
-        "PreconditionFailed" => Kind::Precondition,
-        "EntityTooLarge" => Kind::TooLarge,
-        "ResourceAlreadyExistsException" => Kind::Exists,
-        "OperationAborted" | "OperationAbortedException" | "ConditionalRequestConflict" => Kind::Conflict,
-        "InvalidObjectState" | "ObjectNotInActiveTierError" => Kind::Archived,
+        | "ServiceUnavailableException" => AwsErrorKind::Unavailable,
+        "RequestTimeout" | "RequestTimeoutException" => AwsErrorKind::Unreachable,
+        "PreconditionFailed" => AwsErrorKind::Precondition,
+        "EntityTooLarge" => AwsErrorKind::TooLarge,
+        "ResourceAlreadyExistsException" => AwsErrorKind::Exists,
+        "OperationAborted" | "OperationAbortedException" | "ConditionalRequestConflict" => AwsErrorKind::Conflict,
+        "InvalidObjectState" | "ObjectNotInActiveTierError" => AwsErrorKind::Archived,
         "PermanentRedirect"
         | "TemporaryRedirect"
         | "AuthorizationHeaderMalformed"
         | "IllegalLocationConstraintException"
-        | "IllegalLocationConstraint" => Kind::OtherRegion,
-        "RequestTimeTooSkewed" => Kind::ClockSkew,
-        _ if code.contains("Throttl") => Kind::Throttled,
-        _ if code.starts_with("KMS") => Kind::Denied,
+        | "IllegalLocationConstraint" => AwsErrorKind::OtherRegion,
+        "RequestTimeTooSkewed" => AwsErrorKind::ClockSkew,
+        _ if code.contains("Throttl") => AwsErrorKind::Throttled,
+        _ if code.starts_with("KMS") => AwsErrorKind::Denied,
         _ => return None,
     };
     Some(kind)
 }
 
 /// The class of an HTTP status, where there is no code that says more (HEAD has none).
-fn of_status(status: u16) -> Kind {
+fn kind_of_status(status: u16) -> AwsErrorKind {
     match status {
-        301 | 307 => Kind::OtherRegion,
-        401 | 403 => Kind::Denied,
-        404 => Kind::NotFound,
-        412 => Kind::Precondition,
-        413 => Kind::TooLarge,
-        429 => Kind::Throttled,
+        301 | 307 => AwsErrorKind::OtherRegion,
+        401 | 403 => AwsErrorKind::Denied,
+        404 => AwsErrorKind::NotFound,
+        412 => AwsErrorKind::Precondition,
+        413 => AwsErrorKind::TooLarge,
+        429 => AwsErrorKind::Throttled,
         // Not Implemented: it never will be.
-        501 => Kind::Other,
-        500..=599 => Kind::Unavailable,
-        _ => Kind::Other,
+        501 => AwsErrorKind::Other,
+        500..=599 => AwsErrorKind::Unavailable,
+        _ => AwsErrorKind::Other,
     }
 }
 
 /// A call that failed after the SDK's own attempts.
 #[derive(Debug, Clone, thiserror::Error)]
-#[error("{operation} of {about} failed: {message}{}", remedy(self))]
+#[error("{operation} of {resource} failed: {message}{}", remedy(self))]
 pub struct AwsError {
     /// Such as `PutLogEvents`.
     pub operation: &'static str,
     /// What it was about: `log group /a of account 123`, `s3://bucket/key`, `role arn:…`.
-    pub about: String,
+    pub resource: String,
     /// Class.
-    pub kind: Kind,
+    pub kind: AwsErrorKind,
     /// Whose failure it is.
-    pub charged: Charged,
+    pub fault: Fault,
     /// AWS's error code, where it gave one.
     pub code: Option<String>,
     /// AWS's own words, or the transport's, bounded; never a request's content.
@@ -113,14 +111,19 @@ pub struct AwsError {
 
 impl AwsError {
     /// A failure of a destination's, without more than its class and words.
-    pub fn new(operation: &'static str, about: impl Into<String>, kind: Kind, message: impl Into<String>) -> Self {
+    pub fn new(
+        operation: &'static str,
+        resource: impl Into<String>,
+        kind: AwsErrorKind,
+        message: impl Into<String>,
+    ) -> Self {
         Self {
             operation,
-            about: about.into(),
+            resource: resource.into(),
             kind,
-            charged: Charged::Destination,
+            fault: Fault::Destination,
             code: None,
-            message: bounded(message.into()),
+            message: bounded_line(message.into()),
             effect_unknown: false,
             owner: None,
             region: None,
@@ -129,55 +132,55 @@ impl AwsError {
 
     /// The same, somebody else's.
     #[must_use]
-    pub(crate) fn charged_to(self, charged: Charged) -> Self {
-        Self { charged, ..self }
+    pub(crate) fn with_fault(self, fault: Fault) -> Self {
+        Self { fault, ..self }
     }
 
     /// The same, of a call about the source: to read changes nothing, and a condition that
     /// doesn't hold says that the object has changed.
     pub fn into_source_failure(self) -> Failure {
-        let kind = if self.kind == Kind::Precondition { FailureKind::Changed } else { FailureKind::Source };
-        let charged = if kind == FailureKind::Changed { Charged::Source } else { self.charged };
-        Failure::of(kind, self).charged_to(charged)
+        let kind = if self.kind == AwsErrorKind::Precondition { FailureKind::Changed } else { FailureKind::Source };
+        let fault = if kind == FailureKind::Changed { Fault::Source } else { self.fault };
+        Failure::of(kind, self).with_fault(fault)
     }
 
     /// The same, of a call that wanted this owner of the bucket.
     #[must_use]
-    pub(super) fn of_owner(self, owner: Option<&Arc<str>>) -> Self {
+    pub(super) fn with_owner(self, owner: Option<&Arc<str>>) -> Self {
         Self { owner: owner.cloned(), ..self }
     }
 }
 
 impl From<AwsError> for Failure {
     fn from(error: AwsError) -> Self {
-        let (kind, charged, effect_unknown) = (error.kind, error.charged, error.effect_unknown);
-        Self::of(kind, error).charged_to(charged).with_effect_unknown(effect_unknown)
+        let (kind, fault, effect_unknown) = (error.kind, error.fault, error.effect_unknown);
+        Self::of(kind, error).with_fault(fault).with_effect_unknown(effect_unknown)
     }
 }
 
 /// A call that is made, for what is said when it fails.
-pub(super) struct Call<'a> {
+pub(super) struct CallInfo<'a> {
     /// Such as `PutLogEvents`.
     pub(super) operation: &'static str,
     /// Region that was asked.
     pub(super) region: &'a str,
     /// Who is charged where nothing says otherwise.
-    pub(super) charged: Charged,
+    pub(super) fault: Fault,
     /// That region is the processor's own: what can't be reached there can't be by anyone.
     pub(super) in_own_region: bool,
 }
 
-impl<'a> Call<'a> {
+impl<'a> CallInfo<'a> {
     /// A call in the processor's own affairs.
     pub(super) fn own(operation: &'static str, region: &'a str) -> Self {
-        Self { operation, region, charged: Charged::Host, in_own_region: true }
+        Self { operation, region, fault: Fault::Host, in_own_region: true }
     }
 }
 
-impl Call<'_> {
+impl CallInfo<'_> {
     /// What a failure of this call means. An [`AwsError`] inside (a role that
     /// can't be assumed on the way) is returned as it is.
-    pub(super) fn failed<E>(&self, about: impl Into<String>, error: SdkError<E, HttpResponse>) -> AwsError
+    pub(super) fn classify<E>(&self, resource: impl Into<String>, error: SdkError<E, HttpResponse>) -> AwsError
     where
         E: ProvideErrorMetadata + Error + Send + Sync + 'static,
     {
@@ -193,73 +196,80 @@ impl Call<'_> {
             SdkError::ServiceError(context)
                 if context.err().code().is_none() && context.raw().status().is_success() =>
             {
-                (Kind::NoProof, None, format!("the answer can't be read: {}", words(context.err())), true)
+                (
+                    AwsErrorKind::NoProof,
+                    None,
+                    format!("the answer can't be read: {}", describe_transport_error(context.err())),
+                    true,
+                )
             }
             SdkError::ServiceError(context) => {
                 let code = context.err().code().map(str::to_owned);
-                let answer = Answer { status: status.unwrap_or_default(), region: region.as_deref(), skew };
-                let (kind, message) = self.answer(context.err(), &answer);
+                let answer = ResponseFacts { status: status.unwrap_or_default(), region: region.as_deref(), skew };
+                let (kind, message) = self.classify_answer(context.err(), &answer);
                 let unknown = code.is_none() && status.is_some_and(|status| status >= 500);
                 (kind, code, message, unknown)
             }
             SdkError::ResponseError(_) => {
-                let kind = status.map_or(Kind::Unreachable, of_status);
-                let kind = if kind == Kind::Other { Kind::Unreachable } else { kind };
-                (kind, None, format!("the answer can't be read: {}", words(&error)), true)
+                let kind = status.map_or(AwsErrorKind::Unreachable, kind_of_status);
+                let kind = if kind == AwsErrorKind::Other { AwsErrorKind::Unreachable } else { kind };
+                (kind, None, format!("the answer can't be read: {}", describe_transport_error(&error)), true)
             }
-            SdkError::TimeoutError(_) => (Kind::Unreachable, None, self.silence(&error), true),
-            SdkError::DispatchFailure(_) => (Kind::Unreachable, None, self.silence(&error), !never_sent(&error)),
-            _ => (Kind::Other, None, words(&error), false),
+            SdkError::TimeoutError(_) => (AwsErrorKind::Unreachable, None, self.describe_no_response(&error), true),
+            SdkError::DispatchFailure(_) => {
+                (AwsErrorKind::Unreachable, None, self.describe_no_response(&error), !never_sent(&error))
+            }
+            _ => (AwsErrorKind::Other, None, describe_transport_error(&error), false),
         };
         // Boxed: errors are kept small.
         let elsewhere = region.filter(|region| **region != *self.region).map(Box::new);
-        AwsError { region: elsewhere, ..self.error(about, kind, code, message, effect_unknown) }
+        AwsError { region: elsewhere, ..self.error(resource, kind, code, message, effect_unknown) }
     }
 
     /// A failure that this program found itself.
     pub(super) fn error(
         &self,
-        about: impl Into<String>,
-        kind: Kind,
+        resource: impl Into<String>,
+        kind: AwsErrorKind,
         code: Option<String>,
         message: impl Into<String>,
         effect_unknown: bool,
     ) -> AwsError {
-        let charged = match kind {
+        let fault = match kind {
             // Without a connection nothing was asked of anyone.
-            Kind::Unreachable if self.in_own_region && code.is_none() && !effect_unknown => Charged::Host,
-            Kind::ClockSkew | Kind::Conflict => Charged::Host,
-            Kind::Archived => Charged::Source,
-            _ => self.charged,
+            AwsErrorKind::Unreachable if self.in_own_region && code.is_none() && !effect_unknown => Fault::Host,
+            AwsErrorKind::ClockSkew | AwsErrorKind::Conflict => Fault::Host,
+            AwsErrorKind::Archived => Fault::Source,
+            _ => self.fault,
         };
-        let error = AwsError::new(self.operation, about, kind, message);
-        AwsError { charged, code, effect_unknown, ..error }
+        let error = AwsError::new(self.operation, resource, kind, message);
+        AwsError { fault, code, effect_unknown, ..error }
     }
 
     /// A success that lacks what proves it: it is not believed, and may have taken effect.
-    pub(super) fn unproven(&self, about: impl Into<String>, lacks: &str) -> AwsError {
+    pub(super) fn missing_proof(&self, resource: impl Into<String>, lacks: &str) -> AwsError {
         let message = format!("the answer says that it is done, but has no {lacks}");
-        self.error(about, Kind::NoProof, None, message, true)
+        self.error(resource, AwsErrorKind::NoProof, None, message, true)
     }
 
     /// Class and words of an answer that is an error.
-    fn answer(&self, error: &dyn ProvideErrorMetadata, answer: &Answer<'_>) -> (Kind, String) {
-        let Answer { status, region, skew } = *answer;
+    fn classify_answer(&self, error: &dyn ProvideErrorMetadata, answer: &ResponseFacts<'_>) -> (AwsErrorKind, String) {
+        let ResponseFacts { status, region, skew } = *answer;
         let code = error.code().unwrap_or_default();
         let words = without_secrets(code, error.message().unwrap_or_default().trim_end_matches('.'));
         let kind = if words.contains("larger than the maximum allowable size") {
-            Kind::TooLarge
+            AwsErrorKind::TooLarge
         } else {
-            of_code(code).unwrap_or_else(|| of_status(status))
+            kind_of_code(code).unwrap_or_else(|| kind_of_status(status))
         };
         // Who signs for a destination is a session: its role may have been made anew since.
-        let of_session = self.charged == Charged::Destination && SESSION_CODES.contains(&code);
-        let kind = if of_session { Kind::Expired } else { kind };
+        let of_session = self.fault == Fault::Destination && SESSION_CODES.contains(&code);
+        let kind = if of_session { AwsErrorKind::Expired } else { kind };
         // A refusal of HEAD has no code; one in the wrong region says which is right.
         let right = region.filter(|region| *region != self.region);
-        let kind = if code.is_empty() && status == 400 && right.is_some() { Kind::OtherRegion } else { kind };
+        let kind = if code.is_empty() && status == 400 && right.is_some() { AwsErrorKind::OtherRegion } else { kind };
         // A signature may be refused for its time, or for its key: the code doesn't say.
-        let kind = if SIGNATURE_CODES.contains(&code) && skew.is_some() { Kind::ClockSkew } else { kind };
+        let kind = if SIGNATURE_CODES.contains(&code) && skew.is_some() { AwsErrorKind::ClockSkew } else { kind };
         let message = match (code, words.as_str()) {
             ("", "") => format!("status {status}, no reason given"),
             ("", words) => format!("status {status}: {words}"),
@@ -267,11 +277,11 @@ impl Call<'_> {
             (code, words) => format!("{code}: {words}"),
         };
         let message = match (kind, skew, right) {
-            (Kind::ClockSkew, Some(skew), _) => format!("{message} (this machine's clock is {skew})"),
-            (Kind::OtherRegion, _, Some(right)) => {
+            (AwsErrorKind::ClockSkew, Some(skew), _) => format!("{message} (this machine's clock is {skew})"),
+            (AwsErrorKind::OtherRegion, _, Some(right)) => {
                 format!("{message} (region {} was asked, the bucket is in {right})", self.region)
             }
-            (Kind::OtherRegion, ..) => format!("{message} (region {} was asked)", self.region),
+            (AwsErrorKind::OtherRegion, ..) => format!("{message} (region {} was asked)", self.region),
             _ if code == "RegionDisabledException" => format!("{message} (region {} was asked)", self.region),
             _ => message,
         };
@@ -279,13 +289,13 @@ impl Call<'_> {
     }
 
     /// Words for an answer that never came: the host where it is known, and the region.
-    fn silence(&self, error: &(dyn Error + 'static)) -> String {
-        format!("{} (region {})", words(error), self.region)
+    fn describe_no_response(&self, error: &(dyn Error + 'static)) -> String {
+        format!("{} (region {})", describe_transport_error(error), self.region)
     }
 }
 
 /// What is known of an answer beside its error.
-struct Answer<'a> {
+struct ResponseFacts<'a> {
     status: u16,
     /// x-amz-bucket-region.
     region: Option<&'a str>,
@@ -312,7 +322,7 @@ pub(super) fn never_sent(error: &(dyn Error + 'static)) -> bool {
 }
 
 /// What the transport says, from the host on where one is named, outermost first.
-pub(super) fn words(error: &(dyn Error + 'static)) -> String {
+pub(super) fn describe_transport_error(error: &(dyn Error + 'static)) -> String {
     let mut words: Vec<String> = Vec::new();
     for error in chain(error) {
         if error.is::<NoResponse>() {
@@ -340,7 +350,7 @@ fn without_secrets(code: &str, message: &str) -> String {
 }
 
 /// One line of at most [`MAX_MESSAGE`] bytes.
-fn bounded(message: String) -> String {
+fn bounded_line(message: String) -> String {
     let mut line: String = message.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     line.truncate(line.floor_char_boundary(MAX_MESSAGE));
     line

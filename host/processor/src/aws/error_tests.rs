@@ -17,12 +17,12 @@ async fn query(server: &Server) -> AwsError {
 #[tokio::test]
 async fn errors_of_sts() {
     for (code, kind) in [
-        ("AccessDenied", Kind::Denied),
-        ("InvalidClientTokenId", Kind::Denied),
-        ("SignatureDoesNotMatch", Kind::Denied),
-        ("RegionDisabledException", Kind::Denied),
-        ("ExpiredToken", Kind::Expired),
-        ("Throttling", Kind::Throttled),
+        ("AccessDenied", AwsErrorKind::Denied),
+        ("InvalidClientTokenId", AwsErrorKind::Denied),
+        ("SignatureDoesNotMatch", AwsErrorKind::Denied),
+        ("RegionDisabledException", AwsErrorKind::Denied),
+        ("ExpiredToken", AwsErrorKind::Expired),
+        ("Throttling", AwsErrorKind::Throttled),
     ] {
         let server = Server::start(move |_| query_error(403, code, "words")).await;
         let bucket = one_attempt(&server).await.destination("t", "eu-west-1", None);
@@ -34,12 +34,12 @@ async fn errors_of_sts() {
 #[tokio::test]
 async fn whether_a_call_may_have_taken_effect() {
     for (given, kind, unknown) in [
-        (answer(503, "<html>busy</html>"), Kind::Unavailable, true),
-        (answer(501, ""), Kind::Other, true),
-        (json_error(500, "InternalServerError", "sorry"), Kind::Unavailable, false),
-        (answer(429, ""), Kind::Throttled, false),
-        (Answer::reset(), Kind::Unreachable, true),
-        (answer(200, "no json"), Kind::NoProof, true),
+        (answer(503, "<html>busy</html>"), AwsErrorKind::Unavailable, true),
+        (answer(501, ""), AwsErrorKind::Other, true),
+        (json_error(500, "InternalServerError", "sorry"), AwsErrorKind::Unavailable, false),
+        (answer(429, ""), AwsErrorKind::Throttled, false),
+        (Answer::reset(), AwsErrorKind::Unreachable, true),
+        (answer(200, "no json"), AwsErrorKind::NoProof, true),
     ] {
         let server = Server::start(move |_| given.clone()).await;
         let error = query(&server).await;
@@ -60,7 +60,7 @@ async fn who_does_not_answer_is_named() {
     let mut nowhere = server;
     nowhere.url = format!("http://{free}");
     let error = query(&nowhere).await;
-    assert_eq!((error.kind, error.effect_unknown), (Kind::Unreachable, false), "{error}");
+    assert_eq!((error.kind, error.effect_unknown), (AwsErrorKind::Unreachable, false), "{error}");
     assert!(error.message.contains(&free.to_string()) && error.message.contains("region eu-west-1"), "{error}");
 }
 
@@ -71,7 +71,7 @@ async fn a_region_that_does_not_exist_is_named() {
     options.region = "eu-nowhere-9".into();
     let config = server.config(&options).await.into_builder().endpoint_url("http://sts.eu-nowhere-9.invalid").build();
     let error = Aws::new(options, config).table("t").query("k", "v").await.unwrap_err();
-    assert_eq!((error.kind, error.effect_unknown), (Kind::Unreachable, false), "{error}");
+    assert_eq!((error.kind, error.effect_unknown), (AwsErrorKind::Unreachable, false), "{error}");
     assert!(
         error.message.contains("sts.eu-nowhere-9.invalid") && error.message.contains("region eu-nowhere-9"),
         "{error}"
@@ -94,14 +94,14 @@ fn neither_secrets_nor_contents_are_repeated() {
 
 #[test]
 fn messages_are_bounded_and_one_line() {
-    assert_eq!(bounded("a\nb".into()), "a b");
-    let cut = bounded("ü".repeat(400));
+    assert_eq!(bounded_line("a\nb".into()), "a b");
+    let cut = bounded_line("ü".repeat(400));
     assert_eq!((cut.len(), cut.chars().count()), (512, 256));
 }
 
 #[test]
 fn every_class_but_other_has_a_remedy() {
-    use Kind::*;
+    use AwsErrorKind::*;
     for kind in [
         NotFound,
         NoBucket,
@@ -119,27 +119,27 @@ fn every_class_but_other_has_a_remedy() {
         ClockSkew,
         NoProof,
     ] {
-        let error = Call::own("GetObject", "r").error("s3://b/k", kind, None, "words", false);
+        let error = CallInfo::own("GetObject", "r").error("s3://b/k", kind, None, "words", false);
         let text = error.to_string();
         assert!(text.starts_with("GetObject of s3://b/k failed: words; "), "{text}");
     }
 }
 
 #[tokio::test]
-async fn who_is_charged() {
-    use model::Charged::{Component, Destination, Host, Source};
+async fn whose_fault_it_is() {
+    use model::Fault::{Component, Destination, Host, Source};
     let denied = || Server::start(with_sts(|_| xml_error(403, "AccessDenied", "Access Denied")));
     let object = model::ObjectId { bucket: "b".into(), key: "k".into() };
     let version = crate::aws::ObjectVersion::default();
     let aws = one_attempt(&denied().await).await;
-    let head = async |s3: crate::aws::S3| s3.head(&object, &version).await.unwrap_err().charged;
+    let head = async |s3: crate::aws::S3| s3.head(&object, &version).await.unwrap_err().fault;
     assert_eq!(head(aws.source()).await, Source);
     assert_eq!(head(aws.destination("t", "us-east-2", None)).await, Destination);
     assert_eq!(head(aws.components()).await, Component);
     assert_eq!(head(aws.dead_letters()).await, Host);
     let destination = aws.destination("t", "us-east-2", None);
-    assert_eq!(destination.head_source(&object, &version).await.unwrap_err().charged, Source);
-    assert_eq!(aws.table("t").query("k", "v").await.unwrap_err().charged, Host);
+    assert_eq!(destination.head_source(&object, &version).await.unwrap_err().fault, Source);
+    assert_eq!(aws.table("t").query("k", "v").await.unwrap_err().fault, Host);
     // A role on the way: the central one is nobody's, a tenant's its own.
     for (refused, logs, bucket) in [("role%2Fcentral", Host, Host), ("role%2Ftenant", Destination, Destination)] {
         let server = Server::start(move |request| {
@@ -151,29 +151,36 @@ async fn who_is_charged() {
         .await;
         let aws = one_attempt(&server).await;
         let put = aws.logs("t", TENANT, "us-east-2").put("/g", bytes::Bytes::from_static(b"{}")).await;
-        assert_eq!(put.unwrap_err().charged, logs, "{refused}");
+        assert_eq!(put.unwrap_err().fault, logs, "{refused}");
         assert_eq!(head(aws.destination("t", "us-east-2", None)).await, bucket, "{refused}");
     }
     let none = AwsOptions { central_role: None, ..options() };
     let aws = denied().await.aws_with(none).await;
     let put = aws.logs("t", TENANT, "us-east-2").put("/g", bytes::Bytes::from_static(b"{}")).await;
-    assert_eq!(put.unwrap_err().charged, Host, "no central role");
+    assert_eq!(put.unwrap_err().fault, Host, "no central role");
 }
 
 #[test]
 fn what_the_class_says_about_who_is_charged() {
-    use model::Charged::{Destination, Host, Source};
-    let call = |in_own_region| Call { operation: "PutLogEvents", region: "r", charged: Destination, in_own_region };
-    let charged = |in_own_region, kind, unknown| call(in_own_region).error("x", kind, None, "words", unknown).charged;
+    use model::Fault::{Destination, Host, Source};
+    let call = |in_own_region| CallInfo { operation: "PutLogEvents", region: "r", fault: Destination, in_own_region };
+    let fault = |in_own_region, kind, unknown| call(in_own_region).error("x", kind, None, "words", unknown).fault;
     // Without a connection nobody was asked; in a region that only a tenant names, it may be its slip.
-    assert_eq!(charged(true, Kind::Unreachable, false), Host);
-    assert_eq!(charged(false, Kind::Unreachable, false), Destination);
-    assert_eq!(charged(true, Kind::Unreachable, true), Destination, "a destination that hangs");
-    assert_eq!(charged(false, Kind::Conflict, false), Host);
-    assert_eq!(charged(false, Kind::ClockSkew, false), Host);
-    assert_eq!(charged(false, Kind::Archived, false), Source);
-    for kind in [Kind::NoBucket, Kind::Denied, Kind::NotFound, Kind::Throttled, Kind::NoProof, Kind::OtherRegion] {
-        assert_eq!(charged(true, kind, false), Destination, "{kind:?}");
+    assert_eq!(fault(true, AwsErrorKind::Unreachable, false), Host);
+    assert_eq!(fault(false, AwsErrorKind::Unreachable, false), Destination);
+    assert_eq!(fault(true, AwsErrorKind::Unreachable, true), Destination, "a destination that hangs");
+    assert_eq!(fault(false, AwsErrorKind::Conflict, false), Host);
+    assert_eq!(fault(false, AwsErrorKind::ClockSkew, false), Host);
+    assert_eq!(fault(false, AwsErrorKind::Archived, false), Source);
+    for kind in [
+        AwsErrorKind::NoBucket,
+        AwsErrorKind::Denied,
+        AwsErrorKind::NotFound,
+        AwsErrorKind::Throttled,
+        AwsErrorKind::NoProof,
+        AwsErrorKind::OtherRegion,
+    ] {
+        assert_eq!(fault(true, kind, false), Destination, "{kind:?}");
     }
 }
 
@@ -189,16 +196,16 @@ async fn a_clock_that_is_off_is_told_as_such_and_no_policy_is_blamed() {
     for code in ["InvalidSignatureException", "SignatureDoesNotMatch"] {
         let server = Server::start(move |_| an_hour_ahead(json_error(400, code, "Signature expired: x"))).await;
         let error = query(&server).await;
-        assert_eq!((error.kind, error.charged), (Kind::ClockSkew, model::Charged::Host), "{error}");
+        assert_eq!((error.kind, error.fault), (AwsErrorKind::ClockSkew, model::Fault::Host), "{error}");
         let text = error.to_string();
         assert!(text.contains("s behind AWS's") && text.contains("set this machine's clock"), "{text}");
         // By a clock that is right, it is the key that is wrong.
         let server = Server::start(move |_| json_error(400, code, "no")).await;
-        assert_eq!(query(&server).await.kind, Kind::Denied);
+        assert_eq!(query(&server).await.kind, AwsErrorKind::Denied);
     }
     // A policy denies whatever the clock says.
     let server = Server::start(|_| an_hour_ahead(json_error(400, "AccessDeniedException", "no"))).await;
-    assert_eq!(query(&server).await.kind, Kind::Denied);
+    assert_eq!(query(&server).await.kind, AwsErrorKind::Denied);
 }
 
 #[tokio::test]

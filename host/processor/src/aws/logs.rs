@@ -15,10 +15,10 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_types::body::SdkBody;
 use bytes::Bytes;
 
-use super::AwsError;
 use super::empty_response::EmptyResponseCheck;
-use super::error::{Kind, never_sent};
+use super::error::never_sent;
 use super::service::{Access, Service};
+use super::{AwsError, AwsErrorKind};
 
 /// Indexes into a batch that CloudWatch Logs refused, as its answer gives them.
 /// Source: API_RejectedLogEventsInfo.
@@ -64,12 +64,12 @@ impl Logs {
         let call = call.set_log_events(Some(Vec::new())).customize().interceptor(body);
         match call.interceptor(empty.clone()).send().await {
             Ok(_) if empty.was_empty() => {
-                Err(self.logs.call("PutLogEvents").unproven(self.resource(group), "JSON document"))
+                Err(self.logs.call("PutLogEvents").missing_proof(self.resource(group), "JSON document"))
             }
             Ok(answer) => Ok(rejected_ranges(&answer)),
             Err(error) if error.code() == Some("DataAlreadyAcceptedException") => Ok(RejectedRanges::default()),
             Err(error) => {
-                let mut error = self.failed("PutLogEvents", group, error);
+                let mut error = self.classify("PutLogEvents", group, error);
                 error.effect_unknown |= response_lost.load(Ordering::Relaxed);
                 Err(error)
             }
@@ -83,7 +83,7 @@ impl Logs {
     /// `NotFound`: the group is missing.
     pub async fn create_stream(&self, group: &str, stream: &str) -> Result<(), AwsError> {
         let call = self.logs.client().await?.create_log_stream().log_group_name(group).log_stream_name(stream);
-        let answer = call.send().await.map(drop).map_err(|error| self.failed("CreateLogStream", group, error));
+        let answer = call.send().await.map(drop).map_err(|error| self.classify("CreateLogStream", group, error));
         allow_existing(answer)
     }
 
@@ -93,15 +93,15 @@ impl Logs {
     /// `Conflict`: somebody else is creating it.
     pub async fn create_group(&self, group: &str) -> Result<(), AwsError> {
         let call = self.logs.client().await?.create_log_group().log_group_name(group);
-        let answer = call.send().await.map(drop).map_err(|error| self.failed("CreateLogGroup", group, error));
+        let answer = call.send().await.map(drop).map_err(|error| self.classify("CreateLogGroup", group, error));
         allow_existing(answer)
     }
 
-    fn failed<E>(&self, operation: &'static str, group: &str, error: SdkError<E, HttpResponse>) -> AwsError
+    fn classify<E>(&self, operation: &'static str, group: &str, error: SdkError<E, HttpResponse>) -> AwsError
     where
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     {
-        self.logs.call(operation).failed(self.resource(group), error)
+        self.logs.call(operation).classify(self.resource(group), error)
     }
 
     fn resource(&self, group: &str) -> String {
@@ -111,7 +111,7 @@ impl Logs {
 
 fn allow_existing(answer: Result<(), AwsError>) -> Result<(), AwsError> {
     match answer {
-        Err(error) if error.kind == Kind::Exists => Ok(()),
+        Err(error) if error.kind == AwsErrorKind::Exists => Ok(()),
         answer => answer,
     }
 }

@@ -77,7 +77,7 @@ async fn a_success_without_a_document_is_not_believed() {
     for body in ["", " \n", "<html>", "\"yes"] {
         let server = Server::start(with_sts(move |_| answer(200, body))).await;
         let error = put(&server).await.unwrap_err();
-        assert_eq!((error.kind, error.effect_unknown), (Kind::NoProof, true), "{body:?}: {error}");
+        assert_eq!((error.kind, error.effect_unknown), (AwsErrorKind::NoProof, true), "{body:?}: {error}");
     }
     let server = Server::start(with_sts(|_| answer(200, "{}"))).await;
     assert!(put(&server).await.is_ok(), "the token is said to be out of use");
@@ -107,8 +107,8 @@ async fn group_and_stream_that_exist_are_no_error_and_a_missing_group_is() {
     logs.create_group("/a").await.unwrap();
     logs.create_stream("/a", "s").await.unwrap();
     let error = logs.create_stream("/a", "other").await.unwrap_err();
-    assert_eq!((error.kind, error.operation), (Kind::NotFound, "CreateLogStream"));
-    assert_eq!(error.about, "log group /a of account 222222222222 in us-east-2");
+    assert_eq!((error.kind, error.operation), (AwsErrorKind::NotFound, "CreateLogStream"));
+    assert_eq!(error.resource, "log group /a of account 222222222222 in us-east-2");
 }
 
 #[tokio::test]
@@ -121,7 +121,7 @@ async fn a_put_that_may_have_taken_effect_is_known_as_such() {
         }))
         .await;
         let error = put(&server).await.unwrap_err();
-        assert_eq!((error.kind, error.effect_unknown), (Kind::Throttled, unknown));
+        assert_eq!((error.kind, error.effect_unknown), (AwsErrorKind::Throttled, unknown));
     }
 }
 

@@ -10,7 +10,7 @@ use aws_sdk_cloudwatch::types::{Dimension, MetricDatum, StandardUnit, StatisticS
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 use super::service::{Access, Service};
-use super::{AwsError, Kind};
+use super::{AwsError, AwsErrorKind};
 use model::Digest;
 
 /// Data in a call. Source: API_PutMetricData.
@@ -60,7 +60,7 @@ impl Datum {
 /// Whether CloudWatch refused what a call held: the same data will never be taken. All
 /// other failures say nothing about them.
 pub fn refuses_data(error: &AwsError) -> bool {
-    matches!(error.kind, Kind::Other | Kind::TooLarge) && !error.effect_unknown
+    matches!(error.kind, AwsErrorKind::Other | AwsErrorKind::TooLarge) && !error.effect_unknown
 }
 
 /// PutMetricData. `Clone` is cheap.
@@ -88,7 +88,7 @@ impl MetricsClient {
             let data = data.iter().map(|datum| metric(datum, now)).collect();
             let request = self.cloudwatch.client().await?.put_metric_data().namespace(namespace);
             request.set_metric_data(Some(data)).send().await.map_err(|error| {
-                self.cloudwatch.call("PutMetricData").failed(format!("namespace {namespace}"), error)
+                self.cloudwatch.call("PutMetricData").classify(format!("namespace {namespace}"), error)
             })?;
         }
         Ok(())

@@ -34,9 +34,10 @@ mod testing;
 
 pub use clients::{Aws, AwsOptions, BucketOwnerSetting, BucketOwners, ConnectError};
 pub use dynamodb::{Attribute, Item, Table};
-pub use error::{AwsError, Kind};
+pub use error::AwsError;
 pub use logs::{Logs, RejectedRanges};
 pub use metrics::{Datum, MetricsClient, refuses_data};
+pub use model::AwsErrorKind;
 pub use s3::{
     Body, CopyRequest, CopySource, Download, Headers, ListPage, ListedObject, ObjectVersion, PartUpload, PutRequest,
     S3, StoredObject, WholeObject,

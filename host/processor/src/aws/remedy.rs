@@ -1,7 +1,7 @@
 //! What can be done about a failure: the last clause of its message.
 
-use super::error::{AwsError, Kind};
-use model::Charged;
+use super::error::AwsError;
+use model::{AwsErrorKind, Fault};
 
 /// Code of the failure that the central role isn't set.
 pub(super) const NO_CENTRAL_ROLE: &str = "NoCentralRole";
@@ -12,27 +12,29 @@ pub(super) const NO_CREDENTIALS: &str = "NoCredentials";
 /// A clause that begins with `; `, or nothing where AWS's own words must do.
 pub(super) fn remedy(error: &AwsError) -> String {
     let clause = match error.kind {
-        Kind::NotFound => not_found(error.operation),
-        Kind::NoBucket => "create the bucket, or correct its name where it is configured",
-        Kind::Denied => denied(error),
-        Kind::Expired => "sessions are renewed; where it is the processor's own credentials that expired, refresh them",
-        Kind::Throttled => "try again later, or ask AWS for a higher limit",
-        Kind::Unavailable => "try again later; AWS's health dashboard may know more",
-        Kind::Unreachable => "check that the region exists, AWS_ENDPOINT_URL, and the network",
-        Kind::Precondition => "it has changed since; its own notification should follow",
-        Kind::TooLarge => "it must be sent in smaller parts",
-        Kind::Exists => "nothing to do",
-        Kind::Conflict => "try again: it is being created or changed at this moment",
-        Kind::Archived => {
+        AwsErrorKind::NotFound => not_found(error.operation),
+        AwsErrorKind::NoBucket => "create the bucket, or correct its name where it is configured",
+        AwsErrorKind::Denied => denied(error),
+        AwsErrorKind::Expired => {
+            "sessions are renewed; where it is the processor's own credentials that expired, refresh them"
+        }
+        AwsErrorKind::Throttled => "try again later, or ask AWS for a higher limit",
+        AwsErrorKind::Unavailable => "try again later; AWS's health dashboard may know more",
+        AwsErrorKind::Unreachable => "check that the region exists, AWS_ENDPOINT_URL, and the network",
+        AwsErrorKind::Precondition => "it has changed since; its own notification should follow",
+        AwsErrorKind::TooLarge => "it must be sent in smaller parts",
+        AwsErrorKind::Exists => "nothing to do",
+        AwsErrorKind::Conflict => "try again: it is being created or changed at this moment",
+        AwsErrorKind::Archived => {
             "the source's owner must restore it, or have its lifecycle rule archive objects later than they are read"
         }
-        Kind::OtherRegion => "correct the region that is configured for it",
-        Kind::ClockSkew => "set this machine's clock (NTP)",
-        Kind::NoProof => "it is tried again; a proxy or what stands in for AWS may have answered in its place",
-        Kind::Other => return String::new(),
+        AwsErrorKind::OtherRegion => "correct the region that is configured for it",
+        AwsErrorKind::ClockSkew => "set this machine's clock (NTP)",
+        AwsErrorKind::NoProof => "it is tried again; a proxy or what stands in for AWS may have answered in its place",
+        AwsErrorKind::Other => return String::new(),
     };
     match &error.owner {
-        Some(owner) if error.kind == Kind::Denied => {
+        Some(owner) if error.kind == AwsErrorKind::Denied => {
             format!("; its bucket must be of account {owner}: check that it still is; if so, {clause}")
         }
         _ => format!("; {clause}"),
@@ -55,8 +57,8 @@ fn not_found(operation: &str) -> &'static str {
 
 fn denied(error: &AwsError) -> &'static str {
     let by_code = error.code.as_deref().and_then(denied_by_code);
-    by_code.unwrap_or_else(|| match (error.operation, error.charged) {
-        ("CopyObject" | "UploadPartCopy", Charged::Source) => SOURCE_OF_COPY,
+    by_code.unwrap_or_else(|| match (error.operation, error.fault) {
+        ("CopyObject" | "UploadPartCopy", Fault::Source) => SOURCE_OF_COPY,
         (operation, _) => denied_by_policy(operation),
     })
 }

@@ -8,10 +8,10 @@ use aws_config::SdkConfig;
 use aws_sdk_s3::config::retry::RetryPartition;
 
 use super::AwsError;
-use super::error::Call;
+use super::error::CallInfo;
 use super::lazy::Lazy;
 use super::sessions::Session;
-use model::Charged;
+use model::Fault;
 
 /// What each service's client is made from: who signs, where, and whose retries
 /// count against whose. The SDK bounds the retries of a partition together, so one
@@ -34,7 +34,7 @@ pub(super) struct Access {
     /// The processor's own region.
     pub(super) own_region: String,
     /// Who is charged with a failure, where nothing says otherwise.
-    pub(super) charged: Charged,
+    pub(super) fault: Fault,
 }
 
 impl Access {
@@ -65,13 +65,13 @@ impl<C: Send + Sync + 'static> Service<C> {
     }
 
     /// A call that is made to it.
-    pub(super) fn call(&self, operation: &'static str) -> Call<'_> {
-        self.call_in(operation, &self.region, self.charged)
+    pub(super) fn call(&self, operation: &'static str) -> CallInfo<'_> {
+        self.call_in(operation, &self.region, self.fault)
     }
 
     /// A call that is made elsewhere, or charged to somebody else.
-    pub(super) fn call_in<'a>(&self, operation: &'static str, region: &'a str, charged: Charged) -> Call<'a> {
-        Call { operation, region, charged, in_own_region: *region == self.own_region }
+    pub(super) fn call_in<'a>(&self, operation: &'static str, region: &'a str, fault: Fault) -> CallInfo<'a> {
+        CallInfo { operation, region, fault, in_own_region: *region == self.own_region }
     }
 }
 

@@ -18,14 +18,14 @@ use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvid
 use aws_sdk_sts::config::IdentityCache;
 use aws_sdk_sts::config::retry::RetryPartition;
 
-use super::AwsError;
 use super::cache::IdleCache;
-use super::error::{Call, Kind, words};
+use super::error::{CallInfo, describe_transport_error};
 use super::lazy::Lazy;
 use super::own_account::OwnAccount;
 use super::remedy::{NO_CENTRAL_ROLE, NO_CREDENTIALS};
 use super::sts::{RoleToAssume, assume_role};
-use model::Charged;
+use super::{AwsError, AwsErrorKind};
+use model::Fault;
 
 /// Credentials are renewed this long before they expire.
 const RENEW_BEFORE: Duration = Duration::from_secs(5 * 60);
@@ -193,7 +193,7 @@ impl Session {
                 let (with, external_id) = tokio::try_join!(central.credentials(), external_id.get())?;
                 match hop.assume(Some(external_id)).await {
                     // It is the central role's session that has.
-                    Err(error) if error.kind == Kind::Expired => {
+                    Err(error) if error.kind == AwsErrorKind::Expired => {
                         central.forget_if_cached(&with);
                         hop.assume(Some(external_id)).await
                     }
@@ -248,8 +248,14 @@ impl ProvideCredentials for Session {
 }
 
 fn no_credentials(error: &CredentialsError) -> AwsError {
-    let call = Call::own("credentials", "");
-    call.error("the processor", Kind::Denied, Some(NO_CREDENTIALS.to_owned()), words(error), false)
+    let call = CallInfo::own("credentials", "");
+    call.error(
+        "the processor",
+        AwsErrorKind::Denied,
+        Some(NO_CREDENTIALS.to_owned()),
+        describe_transport_error(error),
+        false,
+    )
 }
 
 /// Credentials that can stand in a header, which signing takes for granted: without
@@ -269,15 +275,15 @@ fn trim_credentials(found: Credentials) -> Option<Credentials> {
 }
 
 fn unusable_credentials() -> AwsError {
-    let call = Call::own("credentials", "");
+    let call = CallInfo::own("credentials", "");
     let message = "what was found is empty, or holds white space or other characters that no key has (it is not shown)";
-    call.error("the processor", Kind::Denied, Some(NO_CREDENTIALS.to_owned()), message, false)
+    call.error("the processor", AwsErrorKind::Denied, Some(NO_CREDENTIALS.to_owned()), message, false)
 }
 
 fn no_central_role() -> AwsError {
-    let call = Call::own("AssumeRole", "");
+    let call = CallInfo::own("AssumeRole", "");
     let message = "CENTRAL_LOG_DISTRIBUTION_ROLE_ARN is not set";
-    call.error("the central role", Kind::Denied, Some(NO_CENTRAL_ROLE.to_owned()), message, false)
+    call.error("the central role", AwsErrorKind::Denied, Some(NO_CENTRAL_ROLE.to_owned()), message, false)
 }
 
 /// The sessions of this process.
@@ -304,7 +310,7 @@ impl Sessions {
                 arn: arn.to_owned(),
                 session_prefix,
                 region: region.clone(),
-                charged: Charged::Host,
+                fault: Fault::Host,
                 in_own_region: true,
             };
             Session::new(CredentialSource::Central(RoleHop::new(role, first_sts.clone())))
@@ -338,7 +344,7 @@ impl Sessions {
                 arn: arn.clone(),
                 session_prefix: "CloudWatchLogDelivery",
                 region: region.clone(),
-                charged: Charged::Destination,
+                fault: Fault::Destination,
                 in_own_region: *region == self.external_id.region(),
             };
             let hop = RoleHop::new(role, self.second_sts.clone());

@@ -160,7 +160,7 @@ async fn a_role_that_was_denied_works_as_soon_as_it_is_allowed() {
     let aws = server.aws().await;
     denies.store(true, Ordering::SeqCst);
     for _ in 0..3 {
-        assert_eq!(put(&aws, "t", "us-east-2").await.unwrap_err().kind, Kind::Denied);
+        assert_eq!(put(&aws, "t", "us-east-2").await.unwrap_err().kind, AwsErrorKind::Denied);
     }
     denies.store(false, Ordering::SeqCst);
     put(&aws, "t", "us-east-2").await.unwrap();
@@ -174,7 +174,7 @@ async fn expired_ones_are_never_used() {
     put(&aws, "t", "us-east-2").await.unwrap();
     denies.store(true, Ordering::SeqCst);
     tokio::time::sleep(Duration::from_secs(2)).await;
-    assert_eq!(put(&aws, "t", "us-east-2").await.unwrap_err().kind, Kind::Denied);
+    assert_eq!(put(&aws, "t", "us-east-2").await.unwrap_err().kind, AwsErrorKind::Denied);
 }
 
 #[tokio::test]
@@ -191,7 +191,7 @@ async fn a_denied_role_is_named_and_all_who_wait_share_the_answer() {
     let calls = (0..10).map(|index| put(&aws, if index % 2 == 0 { "a" } else { "b" }, "us-east-2"));
     for result in futures_util::future::join_all(calls).await {
         let error = result.unwrap_err();
-        assert_eq!((error.operation, error.kind), ("AssumeRole", Kind::Denied));
+        assert_eq!((error.operation, error.kind), ("AssumeRole", AwsErrorKind::Denied));
         let text = error.to_string();
         assert!(text.contains(TENANT) && text.contains("trust policy"), "{text}");
     }
@@ -210,8 +210,8 @@ async fn a_provider_that_fails_within_a_call_surfaces_as_itself() {
     let sessions = Sessions::new(&server.config(&options()).await, Some(CENTRAL));
     let config = with_session(&server.config(&options()).await, sessions.destination(), "eu-west-1");
     let sdk = aws_sdk_dynamodb::Client::new(&config).list_tables().send().await.unwrap_err();
-    let error = Call::own("ListTables", "").failed("x", sdk);
-    assert_eq!((error.operation, error.about), ("AssumeRole", format!("role {CENTRAL}")));
+    let error = CallInfo::own("ListTables", "").classify("x", sdk);
+    assert_eq!((error.operation, error.resource), ("AssumeRole", format!("role {CENTRAL}")));
 }
 
 #[tokio::test]
@@ -264,7 +264,7 @@ async fn a_session_that_aws_calls_expired_is_forgotten() {
     let aws = server.aws().await;
     put(&aws, "other", "eu-central-1").await.unwrap();
     let error = put(&aws, "t", "us-east-2").await.unwrap_err();
-    assert_eq!(error.kind, Kind::Expired);
+    assert_eq!(error.kind, AwsErrorKind::Expired);
     // The central one, and two tenants'.
     assert_eq!(server.of("AssumeRole").len(), 3);
     aws.forget_session(&delivery());
@@ -299,7 +299,7 @@ async fn without_a_central_role_the_setting_is_named() {
     let server = Server::start(with_sts(|_| answer(200, "{}"))).await;
     let aws = server.aws_with(AwsOptions { central_role: None, ..options() }).await;
     let error = put(&aws, "t", "us-east-2").await.unwrap_err();
-    assert_eq!(error.kind, Kind::Denied);
+    assert_eq!(error.kind, AwsErrorKind::Denied);
     assert!(error.to_string().contains("CENTRAL_LOG_DISTRIBUTION_ROLE_ARN is not set; set it to"), "{error}");
     assert!(server.of("AssumeRole").is_empty());
 }

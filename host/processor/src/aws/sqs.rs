@@ -12,11 +12,10 @@ use aws_sdk_sqs::types::{
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 
-use super::AwsError;
 use super::config::timeouts;
 use super::empty_response::EmptyResponseCheck;
-use super::error::Kind;
 use super::service::{Access, Service};
+use super::{AwsError, AwsErrorKind};
 
 /// A message that was received.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,7 +89,7 @@ impl Queue {
             .attribute_names(QueueAttributeName::RedrivePolicy)
             .send()
             .await
-            .map_err(|error| self.failed("GetQueueAttributes", error))?;
+            .map_err(|error| self.classify("GetQueueAttributes", error))?;
         let policy = answer.attributes().and_then(|all| all.get(&QueueAttributeName::RedrivePolicy));
         let policy = policy.and_then(|json| serde_json::from_str::<serde_json::Value>(json).ok());
         let count = policy.as_ref().and_then(|policy| policy.get("maxReceiveCount"));
@@ -121,10 +120,10 @@ impl Queue {
             .interceptor(empty.clone())
             .send()
             .await
-            .map_err(|error| self.failed("ReceiveMessage", error))?;
+            .map_err(|error| self.classify("ReceiveMessage", error))?;
         // No empty queue: it would be asked again at once, for ever, and count as ready.
         if empty.was_empty() {
-            return Err(self.sqs.call("ReceiveMessage").unproven(format!("queue {}", self.url), "JSON document"));
+            return Err(self.sqs.call("ReceiveMessage").missing_proof(format!("queue {}", self.url), "JSON document"));
         }
         Ok(answer.messages.unwrap_or_default().into_iter().map(received_message).collect())
     }
@@ -146,7 +145,7 @@ impl Queue {
             .set_entries(Some(entries.map_err(|error| self.invalid("DeleteMessageBatch", &error))?))
             .send()
             .await
-            .map_err(|error| self.failed("DeleteMessageBatch", error))?;
+            .map_err(|error| self.classify("DeleteMessageBatch", error))?;
         let done = answer.successful().iter().map(DeleteMessageBatchResultEntry::id);
         Ok(in_request_order(receipt_handles.len(), done, answer.failed()))
     }
@@ -173,7 +172,7 @@ impl Queue {
             .set_entries(Some(entries.map_err(|error| self.invalid("ChangeMessageVisibilityBatch", &error))?))
             .send()
             .await
-            .map_err(|error| self.failed("ChangeMessageVisibilityBatch", error))?;
+            .map_err(|error| self.classify("ChangeMessageVisibilityBatch", error))?;
         let mut results = vec![VisibilityResult::Failed(NO_ANSWER.to_owned()); receipt_handles.len()];
         for done in answer.successful() {
             set_result(&mut results, done.id(), VisibilityResult::Extended);
@@ -199,20 +198,26 @@ impl Queue {
             .set_entries(Some(entries.map_err(|error| self.invalid("SendMessageBatch", &error))?))
             .send()
             .await
-            .map_err(|error| self.failed("SendMessageBatch", error))?;
+            .map_err(|error| self.classify("SendMessageBatch", error))?;
         let done = answer.successful().iter().map(SendMessageBatchResultEntry::id);
         Ok(in_request_order(messages.len(), done, answer.failed()))
     }
 
-    fn failed<E>(&self, operation: &'static str, error: SdkError<E, HttpResponse>) -> AwsError
+    fn classify<E>(&self, operation: &'static str, error: SdkError<E, HttpResponse>) -> AwsError
     where
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     {
-        self.sqs.call(operation).failed(format!("queue {}", self.url), error)
+        self.sqs.call(operation).classify(format!("queue {}", self.url), error)
     }
 
     fn invalid(&self, operation: &'static str, error: &BuildError) -> AwsError {
-        self.sqs.call(operation).error(format!("queue {}", self.url), Kind::Other, None, error.to_string(), false)
+        self.sqs.call(operation).error(
+            format!("queue {}", self.url),
+            AwsErrorKind::Other,
+            None,
+            error.to_string(),
+            false,
+        )
     }
 }
 

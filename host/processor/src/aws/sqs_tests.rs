@@ -33,7 +33,7 @@ async fn an_answer_with_nothing_in_it_is_no_empty_queue() {
         let received = queue(&server.aws().await).receive(0, 300).await;
         assert_eq!(
             received.map_err(|error| error.kind),
-            if good { Ok(Vec::new()) } else { Err(Kind::NoProof) },
+            if good { Ok(Vec::new()) } else { Err(AwsErrorKind::NoProof) },
             "{body}"
         );
     }
@@ -50,7 +50,7 @@ async fn a_long_poll_outlasts_the_timeout_of_a_request() {
     let queue = queue(&server.aws_with(short).await);
     assert!(queue.receive(20, 300).await.unwrap().is_empty());
     let error = queue.delete(&handles(&["a"])).await.unwrap_err();
-    assert_eq!((error.kind, error.effect_unknown), (Kind::Unreachable, true));
+    assert_eq!((error.kind, error.effect_unknown), (AwsErrorKind::Unreachable, true));
 }
 
 #[tokio::test]
@@ -119,10 +119,10 @@ async fn nothing_is_sent_for_nothing() {
 #[tokio::test]
 async fn errors_of_sqs() {
     for (code, header, kind) in [
-        ("QueueDoesNotExist", Some("AWS.SimpleQueueService.NonExistentQueue;Sender"), Kind::NotFound),
-        ("QueueDoesNotExist", None, Kind::NotFound),
-        ("AccessDeniedException", None, Kind::Denied),
-        ("RequestThrottled", None, Kind::Throttled),
+        ("QueueDoesNotExist", Some("AWS.SimpleQueueService.NonExistentQueue;Sender"), AwsErrorKind::NotFound),
+        ("QueueDoesNotExist", None, AwsErrorKind::NotFound),
+        ("AccessDeniedException", None, AwsErrorKind::Denied),
+        ("RequestThrottled", None, AwsErrorKind::Throttled),
     ] {
         let server = Server::start(move |_| {
             let answer = json_error(400, code, "words");
@@ -132,6 +132,6 @@ async fn errors_of_sqs() {
         let queue = queue(&server.aws_with(AwsOptions { attempts: 1, ..options() }).await);
         let error = queue.receive(0, 30).await.unwrap_err();
         assert_eq!(error.kind, kind, "{error}");
-        assert!(error.about.contains("amazonaws.com/1/q"));
+        assert!(error.resource.contains("amazonaws.com/1/q"));
     }
 }

@@ -12,9 +12,9 @@ use aws_sdk_sts::error::BoxError;
 use uuid::Uuid;
 
 use super::AwsError;
-use super::error::Call;
+use super::error::CallInfo;
 use super::skew::{measure_skew, server_time};
-use model::Charged;
+use model::Fault;
 
 /// Seconds that a session is asked for: the most that STS gives a role that was
 /// assumed by a role.
@@ -30,7 +30,7 @@ pub(super) struct RoleToAssume {
     /// Region whose STS is asked.
     pub(super) region: String,
     /// Whose failure it is where it can't be assumed.
-    pub(super) charged: Charged,
+    pub(super) fault: Fault,
     /// That region is the processor's own.
     pub(super) in_own_region: bool,
 }
@@ -45,14 +45,14 @@ pub(super) async fn assume_role(
     role: &RoleToAssume,
     external_id: Option<&str>,
 ) -> Result<Credentials, AwsError> {
-    let call = Call {
+    let call = CallInfo {
         operation: "AssumeRole",
         region: &role.region,
-        charged: role.charged,
+        fault: role.fault,
         in_own_region: role.in_own_region,
     };
     let server_time_seen = Arc::new(OnceLock::new());
-    let about = || format!("role {}", role.arn);
+    let resource = || format!("role {}", role.arn);
     // Nothing was done with the role yet, whatever STS did.
     let without_effect = |error: AwsError| AwsError { effect_unknown: false, ..error };
     let request = client.assume_role().role_arn(&role.arn).set_external_id(external_id.map(str::to_owned));
@@ -65,9 +65,9 @@ pub(super) async fn assume_role(
         .interceptor(ServerTime(Arc::clone(&server_time_seen)))
         .send()
         .await
-        .map_err(|error| without_effect(call.failed(about(), error)))?;
+        .map_err(|error| without_effect(call.classify(resource(), error)))?;
     let given = answer.credentials();
-    let unproven = || without_effect(call.unproven(about(), "credentials"));
+    let unproven = || without_effect(call.missing_proof(resource(), "credentials"));
     let given = given.ok_or_else(unproven)?;
     let (key, secret, token) = (given.access_key_id(), given.secret_access_key(), given.session_token());
     if key.is_empty() || secret.is_empty() || token.is_empty() {
@@ -83,11 +83,11 @@ pub(super) async fn assume_role(
 /// # Errors
 /// After the SDK's attempts.
 pub(super) async fn own_account(client: &Client, region: &str) -> Result<String, AwsError> {
-    let call = Call::own("GetCallerIdentity", region);
-    let about = "the processor's own credentials";
-    let answer = client.get_caller_identity().send().await.map_err(|error| call.failed(about, error))?;
+    let call = CallInfo::own("GetCallerIdentity", region);
+    let resource = "the processor's own credentials";
+    let answer = client.get_caller_identity().send().await.map_err(|error| call.classify(resource, error))?;
     let account = answer.account().filter(|account| !account.is_empty()).map(str::to_owned);
-    account.ok_or_else(|| call.unproven(about, "account"))
+    account.ok_or_else(|| call.missing_proof(resource, "account"))
 }
 
 /// When a session ends by this machine's clock, which may be off by hours: by AWS's it

@@ -8,8 +8,8 @@ use std::time::Instant;
 use bytes::{Buf, Bytes, BytesMut};
 use tokio::sync::mpsc;
 
-use crate::aws::{AwsError, Body, Kind, ObjectVersion, S3, StoredObject};
-use model::{Activity, Charged, LearnedBuckets, ObjectId, Stop};
+use crate::aws::{AwsError, AwsErrorKind, Body, ObjectVersion, S3, StoredObject};
+use model::{Activity, Fault, LearnedBuckets, ObjectId, Stop};
 
 /// Pieces that are fetched ahead: more gained nothing.
 const PIECES_AHEAD: usize = 8;
@@ -170,7 +170,7 @@ async fn open_body<G: GetObject>(
         return get(with_etag).await;
     }
     match get(version.clone()).await {
-        Err(error) if error.kind == Kind::Denied && replaceable => {
+        Err(error) if error.kind == AwsErrorKind::Denied && replaceable => {
             let answer = get(with_etag).await?;
             // Only now it is known that the version was what was denied.
             no_versions.learn(&object.bucket, options.now);
@@ -211,12 +211,12 @@ impl<G: GetObject> Fetcher<G> {
         let end = loop {
             let before = self.position;
             let ended = self.fetch_body(&mut body, options).await;
-            if self.position >= self.size && !matches!(&ended, Err(error) if error.kind != Kind::Unreachable) {
+            if self.position >= self.size && !matches!(&ended, Err(error) if error.kind != AwsErrorKind::Unreachable) {
                 break FetchedPiece::End;
             }
             // An answer that is whole may be of less than what is left.
             match ended.err().unwrap_or_else(|| self.too_short()) {
-                error if error.kind == Kind::Unreachable => {
+                error if error.kind == AwsErrorKind::Unreachable => {
                     breaks = if self.position > before { 0 } else { breaks + 1 };
                     if breaks >= options.attempts {
                         break FetchedPiece::Failed(error);
@@ -239,7 +239,8 @@ impl<G: GetObject> Fetcher<G> {
     /// A part of an object must not look like all of it.
     fn too_short(&self) -> AwsError {
         let message = format!("the answer ended after {} of {} bytes", self.position, self.size);
-        AwsError::new("GetObject", self.object.to_string(), Kind::Unreachable, message).charged_to(Charged::Source)
+        AwsError::new("GetObject", self.object.to_string(), AwsErrorKind::Unreachable, message)
+            .with_fault(Fault::Source)
     }
 
     /// Fetches what one answer brings.

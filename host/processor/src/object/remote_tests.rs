@@ -46,7 +46,7 @@ impl Drop for FakeBody {
     }
 }
 
-fn error(kind: Kind) -> AwsError {
+fn error(kind: AwsErrorKind) -> AwsError {
     AwsError::new("GetObject", "s3://b/k", kind, "no")
 }
 
@@ -83,14 +83,14 @@ impl GetObject for Fake {
     ) -> Result<(StoredObject, FakeBody), AwsError> {
         self.0.gets.lock().unwrap().push((version.clone(), from));
         if self.0.versions_denied && version.version_id.is_some() {
-            return Err(error(Kind::Denied));
+            return Err(error(AwsErrorKind::Denied));
         }
         let etag = self.0.etag.lock().unwrap().clone();
         if let Some(next) = self.0.next_etag.lock().unwrap().take() {
             *self.0.etag.lock().unwrap() = next;
         }
         if version.etag.as_ref().is_some_and(|asked| *asked != etag) {
-            return Err(error(Kind::Precondition));
+            return Err(error(AwsErrorKind::Precondition));
         }
         let size = self.0.content.len() as u64;
         // S3 answers 416 there.
@@ -106,7 +106,7 @@ impl BodyStream for FakeBody {
     async fn next(&mut self) -> Result<Option<Bytes>, AwsError> {
         match &mut self.piecewise {
             Piecewise::Whole => Ok(Some(std::mem::take(&mut self.left)).filter(|left| !left.is_empty())),
-            Piecewise::Breaks(0) => Err(error(Kind::Unreachable)),
+            Piecewise::Breaks(0) => Err(error(AwsErrorKind::Unreachable)),
             Piecewise::Hangs(0) => std::future::pending().await,
             Piecewise::Ends(0) => Ok(None),
             Piecewise::Breaks(count) | Piecewise::Hangs(count) | Piecewise::Ends(count) => {
@@ -154,7 +154,7 @@ async fn read_all(mut reader: RemoteReader) -> (Vec<u8>, Option<io::Error>) {
     tokio::task::spawn_blocking(read).await.unwrap()
 }
 
-fn kind(error: &io::Error) -> Kind {
+fn kind(error: &io::Error) -> AwsErrorKind {
     error.get_ref().unwrap().downcast_ref::<AwsError>().unwrap().kind
 }
 
@@ -183,7 +183,7 @@ fn it_is_given_up_when_it_breaks_off_again_and_again_without_a_byte() {
     bodies.extend([Piecewise::Breaks(0); 3]);
     let fake = Fake::new(b"0123456789abcdef", &bodies);
     let (bytes, failed) = block_on(async { read_all(begin_plain(&fake, 3).await).await });
-    assert_eq!((bytes.as_slice(), kind(&failed.unwrap())), (b"012".as_slice(), Kind::Unreachable));
+    assert_eq!((bytes.as_slice(), kind(&failed.unwrap())), (b"012".as_slice(), AwsErrorKind::Unreachable));
     assert_eq!(fake.gets().len(), 4);
 }
 
@@ -197,7 +197,7 @@ fn an_answer_that_ends_too_soon_is_not_the_end() {
     let fake = Fake::new(b"0123", &[Piecewise::Ends(2), Piecewise::Ends(0), Piecewise::Ends(0)]);
     let (bytes, failed) = block_on(async { read_all(begin_plain(&fake, 2).await).await });
     let failed = failed.unwrap();
-    assert_eq!((bytes.as_slice(), kind(&failed)), (b"01".as_slice(), Kind::Unreachable));
+    assert_eq!((bytes.as_slice(), kind(&failed)), (b"01".as_slice(), AwsErrorKind::Unreachable));
     assert!(failed.to_string().contains("after 2 of 4 bytes"), "{failed}");
 }
 
@@ -206,7 +206,7 @@ fn an_object_that_changed_meanwhile_is_noticed() {
     let fake = Fake::new(b"0123", &[Piecewise::Breaks(2)]);
     *fake.0.next_etag.lock().unwrap() = Some("other".to_owned());
     let (bytes, failed) = block_on(async { read_all(begin_plain(&fake, 3).await).await });
-    assert_eq!((bytes.as_slice(), kind(&failed.unwrap())), (b"01".as_slice(), Kind::Precondition));
+    assert_eq!((bytes.as_slice(), kind(&failed.unwrap())), (b"01".as_slice(), AwsErrorKind::Precondition));
 }
 
 #[test]
@@ -239,7 +239,7 @@ fn where_versions_are_denied_the_etag_is_relied_on_and_that_is_remembered() {
     // Without an ETag there is nothing to rely on.
     let version = ObjectVersion { etag: None, ..both.clone() };
     let denied = block_on(async { open(&version).await.map(drop).unwrap_err() });
-    assert_eq!((denied.kind, fake.gets().len()), (Kind::Denied, 5));
+    assert_eq!((denied.kind, fake.gets().len()), (AwsErrorKind::Denied, 5));
     // After a while it is asked again: the permission may have been given.
     *later.lock().unwrap() = LearnedBuckets::TTL * 2;
     block_on(async { open(&both).await.map(drop).unwrap() });

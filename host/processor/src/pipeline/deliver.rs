@@ -17,7 +17,7 @@ use super::{ComponentRun, Delivered, End, Halt, Job, ShadowRun, Stop};
 use crate::aws::AwsError;
 use crate::delivery::port::EventSink;
 use crate::object::{Decompressor, LineReader};
-use model::{Charged, DeadLetter, Failure, FailureKind, Reason};
+use model::{DeadLetter, Failure, FailureKind, Fault, Reason};
 use sandbox::{GuestError, GuestLog};
 
 /// Delivers an object's lines as events; `source` is the object as it is stored.
@@ -231,7 +231,7 @@ fn unread(job: &Job, error: io::Error) -> Failure {
         Ok(error) => error.into_source_failure(),
         Err(error) => {
             let text = format!("{} can't be read: {error}", job.object);
-            Failure::of(FailureKind::Read, error).in_words(text).charged_to(Charged::Source)
+            Failure::of(FailureKind::Read, error).in_words(text).with_fault(Fault::Source)
         }
     }
 }

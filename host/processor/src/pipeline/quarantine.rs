@@ -16,7 +16,7 @@ use super::Halt;
 use super::guests::{Guests, Recovery, Role};
 use super::open::{OpenLines, Span};
 use super::outbox::{Outbox, SharedLedger};
-use model::{Charged, Failure, Limits};
+use model::{Failure, Fault, Limits};
 use sandbox::GuestError;
 
 /// Records of an object that may be dead-lettered so. Beyond, it is no longer some
@@ -279,6 +279,6 @@ impl Patience {
              one: {}",
             error.without_words()
         );
-        Halt::GaveUp(Failure::new(error.kind(), text).charged_to(Charged::Component))
+        Halt::GaveUp(Failure::new(error.kind(), text).with_fault(Fault::Component))
     }
 }

@@ -3,12 +3,12 @@
 use std::error::Error;
 use std::fmt::Display;
 
-use model::{Charged, ComponentErrorKind, ComponentRef, Digest, Failure, FailureKind};
+use model::{ComponentErrorKind, ComponentRef, Digest, Failure, FailureKind, Fault};
 use sandbox::GuestError;
 
 /// Says which component it is, what is wrong with it, and what to do.
 pub(super) fn of_component(kind: ComponentErrorKind, component: &ComponentRef, text: impl Display) -> Failure {
-    Failure::new(kind, about(component, text)).charged_to(Charged::Component)
+    Failure::new(kind, about(component, text)).with_fault(Fault::Component)
 }
 
 /// The same where an error says what is wrong.
@@ -18,7 +18,7 @@ pub(super) fn by_error(
     error: impl Error + Send + Sync + 'static,
 ) -> Failure {
     let text = about(component, &error);
-    Failure::of(kind, error).in_words(text).charged_to(Charged::Component)
+    Failure::of(kind, error).in_words(text).with_fault(Fault::Component)
 }
 
 fn about(component: &ComponentRef, text: impl Display) -> String {

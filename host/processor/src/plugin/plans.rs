@@ -11,7 +11,7 @@ use super::suspension::{Attempt, Place, Suspensions, Which};
 use crate::pipeline::{ComponentRun, GuestSlots, Plan, ShadowRun, TenantGuest};
 use crate::report::Entry;
 use crate::telemetry::{Metrics, Throttle};
-use model::{BreakerOpen, Charged, ComponentErrorKind, Counts, Delivery, Failure, FailureKind, OnError, Plugin};
+use model::{BreakerOpen, ComponentErrorKind, Counts, Delivery, Failure, FailureKind, Fault, OnError, Plugin};
 use sandbox::{Component, Used};
 
 /// Between two warnings about the same component.
@@ -326,7 +326,7 @@ impl Inner {
                 wait.as_secs().max(1)
             );
             let digest = which.digest();
-            let failure = Failure::new(FailureKind::Suspended, text).charged_to(Charged::Component);
+            let failure = Failure::new(FailureKind::Suspended, text).with_fault(Fault::Component);
             Missing { error: PlanError { failure, wait, component: Some(digest.clone()) }, digest }
         })
     }
@@ -341,7 +341,7 @@ impl Inner {
             }
             Ok(_) => {
                 let text = format!("{} exports no key-parser", plugin.component);
-                let failure = Failure::new(ComponentErrorKind::Refused, text).charged_to(Charged::Component);
+                let failure = Failure::new(ComponentErrorKind::Refused, text).with_fault(Fault::Component);
                 Err(PlanError { failure, wait: Duration::ZERO, component: None })
             }
             Err(missing) => Err(missing.error),

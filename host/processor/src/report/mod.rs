@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Serialize, Serializer};
 
 use crate::pipeline::{ComponentRun, Delivered, End, Lines, ShadowRun};
-use model::{Charged, Counts, Failure, FailureKind, Named, ObjectId, Reason, named};
+use model::{Counts, Failure, FailureKind, Fault, Named, ObjectId, Reason, named};
 
 /// How an object's delivery ended, in one word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -245,7 +245,7 @@ pub struct Entry {
     pub error: Option<String>,
     /// Whose failure it is, where that is known.
     #[serde(skip)]
-    pub charged: Option<Charged>,
+    pub fault: Option<Fault>,
     /// Its numbers.
     #[serde(flatten)]
     pub numbers: Numbers,
@@ -279,7 +279,7 @@ impl Entry {
             outcome,
             reason: None,
             error: None,
-            charged: None,
+            fault: None,
             numbers: Numbers::default(),
             resumed_from_event: 0,
             guest_log_lines: 0,
@@ -309,7 +309,7 @@ impl Entry {
     /// That failed: to be tried again.
     #[must_use]
     pub fn failed(self, failure: &Failure) -> Self {
-        let entry = Self { outcome: Outcome::Failed, charged: Some(failure.charged), ..self };
+        let entry = Self { outcome: Outcome::Failed, fault: Some(failure.fault), ..self };
         let entry = entry.because(failure.kind, failure.to_string());
         if failure.effect_unknown { entry.with_effect_unknown() } else { entry }
     }
@@ -329,8 +329,8 @@ impl Entry {
 
     /// Whose failure it is.
     #[must_use]
-    pub fn charged(mut self, charged: Charged) -> Self {
-        self.charged = Some(charged);
+    pub fn fault(mut self, fault: Fault) -> Self {
+        self.fault = Some(fault);
         self
     }
 

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::*;
-use crate::aws::Kind;
+use crate::aws::AwsErrorKind;
 use crate::report::Numbers;
 use model::ObjectId;
 
@@ -25,7 +25,7 @@ impl Fake {
 }
 
 fn throttled() -> AwsError {
-    AwsError::new("PutMetricData", "a namespace", Kind::Throttled, "")
+    AwsError::new("PutMetricData", "a namespace", AwsErrorKind::Throttled, "")
 }
 
 impl MetricSink for Fake {
@@ -176,7 +176,7 @@ impl MetricSink for Picky {
     async fn put(&self, data: &[Datum]) -> Result<(), AwsError> {
         *self.calls.lock().unwrap() += 1;
         if data.iter().any(|datum| (self.poison)(&datum.tenant)) {
-            let error = AwsError::new("PutMetricData", "a namespace", Kind::Other, "The value is invalid");
+            let error = AwsError::new("PutMetricData", "a namespace", AwsErrorKind::Other, "The value is invalid");
             return Err(AwsError { code: Some("InvalidParameterValue".to_owned()), ..error });
         }
         self.taken.lock().unwrap().extend_from_slice(data);
@@ -228,7 +228,7 @@ async fn a_search_that_is_cut_short_loses_nothing() {
         async fn put(&self, data: &[Datum]) -> Result<(), AwsError> {
             let taken = self.0.put(data).await;
             match *self.0.calls.lock().unwrap() {
-                6 => Err(AwsError { kind: Kind::Throttled, ..taken.err().unwrap_or_else(throttled) }),
+                6 => Err(AwsError { kind: AwsErrorKind::Throttled, ..taken.err().unwrap_or_else(throttled) }),
                 _ => taken,
             }
         }

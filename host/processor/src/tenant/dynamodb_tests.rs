@@ -2,7 +2,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::super::Lookup;
 use super::*;
-use crate::aws::{Attribute, Kind};
+use crate::aws::{Attribute, AwsErrorKind};
 use model::Limits;
 
 /// A table whose queries are counted, and take as many turns as are asked for.
@@ -22,7 +22,7 @@ impl ItemSource for Fake {
             tokio::task::yield_now().await;
         }
         if before < self.failing {
-            return Err(AwsError::new("Query", format!("table of {tenant_id}"), Kind::Unavailable, "down"));
+            return Err(AwsError::new("Query", format!("table of {tenant_id}"), AwsErrorKind::Unavailable, "down"));
         }
         Ok(self.items.clone())
     }
@@ -155,7 +155,7 @@ async fn errors_are_told_to_all_who_ask_and_not_remembered() {
     let directory = cached(fake.clone(), CacheTtl::new(HOUR));
     let (a, b) = tokio::join!(directory.lookup("shop"), directory.lookup("shop"));
     for (found, answer) in [a, b] {
-        assert_eq!(found.unwrap_err().kind, Kind::Unavailable);
+        assert_eq!(found.unwrap_err().kind, AwsErrorKind::Unavailable);
         assert_eq!(answer, "failed");
     }
     assert_eq!(queries(&fake), 1);

@@ -12,9 +12,8 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use super::get::non_empty_etag;
 use super::upload::{Open, part_number};
 use super::{CopyRequest, PutRequest, S3, quoted};
-use crate::aws::AwsError;
 use crate::aws::config::timeouts;
-use crate::aws::error::Kind;
+use crate::aws::{AwsError, AwsErrorKind};
 
 /// Bytes that one CopyObject takes. Source: API_CopyObject.
 pub(super) const MAX_AT_ONCE: u64 = 5 * 1024 * 1024 * 1024;
@@ -47,7 +46,7 @@ impl S3 {
         match size {
             Some(size) if size > MAX_AT_ONCE => self.copy_in_parts(copy, size).await,
             _ => match self.copy_at_once(copy, size).await {
-                Err(error) if error.kind == Kind::TooLarge => {
+                Err(error) if error.kind == AwsErrorKind::TooLarge => {
                     // The source is in the processor's region, the target's may be another.
                     let size = self.head_source(&copy.source, &copy.version).await?.size;
                     // Without its size it can't be divided.
@@ -81,9 +80,12 @@ impl S3 {
             .send()
             .await;
         let call = self.s3.call("CopyObject");
-        let answer = answer.map_err(|error| call.failed(about(copy), error).of_owner(self.owner().as_ref()))?;
+        let answer =
+            answer.map_err(|error| call.classify(describe_copy(copy), error).with_owner(self.owner().as_ref()))?;
         let etag = answer.copy_object_result().and_then(CopyObjectResult::e_tag);
-        non_empty_etag(etag).map(drop).ok_or_else(|| call.unproven(about(copy), "CopyObjectResult with an ETag"))
+        non_empty_etag(etag)
+            .map(drop)
+            .ok_or_else(|| call.missing_proof(describe_copy(copy), "CopyObjectResult with an ETag"))
     }
 
     async fn copy_in_parts(&self, copy: &CopyRequest, size: u64) -> Result<(), AwsError> {
@@ -145,9 +147,11 @@ async fn copy_part(
         .config_override(aws_sdk_s3::Config::builder().timeout_config(timeouts(timeout)))
         .send()
         .await
-        .map_err(|error| open.call("UploadPartCopy").failed(about(copy), error).of_owner(open.owner.as_ref()))?;
+        .map_err(|error| {
+            open.call("UploadPartCopy").classify(describe_copy(copy), error).with_owner(open.owner.as_ref())
+        })?;
     let etag = answer.copy_part_result.and_then(|result| result.e_tag).filter(|etag| !etag.is_empty());
-    let lacks = || open.call("UploadPartCopy").unproven(about(copy), "CopyPartResult with an ETag");
+    let lacks = || open.call("UploadPartCopy").missing_proof(describe_copy(copy), "CopyPartResult with an ETag");
     Ok(CompletedPart::builder().part_number(number).e_tag(etag.ok_or_else(lacks)?).build())
 }
 
@@ -180,6 +184,6 @@ fn source(copy: &CopyRequest) -> String {
     source
 }
 
-fn about(copy: &CopyRequest) -> String {
+fn describe_copy(copy: &CopyRequest) -> String {
     format!("{} to {}", copy.source, copy.target)
 }

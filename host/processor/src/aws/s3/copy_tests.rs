@@ -53,7 +53,7 @@ async fn a_copy_in_parts_that_fails_is_aborted() {
     let server = Server::start(with_sts(|request| in_parts(request, Some(3)))).await;
     let s3 = server.aws().await.destination("t", "us-east-2", None);
     let error = s3.copy(&a_copy(), Some(6 << 30)).await.unwrap_err();
-    assert_eq!((error.operation, error.kind), ("UploadPartCopy", Kind::Denied));
+    assert_eq!((error.operation, error.kind), ("UploadPartCopy", AwsErrorKind::Denied));
     let aborts = server.of("DELETE");
     assert_eq!(aborts.len(), 1);
     assert!(aborts[0].target.contains("uploadId=U1"));
@@ -87,7 +87,7 @@ async fn an_error_in_the_body_of_a_200_is_an_error() {
     let server = Server::start(with_sts(|_| xml_error(200, "AccessDenied", "Access Denied"))).await;
     let s3 = server.aws().await.destination("t", "us-east-2", None);
     let error = s3.copy(&a_copy(), Some(10)).await.unwrap_err();
-    assert_eq!((error.operation, error.kind), ("CopyObject", Kind::Denied));
+    assert_eq!((error.operation, error.kind), ("CopyObject", AwsErrorKind::Denied));
 
     for failing in ["PUT", "POST"] {
         let server = Server::start(with_sts(move |request| {
@@ -100,7 +100,7 @@ async fn an_error_in_the_body_of_a_200_is_an_error() {
         let s3 = server.aws_with(AwsOptions { attempts: 1, ..options() }).await.destination("t", "us-east-2", None);
         let error = s3.copy(&a_copy(), Some(6 << 30)).await.unwrap_err();
         let operation = if failing == "PUT" { "UploadPartCopy" } else { "CompleteMultipartUpload" };
-        assert_eq!((error.operation, error.kind), (operation, Kind::Unavailable));
+        assert_eq!((error.operation, error.kind), (operation, AwsErrorKind::Unavailable));
         assert_eq!(server.of("DELETE").len(), 1);
     }
 }

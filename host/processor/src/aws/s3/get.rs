@@ -11,11 +11,11 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use bytes::Bytes;
 
 use super::{CopySource, Download, Headers, ObjectVersion, S3, StoredObject, WholeObject, quoted, unquoted};
-use crate::aws::AwsError;
-use crate::aws::error::{Kind, words};
+use crate::aws::error::describe_transport_error;
 use crate::aws::service::Service;
 use crate::aws::skew::detect_skew;
-use model::{Charged, ObjectId};
+use crate::aws::{AwsError, AwsErrorKind};
+use model::{Fault, ObjectId};
 
 impl S3 {
     /// GetObject from byte `from` on.
@@ -31,8 +31,8 @@ impl S3 {
             .set_expected_bucket_owner(self.expected_owner())
             .send()
             .await
-            .map_err(|error| self.failed("GetObject", object, error))?;
-        let lacks = |what| self.s3.call("GetObject").unproven(object.to_string(), what);
+            .map_err(|error| self.classify("GetObject", object, error))?;
+        let lacks = |what| self.s3.call("GetObject").missing_proof(object.to_string(), what);
         let announced = answer.content_length().and_then(|length| u64::try_from(length).ok());
         let announced = announced.ok_or_else(|| lacks("Content-Length"))?;
         if !is_the_rest(answer.content_range(), from, announced) {
@@ -100,7 +100,7 @@ impl S3 {
             return Ok(());
         }
         let message = "the answer has another ETag than the one that was asked for";
-        Err(self.s3.call(operation).error(object.to_string(), Kind::Precondition, None, message, false))
+        Err(self.s3.call(operation).error(object.to_string(), AwsErrorKind::Precondition, None, message, false))
     }
 
     /// HeadObject.
@@ -110,9 +110,9 @@ impl S3 {
     pub async fn head(&self, object: &ObjectId, version: &ObjectVersion) -> Result<StoredObject, AwsError> {
         self.client().await?;
         let owner = self.owner();
-        let head_request = HeadRequest { region: &self.s3.region, charged: self.s3.charged, owner: owner.as_ref() };
+        let head_request = HeadRequest { region: &self.s3.region, fault: self.s3.fault, owner: owner.as_ref() };
         let answer = self.head_as(object, version, &head_request).await?;
-        let lacks = |what| self.s3.call("HeadObject").unproven(object.to_string(), what);
+        let lacks = |what| self.s3.call("HeadObject").missing_proof(object.to_string(), what);
         Ok(StoredObject {
             size: size(&answer).ok_or_else(|| lacks("Content-Length"))?,
             last_modified: answer.last_modified().map(milliseconds).ok_or_else(|| lacks("Last-Modified"))?,
@@ -130,14 +130,14 @@ impl S3 {
     /// As [`S3::get`]; `NoProof` where the answer is none of S3's.
     pub async fn head_source(&self, object: &ObjectId, version: &ObjectVersion) -> Result<CopySource, AwsError> {
         let owner = self.source_owner.as_ref();
-        let head_request = HeadRequest { region: &self.s3.own_region, charged: Charged::Source, owner };
+        let head_request = HeadRequest { region: &self.s3.own_region, fault: Fault::Source, owner };
         let answer = match self.head_as(object, version, &head_request).await {
-            Err(AwsError { kind: Kind::OtherRegion, region: Some(region), .. }) => {
+            Err(AwsError { kind: AwsErrorKind::OtherRegion, region: Some(region), .. }) => {
                 match self.head_as(object, version, &HeadRequest { region: &region, ..head_request }).await {
                     // There may be no way to that region, from a VPC for one, but S3's own.
-                    Err(unreachable) if unreachable.kind == Kind::Unreachable => {
-                        let error = AwsError { kind: Kind::OtherRegion, region: Some(region), ..unreachable };
-                        return Err(error.charged_to(Charged::Source));
+                    Err(unreachable) if unreachable.kind == AwsErrorKind::Unreachable => {
+                        let error = AwsError { kind: AwsErrorKind::OtherRegion, region: Some(region), ..unreachable };
+                        return Err(error.with_fault(Fault::Source));
                     }
                     answer => answer?,
                 }
@@ -147,8 +147,8 @@ impl S3 {
         // What stands before S3 may drop the one or the other, and S3's copy needs neither.
         let etag = non_empty_etag(answer.e_tag());
         if etag.is_none() && answer.last_modified().is_none() {
-            let call = self.s3.call_in("HeadObject", &self.s3.own_region, Charged::Source);
-            return Err(call.unproven(object.to_string(), "ETag or Last-Modified"));
+            let call = self.s3.call_in("HeadObject", &self.s3.own_region, Fault::Source);
+            return Err(call.missing_proof(object.to_string(), "ETag or Last-Modified"));
         }
         Ok(CopySource {
             size: size(&answer),
@@ -164,7 +164,7 @@ impl S3 {
         version: &ObjectVersion,
         head_request: &HeadRequest<'_>,
     ) -> Result<HeadObjectOutput, AwsError> {
-        let call = self.s3.call_in("HeadObject", head_request.region, head_request.charged);
+        let call = self.s3.call_in("HeadObject", head_request.region, head_request.fault);
         let answer = match self.head_once(object, version, head_request).await? {
             // A refusal of HEAD has no code that would tell the SDK to try again by AWS's
             // clock, which it has learned from it.
@@ -173,10 +173,10 @@ impl S3 {
             }
             answer => answer,
         };
-        let answer = answer.map_err(|error| call.failed(object.to_string(), error).of_owner(head_request.owner))?;
+        let answer = answer.map_err(|error| call.classify(object.to_string(), error).with_owner(head_request.owner))?;
         if let Some(etag) = non_empty_etag(answer.e_tag()) {
             self.is_meant("HeadObject", object, version, &etag)
-                .map_err(|error| error.charged_to(head_request.charged))?;
+                .map_err(|error| error.with_fault(head_request.fault))?;
         }
         Ok(answer)
     }
@@ -201,7 +201,7 @@ impl S3 {
 /// How HeadObject is head_request.
 struct HeadRequest<'a> {
     region: &'a str,
-    charged: Charged,
+    fault: Fault,
     owner: Option<&'a Arc<str>>,
 }
 
@@ -270,7 +270,7 @@ impl Body {
     pub async fn next(&mut self) -> Result<Option<Bytes>, AwsError> {
         match tokio::time::timeout(self.idle_timeout, self.stream.next()).await {
             Err(_) => Err(self.broken(&format!("nothing came for {:?}", self.idle_timeout))),
-            Ok(Some(Err(error))) => Err(self.broken(&words(&error))),
+            Ok(Some(Err(error))) => Err(self.broken(&describe_transport_error(&error))),
             Ok(None) if self.received < self.announced => Err(self.broken("the connection was closed")),
             Ok(None) => Ok(None),
             Ok(Some(Ok(bytes))) => {
@@ -282,8 +282,9 @@ impl Body {
 
     fn broken(&self, why: &str) -> AwsError {
         let message = format!("the body broke off after {} of {} bytes: {why}", self.received, self.announced);
-        let error = self.s3.call("GetObject").error(self.object.to_string(), Kind::Unreachable, None, message, false);
+        let error =
+            self.s3.call("GetObject").error(self.object.to_string(), AwsErrorKind::Unreachable, None, message, false);
         // It was reached.
-        error.charged_to(self.s3.charged)
+        error.with_fault(self.s3.fault)
     }
 }

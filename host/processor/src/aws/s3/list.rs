@@ -14,7 +14,7 @@ impl S3 {
     /// # Errors
     /// `NoBucket`, `Denied`, ….
     pub async fn list(&self, bucket: &str, after: Option<&str>, next: Option<String>) -> Result<ListPage, AwsError> {
-        let (call, about) = (self.s3.call("ListObjectsV2"), || format!("bucket {bucket}"));
+        let (call, resource) = (self.s3.call("ListObjectsV2"), || format!("bucket {bucket}"));
         let request = self.client().await?.list_objects_v2().bucket(bucket);
         let answer = request
             // XML can't hold every character that a key may have.
@@ -24,16 +24,16 @@ impl S3 {
             .set_expected_bucket_owner(self.expected_owner())
             .send()
             .await
-            .map_err(|error| call.failed(about(), error).of_owner(self.owner().as_ref()))?;
+            .map_err(|error| call.classify(resource(), error).with_owner(self.owner().as_ref()))?;
         // S3 always says how many there are: an answer without is no empty bucket.
         if answer.key_count().is_none() && answer.is_truncated().is_none() {
-            return Err(call.unproven(about(), "KeyCount"));
+            return Err(call.missing_proof(resource(), "KeyCount"));
         }
         let encoded = answer.encoding_type() == Some(&EncodingType::Url);
         let objects = answer.contents().iter().map(|object| listed(object, encoded)).collect();
         let more = answer.is_truncated() == Some(true);
         if more && answer.next_continuation_token().is_none() {
-            return Err(call.unproven(about(), "NextContinuationToken, though it is truncated"));
+            return Err(call.missing_proof(resource(), "NextContinuationToken, though it is truncated"));
         }
         Ok(ListPage { objects, next: answer.next_continuation_token.filter(|_| more) })
     }

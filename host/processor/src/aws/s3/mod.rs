@@ -218,11 +218,11 @@ impl S3 {
         self.owner().map(|owner| owner.to_string())
     }
 
-    fn failed<E>(&self, operation: &'static str, object: &ObjectId, error: SdkError<E, HttpResponse>) -> AwsError
+    fn classify<E>(&self, operation: &'static str, object: &ObjectId, error: SdkError<E, HttpResponse>) -> AwsError
     where
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     {
-        self.s3.call(operation).failed(object.to_string(), error).of_owner(self.owner().as_ref())
+        self.s3.call(operation).classify(object.to_string(), error).with_owner(self.owner().as_ref())
     }
 }
 

@@ -15,10 +15,10 @@ async fn a_success_without_its_proof_is_none() {
         ] {
             assert_eq!(
                 (error.operation, error.kind, error.effect_unknown),
-                (operation, Kind::NoProof, true),
+                (operation, AwsErrorKind::NoProof, true),
                 "{error}"
             );
-            assert_eq!(error.charged, Charged::Destination);
+            assert_eq!(error.fault, Fault::Destination);
         }
     }
     // In the middle of an upload, which is aborted then.
@@ -43,7 +43,11 @@ async fn a_success_without_its_proof_is_none() {
         } else {
             s3.copy(&a_copy(), Some(6 << 30)).await.unwrap_err()
         };
-        assert_eq!((error.operation, error.kind, error.effect_unknown), (failing, Kind::NoProof, true), "{error}");
+        assert_eq!(
+            (error.operation, error.kind, error.effect_unknown),
+            (failing, AwsErrorKind::NoProof, true),
+            "{error}"
+        );
         assert_eq!(server.of("DELETE").len(), 1);
     }
 }
@@ -60,18 +64,22 @@ async fn what_is_read_must_be_what_was_asked_for() {
         let s3 = server.aws().await.source();
         let got = read(&s3, &ObjectVersion::default(), 0).await.unwrap_err();
         let head = s3.head(&object("b", "k"), &ObjectVersion::default()).await.unwrap_err();
-        assert_eq!((got.kind, head.kind, got.charged), (Kind::NoProof, Kind::NoProof, Charged::Source), "{got} {head}");
+        assert_eq!(
+            (got.kind, head.kind, got.fault),
+            (AwsErrorKind::NoProof, AwsErrorKind::NoProof, Fault::Source),
+            "{got} {head}"
+        );
     }
     // Another state, though a condition was set.
     let server = Server::start(|_| found("hello")).await;
     let version = ObjectVersion { version_id: None, etag: Some("other".into()) };
     let s3 = server.aws().await.source();
-    assert_eq!(read(&s3, &version, 0).await.unwrap_err().kind, Kind::Precondition);
-    assert_eq!(s3.head(&object("b", "k"), &version).await.unwrap_err().kind, Kind::Precondition);
+    assert_eq!(read(&s3, &version, 0).await.unwrap_err().kind, AwsErrorKind::Precondition);
+    assert_eq!(s3.head(&object("b", "k"), &version).await.unwrap_err().kind, AwsErrorKind::Precondition);
     // Another range.
     let server = Server::start(|_| Answer { status: 206, ..found("lo").header("content-range", "bytes 2-3/5") }).await;
     let error = read(&server.aws().await.source(), &ObjectVersion::default(), 3).await.unwrap_err();
-    assert!(error.kind == Kind::NoProof && error.message.contains("from byte 3"), "{error}");
+    assert!(error.kind == AwsErrorKind::NoProof && error.message.contains("from byte 3"), "{error}");
 }
 
 #[tokio::test]
@@ -79,7 +87,7 @@ async fn an_empty_answer_is_no_empty_bucket() {
     for body in ["", "<ListBucketResult/>", "<ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>"] {
         let server = Server::start(move |_| answer(200, body)).await;
         let error = server.aws().await.source().list("b", None, None).await.unwrap_err();
-        assert_eq!(error.kind, Kind::NoProof, "{body} {error}");
+        assert_eq!(error.kind, AwsErrorKind::NoProof, "{body} {error}");
     }
 }
 
@@ -107,7 +115,7 @@ async fn the_source_of_a_copy_may_say_less() {
                 // What answers here sends a length in any case.
                 assert!(source.size == size || length.is_empty(), "{source:?}");
             }
-            (Err(error), None) => assert_eq!((error.kind, error.charged), (Kind::NoProof, Charged::Source)),
+            (Err(error), None) => assert_eq!((error.kind, error.fault), (AwsErrorKind::NoProof, Fault::Source)),
             (answer, _) => panic!("{length} {etag} {date}: {answer:?}"),
         }
     }
@@ -130,7 +138,7 @@ async fn a_part_that_nobody_asked_for_is_not_the_whole() {
         let got = read(&server.aws().await.source(), &ObjectVersion::default(), from).await;
         assert_eq!(
             got.map(|(stored, _)| stored.size).map_err(|error| error.kind),
-            if good { Ok(from + 5) } else { Err(Kind::NoProof) },
+            if good { Ok(from + 5) } else { Err(AwsErrorKind::NoProof) },
             "{from} {range}"
         );
     }
@@ -144,6 +152,6 @@ async fn a_role_that_is_not_proven_to_be_assumed_did_nothing() {
         let put = PutRequest { target: object("b", "k"), ..PutRequest::default() };
         let error = s3.put(&put, Bytes::from_static(b"x")).await.unwrap_err();
         let told = (error.operation, error.kind, error.effect_unknown);
-        assert_eq!(told, ("AssumeRole", Kind::NoProof, false), "{error}");
+        assert_eq!(told, ("AssumeRole", AwsErrorKind::NoProof, false), "{error}");
     }
 }

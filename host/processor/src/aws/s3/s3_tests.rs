@@ -5,9 +5,10 @@ use bytes::Bytes;
 
 use crate::aws::testing::{Answer, Request, Server, answer, options, with_sts, xml_error};
 use crate::aws::{
-    AwsError, AwsOptions, BucketOwnerSetting, BucketOwners, CopyRequest, Headers, Kind, ObjectVersion, PutRequest, S3,
+    AwsError, AwsErrorKind, AwsOptions, BucketOwnerSetting, BucketOwners, CopyRequest, Headers, ObjectVersion,
+    PutRequest, S3,
 };
-use model::{Charged, ObjectId};
+use model::{Fault, ObjectId};
 
 #[path = "copy_tests.rs"]
 mod copies;
@@ -76,7 +77,7 @@ async fn a_body_that_is_cut_or_stalls_is_unreachable() {
         let server = Server::start(move |_| Answer { cut: Some(2), hang, ..found("hello") }).await;
         let s3 = server.aws_with(AwsOptions { request_timeout, ..options() }).await.source();
         let error = read(&s3, &ObjectVersion::default(), 0).await.unwrap_err();
-        assert_eq!(error.kind, Kind::Unreachable);
+        assert_eq!(error.kind, AwsErrorKind::Unreachable);
         assert!(error.message.contains(words), "{error}");
     }
 }
@@ -109,9 +110,11 @@ async fn head_and_its_errors_which_have_no_body() {
     let stored = s3.head(&object("b", "k"), &ObjectVersion::default()).await.unwrap();
     assert_eq!((stored.size, stored.etag.as_str(), stored.headers), (7, "e", headers()));
     assert_eq!(stored.kms_key.as_deref(), Some("arn:aws:kms:eu-west-1:1:key/k"));
-    for (key, kind) in [("gone", Kind::NotFound), ("changed", Kind::Precondition), ("secret", Kind::Denied)] {
+    for (key, kind) in
+        [("gone", AwsErrorKind::NotFound), ("changed", AwsErrorKind::Precondition), ("secret", AwsErrorKind::Denied)]
+    {
         let error = s3.head(&object("b", key), &ObjectVersion::default()).await.unwrap_err();
-        assert_eq!((error.kind, error.about), (kind, format!("s3://b/{key}")));
+        assert_eq!((error.kind, error.resource), (kind, format!("s3://b/{key}")));
     }
 }
 
@@ -205,18 +208,18 @@ async fn pages_of_a_listing_with_encoded_keys() {
 #[tokio::test]
 async fn errors_of_s3() {
     for (status, code, kind) in [
-        (404, "NoSuchKey", Kind::NotFound),
-        (404, "NoSuchBucket", Kind::NoBucket),
-        (403, "AccessDenied", Kind::Denied),
-        (400, "KMS.DisabledException", Kind::Denied),
-        (400, "ExpiredToken", Kind::Expired),
-        (412, "PreconditionFailed", Kind::Precondition),
-        (503, "SlowDown", Kind::Throttled),
-        (500, "InternalError", Kind::Unavailable),
-        (400, "EntityTooLarge", Kind::TooLarge),
-        (301, "PermanentRedirect", Kind::OtherRegion),
-        (403, "InvalidObjectState", Kind::Archived),
-        (409, "OperationAborted", Kind::Conflict),
+        (404, "NoSuchKey", AwsErrorKind::NotFound),
+        (404, "NoSuchBucket", AwsErrorKind::NoBucket),
+        (403, "AccessDenied", AwsErrorKind::Denied),
+        (400, "KMS.DisabledException", AwsErrorKind::Denied),
+        (400, "ExpiredToken", AwsErrorKind::Expired),
+        (412, "PreconditionFailed", AwsErrorKind::Precondition),
+        (503, "SlowDown", AwsErrorKind::Throttled),
+        (500, "InternalError", AwsErrorKind::Unavailable),
+        (400, "EntityTooLarge", AwsErrorKind::TooLarge),
+        (301, "PermanentRedirect", AwsErrorKind::OtherRegion),
+        (403, "InvalidObjectState", AwsErrorKind::Archived),
+        (409, "OperationAborted", AwsErrorKind::Conflict),
     ] {
         let server = Server::start(move |_| xml_error(status, code, "words")).await;
         let s3 = server.aws_with(AwsOptions { attempts: 1, ..options() }).await.source();
@@ -289,7 +292,7 @@ async fn asked_about_there(status: u16) {
     let s3 = server.aws().await.destination("t", "us-east-2", None);
     assert_eq!(s3.head_source(&object("b", "k"), &ObjectVersion::default()).await.unwrap().size, Some(7));
     let error = server.aws().await.source().head(&object("b", "k"), &ObjectVersion::default()).await.unwrap_err();
-    assert_eq!(error.kind, Kind::OtherRegion);
+    assert_eq!(error.kind, AwsErrorKind::OtherRegion);
     assert_eq!(error.region.as_ref().map(|region| &***region), Some("ap-south-1"));
     let text = error.to_string();
     assert!(text.contains("region eu-west-1 was asked, the bucket is in ap-south-1"), "{text}");
@@ -306,7 +309,7 @@ async fn a_region_that_cant_be_reached_is_told_as_another_one() {
     .await;
     let s3 = server.aws_with(AwsOptions { attempts: 1, ..options() }).await.destination("t", "us-east-2", None);
     let error = s3.head_source(&object("b", "k"), &ObjectVersion::default()).await.unwrap_err();
-    assert_eq!((error.kind, error.charged), (Kind::OtherRegion, Charged::Source), "{error}");
+    assert_eq!((error.kind, error.fault), (AwsErrorKind::OtherRegion, Fault::Source), "{error}");
 }
 
 #[tokio::test]
@@ -319,6 +322,6 @@ async fn a_body_in_answer_to_head_spoils_no_later_call() {
     })
     .await;
     let s3 = server.aws().await.source();
-    assert_eq!(s3.head(&object("b", "k"), &ObjectVersion::default()).await.unwrap_err().kind, Kind::Denied);
+    assert_eq!(s3.head(&object("b", "k"), &ObjectVersion::default()).await.unwrap_err().kind, AwsErrorKind::Denied);
     assert_eq!(s3.head(&object("b", "k"), &ObjectVersion::default()).await.unwrap().size, 7);
 }

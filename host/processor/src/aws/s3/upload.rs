@@ -12,10 +12,10 @@ use bytes::Bytes;
 
 use super::get::non_empty_etag;
 use super::{PutRequest, S3};
-use crate::aws::AwsError;
 use crate::aws::config::timeouts;
-use crate::aws::error::{Call, Kind};
+use crate::aws::error::CallInfo;
 use crate::aws::service::Service;
+use crate::aws::{AwsError, AwsErrorKind};
 use model::ObjectId;
 
 impl S3 {
@@ -39,8 +39,8 @@ impl S3 {
             .body(SdkBody::from(bytes).into())
             .send()
             .await
-            .map_err(|error| self.failed("PutObject", target, error))?;
-        let lacks = || self.s3.call("PutObject").unproven(target.to_string(), "ETag");
+            .map_err(|error| self.classify("PutObject", target, error))?;
+        let lacks = || self.s3.call("PutObject").missing_proof(target.to_string(), "ETag");
         non_empty_etag(answer.e_tag()).map(drop).ok_or_else(lacks)
     }
 
@@ -63,8 +63,8 @@ impl S3 {
             .set_expected_bucket_owner(self.expected_owner())
             .send()
             .await
-            .map_err(|error| self.failed("CreateMultipartUpload", target, error))?;
-        let lacks = || self.s3.call("CreateMultipartUpload").unproven(target.to_string(), "UploadId");
+            .map_err(|error| self.classify("CreateMultipartUpload", target, error))?;
+        let lacks = || self.s3.call("CreateMultipartUpload").missing_proof(target.to_string(), "UploadId");
         let id = answer.upload_id.filter(|id| !id.is_empty()).ok_or_else(lacks)?;
         let open = Open { s3: self.s3.clone(), target: target.clone(), id, owner: self.owner() };
         Ok(PartUpload { open: Some(open), parts: Vec::new() })
@@ -90,21 +90,21 @@ impl Open {
         self.owner.as_deref().map(str::to_owned)
     }
 
-    fn failed<E>(&self, operation: &'static str, error: SdkError<E, HttpResponse>) -> AwsError
+    fn classify<E>(&self, operation: &'static str, error: SdkError<E, HttpResponse>) -> AwsError
     where
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     {
-        self.call(operation).failed(self.target.to_string(), error).of_owner(self.owner.as_ref())
+        self.call(operation).classify(self.target.to_string(), error).with_owner(self.owner.as_ref())
     }
 
-    pub(super) fn call(&self, operation: &'static str) -> Call<'_> {
+    pub(super) fn call(&self, operation: &'static str) -> CallInfo<'_> {
         self.s3.call(operation)
     }
 
     async fn abort(&self) {
         if let Err(error) = self.try_abort().await
             // It was completed or aborted after all.
-            && error.kind != Kind::NotFound
+            && error.kind != AwsErrorKind::NotFound
         {
             tracing::warn!(%error, "an upload in parts is left behind; a lifecycle rule of the bucket can remove it");
         }
@@ -114,7 +114,7 @@ impl Open {
         let request = self.s3.client().await?.abort_multipart_upload();
         let request = request.bucket(&self.target.bucket).key(&self.target.key).upload_id(&self.id);
         let answer = request.set_expected_bucket_owner(self.owner()).send().await;
-        answer.map(drop).map_err(|error| self.failed("AbortMultipartUpload", error))
+        answer.map(drop).map_err(|error| self.classify("AbortMultipartUpload", error))
     }
 
     async fn complete(&self, parts: Vec<CompletedPart>) -> Result<(), AwsError> {
@@ -130,8 +130,8 @@ impl Open {
             .config_override(aws_sdk_s3::Config::builder().timeout_config(timeouts(timeout)))
             .send()
             .await
-            .map_err(|error| self.failed("CompleteMultipartUpload", error))?;
-        let lacks = || self.call("CompleteMultipartUpload").unproven(self.target.to_string(), "ETag");
+            .map_err(|error| self.classify("CompleteMultipartUpload", error))?;
+        let lacks = || self.call("CompleteMultipartUpload").missing_proof(self.target.to_string(), "ETag");
         non_empty_etag(answer.e_tag()).map(drop).ok_or_else(lacks)
     }
 }
@@ -155,8 +155,8 @@ impl PartUpload {
         let request = request.bucket(&open.target.bucket).key(&open.target.key).upload_id(&open.id);
         let request = request.part_number(number).set_expected_bucket_owner(open.owner());
         let answer = request.body(SdkBody::from(bytes).into()).send().await;
-        let answer = answer.map_err(|error| open.failed("UploadPart", error))?;
-        let lacks = || open.call("UploadPart").unproven(open.target.to_string(), "ETag");
+        let answer = answer.map_err(|error| open.classify("UploadPart", error))?;
+        let lacks = || open.call("UploadPart").missing_proof(open.target.to_string(), "ETag");
         let etag = answer.e_tag.filter(|etag| !etag.is_empty()).ok_or_else(lacks)?;
         self.parts.push(CompletedPart::builder().part_number(number).e_tag(etag).build());
         Ok(())

@@ -17,7 +17,7 @@ use tokio::time::sleep;
 use super::batch::Batch;
 use super::dead_letter::Letters;
 use super::port::{Activity, EventSink, Rejected};
-use crate::aws::{AwsError, Kind, Logs, RejectedRanges};
+use crate::aws::{AwsError, AwsErrorKind, Logs, RejectedRanges};
 use model::{DeadLetter, Failure, Reason};
 
 /// Puts of a stream that overlap: one travels while another is worked on.
@@ -86,7 +86,7 @@ impl<L: PutLogs> CloudWatchSink<L> {
     /// Puts first and asks later: a stream that is missing is the rare case.
     async fn send(&self, request: Bytes) -> Result<RejectedRanges, AwsError> {
         match self.record_answer(self.logs.put(&self.group, request.clone()).await) {
-            Err(error) if error.kind == Kind::NotFound => {
+            Err(error) if error.kind == AwsErrorKind::NotFound => {
                 self.create().await?;
                 self.record_answer(self.logs.put(&self.group, request).await)
             }
@@ -100,7 +100,7 @@ impl<L: PutLogs> CloudWatchSink<L> {
         let mut waits = CREATION_WAITS.into_iter();
         loop {
             match (self.create_both().await, waits.next()) {
-                (Err(error), Some(wait)) if matches!(error.kind, Kind::Conflict | Kind::NotFound) => {
+                (Err(error), Some(wait)) if matches!(error.kind, AwsErrorKind::Conflict | AwsErrorKind::NotFound) => {
                     self.logs.wait(wait).await;
                 }
                 (answer, _) => return answer,
@@ -111,7 +111,7 @@ impl<L: PutLogs> CloudWatchSink<L> {
     async fn create_both(&self) -> Result<(), AwsError> {
         let (group, stream) = (&self.group, &self.stream);
         match self.record_answer(self.logs.create_stream(group, stream).await) {
-            Err(error) if error.kind == Kind::NotFound => {
+            Err(error) if error.kind == AwsErrorKind::NotFound => {
                 self.record_answer(self.logs.create_group(group).await)?;
                 self.record_answer(self.logs.create_stream(group, stream).await)
             }

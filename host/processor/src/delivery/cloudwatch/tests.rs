@@ -4,7 +4,7 @@ use std::sync::Mutex;
 use super::*;
 use crate::delivery::batch::BatchEvent;
 use crate::delivery::dead_letter::{DeadLetterStore, Provenance};
-use model::{Charged, Event, ObjectId};
+use model::{Event, Fault, ObjectId};
 
 /// CloudWatch Logs that knows which group and stream there is, and says what it is
 /// told to say of puts.
@@ -12,15 +12,15 @@ use model::{Charged, Event, ObjectId};
 struct Fake {
     group: Mutex<bool>,
     stream: Mutex<bool>,
-    answers: Mutex<VecDeque<Result<RejectedRanges, Kind>>>,
+    answers: Mutex<VecDeque<Result<RejectedRanges, AwsErrorKind>>>,
     calls: Mutex<Vec<&'static str>>,
     /// Somebody else is creating the group: it is there after so much time.
     coming: Option<Duration>,
     waited: Mutex<Duration>,
 }
 
-fn error(operation: &'static str, kind: Kind) -> AwsError {
-    let effect_unknown = kind == Kind::Unreachable;
+fn error(operation: &'static str, kind: AwsErrorKind) -> AwsError {
+    let effect_unknown = kind == AwsErrorKind::Unreachable;
     AwsError { effect_unknown, ..AwsError::new(operation, "log group /g", kind, "no") }
 }
 
@@ -39,7 +39,7 @@ impl PutLogs for &Fake {
             ("/g", &"/g".into(), &"%-p%3A1".into())
         );
         if !*self.stream.lock().unwrap() {
-            return Err(error("PutLogEvents", Kind::NotFound));
+            return Err(error("PutLogEvents", AwsErrorKind::NotFound));
         }
         let answer = self.answers.lock().unwrap().pop_front().unwrap_or(Ok(RejectedRanges::default()));
         answer.map_err(|kind| error("PutLogEvents", kind))
@@ -49,7 +49,7 @@ impl PutLogs for &Fake {
         self.called("stream");
         assert_eq!((group, stream), ("/g", "%-p%3A1"));
         if !*self.group.lock().unwrap() {
-            return Err(error("CreateLogStream", Kind::NotFound));
+            return Err(error("CreateLogStream", AwsErrorKind::NotFound));
         }
         *self.stream.lock().unwrap() = true;
         Ok(())
@@ -59,7 +59,7 @@ impl PutLogs for &Fake {
         self.called("group");
         assert_eq!(group, "/g");
         if self.coming.is_some() {
-            return Err(error("CreateLogGroup", Kind::Conflict).charged_to(Charged::Host));
+            return Err(error("CreateLogGroup", AwsErrorKind::Conflict).with_fault(Fault::Host));
         }
         *self.group.lock().unwrap() = true;
         Ok(())
@@ -101,7 +101,7 @@ fn put(fake: &Fake) -> (Vec<&'static str>, Result<Vec<Rejected>, Failure>) {
     (calls, result)
 }
 
-fn there(group: bool, stream: bool, answers: impl IntoIterator<Item = Result<RejectedRanges, Kind>>) -> Fake {
+fn there(group: bool, stream: bool, answers: impl IntoIterator<Item = Result<RejectedRanges, AwsErrorKind>>) -> Fake {
     Fake {
         group: Mutex::new(group),
         stream: Mutex::new(stream),
@@ -124,7 +124,7 @@ fn a_group_that_somebody_else_is_creating_is_waited_for() {
     let fake = Fake { coming: Some(Duration::MAX), ..there(false, false, []) };
     let (calls, result) = put(&fake);
     let error = result.unwrap_err();
-    assert_eq!((error.kind.name(), error.charged, calls.len()), ("conflict", Charged::Host, 1 + 2 * 7));
+    assert_eq!((error.kind.name(), error.fault, calls.len()), ("conflict", Fault::Host, 1 + 2 * 7));
     assert!(*fake.waited.lock().unwrap() < Duration::from_secs(5));
 }
 
@@ -143,17 +143,21 @@ fn what_is_missing_is_created_and_nothing_is_asked_before() {
 
 #[test]
 fn what_is_still_missing_after_that_fails() {
-    let fake = there(true, true, [Err(Kind::NotFound), Err(Kind::NotFound), Ok(RejectedRanges::default())]);
+    let fake =
+        there(true, true, [Err(AwsErrorKind::NotFound), Err(AwsErrorKind::NotFound), Ok(RejectedRanges::default())]);
     let (calls, result) = put(&fake);
     assert_eq!((calls, result.unwrap_err().kind.name()), (vec!["put", "stream", "put"], "not-found"));
 }
 
 #[test]
 fn other_failures_are_not_tried_again_here() {
-    for kind in [Kind::Throttled, Kind::Denied, Kind::Expired, Kind::Unreachable] {
+    for kind in [AwsErrorKind::Throttled, AwsErrorKind::Denied, AwsErrorKind::Expired, AwsErrorKind::Unreachable] {
         let (calls, result) = put(&there(true, true, [Err(kind)]));
         let error = result.unwrap_err();
-        assert_eq!((calls, error.kind, error.effect_unknown), (vec!["put"], kind.into(), kind == Kind::Unreachable));
+        assert_eq!(
+            (calls, error.kind, error.effect_unknown),
+            (vec!["put"], kind.into(), kind == AwsErrorKind::Unreachable)
+        );
     }
 }
 

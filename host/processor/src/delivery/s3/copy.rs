@@ -10,8 +10,8 @@ use std::future::Future;
 use std::time::Instant;
 
 use super::{Target, metadata};
-use crate::aws::{AwsError, CopyRequest, CopySource, Kind, ObjectVersion, S3, StoredObject};
-use model::{Activity, Charged, LearnedBuckets, ObjectId};
+use crate::aws::{AwsError, AwsErrorKind, CopyRequest, CopySource, ObjectVersion, S3, StoredObject};
+use model::{Activity, Fault, LearnedBuckets, ObjectId};
 
 /// Source buckets whose versions the central role may not read, as was found out.
 static NO_VERSIONS: LearnedBuckets = LearnedBuckets::new();
@@ -52,7 +52,7 @@ pub struct Copied {
 /// already. Where a version is denied, its ETag is relied on instead.
 ///
 /// # Errors
-/// As S3 says, charged to the source or the destination.
+/// As S3 says, fault to the source or the destination.
 pub async fn copy(
     s3: &S3,
     target: &Target,
@@ -82,7 +82,7 @@ impl<C: CopyObjects> Copier<'_, C> {
             };
         };
         match self.copy(version, Some(known)).await {
-            Err(error) if error.kind == Kind::Denied && error.charged == Charged::Destination => {
+            Err(error) if error.kind == AwsErrorKind::Denied && error.fault == Fault::Destination => {
                 // It was asked about with other credentials. May these read it?
                 let (readable, source) = self.head(version).await?;
                 if readable == *version { Err(error) } else { self.copy(&readable, Some(&source)).await }
@@ -95,7 +95,7 @@ impl<C: CopyObjects> Copier<'_, C> {
     /// the one and not the other.
     async fn copy_unchecked(&self, version: &ObjectVersion, refusal: AwsError) -> Result<Copied, AwsError> {
         let copied = match (self.copy(version, None).await, by_etag(version)) {
-            (Err(error), Some(with_etag)) if error.kind == Kind::Denied => self.copy(&with_etag, None).await,
+            (Err(error), Some(with_etag)) if error.kind == AwsErrorKind::Denied => self.copy(&with_etag, None).await,
             (answer, _) => answer,
         };
         match copied {
@@ -104,7 +104,7 @@ impl<C: CopyObjects> Copier<'_, C> {
                 Ok(Copied { warning: Some(warning), ..copied })
             }
             // It can't be read at all.
-            Err(error) if error.kind == Kind::Denied && refusal.kind == Kind::Denied => Err(refusal),
+            Err(error) if error.kind == AwsErrorKind::Denied && refusal.kind == AwsErrorKind::Denied => Err(refusal),
             Err(error) => Err(error),
         }
     }
@@ -117,10 +117,10 @@ impl<C: CopyObjects> Copier<'_, C> {
             return self.head_version(with_etag).await;
         }
         match (self.head_version(version.clone()).await, with_etag) {
-            (Err(error), Some(with_etag)) if error.kind == Kind::Denied => {
+            (Err(error), Some(with_etag)) if error.kind == AwsErrorKind::Denied => {
                 let answer = match self.head_version(with_etag).await {
                     // What is known is the refusal.
-                    Err(second) if second.kind == Kind::Unreachable => return Err(error),
+                    Err(second) if second.kind == AwsErrorKind::Unreachable => return Err(error),
                     answer => answer?,
                 };
                 // Only now it is known that the version was what was denied.
@@ -151,8 +151,8 @@ impl<C: CopyObjects> Copier<'_, C> {
         match answer {
             Ok(()) => Ok(Copied { bytes, warning: None }),
             Err(error) => {
-                let charged = charged(&error, known);
-                Err(error.charged_to(charged))
+                let fault = fault(&error, known);
+                Err(error.with_fault(fault))
             }
         }
     }
@@ -167,19 +167,22 @@ fn by_etag(version: &ObjectVersion) -> Option<ObjectVersion> {
 /// Whether what failed is the question about the source, and not what it is about. What
 /// is throttled, or not reached, is tried again later, when the copy can be a whole one.
 fn may_copy_unchecked(error: &AwsError) -> bool {
-    let of_question = matches!(error.kind, Kind::OtherRegion | Kind::Denied | Kind::NoProof | Kind::Other);
-    of_question && error.charged == Charged::Source
+    let of_question = matches!(
+        error.kind,
+        AwsErrorKind::OtherRegion | AwsErrorKind::Denied | AwsErrorKind::NoProof | AwsErrorKind::Other
+    );
+    of_question && error.fault == Fault::Source
 }
 
 /// Whose failure a copy's is, once the source was asked about. S3 has one answer for
 /// both buckets, so its words must do, and the key that the source is encrypted with.
-fn charged(error: &AwsError, source: Option<&CopySource>) -> Charged {
+fn fault(error: &AwsError, source: Option<&CopySource>) -> Fault {
     let says = |word: &str| error.message.contains(word);
     let of_source = match (error.kind, error.operation) {
         // What is said of an upload is the destination's.
-        (Kind::NotFound, operation) => matches!(operation, "CopyObject" | "HeadObject"),
-        (Kind::Archived | Kind::Precondition, _) => true,
-        (Kind::Denied, "CopyObject" | "UploadPartCopy") => {
+        (AwsErrorKind::NotFound, operation) => matches!(operation, "CopyObject" | "HeadObject"),
+        (AwsErrorKind::Archived | AwsErrorKind::Precondition, _) => true,
+        (AwsErrorKind::Denied, "CopyObject" | "UploadPartCopy") => {
             let of_kms = says("kms:") || error.code.as_deref().is_some_and(|code| code.starts_with("KMS"));
             let key = source.and_then(|source| source.kms_key.as_deref());
             match key {
@@ -190,7 +193,7 @@ fn charged(error: &AwsError, source: Option<&CopySource>) -> Charged {
         }
         _ => false,
     };
-    if of_source { Charged::Source } else { error.charged }
+    if of_source { Fault::Source } else { error.fault }
 }
 
 #[cfg(test)]

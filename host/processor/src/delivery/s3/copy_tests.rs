@@ -19,8 +19,8 @@ fn source() -> CopySource {
 }
 
 /// What HeadObject of the source fails with.
-fn refusal(kind: Kind) -> AwsError {
-    error(kind).charged_to(Charged::Source)
+fn refusal(kind: AwsErrorKind) -> AwsError {
+    error(kind).with_fault(Fault::Source)
 }
 
 impl Fake {
@@ -36,14 +36,14 @@ impl Fake {
 
     fn answer(&self, call: &'static str, version: &ObjectVersion) -> Result<(), AwsError> {
         self.calls.lock().unwrap().push((call, version.clone()));
-        if self.versions_denied && version.version_id.is_some() { Err(error(Kind::Denied)) } else { Ok(()) }
+        if self.versions_denied && version.version_id.is_some() { Err(error(AwsErrorKind::Denied)) } else { Ok(()) }
     }
 }
 
 impl CopyObjects for Fake {
     async fn head(&self, source: &ObjectId, version: &ObjectVersion) -> Result<CopySource, AwsError> {
         assert_eq!(source.bucket, "central");
-        self.answer("head", version).map_err(|error| error.charged_to(Charged::Source))?;
+        self.answer("head", version).map_err(|error| error.with_fault(Fault::Source))?;
         self.head.clone()
     }
 
@@ -75,16 +75,16 @@ fn run(
     asked: &ObjectVersion,
     known: Option<&CopySource>,
     memory: (&LearnedBuckets, Instant),
-) -> (Calls, Result<Copied, (Kind, Charged)>) {
+) -> (Calls, Result<Copied, (AwsErrorKind, Fault)>) {
     let (activity, target) = (Activity::default(), target("c/n/a/p/f"));
     let copying = Copier { s3: fake, target: &target, no_versions: memory.0, now: memory.1, activity: &activity };
     let ended = block_on(copying.copied(asked, known));
     let calls = std::mem::take(&mut *fake.calls.lock().unwrap());
     assert_eq!(activity.count(), calls.len() as u64, "each answer is a sign of life");
-    (calls, ended.map_err(|error| (error.kind, error.charged)))
+    (calls, ended.map_err(|error| (error.kind, error.fault)))
 }
 
-fn copied() -> Result<Copied, (Kind, Charged)> {
+fn copied() -> Result<Copied, (AwsErrorKind, Fault)> {
     Ok(Copied { bytes: Some(7), warning: None })
 }
 
@@ -99,7 +99,7 @@ fn where_versions_are_denied_the_etag_is_relied_on_and_that_is_remembered_for_a_
     assert_eq!(run(&fake, &both, None, (&memory, now)), (remembered, copied()));
     // Without an ETag there is nothing to rely on.
     let by_version = version(Some("v"), None);
-    let denied = Err((Kind::Denied, Charged::Source));
+    let denied = Err((AwsErrorKind::Denied, Fault::Source));
     let tried = vec![("head", by_version.clone()), ("copy", by_version.clone())];
     assert_eq!(run(&fake, &by_version, None, (&memory, now)), (tried, denied));
     let later = now + LearnedBuckets::TTL;
@@ -113,11 +113,11 @@ fn where_versions_are_denied_the_etag_is_relied_on_and_that_is_remembered_for_a_
 fn what_is_denied_anyway_is_the_sources_and_says_nothing_about_versions() {
     let (both, etag) = (version(Some("v"), Some("e")), version(None, Some("e")));
     let (memory, now) = (LearnedBuckets::new(), Instant::now());
-    let fake = Fake { head: Err(refusal(Kind::Denied)), ..Fake::new() };
-    let denied = || Err(error_of_copy(Kind::Denied, None, "Access Denied"));
+    let fake = Fake { head: Err(refusal(AwsErrorKind::Denied)), ..Fake::new() };
+    let denied = || Err(error_of_copy(AwsErrorKind::Denied, None, "Access Denied"));
     fake.copies.lock().unwrap().extend([denied(), denied()]);
     let tried = vec![("head", both.clone()), ("head", etag.clone()), ("copy", both.clone()), ("copy", etag)];
-    assert_eq!(run(&fake, &both, None, (&memory, now)), (tried, Err((Kind::Denied, Charged::Source))));
+    assert_eq!(run(&fake, &both, None, (&memory, now)), (tried, Err((AwsErrorKind::Denied, Fault::Source))));
     assert!(!memory.has("central", now));
 }
 
@@ -141,16 +141,16 @@ fn what_is_known_already_is_not_asked_again_but_to_find_out_who_denies() {
     let only_the_copy = vec![("copy", etag.clone())];
     assert_eq!(run(&fake, &etag, Some(&known), (&memory, now)), (only_the_copy, copied()));
     // The source can be read: it is the destination that denies.
-    fake.copies.lock().unwrap().push(Err(error_of_copy(Kind::Denied, None, "Access Denied")));
+    fake.copies.lock().unwrap().push(Err(error_of_copy(AwsErrorKind::Denied, None, "Access Denied")));
     let asked = vec![("copy", etag.clone()), ("head", etag.clone())];
     assert_eq!(
         run(&fake, &etag, Some(&known), (&memory, now)),
-        (asked.clone(), Err((Kind::Denied, Charged::Destination)))
+        (asked.clone(), Err((AwsErrorKind::Denied, Fault::Destination)))
     );
     // It can't.
-    let fake = Fake { head: Err(refusal(Kind::Denied)), ..Fake::new() };
-    fake.copies.lock().unwrap().push(Err(error_of_copy(Kind::Denied, None, "Access Denied")));
-    assert_eq!(run(&fake, &etag, Some(&known), (&memory, now)), (asked, Err((Kind::Denied, Charged::Source))));
+    let fake = Fake { head: Err(refusal(AwsErrorKind::Denied)), ..Fake::new() };
+    fake.copies.lock().unwrap().push(Err(error_of_copy(AwsErrorKind::Denied, None, "Access Denied")));
+    assert_eq!(run(&fake, &etag, Some(&known), (&memory, now)), (asked, Err((AwsErrorKind::Denied, Fault::Source))));
     // It can be, but not by its version.
     let fake = Fake { versions_denied: true, ..Fake::new() };
     let both = version(Some("v"), Some("e"));
@@ -161,7 +161,7 @@ fn what_is_known_already_is_not_asked_again_but_to_find_out_who_denies() {
 #[test]
 fn a_source_that_can_only_be_copied_is_copied_with_a_warning() {
     let etag = version(None, Some("e"));
-    for kind in [Kind::OtherRegion, Kind::Denied, Kind::NoProof, Kind::Other] {
+    for kind in [AwsErrorKind::OtherRegion, AwsErrorKind::Denied, AwsErrorKind::NoProof, AwsErrorKind::Other] {
         let fake = Fake { head: Err(refusal(kind)), ..Fake::new() };
         let (calls, ended) = run(&fake, &etag, None, (&LearnedBuckets::new(), Instant::now()));
         assert_eq!(calls, [("head", etag.clone()), ("copy", etag.clone())]);
@@ -169,53 +169,57 @@ fn a_source_that_can_only_be_copied_is_copied_with_a_warning() {
         assert!(bytes.is_none() && warning.unwrap().contains("content type and encoding"));
     }
     // What ails the copy itself is told as its own.
-    let fake = Fake { head: Err(refusal(Kind::Other)), ..Fake::new() };
-    fake.copies.lock().unwrap().push(Err(error_of_copy(Kind::Denied, None, "Access Denied")));
+    let fake = Fake { head: Err(refusal(AwsErrorKind::Other)), ..Fake::new() };
+    fake.copies.lock().unwrap().push(Err(error_of_copy(AwsErrorKind::Denied, None, "Access Denied")));
     let (_, ended) = run(&fake, &etag, None, (&LearnedBuckets::new(), Instant::now()));
-    assert_eq!(ended, Err((Kind::Denied, Charged::Destination)));
+    assert_eq!(ended, Err((AwsErrorKind::Denied, Fault::Destination)));
 }
 
 #[test]
 fn a_source_that_is_gone_or_can_be_asked_later_is_not_copied_blindly() {
-    use Kind::{Archived, NotFound, Precondition, Throttled, Unavailable, Unreachable};
+    use AwsErrorKind::{Archived, NotFound, Precondition, Throttled, Unavailable, Unreachable};
     let etag = version(None, Some("e"));
     for kind in [NotFound, Precondition, Throttled, Unavailable, Unreachable, Archived] {
         let fake = Fake { head: Err(refusal(kind)), ..Fake::new() };
-        let asked = (vec![("head", etag.clone())], Err((kind, Charged::Source)));
+        let asked = (vec![("head", etag.clone())], Err((kind, Fault::Source)));
         assert_eq!(run(&fake, &etag, None, (&LearnedBuckets::new(), Instant::now())), asked);
     }
     // Nor where it is a role that can't be assumed.
-    let fake = Fake { head: Err(error(Kind::Denied).charged_to(Charged::Host)), ..Fake::new() };
-    let asked = (vec![("head", etag.clone())], Err((Kind::Denied, Charged::Host)));
+    let fake = Fake { head: Err(error(AwsErrorKind::Denied).with_fault(Fault::Host)), ..Fake::new() };
+    let asked = (vec![("head", etag.clone())], Err((AwsErrorKind::Denied, Fault::Host)));
     assert_eq!(run(&fake, &etag, None, (&LearnedBuckets::new(), Instant::now())), asked);
 }
 
-fn error_of_copy(kind: Kind, code: Option<&str>, message: &str) -> AwsError {
+fn error_of_copy(kind: AwsErrorKind, code: Option<&str>, message: &str) -> AwsError {
     let error = AwsError::new("CopyObject", "s3://central/x to s3://theirs/y", kind, message);
     AwsError { code: code.map(str::to_owned), ..error }
 }
 
 #[test]
 fn each_failure_of_a_copy_is_charged_to_whose_it_is() {
-    use Charged::{Destination, Host, Source};
+    use Fault::{Destination, Host, Source};
     const KEY: &str = "arn:aws:kms:us-east-1:111111111111:key/source";
     let encrypted = CopySource { kms_key: Some(KEY.to_owned()), ..source() };
-    let of =
-        |kind, code, message: &str, source: &CopySource| charged(&error_of_copy(kind, code, message), Some(source));
+    let of = |kind, code, message: &str, source: &CopySource| fault(&error_of_copy(kind, code, message), Some(source));
     for (kind, code, message, expected) in [
-        (Kind::Archived, Some("ObjectNotInActiveTierError"), "not in the active tier", Source),
-        (Kind::Precondition, Some("PreconditionFailed"), "", Source),
-        (Kind::NotFound, Some("NoSuchKey"), "", Source),
-        (Kind::NoBucket, Some("NoSuchBucket"), "", Destination),
-        (Kind::Denied, Some("AccessDenied"), "Access Denied", Destination),
-        (Kind::Denied, Some("AccessDenied"), "not authorized to perform: s3:GetObject on resource: x", Source),
-        (Kind::Denied, Some("AccessDenied"), "not authorized to perform: s3:GetObjectTagging on x", Source),
-        (Kind::Denied, Some("AccessDenied"), "not authorized to perform: s3:PutObject on resource: x", Destination),
+        (AwsErrorKind::Archived, Some("ObjectNotInActiveTierError"), "not in the active tier", Source),
+        (AwsErrorKind::Precondition, Some("PreconditionFailed"), "", Source),
+        (AwsErrorKind::NotFound, Some("NoSuchKey"), "", Source),
+        (AwsErrorKind::NoBucket, Some("NoSuchBucket"), "", Destination),
+        (AwsErrorKind::Denied, Some("AccessDenied"), "Access Denied", Destination),
+        (AwsErrorKind::Denied, Some("AccessDenied"), "not authorized to perform: s3:GetObject on resource: x", Source),
+        (AwsErrorKind::Denied, Some("AccessDenied"), "not authorized to perform: s3:GetObjectTagging on x", Source),
+        (
+            AwsErrorKind::Denied,
+            Some("AccessDenied"),
+            "not authorized to perform: s3:PutObject on resource: x",
+            Destination,
+        ),
         // The source isn't encrypted with KMS: the destination is.
-        (Kind::Denied, Some("AccessDenied"), "not authorized to perform: kms:Decrypt", Destination),
-        (Kind::Denied, Some("KMS.DisabledException"), "the key is disabled", Destination),
-        (Kind::Throttled, Some("SlowDown"), "", Destination),
-        (Kind::NoProof, None, "", Destination),
+        (AwsErrorKind::Denied, Some("AccessDenied"), "not authorized to perform: kms:Decrypt", Destination),
+        (AwsErrorKind::Denied, Some("KMS.DisabledException"), "the key is disabled", Destination),
+        (AwsErrorKind::Throttled, Some("SlowDown"), "", Destination),
+        (AwsErrorKind::NoProof, None, "", Destination),
     ] {
         assert_eq!(of(kind, code, message, &source()), expected, "{code:?} {message}");
     }
@@ -229,10 +233,10 @@ fn each_failure_of_a_copy_is_charged_to_whose_it_is() {
         ("KMS.DisabledException", format!("{KEY} is disabled."), Source),
         ("KMS.DisabledException", "arn:aws:kms:us-east-1:2:key/target is disabled.".to_owned(), Destination),
     ] {
-        assert_eq!(of(Kind::Denied, Some(code), &message, &encrypted), expected, "{code} {message}");
+        assert_eq!(of(AwsErrorKind::Denied, Some(code), &message, &encrypted), expected, "{code} {message}");
     }
-    let upload = AwsError::new("UploadPart", "x", Kind::NotFound, "NoSuchUpload");
-    assert_eq!(charged(&upload, None), Destination);
-    let host = error_of_copy(Kind::Denied, Some("NoCredentials"), "").charged_to(Host);
-    assert_eq!(charged(&host, Some(&encrypted)), Host);
+    let upload = AwsError::new("UploadPart", "x", AwsErrorKind::NotFound, "NoSuchUpload");
+    assert_eq!(fault(&upload, None), Destination);
+    let host = error_of_copy(AwsErrorKind::Denied, Some("NoCredentials"), "").with_fault(Host);
+    assert_eq!(fault(&host, Some(&encrypted)), Host);
 }

@@ -57,7 +57,7 @@ pub fn key(prefix: &str, origin: &Origin, source: &ObjectId) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::aws::{AwsError, Kind};
+    use crate::aws::{AwsError, AwsErrorKind};
 
     pub(super) fn target(key: &str) -> Target {
         Target {
@@ -77,8 +77,8 @@ mod tests {
         }
     }
 
-    pub(super) fn error(kind: Kind) -> AwsError {
-        let effect_unknown = kind == Kind::Unreachable;
+    pub(super) fn error(kind: AwsErrorKind) -> AwsError {
+        let effect_unknown = kind == AwsErrorKind::Unreachable;
         AwsError { effect_unknown, ..AwsError::new("UploadPart", "s3://theirs/x", kind, "no") }
     }
 

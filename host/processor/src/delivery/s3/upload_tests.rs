@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use super::super::tests::{error, target};
 use super::*;
-use crate::aws::Kind;
+use crate::aws::AwsErrorKind;
 
 /// A bucket that notes what happens to it.
 #[derive(Clone, Default)]
@@ -56,12 +56,12 @@ impl MultipartUpload for FakeParts {
         if self.fake.0.hangs == Some(self.count) {
             std::future::pending::<()>().await;
         }
-        if self.fake.0.fails == Some(self.count) { Err(error(Kind::Denied)) } else { Ok(()) }
+        if self.fake.0.fails == Some(self.count) { Err(error(AwsErrorKind::Denied)) } else { Ok(()) }
     }
 
     async fn complete(self) -> Result<(), AwsError> {
         self.fake.note("complete".to_owned());
-        if self.fake.0.complete_fails { Err(error(Kind::Unreachable)) } else { Ok(()) }
+        if self.fake.0.complete_fails { Err(error(AwsErrorKind::Unreachable)) } else { Ok(()) }
     }
 
     async fn abort(self) {

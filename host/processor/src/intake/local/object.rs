@@ -15,7 +15,7 @@ use crate::pipeline::{Asked, Delivered, End, Guests, Job, blocking, compare_copy
 use crate::plugin::{KeyError, Planned};
 use crate::report::{Cause, Entry, Numbers, Outcome, Unwanted};
 use crate::tenant::{InvalidDelivery, Lookup};
-use model::{Charged, DeadLetter, Delivery, Destination, Failure, FailureKind, ObjectId, Origin, Reason};
+use model::{DeadLetter, Delivery, Destination, Failure, FailureKind, Fault, ObjectId, Origin, Reason};
 use sandbox::{GuestError, GuestLog};
 
 /// Delivers an object; returns an entry for each delivery, or one where it has none.
@@ -312,7 +312,7 @@ impl One<'_> {
             return delivered;
         }
         let error = format!("{} changed while it was read; run again when it is complete", self.object.path.display());
-        let failure = Failure::new(FailureKind::Changed, error).charged_to(Charged::Source);
+        let failure = Failure::new(FailureKind::Changed, error).with_fault(Fault::Source);
         Delivered { end: End::Failed(failure), ..delivered }
     }
 

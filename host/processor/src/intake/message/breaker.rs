@@ -4,7 +4,7 @@
 
 use crate::report::{Entry, Outcome};
 use crate::telemetry::Metrics;
-use model::{BreakerChange, Charged, CircuitBreakers, Delivery, Destination};
+use model::{BreakerChange, CircuitBreakers, Delivery, Destination, Fault};
 
 /// Destinations that are remembered; only those that fail are.
 const MOST: usize = 10_000;
@@ -67,7 +67,7 @@ impl Showed {
     pub(super) fn by(entry: &Entry) -> Self {
         let copied = entry.delivery == Some("s3") && matches!(entry.outcome, Outcome::Delivered | Outcome::Partial);
         match entry.outcome {
-            Outcome::Failed if entry.charged == Some(Charged::Destination) => Self::Fails,
+            Outcome::Failed if entry.fault == Some(Fault::Destination) => Self::Fails,
             _ if entry.numbers.batches > 0 || copied => Self::Works,
             _ => Self::Nothing,
         }
@@ -130,10 +130,10 @@ mod tests {
         let entry = |kind, outcome, reason: Option<Cause>, batches| {
             let mut entry = Entry::new(&object, Some("acme"), Some(kind), outcome);
             (entry.reason, entry.numbers.batches) = (reason, batches);
-            entry.charged = match reason {
-                Some(Cause::Failed(FailureKind::Aws(_))) => Some(Charged::Destination),
-                Some(Cause::Failed(FailureKind::Source)) => Some(Charged::Source),
-                Some(Cause::Failed(FailureKind::Guest(_))) => Some(Charged::Component),
+            entry.fault = match reason {
+                Some(Cause::Failed(FailureKind::Aws(_))) => Some(Fault::Destination),
+                Some(Cause::Failed(FailureKind::Source)) => Some(Fault::Source),
+                Some(Cause::Failed(FailureKind::Guest(_))) => Some(Fault::Component),
                 _ => None,
             };
             Showed::by(&entry)

@@ -12,7 +12,7 @@ use super::object::Work;
 use super::permits::Use;
 use super::refused;
 use super::{Processor, WINDOW_BYTES};
-use crate::aws::{Headers, Kind, StoredObject};
+use crate::aws::{AwsErrorKind, Headers, StoredObject};
 use crate::delivery::cloudwatch::CloudWatchSink;
 use crate::delivery::dead_letter::{Letters, Refusals};
 use crate::delivery::port::Activity;
@@ -156,7 +156,7 @@ impl One<'_> {
         };
         let activity = self.activity.clone();
         let mut entry = permit.watch(&activity, self.attempt_in_time()).await;
-        if entry.failure() == Some(FailureKind::Aws(Kind::Expired)) {
+        if entry.failure() == Some(FailureKind::Aws(AwsErrorKind::Expired)) {
             // A session ended before its time (a clock that is off, a role that was
             // changed): once more with a new one, from where it stands.
             self.processor.aws.forget_session(self.delivery);
@@ -318,8 +318,8 @@ impl One<'_> {
             return entry;
         }
         // Under our hands.
-        let Entry { outcome, reason, error, charged, .. } = self.changed(entry.error.clone().unwrap_or_default()).await;
-        Entry { outcome, reason, error, charged, ..entry }
+        let Entry { outcome, reason, error, fault, .. } = self.changed(entry.error.clone().unwrap_or_default()).await;
+        Entry { outcome, reason, error, fault, ..entry }
     }
 
     /// What its next attempt needs.

@@ -6,17 +6,17 @@ use std::sync::atomic::Ordering;
 use super::Bounds;
 use super::delivery::One;
 use super::refused;
-use crate::aws::{AwsError, Kind, ObjectVersion, StoredObject};
+use crate::aws::{AwsError, AwsErrorKind, ObjectVersion, StoredObject};
 use crate::notification::{Checkpoint, Resume};
 use crate::object::RemoteReader;
 use crate::pipeline::Job;
 use crate::report::{Entry, Outcome};
-use model::{Charged, DeadLetter, Reason};
+use model::{DeadLetter, Fault, Reason};
 
 impl One<'_> {
     /// Of a call about the source.
     pub(super) async fn source_failed(&self, error: &AwsError) -> Entry {
-        if error.kind == Kind::Precondition {
+        if error.kind == AwsErrorKind::Precondition {
             return self.changed(error.to_string()).await;
         }
         self.entry(Outcome::Failed).failed(&error.clone().into_source_failure())
@@ -31,7 +31,7 @@ impl One<'_> {
             .for_delivery(self.delivery)
             .with_data(data);
         match self.own_letters().write(&[letter]).await {
-            Ok(()) => self.entry(Outcome::Ignored).because(Reason::Changed, error).charged(Charged::Source),
+            Ok(()) => self.entry(Outcome::Ignored).because(Reason::Changed, error).fault(Fault::Source),
             Err(unwritten) => self.entry(Outcome::Failed).failed(&unwritten),
         }
     }

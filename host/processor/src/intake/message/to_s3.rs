@@ -9,7 +9,7 @@ use crate::delivery::s3::{self, Copied, ObjectUpload, Target, Targets};
 use crate::object::{GzipWriter, RemoteReader, is_gzip};
 use crate::pipeline::{Guests, Job, Plan, compare_copy, deliver_object};
 use crate::report::{Entry, Outcome};
-use model::{Charged, Destination, Failure, FailureKind};
+use model::{Destination, Failure, FailureKind, Fault};
 
 impl One<'_> {
     /// Copies the object as it is, and compares the copy with what a shadow would have
@@ -42,7 +42,7 @@ impl One<'_> {
                 entry.warnings.extend(warning);
                 self.written(target, entry)
             }
-            Err(error) if error.charged == Charged::Source => self.source_failed(&error).await,
+            Err(error) if error.fault == Fault::Source => self.source_failed(&error).await,
             Err(error) => self.entry(Outcome::Failed).failed(&error.into()),
         }
     }
@@ -78,7 +78,7 @@ impl One<'_> {
         let (gzip, reader) = match tokio::task::spawn_blocking(move || peek(reader)).await {
             Ok(Ok(peeked)) => peeked,
             Ok(Err(error)) => {
-                let failure = Failure::of(FailureKind::Source, error).charged_to(Charged::Source);
+                let failure = Failure::of(FailureKind::Source, error).with_fault(Fault::Source);
                 return self.entry(Outcome::Failed).failed(&failure);
             }
             Err(_) => return self.entry(Outcome::Failed).because(FailureKind::Internal, "a bug: reading was given up"),

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::known::Fingerprint;
 use super::seen::Seen;
 use super::{OVERHEAD, Scan, tenant_of};
-use crate::aws::{AwsError, Kind, ListPage, ListedObject};
+use crate::aws::{AwsError, AwsErrorKind, ListPage, ListedObject};
 use crate::intake::message::Whose;
 use crate::intake::share::Admission;
 use crate::telemetry::Dependency;
@@ -132,7 +132,7 @@ impl Scan {
             let page = health.keep_alive_during(self.s3.list(&self.options.bucket, after, next.clone())).await;
             match page {
                 // Anything else may be about where it was to go on.
-                Err(error) if next.is_some() && error.kind != Kind::Other && pause <= PAUSES.1 => {
+                Err(error) if next.is_some() && error.kind != AwsErrorKind::Other && pause <= PAUSES.1 => {
                     self.cannot_list(&error);
                     self.processor.health().keep_alive_during(tokio::time::sleep(pause)).await;
                     self.take_all();

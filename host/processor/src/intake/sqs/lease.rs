@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout};
 
 use super::batch::{MOST, MOST_AT_ONCE};
-use crate::aws::{AwsError, Kind, Queue, VisibilityResult};
+use crate::aws::{AwsError, AwsErrorKind, Queue, VisibilityResult};
 use crate::intake::message::Control;
 use crate::telemetry::Metrics;
 
@@ -171,7 +171,7 @@ impl Table {
                 self.granted();
                 handles.iter().zip(results).for_each(|(handle, result)| self.extended(handle, result, at));
             }
-            Some(Err(error)) if error.kind == Kind::Denied => self.denied(&error, at),
+            Some(Err(error)) if error.kind == AwsErrorKind::Denied => self.denied(&error, at),
             Some(Err(error)) => self.failed(&error.to_string(), handles.len()),
             None => self.failed("ChangeMessageVisibility: no answer came in time", handles.len()),
         }

@@ -12,7 +12,7 @@ enum Answer {
     /// Of each message by itself.
     Failed,
     /// Of the call.
-    Error(Kind),
+    Error(AwsErrorKind),
     Hang,
 }
 
@@ -82,7 +82,7 @@ impl Scene {
     }
 }
 
-fn error(kind: Kind) -> AwsError {
+fn error(kind: AwsErrorKind) -> AwsError {
     let (about, message) = ("queue q".to_owned(), "no".to_owned());
     AwsError::new("ChangeMessageVisibilityBatch", about, kind, message)
 }
@@ -101,7 +101,7 @@ fn a_lease_is_extended_at_half_its_time_until_its_work_ends() {
 
 #[test]
 fn what_fails_is_tried_again_and_goes_on() {
-    for failure in [Answer::Failed, Answer::Error(Kind::Unavailable), Answer::Error(Kind::Throttled)] {
+    for failure in [Answer::Failed, Answer::Error(AwsErrorKind::Unavailable), Answer::Error(AwsErrorKind::Throttled)] {
         let mut scene = Scene::new([failure, failure, Answer::Done]);
         let control = scene.begin("a");
         scene.until(110);
@@ -125,7 +125,9 @@ fn a_lease_that_is_lost_ends_its_work_at_once_and_no_other() {
 
 #[test]
 fn what_nothing_could_extend_stops_gently_then_at_once_and_then_is_lost() {
-    for failure in [Answer::Error(Kind::Unreachable), Answer::Failed, Answer::Error(Kind::Denied), Answer::Hang] {
+    for failure in
+        [Answer::Error(AwsErrorKind::Unreachable), Answer::Failed, Answer::Error(AwsErrorKind::Denied), Answer::Hang]
+    {
         let mut scene = Scene::new([failure; 1000]);
         let control = scene.begin("a");
         scene.until(90);
@@ -169,7 +171,7 @@ fn calls_at_once_are_bounded_and_the_rest_follow() {
 
 #[test]
 fn where_it_is_denied_one_batch_asks_again_and_a_policy_that_is_mended_is_noticed() {
-    let mut scene = Scene::new([Answer::Error(Kind::Denied); 7]);
+    let mut scene = Scene::new([Answer::Error(AwsErrorKind::Denied); 7]);
     let first: Vec<_> = (0..2 * MOST).map(|n| scene.begin(&n.to_string())).collect();
     scene.until(60);
     // Both batches were under way before it was known.

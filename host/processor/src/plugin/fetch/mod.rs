@@ -11,7 +11,7 @@ mod oci;
 use std::path::{Path, PathBuf};
 
 use super::failure;
-use crate::aws::{AwsError, Kind, S3, WholeObject};
+use crate::aws::{AwsError, AwsErrorKind, S3, WholeObject};
 use model::{AllowedSource, ComponentErrorKind, ComponentRef, Digest, Failure, ObjectId};
 
 /// Where components may come from.
@@ -66,7 +66,7 @@ impl Sources {
 
 /// Whether S3 says that there is no such object.
 pub(super) fn is_missing(error: &AwsError) -> bool {
-    matches!(error.kind, Kind::NotFound | Kind::NoBucket)
+    matches!(error.kind, AwsErrorKind::NotFound | AwsErrorKind::NoBucket)
 }
 
 /// A file that may be read, whoever named it.

@@ -29,7 +29,7 @@ use oci_client::manifest::{
 use oci_client::secrets::RegistryAuth;
 use oci_client::{Client, Reference};
 
-use model::{Charged, ComponentErrorKind, Digest, Failure};
+use model::{ComponentErrorKind, Digest, Failure, Fault};
 
 /// The layer of a component, as CNCF's layout of wasm artifacts has it.
 const CNCF_LAYER: &str = "application/wasm";
@@ -114,7 +114,7 @@ struct About {
 
 impl About {
     fn failed(&self, kind: ComponentErrorKind, text: impl AsRef<str>) -> Failure {
-        Failure::new(kind, format!("{}: {}", self.artifact, text.as_ref())).charged_to(Charged::Component)
+        Failure::new(kind, format!("{}: {}", self.artifact, text.as_ref())).with_fault(Fault::Component)
     }
 
     /// `of`: what was asked for.

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, mpsc};
 use std::time::Duration;
 
-use log_processor::aws::{AwsError, Kind};
+use log_processor::aws::{AwsError, AwsErrorKind};
 use log_processor::delivery::batch::Batch;
 use log_processor::delivery::port::{EventSink, Rejected};
 use log_processor::pipeline::{Delivered, End, Stop, deliver_events};
@@ -35,7 +35,7 @@ impl EventSink for Sink {
             _ if self.puts.fetch_add(1, Ordering::SeqCst) != 1 => Ok(Vec::new()),
             Second::Taken => Ok(Vec::new()),
             Second::Hangs => std::future::pending().await,
-            Second::Fails => Err(aws(Kind::Throttled).into()),
+            Second::Fails => Err(aws(AwsErrorKind::Throttled).into()),
         }
     }
 
@@ -53,7 +53,7 @@ fn sink(second: Second) -> Sink {
     Sink { second, puts: AtomicU64::new(0), checkpoints: Mutex::default() }
 }
 
-fn aws(kind: Kind) -> AwsError {
+fn aws(kind: AwsErrorKind) -> AwsError {
     AwsError::new("GetObject", "s3://central/k", kind, "as AWS says")
 }
 
@@ -171,8 +171,8 @@ fn a_put_that_fails_names_its_class_and_the_next_run_starts_at_the_first_event_n
 #[test]
 fn a_reader_that_fails_names_its_class() {
     for (error, name) in [
-        (io::Error::other(aws(Kind::Precondition)), "changed"),
-        (io::Error::other(aws(Kind::Unreachable)), "source"),
+        (io::Error::other(aws(AwsErrorKind::Precondition)), "changed"),
+        (io::Error::other(aws(AwsErrorKind::Unreachable)), "source"),
         (io::Error::other("a disk"), "read"),
     ] {
         let mut error = Some(error);

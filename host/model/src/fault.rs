@@ -3,7 +3,7 @@
 
 /// Whose failure it is. Only a destination's opens that destination's breaker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Charged {
+pub enum Fault {
     /// The source's: an object that is missing, archived or denied, the source bucket's
     /// policy, its KMS key.
     Source,
