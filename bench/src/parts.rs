@@ -116,7 +116,7 @@ fn guest(chunks: &[Chunk], component: &Component) -> Result<u64> {
     context_of(&[], |context| instance.begin_transform(context))?;
     let mut events = 0;
     for chunk in chunks {
-        let lines = (chunk.first_line, chunk.end_line());
+        let lines = chunk.first_line..chunk.end_line();
         events += instance.transform(chunk.first_line, &chunk.bytes, lines)?.events.len();
     }
     all_came(chunks, events)

@@ -87,7 +87,7 @@ fn rewrite(component: &Component, chunks: &[Chunk], settings: &[(&str, &str)]) -
     let begun = child::thread_cpu()?;
     let mut lines = 0;
     for chunk in chunks {
-        let out = instance.rewrite(chunk.first_line, &chunk.bytes, (chunk.first_line, chunk.end_line()))?;
+        let out = instance.rewrite(chunk.first_line, &chunk.bytes, chunk.first_line..chunk.end_line())?;
         lines += out.sources.len();
     }
     let took = child::thread_cpu()? - begun;
@@ -100,7 +100,7 @@ fn transform(component: &Component, chunks: &[Chunk]) -> Result<f64> {
     context_of(&[], |context| instance.begin_transform(context))?;
     let begun = child::thread_cpu()?;
     for chunk in chunks {
-        instance.transform(chunk.first_line, &chunk.bytes, (chunk.first_line, chunk.end_line()))?;
+        instance.transform(chunk.first_line, &chunk.bytes, chunk.first_line..chunk.end_line())?;
     }
     Ok((child::thread_cpu()? - begun).as_secs_f64())
 }

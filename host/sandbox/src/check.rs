@@ -11,16 +11,16 @@ use crate::surroundings::Surroundings;
 /// What is wrong with a component that could be loaded.
 #[derive(Debug, thiserror::Error)]
 pub enum Unfit {
-    /// It can't be run as what it says that it is.
+    /// The component can't be run as what it says that it is.
     #[error(transparent)]
     Refused(#[from] LoadError),
-    /// It refuses its settings, in its own words, which may quote them.
+    /// The component refuses its settings, in its own words, which may quote them.
     #[error("{0}")]
     SettingsRefused(String),
-    /// Its check of its settings failed.
-    #[error("{0}")]
-    Settings(String),
-    /// Nothing that it did: the host can't run it now.
+    /// The component's check of its settings failed.
+    #[error("its check of them failed: {}", .0.without_words())]
+    SettingsCheck(#[source] GuestError),
+    /// The host can't run the component now, which says nothing about it.
     #[error(transparent)]
     NotNow(GuestError),
 }
@@ -33,11 +33,7 @@ impl Component {
     /// What is wrong.
     pub fn check(&self, settings: &[(String, String)]) -> Result<(), Unfit> {
         let mut instance = Instance::start(self, &Surroundings::none()).map_err(|error| {
-            if error.is_guests_fault() {
-                Unfit::Refused(LoadError::Start(error.without_words()))
-            } else {
-                Unfit::NotNow(error)
-            }
+            if error.is_guests_fault() { Unfit::Refused(LoadError::Start(error)) } else { Unfit::NotNow(error) }
         })?;
         check_types(self)?;
         if self.exports().settings_check.is_none() {
@@ -45,9 +41,7 @@ impl Component {
         }
         match instance.check_settings(settings) {
             Ok(answer) => answer.map_err(Unfit::SettingsRefused),
-            Err(error) if error.is_guests_fault() => {
-                Err(Unfit::Settings(format!("its check of them failed: {}", error.without_words())))
-            }
+            Err(error) if error.is_guests_fault() => Err(Unfit::SettingsCheck(error)),
             Err(error) => Err(Unfit::NotNow(error)),
         }
     }
@@ -56,8 +50,7 @@ impl Component {
 /// Checks that everything that a component exports of the contract, of any version,
 /// is of the contract's types. It takes an instance: so a start that fails shows here.
 pub(crate) fn check_types(component: &Component) -> Result<(), LoadError> {
-    let mut instance =
-        Instance::start(component, &Surroundings::none()).map_err(|error| LoadError::Start(error.to_string()))?;
+    let mut instance = Instance::start(component, &Surroundings::none()).map_err(LoadError::Start)?;
     let kind = component.pre.component().component_type();
     let names: Vec<&str> = kind.exports(component.pre.engine()).map(|(name, _)| name).collect();
     let mut probe = Probe(instance.running());

@@ -1,48 +1,93 @@
 //! What a guest returned, believed only after it was checked. Each line must be
 //! able to get exactly one outcome from it.
 
+use std::ops::Range;
+
 use model::Limits;
 
-use crate::error::GuestError;
+use crate::error::{GuestError, GuestLimit};
 use crate::limits::{CallLimits, setting};
 use crate::output::{Note, RawRewritten, RawTransformed, Rewritten, Transformed, Verdict};
 use crate::text::bounded;
 
-/// The lines that a call may speak of: from the first that is not settled to
-/// the one after the last that was given.
-struct Open {
-    function: &'static str,
-    from: u64,
-    to: u64,
+/// What a call's output is checked against.
+pub(crate) struct OutputCheck<'a> {
+    /// Function of the contract, for errors.
+    pub(crate) function: &'static str,
+    /// Lines that the output may speak of: from the first that is not settled to the one
+    /// after the last that was given.
+    pub(crate) open: Range<u64>,
+    /// Whether this is the last call, after which nothing may be held back.
+    pub(crate) is_last: bool,
+    /// What the instance may use.
+    pub(crate) limits: &'a Limits,
+    /// Bytes of input that the output may be about: they bound its size.
+    pub(crate) input_bytes: usize,
 }
 
-impl Open {
+impl OutputCheck<'_> {
+    /// Checks events.
+    ///
+    /// # Errors
+    /// What is wrong with them.
+    pub(crate) fn check_transformed(&self, out: RawTransformed) -> Result<Transformed, GuestError> {
+        let lengths = out.events.iter().map(|event| event.message.len());
+        let (bytes, longest) = (lengths.clone().sum(), lengths.max().unwrap_or(0));
+        self.check_size(Size { items: out.events.len(), bytes, longest, notes: out.notes.len() })?;
+        let pending_from = self.check_pending(out.pending_from)?;
+        self.check_ascending(out.events.iter().map(|event| event.line), pending_from)?;
+        let notes = self.check_notes(out.notes, out.events.iter().map(|event| event.line), pending_from)?;
+        Ok(Transformed { events: out.events, notes, pending_from })
+    }
+
+    /// Checks rewritten lines.
+    ///
+    /// # Errors
+    /// What is wrong with them.
+    pub(crate) fn check_rewritten(&self, out: RawRewritten) -> Result<Rewritten, GuestError> {
+        let (items, longest) = (out.sources.len(), longest_line(&out.lines));
+        self.check_size(Size { items, bytes: out.lines.len(), longest, notes: out.notes.len() })?;
+        let pending_from = self.check_pending(out.pending_from)?;
+        let lines = memchr::memchr_iter(b'\n', &out.lines).count();
+        if lines != out.sources.len() || out.lines.last().is_some_and(|&byte| byte != b'\n') {
+            return Err(self.broken(format!(
+                "{lines} newline-terminated lines came with {} sources: each line needs a newline and a source",
+                out.sources.len()
+            )));
+        }
+        self.check_ascending(out.sources.iter().copied(), pending_from)?;
+        let notes = self.check_notes(out.notes, out.sources.iter().copied(), pending_from)?;
+        Ok(Rewritten { lines: out.lines, sources: out.sources, notes, pending_from })
+    }
+
+    /// The error of output that breaks the contract.
     fn broken(&self, what: String) -> GuestError {
         GuestError::Contract { function: self.function, what }
     }
 
-    /// Where the lines begin that are still held back.
-    fn pending(&self, pending: Option<u64>, last_call: bool) -> Result<u64, GuestError> {
+    /// Checks from which line on the guest holds lines back, and returns it.
+    fn check_pending(&self, pending: Option<u64>) -> Result<u64, GuestError> {
         match pending {
-            None => Ok(self.to),
-            Some(line) if last_call && line < self.to => {
+            None => Ok(self.open.end),
+            Some(line) if self.is_last && line < self.open.end => {
                 Err(self.broken(format!("lines from {line} on are held back after the last one")))
             }
-            Some(line) if (self.from..=self.to).contains(&line) => Ok(line),
-            Some(line) => {
-                Err(self.broken(format!("pending-from is {line}, which is not between {} and {}", self.from, self.to)))
-            }
+            Some(line) if (self.open.start..=self.open.end).contains(&line) => Ok(line),
+            Some(line) => Err(self.broken(format!(
+                "pending-from is {line}, which is not between {} and {}",
+                self.open.start, self.open.end
+            ))),
         }
     }
 
-    /// Lines named by outputs: ascending, given, and not held back.
-    fn ascending(&self, lines: impl Iterator<Item = u64>, pending: u64) -> Result<(), GuestError> {
-        let mut last = self.from;
+    /// Checks the lines that outputs name: ascending, given, and not held back.
+    fn check_ascending(&self, lines: impl Iterator<Item = u64>, pending: u64) -> Result<(), GuestError> {
+        let mut last = self.open.start;
         for line in lines {
-            if line < self.from || line >= pending {
+            if line < self.open.start || line >= pending {
                 return Err(self.broken(format!(
                     "line {line} is reported, but only {} to {pending} (exclusive) are open",
-                    self.from
+                    self.open.start
                 )));
             }
             if line < last {
@@ -53,22 +98,22 @@ impl Open {
         Ok(())
     }
 
-    /// Notes: ascending, apart from each other and from lines with output.
-    fn notes(
+    /// Checks notes: ascending, apart from each other and from lines with output.
+    fn check_notes(
         &self,
         notes: Vec<Note>,
         outputs: impl Iterator<Item = u64>,
         pending: u64,
     ) -> Result<Vec<Note>, GuestError> {
         let mut outputs = outputs.peekable();
-        let mut next = self.from;
+        let mut next = self.open.start;
         let mut checked = Vec::with_capacity(notes.len());
         for note in notes {
             let (first, last) = (note.first, note.last);
             if first < next || last < first || last >= pending {
                 return Err(self.broken(format!(
                     "a note over lines {first} to {last} is out of order, or outside of {} to {pending} (exclusive)",
-                    self.from
+                    self.open.start
                 )));
             }
             while outputs.next_if(|&line| line < first).is_some() {}
@@ -87,7 +132,8 @@ impl Open {
     }
 
     /// Bounds what came out by what went in.
-    fn size(&self, out: Size, limits: &Limits, input: usize) -> Result<(), GuestError> {
+    fn check_size(&self, out: Size) -> Result<(), GuestError> {
+        let (limits, input) = (self.limits, self.input_bytes);
         let (most_items, most_bytes) = (limits.most_output_items(input), limits.most_output_bytes(input));
         let Size { items, bytes, longest, notes } = out;
         let detail = if longest > limits.message_bytes {
@@ -113,7 +159,7 @@ impl Open {
         } else {
             return Ok(());
         };
-        Err(GuestError::Limit { function: self.function, limit: "output", detail })
+        Err(GuestError::Limit { function: self.function, limit: GuestLimit::Output, detail })
     }
 }
 
@@ -124,52 +170,6 @@ struct Size {
     /// Bytes of the longest of them.
     longest: usize,
     notes: usize,
-}
-
-pub(crate) fn transformed(
-    function: &'static str,
-    out: RawTransformed,
-    (from, to): (u64, u64),
-    last_call: bool,
-    limits: &Limits,
-    input: usize,
-) -> Result<Transformed, GuestError> {
-    let open = Open { function, from, to };
-    let lengths = out.events.iter().map(|event| event.message.len());
-    let (bytes, longest) = (lengths.clone().sum(), lengths.max().unwrap_or(0));
-    open.size(Size { items: out.events.len(), bytes, longest, notes: out.notes.len() }, limits, input)?;
-    let pending_from = open.pending(out.pending_from, last_call)?;
-    open.ascending(out.events.iter().map(|event| event.line), pending_from)?;
-    let notes = open.notes(out.notes, out.events.iter().map(|event| event.line), pending_from)?;
-    Ok(Transformed { events: out.events, notes, pending_from })
-}
-
-pub(crate) fn rewritten(
-    function: &'static str,
-    out: RawRewritten,
-    (from, to): (u64, u64),
-    last_call: bool,
-    limits: &Limits,
-    input: usize,
-) -> Result<Rewritten, GuestError> {
-    let open = Open { function, from, to };
-    let longest = longest_line(&out.lines);
-    open.size(
-        Size { items: out.sources.len(), bytes: out.lines.len(), longest, notes: out.notes.len() },
-        limits,
-        input,
-    )?;
-    let pending_from = open.pending(out.pending_from, last_call)?;
-    let lines = memchr::memchr_iter(b'\n', &out.lines).count();
-    if lines != out.sources.len() || out.lines.last().is_some_and(|&byte| byte != b'\n') {
-        return Err(open.broken(format!(
-            "{lines} newline-terminated lines came with {} sources: each line needs a newline and a source",
-            out.sources.len()
-        )));
-    }
-    open.ascending(out.sources.iter().copied(), pending_from)?;
-    let notes = open.notes(out.notes, out.sources.iter().copied(), pending_from)?;
-    Ok(Rewritten { lines: out.lines, sources: out.sources, notes, pending_from })
 }
 
 /// Bytes of the longest line, without its newline.
@@ -184,6 +184,11 @@ mod tests {
     use model::Event;
 
     use super::*;
+
+    /// A check of a call's output about the lines from 10 to 19, of 100 bytes.
+    fn of<'a>(function: &'static str, limits: &'a Limits) -> OutputCheck<'a> {
+        OutputCheck { function, open: 10..20, is_last: false, limits, input_bytes: 100 }
+    }
 
     fn limits() -> Limits {
         Limits { memory_bytes: 1 << 20, fuel_per_mib: 1, held_back_bytes: 1 << 20, ..Limits::default() }
@@ -208,7 +213,9 @@ mod tests {
             notes: notes.iter().map(|&(a, b)| note(a, b)).collect(),
             pending_from,
         };
-        transformed("transform", out, (10, 20), last, &limits(), 100).map_err(|error| error.to_string())
+        OutputCheck { is_last: last, ..of("transform", &limits()) }
+            .check_transformed(out)
+            .map_err(|error| error.to_string())
     }
 
     #[test]
@@ -249,7 +256,7 @@ mod tests {
             notes: vec![],
             pending_from: None,
         };
-        let error = transformed("transform", out, (10, 20), false, &limits(), 100).unwrap_err();
+        let error = of("transform", &limits()).check_transformed(out).unwrap_err();
         assert_eq!(error.name(), "guest-output");
     }
 
@@ -257,7 +264,7 @@ mod tests {
         let events = messages.iter().map(|&bytes| Event { message: "x".repeat(bytes), ..event(10) });
         let notes = (0..notes).map(|_| note(11, 11)).collect();
         let out = RawTransformed { events: events.collect(), notes, pending_from: None };
-        transformed("transform", out, (10, 20), false, limits, 100).map_err(|error| {
+        of("transform", limits).check_transformed(out).map_err(|error| {
             assert_eq!((error.name(), error.is_guests_fault()), ("guest-output", true), "{error}");
             error.to_string()
         })
@@ -288,7 +295,7 @@ mod tests {
         let make = |lines: &str| {
             let sources = vec![10; lines.matches('\n').count()];
             let out = RawRewritten { lines: lines.as_bytes().to_vec(), sources, notes: vec![], pending_from: None };
-            rewritten("rewrite", out, (10, 20), false, &short, 100).map_err(|error| error.to_string())
+            of("rewrite", &short).check_rewritten(out).map_err(|error| error.to_string())
         };
         assert!(make("1234567\n1\n1234567\n").is_ok());
         for long in ["12345678\n", "1\n12345678\n1\n", "1\n12345678"] {
@@ -310,7 +317,7 @@ mod tests {
                 notes: vec![],
                 pending_from: None,
             };
-            rewritten("rewrite", out, (10, 20), false, &limits(), 100).map_err(|error| error.to_string())
+            of("rewrite", &limits()).check_rewritten(out).map_err(|error| error.to_string())
         };
         assert!(make("{}\n{}\n", &[10, 10]).is_ok());
         assert!(make("", &[]).is_ok());

@@ -65,10 +65,12 @@ proptest! {
             notes: out.notes.clone(),
             pending_from: pending,
         };
+        let limits = limits();
+        let check = |function| OutputCheck { function, open: FROM..TO, is_last: last, limits: &limits, input_bytes: 100 };
         let right = is_right(&events, &notes, pending, last);
-        let believed = transformed("transform", out, (FROM, TO), last, &limits(), 100);
+        let believed = check("transform").check_transformed(out);
         prop_assert_eq!(believed.is_ok(), right, "{:?}", believed);
-        let rewritten = rewritten("rewrite", as_lines, (FROM, TO), last, &limits(), 100);
+        let rewritten = check("rewrite").check_rewritten(as_lines);
         prop_assert_eq!(rewritten.is_ok(), right, "{:?}", rewritten);
         if let (Ok(one), Ok(other)) = (believed, rewritten) {
             prop_assert_eq!(one.pending_from, pending.unwrap_or(TO));

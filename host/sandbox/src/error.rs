@@ -1,71 +1,160 @@
 //! Why a component isn't taken, and why a guest's work ended early.
 
+use std::fmt;
+
 use model::{Failure, Fault, GuestErrorKind};
 
 use crate::text::bounded;
+use crate::untyped::Untyped;
 use crate::version::Version;
 
 /// What is wrong with a component.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
-    /// It is something else.
+    /// The bytes are something else.
     #[error(
         "this is no WebAssembly component but {0}; build one with `wasm-tools component new` or your language's component tool"
     )]
     NotAComponent(&'static str),
-    /// Larger than the limit.
+    /// The component is larger than the limit.
     #[error("the component has more than {0} bytes, the limit (PLUGIN_MAX_COMPONENT_BYTES)")]
     TooLarge(u64),
-    /// It can't be compiled.
-    #[error("the component can't be compiled: {0}")]
-    Compile(String),
-    /// It wants something that no guest is given.
+    /// wasmtime can't compile or link the component.
+    #[error("the component can't be compiled: {}", shown(.0))]
+    Compile(#[source] wasmtime::Error),
+    /// The component wants something that no guest is given.
     #[error(
         "the component imports `{0}`, and guests are given nothing but `log-router:plugin/host-log` ({spoken}) and an empty WASI (wasi:cli, clocks, filesystem, io, random, sockets, all 0.2): remove what needs it",
         spoken = Version::list()
     )]
     Import(String),
-    /// It is put together from several that have a memory each.
+    /// The component is put together from several that have a memory each.
     #[error(
         "the component has {0} memories, and one is the limit: what is put together from several components can't be bounded; link them into one"
     )]
     Memories(u32),
-    /// It is made of more parts than one may have.
-    #[error("the component is made of too many parts: {0}")]
-    Parts(String),
-    /// The compiler would take too long for it, or too much memory.
+    /// The component becomes too large once its instances and types are written out.
+    #[error(
+        "the component is made of too many parts: {parts}, with each instance and type written out; {most} is the limit",
+        parts = .parts.map_or("more".to_owned(), |parts| parts.to_string())
+    )]
+    ExpandedSize {
+        /// Number of parts; none: nobody can know it.
+        parts: Option<u64>,
+        /// The limit.
+        most: u64,
+    },
+    /// The component has more core instances or tables than the pool gives one.
+    #[error("the component is made of too many parts: {}", shown(.0))]
+    Pool(#[source] wasmtime::Error),
+    /// The compiler would take too long for the component, or too much memory.
     #[error("the component is too much work to compile: {0}")]
-    CompileCost(String),
-    /// Its own start fails.
-    #[error("the component can't be started: {0}")]
-    Start(String),
-    /// It exports nothing of the contract.
+    CompileCost(CostlyCode),
+    /// The component's own start fails.
+    #[error("the component can't be started: {}", .0.without_words())]
+    Start(#[source] GuestError),
+    /// The component exports nothing of the contract.
     #[error(
         "the component exports no interface of the contract log-router:plugin (key-parser, log-filter, record-rewrite, record-transform, settings-check); it exports: {exported}",
         exported = if .0.is_empty() { "nothing" } else { .0 }
     )]
     NoExport(String),
-    /// It exports something of another version of the contract, or of none.
+    /// The component exports something of another version of the contract, or of none.
     #[error(
         "the component exports `{0}`, which no version of the contract has that this host speaks ({spoken}): build it against one of them",
         spoken = Version::list()
     )]
     Version(String),
-    /// What it exports is of another type than the contract's.
-    #[error("the component's `{interface}` differs from the contract's: {detail}")]
+    /// A function is missing, or of another type than the contract's.
+    #[error("the component's `{interface}` differs from the contract's: {}", bounded(format!("{function}: {error:#}")))]
     Type {
-        /// Interface.
+        /// Interface, with its version.
         interface: &'static str,
-        /// In wasmtime's words.
-        detail: String,
+        /// Function of it.
+        function: &'static str,
+        /// How it differs.
+        #[source]
+        error: wasmtime::Error,
     },
 }
 
 impl LoadError {
+    /// What wasmtime refused to compile, link or write down.
     pub(crate) fn compile(error: wasmtime::Error) -> Self {
-        let text = bounded(format!("{error:#}"));
-        // The pool's words for it; nothing but its text tells it apart.
-        if text.contains("transitively contains") { Self::Parts(text) } else { Self::Compile(text) }
+        match Untyped::of(&error) {
+            Some(Untyped::PoolLimit) => Self::Pool(error),
+            _ => Self::Compile(error),
+        }
+    }
+}
+
+/// wasmtime's words with their causes, bounded.
+fn shown(error: &wasmtime::Error) -> String {
+    bounded(format!("{error:#}"))
+}
+
+/// Code that is too much work for the compiler: the way out is to split it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum CostlyCode {
+    /// One function is too long.
+    #[error("a function of {bytes} bytes; {most} is the limit: split it")]
+    Length {
+        /// Bytes of the function.
+        bytes: u64,
+        /// The limit.
+        most: u64,
+    },
+    /// One function has too many locals in too many blocks.
+    #[error("a function of {locals} locals in {blocks} blocks; {most} of both multiplied is the limit: split it")]
+    Function {
+        /// Locals, parameters included.
+        locals: u64,
+        /// Blocks.
+        blocks: u64,
+        /// The limit of both multiplied.
+        most: u64,
+    },
+    /// All functions together have too many.
+    #[error("functions whose locals, multiplied by their blocks, are more than {most} in all")]
+    Total {
+        /// The limit.
+        most: u64,
+    },
+}
+
+/// A limit that a guest can go over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GuestLimit {
+    /// Fuel of a call.
+    Fuel,
+    /// Linear memory of an instance.
+    Memory,
+    /// Number and bytes of what a call returns.
+    Output,
+    /// Bytes of input that is held back.
+    HeldBack,
+}
+
+impl GuestLimit {
+    /// The kind of error that going over it is.
+    fn kind(self) -> GuestErrorKind {
+        match self {
+            Self::Fuel => GuestErrorKind::Fuel,
+            Self::Memory => GuestErrorKind::Memory,
+            Self::Output => GuestErrorKind::Output,
+            Self::HeldBack => GuestErrorKind::HeldBack,
+        }
+    }
+}
+
+impl fmt::Display for GuestLimit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Fuel => "fuel",
+            Self::Memory => "memory",
+            Self::Output => "output",
+            Self::HeldBack => "held-back",
+        })
     }
 }
 
@@ -101,12 +190,12 @@ pub enum GuestError {
     Limit {
         /// Function of the contract.
         function: &'static str,
-        /// `fuel`, `memory`, `output`, `held-back`.
-        limit: &'static str,
+        /// The limit.
+        limit: GuestLimit,
         /// Number and remedy.
         detail: String,
     },
-    /// It took longer than it may: a busy machine, maybe, so not the guest's fault.
+    /// The call took longer than it may: a busy machine, maybe, so not the guest's fault.
     #[error(
         "the guest was stopped in {function} after {seconds} s at work (`timeout_seconds` in the item's limits, PLUGIN_TIMEOUT)"
     )]
@@ -116,7 +205,7 @@ pub enum GuestError {
         /// The limit.
         seconds: u64,
     },
-    /// It called something that no guest is given.
+    /// The guest called something that no guest is given.
     #[error("the guest called {what} in {function}, and guests are given nothing of the kind")]
     Forbidden {
         /// Function of the contract.
@@ -141,18 +230,13 @@ pub enum GuestError {
 }
 
 impl GuestError {
-    /// How it ended, which decides what is done about it.
+    /// The kind of the error, which decides what is done about it.
     pub fn kind(&self) -> GuestErrorKind {
         match self {
             Self::Rejected { .. } => GuestErrorKind::Rejected,
             Self::Internal { .. } => GuestErrorKind::Internal,
             Self::Trap { .. } => GuestErrorKind::Trap,
-            Self::Limit { limit, .. } => match *limit {
-                "fuel" => GuestErrorKind::Fuel,
-                "memory" => GuestErrorKind::Memory,
-                "held-back" => GuestErrorKind::HeldBack,
-                _ => GuestErrorKind::Output,
-            },
+            Self::Limit { limit, .. } => limit.kind(),
             Self::Contract { .. } => GuestErrorKind::Contract,
             Self::Forbidden { .. } => GuestErrorKind::Forbidden,
             Self::Timeout { .. } => GuestErrorKind::Timeout,
@@ -165,7 +249,7 @@ impl GuestError {
         self.kind().name()
     }
 
-    /// What it is to whoever sees errors. `with_words`: they may see the guest's own words,
+    /// The failure that this is to whoever sees errors. `with_words`: they may see the guest's own words,
     /// which may quote a line or a setting; else the error itself, which has them, is not kept.
     pub fn into_failure(self, with_words: bool) -> Failure {
         let kind = self.kind();
@@ -202,10 +286,10 @@ mod tests {
             GuestError::Rejected { function, text: text() },
             GuestError::Internal { function, text: text() },
             GuestError::Trap { function, what: text() },
-            limit("fuel"),
-            limit("memory"),
-            limit("held-back"),
-            limit("output"),
+            limit(GuestLimit::Fuel),
+            limit(GuestLimit::Memory),
+            limit(GuestLimit::HeldBack),
+            limit(GuestLimit::Output),
             GuestError::Contract { function, what: text() },
             GuestError::Forbidden { function, what: text() },
             GuestError::Timeout { function, seconds: 1 },
@@ -223,7 +307,7 @@ mod tests {
             let failure = error.into_failure(false);
             assert!(!format!("{failure} {failure:?}").contains("hunter2"), "{failure:?}");
         }
-        let limit = GuestError::Limit { function, limit: "fuel", detail: "7 units".to_owned() };
+        let limit = GuestError::Limit { function, limit: GuestLimit::Fuel, detail: "7 units".to_owned() };
         assert_eq!(limit.without_words(), limit.to_string());
     }
 }

@@ -1,9 +1,11 @@
 //! One component at work: a fresh instance for one delivery of one object, so
 //! that nothing of one object or tenant is ever visible to another.
 
+use std::ops::Range;
+
 use model::Origin;
 
-use crate::checked;
+use crate::checked::OutputCheck;
 use crate::component::Component;
 use crate::context::Context;
 use crate::contract::{self, Call, Contract};
@@ -74,31 +76,31 @@ impl Instance {
         exported(self.exports.record_transform, "begin")?.begin_transform(self.small_call(0), context)
     }
 
-    /// Whole lines in, events out. `open`: first line that is not settled yet,
-    /// and the line after the last of `lines`.
+    /// Makes events of whole lines. `open`: from the first line that is not settled yet to
+    /// the one after the last of `lines`.
     ///
     /// # Errors
     /// As the guest says, or what it did wrong.
-    pub fn transform(&mut self, first_line: u64, lines: &[u8], open: (u64, u64)) -> Result<Transformed, GuestError> {
-        let input = self.transform_input.add(open.1, lines.len());
+    pub fn transform(&mut self, first_line: u64, lines: &[u8], open: Range<u64>) -> Result<Transformed, GuestError> {
+        let input = self.transform_input.add(open.end, lines.len());
         let fuel = self.running.limits().fuel(lines.len()).saturating_add(self.transform_input.unspent_fuel);
         let contract = exported(self.exports.record_transform, "transform")?;
         let out = contract.transform(self.call(fuel, input), first_line, lines)?;
-        let out = checked::transformed("transform", out, open, false, self.running.limits(), input)?;
+        let out = self.check("transform", open, false, input).check_transformed(out)?;
         let (left, limit) = (self.fuel_left(), self.running.limits().held_back_bytes);
         self.transform_input.settle("transform", out.pending_from, left, limit)?;
         Ok(out)
     }
 
-    /// After the last line: what `transform` held back.
+    /// Ends an object: makes events of what `transform` held back.
     ///
     /// # Errors
     /// As the guest says, or what it did wrong.
-    pub fn end_transform(&mut self, open: (u64, u64)) -> Result<Transformed, GuestError> {
+    pub fn end_transform(&mut self, open: Range<u64>) -> Result<Transformed, GuestError> {
         let input = self.transform_input.bytes;
         let fuel = self.running.limits().fuel(0).saturating_add(self.transform_input.unspent_fuel);
         let out = exported(self.exports.record_transform, "end")?.end_transform(self.call(fuel, input))?;
-        checked::transformed("end", out, open, true, self.running.limits(), input)
+        self.check("end", open, true, input).check_transformed(out)
     }
 
     /// Begins an object for `rewrite`.
@@ -109,30 +111,30 @@ impl Instance {
         exported(self.exports.record_rewrite, "begin")?.begin_rewrite(self.small_call(0), context)
     }
 
-    /// Whole lines in, lines out; `open` as in [`Instance::transform`].
+    /// Makes lines of whole lines; `open`: as in [`Instance::transform`].
     ///
     /// # Errors
     /// As the guest says, or what it did wrong.
-    pub fn rewrite(&mut self, first_line: u64, lines: &[u8], open: (u64, u64)) -> Result<Rewritten, GuestError> {
-        let input = self.rewrite_input.add(open.1, lines.len());
+    pub fn rewrite(&mut self, first_line: u64, lines: &[u8], open: Range<u64>) -> Result<Rewritten, GuestError> {
+        let input = self.rewrite_input.add(open.end, lines.len());
         let fuel = self.running.limits().fuel(lines.len()).saturating_add(self.rewrite_input.unspent_fuel);
         let contract = exported(self.exports.record_rewrite, "rewrite")?;
         let out = contract.rewrite(self.call(fuel, input), first_line, lines)?;
-        let out = checked::rewritten("rewrite", out, open, false, self.running.limits(), input)?;
+        let out = self.check("rewrite", open, false, input).check_rewritten(out)?;
         let (left, limit) = (self.fuel_left(), self.running.limits().held_back_bytes);
         self.rewrite_input.settle("rewrite", out.pending_from, left, limit)?;
         Ok(out)
     }
 
-    /// After the last line: what `rewrite` held back.
+    /// Ends an object: makes lines of what `rewrite` held back.
     ///
     /// # Errors
     /// As the guest says, or what it did wrong.
-    pub fn end_rewrite(&mut self, open: (u64, u64)) -> Result<Rewritten, GuestError> {
+    pub fn end_rewrite(&mut self, open: Range<u64>) -> Result<Rewritten, GuestError> {
         let input = self.rewrite_input.bytes;
         let fuel = self.running.limits().fuel(0).saturating_add(self.rewrite_input.unspent_fuel);
         let out = exported(self.exports.record_rewrite, "end")?.end_rewrite(self.call(fuel, input))?;
-        checked::rewritten("end", out, open, true, self.running.limits(), input)
+        self.check("end", open, true, input).check_rewritten(out)
     }
 
     pub(crate) fn fuel_left(&self) -> u64 {
@@ -147,6 +149,11 @@ impl Instance {
     /// What it used so far.
     pub fn used(&self) -> Used {
         self.running.used()
+    }
+
+    /// The check of a call's output. `open`: as in [`Instance::transform`].
+    fn check(&self, function: &'static str, open: Range<u64>, is_last: bool, input_bytes: usize) -> OutputCheck<'_> {
+        OutputCheck { function, open, is_last, limits: self.running.limits(), input_bytes }
     }
 
     /// The instance that runs its code.

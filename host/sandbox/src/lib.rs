@@ -18,7 +18,7 @@
 //! - `store`: what the host knows of an instance: its memory, log, clock.
 //! - `engine`: how components are compiled and run.
 //! - The leaves: `log`, `surroundings`, `limits`, `output`, `context`, `error`,
-//!   `version`, `text`.
+//!   `version`, `untyped`, `text`.
 
 mod check;
 mod checked;
@@ -44,6 +44,7 @@ mod surroundings;
 #[cfg(test)]
 mod testing;
 mod text;
+mod untyped;
 mod version;
 mod wasi;
 
@@ -51,7 +52,7 @@ pub use check::Unfit;
 pub use component::Component;
 pub use context::Context;
 pub use engine::{Engine, EngineError};
-pub use error::{GuestError, LoadError};
+pub use error::{CostlyCode, GuestError, GuestLimit, LoadError};
 pub use exports::Exports;
 pub use inspect::{Given, Names};
 pub use instance::Instance;

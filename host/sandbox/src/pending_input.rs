@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::error::GuestError;
+use crate::error::{GuestError, GuestLimit};
 use crate::limits::setting;
 
 /// Chunks of input that have a line which the guest has not settled. They are counted
@@ -46,7 +46,7 @@ impl PendingInput {
             self.bytes,
             setting::HELD_BACK
         );
-        Err(GuestError::Limit { function, limit: "held-back", detail })
+        Err(GuestError::Limit { function, limit: GuestLimit::HeldBack, detail })
     }
 }
 

@@ -12,12 +12,13 @@ use wasmtime::component::{ComponentNamedList, Instance, Lift, Lower, TypedFunc};
 use wasmtime::{PoolConcurrencyLimitError, Store, Trap};
 
 use crate::component::Component;
-use crate::error::GuestError;
+use crate::error::{GuestError, GuestLimit};
 use crate::limits::{CallLimits, HANDLES, SLICE, setting};
 use crate::log::GuestLog;
 use crate::store::StoreData;
 use crate::surroundings::Surroundings;
 use crate::text::bounded;
+use crate::untyped::Untyped;
 use crate::wasi::Stopped;
 
 /// What an instance used so far.
@@ -189,11 +190,6 @@ fn cpu_time() -> Duration {
     clock_gettime(ClockId::ThreadCPUTime).try_into().unwrap_or_default()
 }
 
-/// What wasmtime says of a guest that has too much of something; it has no types for
-/// these.
-const BOUNDS: [&str; 4] =
-    ["store handle limit", "handle index overflow", "resource limit exceeded", "exceeds table limits"];
-
 /// What one call may use.
 struct Budget {
     fuel: u64,
@@ -236,7 +232,7 @@ impl Budget {
                 // What has no lines for its input has a budget of its own.
                 let setting = if fuel == limits.start_fuel { setting::START_FUEL } else { setting::FUEL_PER_MIB };
                 limit(
-                    "fuel",
+                    GuestLimit::Fuel,
                     format!("{fuel} units were used up: an endless loop, or too much work for the input ({setting})"),
                 )
             }
@@ -244,7 +240,7 @@ impl Budget {
             // A guest whose memory can't grow usually traps or exits in its own allocator.
             _ if data.memory.was_denied => {
                 let (most, setting) = (limits.memory_bytes, setting::MEMORY);
-                limit("memory", format!("more than {most} bytes were asked for ({setting})"))
+                limit(GuestLimit::Memory, format!("more than {most} bytes were asked for ({setting})"))
             }
             (Some(trap), _) => GuestError::Trap { function, what: trap.to_string() },
             (_, Some(stopped)) => GuestError::Trap { function, what: stopped.to_string() },
@@ -252,24 +248,24 @@ impl Budget {
         }
     }
 
-    /// What is neither a trap nor the host's own word.
+    /// Says what an error means that is neither a trap nor the host's own.
     fn classify_text(&self, function: &'static str, error: &wasmtime::Error, limits: &Limits) -> GuestError {
-        let text = format!("{error:#}");
+        let what = || bounded(format!("{error:#}"));
         if error.is::<OverTime>() {
             return GuestError::Timeout { function, seconds: limits.call_time.as_secs() };
         }
         if error.is::<PoolConcurrencyLimitError>() {
-            return GuestError::Host { what: bounded(text) };
+            return GuestError::Host { what: what() };
         }
-        if text.contains("fuel allocated for hostcalls") {
-            let (copied, setting) = (self.copied_bytes, setting::OUTPUT_RATIO);
-            let detail = format!("more was returned than the host may copy: {copied} bytes ({setting})");
-            return GuestError::Limit { function, limit: "output", detail };
+        match Untyped::of(error) {
+            Some(Untyped::HostcallFuel) => {
+                let (copied, setting) = (self.copied_bytes, setting::OUTPUT_RATIO);
+                let detail = format!("more was returned than the host may copy: {copied} bytes ({setting})");
+                GuestError::Limit { function, limit: GuestLimit::Output, detail }
+            }
+            Some(Untyped::InstanceLimit) => GuestError::Trap { function, what: what() },
+            Some(Untyped::PoolLimit) | None => GuestError::Contract { function, what: what() },
         }
-        if BOUNDS.iter().any(|&part| text.contains(part)) {
-            return GuestError::Trap { function, what: bounded(text) };
-        }
-        GuestError::Contract { function, what: bounded(text) }
     }
 }
 

@@ -230,7 +230,7 @@ impl Stage for RewriteStage {
         if !guests.rewrites() {
             return Ok(self.unchanged(span.end));
         }
-        let open = (self.cursor.from, span.end);
+        let open = self.cursor.from..span.end;
         let out = guests.rewriter(|guest| guest.rewrite(span.first, span.bytes, open))?;
         self.check_lines("rewrite", &out).map(|()| out)
     }
@@ -239,7 +239,7 @@ impl Stage for RewriteStage {
         if !guests.rewrites() {
             return Ok(self.unchanged(to));
         }
-        let out = guests.rewriter(|guest| guest.end_rewrite((self.cursor.from, to)))?;
+        let out = guests.rewriter(|guest| guest.end_rewrite(self.cursor.from..to))?;
         self.check_lines("end", &out).map(|()| out)
     }
 

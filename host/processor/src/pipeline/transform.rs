@@ -243,13 +243,13 @@ impl Stage for TransformStage {
     }
 
     fn give(&self, span: &Span<'_>, guests: &mut Guests) -> Result<Transformed, GuestError> {
-        let open = (self.cursor.from, span.end);
+        let open = self.cursor.from..span.end;
         let out = guests.transformer(|guest| guest.transform(span.first, span.bytes, open))?;
         self.check_events("transform", &out).map(|()| out)
     }
 
     fn finish(&self, to: u64, guests: &mut Guests) -> Result<Transformed, GuestError> {
-        let out = guests.transformer(|guest| guest.end_transform((self.cursor.from, to)))?;
+        let out = guests.transformer(|guest| guest.end_transform(self.cursor.from..to))?;
         self.check_events("end", &out).map(|()| out)
     }
 

@@ -310,7 +310,7 @@ impl Inner {
             };
             component.check(&settings).map_err(|unfit| match unfit {
                 Unfit::Refused(error) => failure::by_error(ComponentErrorKind::Refused, &name, error),
-                Unfit::Settings(why) => refused(&why),
+                check @ Unfit::SettingsCheck(_) => refused(&check.to_string()),
                 Unfit::SettingsRefused(words) if guest_words => refused(&words),
                 Unfit::SettingsRefused(_) => refused("`log-processor check` shows why, in its own words"),
                 Unfit::NotNow(error) => failure::not_now(&name, error),

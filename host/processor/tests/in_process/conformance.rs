@@ -81,9 +81,9 @@ fn transform(
             Some(lines) => {
                 let first = to;
                 to += lines.len() as u64;
-                instance.transform(first, &lines.concat(), (from, to)).unwrap()
+                instance.transform(first, &lines.concat(), from..to).unwrap()
             }
-            None => instance.end_transform((from, to)).unwrap(),
+            None => instance.end_transform(from..to).unwrap(),
         };
         from = out.pending_from;
         events.extend(out.events.into_iter().map(|event| (event.timestamp, event.message)));

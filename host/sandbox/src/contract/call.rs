@@ -74,8 +74,8 @@ impl Probe<'_> {
         P: ComponentNamedList + Lower,
         R: Lift + 'static,
     {
-        let Function { interface, name } = signature.function;
-        let differs = |error| LoadError::Type { interface, detail: bounded(format!("{name}: {error:#}")) };
+        let Function { interface, name: function } = signature.function;
+        let differs = |error| LoadError::Type { interface, function, error };
         self.0.typed_function::<P, R>(signature.function).map(drop).map_err(differs)
     }
 }

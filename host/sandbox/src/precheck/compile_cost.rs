@@ -4,6 +4,8 @@
 
 use wasmparser::{CompositeInnerType, FuncToValidate, FunctionBody, Operator, ValidatorResources, WasmModuleResources};
 
+use crate::error::CostlyCode;
+
 /// Most locals times blocks of a function. The most in a component that brings Python along
 /// is 190,000. At this limit compiling took 0.2 GB and 1.5 s, at three times as much 0.4
 /// GB and 10 s (release build).
@@ -27,21 +29,18 @@ impl CompileCost {
         &mut self,
         function: &FuncToValidate<ValidatorResources>,
         body: &FunctionBody<'_>,
-    ) -> wasmparser::Result<Option<String>> {
+    ) -> wasmparser::Result<Option<CostlyCode>> {
         let bytes = to_u64(body.range().len());
         if bytes > MAX_FUNCTION_BYTES {
-            return Ok(Some(format!("a function of {bytes} bytes; {MAX_FUNCTION_BYTES} is the limit: split it")));
+            return Ok(Some(CostlyCode::Length { bytes, most: MAX_FUNCTION_BYTES }));
         }
         let (locals, blocks) = (locals(function, body)?, blocks(body)?);
         let work = locals.saturating_mul(blocks);
         if work > MAX_WORK {
-            let both = format!("{locals} locals in {blocks} blocks");
-            return Ok(Some(format!("a function of {both}; {MAX_WORK} of both multiplied is the limit: split it")));
+            return Ok(Some(CostlyCode::Function { locals, blocks, most: MAX_WORK }));
         }
         self.total_work = self.total_work.saturating_add(work);
-        let text =
-            || format!("functions whose locals, multiplied by their blocks, are more than {MAX_TOTAL_WORK} in all");
-        Ok((self.total_work > MAX_TOTAL_WORK).then(text))
+        Ok((self.total_work > MAX_TOTAL_WORK).then_some(CostlyCode::Total { most: MAX_TOTAL_WORK }))
     }
 }
 

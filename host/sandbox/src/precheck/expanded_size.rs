@@ -13,44 +13,52 @@ use wasmparser::{
 };
 
 use super::compile_cost::CompileCost;
-use crate::error::LoadError;
+use crate::error::{CostlyCode, LoadError};
 
-/// Parts that a component may have so. One that brings Python along has some 20,000;
-/// wasmtime takes about 300 bytes and 2 us for each.
-const MOST: u64 = 200_000;
+/// Most parts of a component. One that brings Python along has some 20,000; wasmtime
+/// takes about 300 bytes and 2 us for each.
+const MAX_PARTS: u64 = 200_000;
 
-/// A component that is made elsewhere: nobody here knows how much it is.
+/// Size of a component that is made elsewhere: nobody here knows it.
 const UNKNOWN: u64 = u64::MAX;
 
 /// Refuses a component that is too much. What is malformed is left to wasmtime, which
 /// says what is wrong with it.
 pub(super) fn refuse_too_much(component: &[u8]) -> Result<(), LoadError> {
-    let mut heavy = None;
-    match parts(component, &mut heavy) {
-        Ok(_) if heavy.is_some() => Err(LoadError::CompileCost(heavy.unwrap_or_default())),
-        Ok(parts) if parts > MOST => {
-            let has = if parts == UNKNOWN { "more".to_owned() } else { parts.to_string() };
-            Err(LoadError::Parts(format!("{has}, with each instance and type written out; {MOST} is the limit")))
+    match measure(component) {
+        Ok(Measured::Costly(code)) => Err(LoadError::CompileCost(code)),
+        Ok(Measured::Parts(parts)) if parts > MAX_PARTS => {
+            Err(LoadError::ExpandedSize { parts: (parts != UNKNOWN).then_some(parts), most: MAX_PARTS })
         }
-        _ => Ok(()),
+        Ok(Measured::Parts(_)) | Err(_) => Ok(()),
     }
 }
 
-/// A component, or a module, of which not everything is read.
-#[derive(Default)]
-struct Open {
-    is_module: bool,
-    parts: u64,
-    /// Parts of each component that it knows, by index.
-    components: Vec<u64>,
-    types: Sizes,
+/// What is known of a component after it was read.
+#[derive(Debug, PartialEq, Eq)]
+enum Measured {
+    /// Number of its parts, written out.
+    Parts(u64),
+    /// Code that is too much work to compile; the rest was not read.
+    Costly(CostlyCode),
 }
 
-impl Open {
+/// A component or module whose end is not read yet, within those around it.
+#[derive(Default)]
+struct Scope {
+    is_module: bool,
+    parts: u64,
+    /// Parts of each component that is known in it, by index.
+    components: Vec<u64>,
+    types: TypeSizes,
+}
+
+impl Scope {
     fn add(&mut self, parts: u64) {
         self.parts = self.parts.saturating_add(parts);
     }
 
+    /// Parts of the component with this index.
     fn component(&self, index: u32) -> u64 {
         let index = usize::try_from(index).unwrap_or(usize::MAX);
         self.components.get(index).copied().unwrap_or(UNKNOWN)
@@ -58,44 +66,43 @@ impl Open {
 }
 
 /// Sizes of the types that were asked for.
-type Sizes = HashMap<ComponentDefinedTypeId, u64>;
+type TypeSizes = HashMap<ComponentDefinedTypeId, u64>;
 
-/// The parts of a component, written out. `heavy`: why a function of it is too much.
-fn parts(component: &[u8], heavy: &mut Option<String>) -> wasmparser::Result<u64> {
+/// Counts the parts of a component, and looks at its code.
+fn measure(component: &[u8]) -> wasmparser::Result<Measured> {
     let mut validator = Validator::new_with_features(WasmFeatures::all());
-    let (mut open, mut toil): (Vec<Open>, _) = (Vec::new(), CompileCost::default());
+    let (mut scopes, mut cost): (Vec<Scope>, _) = (Vec::new(), CompileCost::default());
     for payload in Parser::new(0).parse_all(component) {
         let payload = payload?;
-        if let ValidPayload::Func(function, body) = validator.payload(&payload)? {
-            *heavy = toil.add(&function, &body)?;
-            if heavy.is_some() {
-                return Ok(0);
-            }
+        if let ValidPayload::Func(function, body) = validator.payload(&payload)?
+            && let Some(costly) = cost.add(&function, &body)?
+        {
+            return Ok(Measured::Costly(costly));
         }
         match &payload {
             Payload::Version { encoding, .. } => {
-                open.push(Open { is_module: *encoding == Encoding::Module, ..Open::default() });
+                scopes.push(Scope { is_module: *encoding == Encoding::Module, ..Scope::default() });
             }
             Payload::End(_) => {
-                let Some(ended) = open.pop() else { continue };
-                match open.last_mut() {
-                    None => return Ok(ended.parts),
+                let Some(ended) = scopes.pop() else { continue };
+                match scopes.last_mut() {
+                    None => return Ok(Measured::Parts(ended.parts)),
                     Some(outer) if !ended.is_module => outer.components.push(ended.parts),
                     Some(_) => {}
                 }
             }
-            _ => section(&payload, &mut open, &validator)?,
+            _ => add_section(&payload, &mut scopes, &validator)?,
         }
     }
-    Ok(0)
+    Ok(Measured::Parts(0))
 }
 
-/// One section of the innermost component.
-fn section(payload: &Payload<'_>, open: &mut [Open], validator: &Validator) -> wasmparser::Result<()> {
+/// Adds a section of the innermost component.
+fn add_section(payload: &Payload<'_>, scopes: &mut [Scope], validator: &Validator) -> wasmparser::Result<()> {
     if let Payload::ComponentAliasSection(section) = payload {
-        return aliases(section, open);
+        return add_aliases(section, scopes);
     }
-    let Some(here) = open.last_mut().filter(|here| !here.is_module) else { return Ok(()) };
+    let Some(here) = scopes.last_mut().filter(|here| !here.is_module) else { return Ok(()) };
     match payload {
         Payload::ComponentInstanceSection(section) => {
             for instance in section.clone() {
@@ -146,17 +153,17 @@ fn section(payload: &Payload<'_>, open: &mut [Open], validator: &Validator) -> w
     Ok(())
 }
 
-fn aliases(section: &SectionLimited<'_, ComponentAlias<'_>>, open: &mut [Open]) -> wasmparser::Result<()> {
+fn add_aliases(section: &SectionLimited<'_, ComponentAlias<'_>>, scopes: &mut [Scope]) -> wasmparser::Result<()> {
     for alias in section.clone() {
         let component = match alias? {
             ComponentAlias::Outer { kind: ComponentOuterAliasKind::Component, count, index } => {
-                let outer = usize::try_from(count).ok().and_then(|count| open.iter().rev().nth(count));
+                let outer = usize::try_from(count).ok().and_then(|count| scopes.iter().rev().nth(count));
                 Some(outer.map_or(UNKNOWN, |outer| outer.component(index)))
             }
             ComponentAlias::InstanceExport { kind: ComponentExternalKind::Component, .. } => Some(UNKNOWN),
             _ => None,
         };
-        if let Some(here) = open.last_mut() {
+        if let Some(here) = scopes.last_mut() {
             here.components.extend(component);
             here.add(1);
         }
@@ -164,8 +171,9 @@ fn aliases(section: &SectionLimited<'_, ComponentAlias<'_>>, open: &mut [Open]) 
     Ok(())
 }
 
-/// Of a function that crosses between a component and what is around it: its types.
-fn function_size(function: &CanonicalFunction, validator: &Validator, sizes: &mut Sizes) -> u64 {
+/// Size of a function that crosses between a component and what is around it: that of its
+/// types.
+fn function_size(function: &CanonicalFunction, validator: &Validator, sizes: &mut TypeSizes) -> u64 {
     let Some(types) = validator.types(0) else { return UNKNOWN };
     let id = match function {
         CanonicalFunction::Lift { type_index, .. } => match types.component_any_type_at(*type_index) {
@@ -180,8 +188,8 @@ fn function_size(function: &CanonicalFunction, validator: &Validator, sizes: &mu
     values.fold(1, |sum: u64, value| sum.saturating_add(size(value, types, sizes)))
 }
 
-/// Fields, cases and elements of a type, down to the last.
-fn size(value: ComponentValType, types: TypesRef<'_>, sizes: &mut Sizes) -> u64 {
+/// Size of a type: fields, cases and elements, down to the last.
+fn size(value: ComponentValType, types: TypesRef<'_>, sizes: &mut TypeSizes) -> u64 {
     let ComponentValType::Type(id) = value else { return 1 };
     if let Some(&known) = sizes.get(&id) {
         return known;
@@ -193,7 +201,7 @@ fn size(value: ComponentValType, types: TypesRef<'_>, sizes: &mut Sizes) -> u64 
     size
 }
 
-/// What a type is made of.
+/// Types that a type is made of.
 fn inner(kind: &ComponentDefinedType) -> Vec<ComponentValType> {
     use ComponentDefinedType as Kind;
     match kind {
@@ -209,7 +217,7 @@ fn inner(kind: &ComponentDefinedType) -> Vec<ComponentValType> {
     }
 }
 
-/// Parts of something with so many names, itself included.
+/// Size of something with so many names, itself included.
 fn count(names: usize) -> u64 {
     u64::try_from(names).unwrap_or(u64::MAX).saturating_add(1)
 }
@@ -279,9 +287,10 @@ mod tests {
         for guest in ["default.wasm", "fixtures/hostile-guest.wasm", "fixtures/both-guest.wasm"] {
             let path = format!("{}/../../target/guest/{guest}", env!("CARGO_MANIFEST_DIR"));
             let bytes = std::fs::read(&path).unwrap_or_else(|error| panic!("{path}: {error}: run `make fixtures`"));
-            let parts = parts(&bytes, &mut None).unwrap();
-            assert!((10..MOST / 100).contains(&parts), "{guest}: {parts}");
+            let Measured::Parts(parts) = measure(&bytes).unwrap() else { panic!("{guest} is costly") };
+            assert!((10..MAX_PARTS / 100).contains(&parts), "{guest}: {parts}");
         }
-        assert!((5..200).contains(&parts(&filter("", ""), &mut None).unwrap()));
+        let small = measure(&filter("", "")).unwrap();
+        assert!(matches!(small, Measured::Parts(5..200)), "{small:?}");
     }
 }
