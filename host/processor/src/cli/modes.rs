@@ -168,7 +168,7 @@ async fn work(
         }
         Mode::Sqs => {
             let Some(queue) = queue else { return Ok(()) };
-            let options = sqs::Options {
+            let options = sqs::SqsOptions {
                 visibility_timeout: aws_settings.visibility_timeout,
                 grace: aws_settings.shutdown_grace,
                 places: settings.max_concurrent_objects,
@@ -178,7 +178,7 @@ async fn work(
             Ok(())
         }
         Mode::Scan => {
-            let options = scan::Options {
+            let options = scan::ScanOptions {
                 bucket: aws_settings.source_bucket.unwrap_or_default(),
                 interval: aws_settings.scan_interval,
                 suffixes: aws_settings.scan_suffixes,

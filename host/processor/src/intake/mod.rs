@@ -2,7 +2,7 @@
 //!
 //! - `local`: a folder of objects.
 //! - `message`: one message through all its deliveries, what the others share.
-//! - `share`: what is held at once, fairly between tenants.
+//! - `tenant_shares`: what is held at once, fairly between tenants.
 //! - `service`: what those share that run until they are told to end.
 //! - `lambda`, `sqs`, `manual`, `scan`: the modes that work on AWS.
 
@@ -12,5 +12,5 @@ pub mod manual;
 pub mod message;
 pub mod scan;
 mod service;
-mod share;
 pub mod sqs;
+mod tenant_shares;

@@ -15,52 +15,52 @@ const FLUSH_EVERY: Duration = Duration::from_secs(60);
 const LAST_FLUSH: Duration = Duration::from_secs(2);
 
 /// The metrics, sent each minute, and once more at the end.
-pub(super) struct Flushing {
+pub(super) struct MetricsFlusher {
     processor: Arc<Processor>,
     client: MetricsClient,
-    each_minute: JoinHandle<()>,
+    ticker: JoinHandle<()>,
 }
 
-impl Flushing {
+impl MetricsFlusher {
     pub(super) fn start(processor: &Arc<Processor>, client: MetricsClient) -> Self {
         let (each, to) = (Arc::clone(processor), client.clone());
-        let each_minute = tokio::spawn(async move {
+        let ticker = tokio::spawn(async move {
             loop {
                 tokio::time::sleep(FLUSH_EVERY).await;
                 each.metrics().flush(&to).await;
             }
         });
-        Self { processor: Arc::clone(processor), client, each_minute }
+        Self { processor: Arc::clone(processor), client, ticker }
     }
 
     /// Sends what the last minute brought, within the time that there is.
     pub(super) async fn end(self) {
-        self.each_minute.abort();
+        self.ticker.abort();
         // What it was about to send goes back first.
-        let _ = self.each_minute.await;
+        let _ = self.ticker.await;
         self.processor.metrics().flush_within(&self.client, LAST_FLUSH).await;
     }
 }
 
-/// Lets tasks end within `grace`: three fifths for what is at work, then `ask` for
-/// the end at the next chunk, a fifth later `insist`; the last fifth is for what has
+/// Lets tasks end within `grace`: three fifths for what is at work, then `stop` for
+/// the end at the next chunk, a fifth later `abandon`; the last fifth is for what has
 /// to be sent back. False: some did not end.
 pub(super) async fn wind_down(
     mut tasks: JoinSet<()>,
     grace: Duration,
-    ask: impl FnOnce(),
-    insist: impl FnOnce(),
+    stop: impl FnOnce(),
+    abandon: impl FnOnce(),
 ) -> bool {
     let all_done = async { while tasks.join_next().await.is_some() {} };
     tokio::pin!(all_done);
     if tokio::time::timeout(grace * 3 / 5, &mut all_done).await.is_ok() {
         return true;
     }
-    ask();
+    stop();
     if tokio::time::timeout(grace / 5, &mut all_done).await.is_ok() {
         return true;
     }
-    insist();
+    abandon();
     tokio::time::timeout(grace / 5, &mut all_done).await.is_ok()
 }
 

@@ -1,10 +1,10 @@
 //! Invocations, as AWS Lambda brings them. The only user of lambda_runtime.
 //!
-//! - `event`: what an invocation brings.
-//! - `verdicts`: what became of its messages when the time is up, whatever hangs.
+//! - `invocation`: what an invocation brings.
+//! - `deadlines`: what became of its messages when the time is up, whatever hangs.
 
-mod event;
-mod verdicts;
+mod deadlines;
+mod invocation;
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -16,20 +16,20 @@ use tokio::time::{Instant, timeout};
 
 use super::message::{Control, Message, Processor, Verdict};
 use crate::aws::MetricsClient;
-use event::Event;
-use verdicts::{Times, verdicts};
+use deadlines::{Deadlines, run_until_deadlines};
+use invocation::Invocation;
 
 /// The longest that metrics may hold an answer up, and at most a third of what is left.
-const FLUSH: Duration = Duration::from_secs(1);
+const MAX_FLUSH_TIME: Duration = Duration::from_secs(1);
 
 /// Why a message failed that wasn't done when the answer had to be given.
-const LATE: &str = "it wasn't done before the function's deadline, and comes again; raise the function's timeout if \
+const TIMED_OUT: &str = "it wasn't done before the function's deadline, and comes again; raise the function's timeout if \
                     nothing was hanging";
 
 /// Which messages failed (ReportBatchItemFailures).
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Answer {
+struct BatchResponse {
     batch_item_failures: Vec<ItemFailure>,
 }
 
@@ -44,9 +44,9 @@ struct ItemFailure {
 /// # Errors
 /// The runtime API is gone.
 pub async fn run(processor: Arc<Processor>, metrics: MetricsClient) -> Result<(), String> {
-    let handler = service_fn(|event: LambdaEvent<Value>| {
+    let handler = service_fn(|invocation: LambdaEvent<Value>| {
         let (processor, metrics) = (Arc::clone(&processor), metrics.clone());
-        async move { invoked(&processor, &metrics, event).await.map_err(failure) }
+        async move { invoked(&processor, &metrics, invocation).await.map_err(failure) }
     });
     lambda_runtime::run(handler).await.map_err(|error| format!("Lambda's runtime API failed: {error}"))
 }
@@ -56,19 +56,23 @@ fn failure(error_message: String) -> Diagnostic {
     Diagnostic { error_type: "LogProcessor.Failed".to_owned(), error_message }
 }
 
-async fn invoked(processor: &Processor, metrics: &MetricsClient, event: LambdaEvent<Value>) -> Result<Answer, String> {
-    let left = event.context.deadline().duration_since(SystemTime::now()).unwrap_or_default();
-    let times = Times::new(Instant::now(), left);
-    let payload = Event::read(event.payload, &event.context.request_id).map_err(|error| {
+async fn invoked(
+    processor: &Processor,
+    metrics: &MetricsClient,
+    invocation: LambdaEvent<Value>,
+) -> Result<BatchResponse, String> {
+    let left = invocation.context.deadline().duration_since(SystemTime::now()).unwrap_or_default();
+    let deadlines = Deadlines::new(Instant::now(), left);
+    let payload = Invocation::read(invocation.payload, &invocation.context.request_id).map_err(|error| {
         tracing::error!(error = %error, "the invocation failed");
         error.to_string()
     })?;
     let answer = match payload {
-        Event::Batch(messages) => Ok(batch(processor, messages, times).await),
-        Event::Direct(messages) => direct(processor, messages, times).await,
+        Invocation::Batch(messages) => Ok(batch(processor, messages, deadlines).await),
+        Invocation::Direct(messages) => direct(processor, messages, deadlines).await,
     };
     // Frozen with the answer, the process would send them late or never.
-    let patience = FLUSH.min(times.deadline.saturating_duration_since(Instant::now()) / 3);
+    let patience = MAX_FLUSH_TIME.min(deadlines.function_deadline.saturating_duration_since(Instant::now()) / 3);
     if timeout(patience, processor.metrics().flush(metrics)).await.is_err() {
         tracing::warn!("metrics took too long and wait for the next invocation");
     }
@@ -76,24 +80,24 @@ async fn invoked(processor: &Processor, metrics: &MetricsClient, event: LambdaEv
 }
 
 /// What failed of a queue's messages is reported by its ID.
-async fn batch(processor: &Processor, messages: Vec<Message>, times: Times) -> Answer {
-    let failed = processed(processor, &messages, times).await;
+async fn batch(processor: &Processor, messages: Vec<Message>, deadlines: Deadlines) -> BatchResponse {
+    let failed = processed(processor, &messages, deadlines).await;
     let failure = |message: &Message| ItemFailure { item_identifier: message.id.clone() };
     let failures = messages.iter().zip(&failed).filter(|(_, failed)| failed.is_some());
-    Answer { batch_item_failures: failures.map(|(message, _)| failure(message)).collect() }
+    BatchResponse { batch_item_failures: failures.map(|(message, _)| failure(message)).collect() }
 }
 
 /// What failed of anybody else's messages fails the invocation.
-async fn direct(processor: &Processor, messages: Vec<Message>, times: Times) -> Result<Answer, String> {
-    let failed: Vec<_> = processed(processor, &messages, times).await.into_iter().flatten().collect();
-    if failed.is_empty() { Ok(Answer::default()) } else { Err(failed.join("; ")) }
+async fn direct(processor: &Processor, messages: Vec<Message>, deadlines: Deadlines) -> Result<BatchResponse, String> {
+    let failed: Vec<_> = processed(processor, &messages, deadlines).await.into_iter().flatten().collect();
+    if failed.is_empty() { Ok(BatchResponse::default()) } else { Err(failed.join("; ")) }
 }
 
 /// Why each message failed; none: it is done, or was sent back.
-async fn processed(processor: &Processor, messages: &[Message], times: Times) -> Vec<Option<String>> {
+async fn processed(processor: &Processor, messages: &[Message], deadlines: Deadlines) -> Vec<Option<String>> {
     let control = Control::default();
     let works = messages.iter().map(|message| processor.process(message, &control));
-    let verdicts = verdicts(works, times, &control.stop).await;
+    let verdicts = run_until_deadlines(works, deadlines, &control.stop).await;
     messages.iter().zip(verdicts).map(|(message, verdict)| failed(processor, message, verdict)).collect()
 }
 
@@ -105,7 +109,7 @@ fn failed(processor: &Processor, message: &Message, verdict: Option<Verdict>) ->
         }
         Some(Verdict::Failed(error)) => error,
         Some(Verdict::Untouched | Verdict::Lost) => "stopped before it was begun; it comes again".to_owned(),
-        None => LATE.to_owned(),
+        None => TIMED_OUT.to_owned(),
     };
     processor.metrics().message("failed");
     tracing::error!(message_id = %message.id, error, "the message failed");

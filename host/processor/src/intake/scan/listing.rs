@@ -6,12 +6,12 @@
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
-use super::known::Fingerprint;
-use super::seen::Seen;
-use super::{OVERHEAD, Scan, tenant_of};
+use super::listed_set::StateHash;
+use super::seen_objects::Decision;
+use super::{OVERHEAD, Scanner, tenant_name};
 use crate::aws::{AwsError, AwsErrorKind, ListPage, ListedObject};
 use crate::intake::message::Whose;
-use crate::intake::share::Admission;
+use crate::intake::tenant_shares::ShareCheck;
 use crate::telemetry::Dependency;
 use model::ObjectId;
 
@@ -21,22 +21,22 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(500), Duration::from
 
 /// What was put off waits so long for its tenant's room; then what follows in the listing
 /// is not kept waiting, and only what there is room for at once is taken of this tenant.
-const PATIENCE: Duration = Duration::from_secs(2);
+const MAX_ROOM_WAIT: Duration = Duration::from_secs(2);
 
 /// Where in the listing something was put off: after this key, or at its beginning.
-struct PutOff {
+struct Deferred {
     after: Option<String>,
 }
 
 /// Whose objects were put off last: those beside it in the listing are most likely the
 /// same tenant's, and are put off without asking.
 #[derive(Default)]
-struct Beyond {
+struct OverShare {
     folder: String,
     tenant: String,
 }
 
-impl Beyond {
+impl OverShare {
     fn covers(&self, key: &str) -> bool {
         !self.folder.is_empty() && folder(key) == self.folder
     }
@@ -46,30 +46,30 @@ fn folder(key: &str) -> &str {
     key.rfind('/').and_then(|end| key.get(..=end)).unwrap_or_default()
 }
 
-impl Scan {
+impl Scanner {
     /// For ever: a listing, and a pause or what was put off.
-    pub(super) async fn passes(&mut self) {
+    pub(super) async fn run(&mut self) {
         loop {
             let began = Instant::now();
             let put_off = match self.listing().await {
                 Ok(put_off) => put_off,
                 Err(error) => {
-                    self.cannot_list(&error);
+                    self.report_list_failure(&error);
                     None
                 }
             };
             let pause_ends = Instant::now() + self.options.interval;
-            if let Some(PutOff { after }) = put_off {
+            if let Some(Deferred { after }) = put_off {
                 let until = pause_ends.max(Instant::now() + began.elapsed());
-                if let Err(error) = self.catch_up(after, until).await {
-                    self.cannot_list(&error);
+                if let Err(error) = self.process_deferred(after, until).await {
+                    self.report_list_failure(&error);
                 }
             }
             self.pause(pause_ends).await;
         }
     }
 
-    fn cannot_list(&self, error: &AwsError) {
+    fn report_list_failure(&self, error: &AwsError) {
         tracing::error!(error = %error, bucket = self.options.bucket, "the bucket can't be listed; it is tried again");
         self.processor.health().mark_down(Dependency::Bucket, error);
     }
@@ -81,16 +81,16 @@ impl Scan {
             self.processor.health().record_progress();
             tokio::select! {
                 () = &mut pause => return,
-                done = self.receiver.recv() => done.iter().for_each(|done| self.take(done)),
+                done = self.receiver.recv() => done.iter().for_each(|done| self.record_finished(done)),
                 () = tokio::time::sleep(Duration::from_secs(30)) => {}
             }
         }
     }
 
     /// Lists all pages and begins what is new; where something was put off first.
-    async fn listing(&mut self) -> Result<Option<PutOff>, AwsError> {
+    async fn listing(&mut self) -> Result<Option<Deferred>, AwsError> {
         let (mut next, mut before, mut put_off, mut no_room) = (None, None, None, 0_u64);
-        let mut beyond = Beyond::default();
+        let mut over_share = OverShare::default();
         loop {
             let page = self.page(None, next).await?;
             // Not at the end of the listing alone, which may take hours.
@@ -99,27 +99,27 @@ impl Scan {
             }
             for listed in page.objects {
                 if self.is_wanted(&listed) {
-                    match self.objects.look(&listed, Instant::now()) {
-                        Seen::Before => {}
-                        Seen::NoRoom => no_room += 1,
-                        Seen::Now(object) => {
-                            if !self.offer(object, &listed, &mut beyond).await {
+                    match self.objects.decide(&listed, Instant::now()) {
+                        Decision::Skip => {}
+                        Decision::NoRoom => no_room += 1,
+                        Decision::Start(object) => {
+                            if !self.start_if_within_share(object, &listed, &mut over_share).await {
                                 self.objects.put_off(object, Instant::now());
-                                put_off.get_or_insert_with(|| PutOff { after: before.clone() });
+                                put_off.get_or_insert_with(|| Deferred { after: before.clone() });
                             }
                         }
                     }
                 }
                 before = Some(listed.key);
             }
-            self.take_all();
+            self.collect_finished();
             next = match page.next {
                 Some(next) => Some(next),
                 None => break,
             };
         }
         self.objects.end_listing();
-        self.told(no_room);
+        self.warn_of_no_room(no_room);
         Ok(put_off)
     }
 
@@ -133,9 +133,9 @@ impl Scan {
             match page {
                 // Anything else may be about where it was to go on.
                 Err(error) if next.is_some() && error.kind != AwsErrorKind::Other && pause <= PAUSES.1 => {
-                    self.cannot_list(&error);
+                    self.report_list_failure(&error);
                     self.processor.health().keep_alive_during(tokio::time::sleep(pause)).await;
-                    self.take_all();
+                    self.collect_finished();
                     pause *= 2;
                 }
                 page => return page,
@@ -144,7 +144,7 @@ impl Scan {
     }
 
     /// Says how many objects a listing showed for which there is no room.
-    fn told(&mut self, no_room: u64) {
+    fn warn_of_no_room(&mut self, no_room: u64) {
         self.full = no_room > 0;
         if !self.full {
             return self.processor.health().mark_up(Dependency::Bucket);
@@ -159,22 +159,27 @@ impl Scan {
     }
 
     /// Begins an object, if its tenant may hold it now.
-    async fn offer(&mut self, object: Fingerprint, listed: &ListedObject, beyond: &mut Beyond) -> bool {
+    async fn start_if_within_share(
+        &mut self,
+        object: StateHash,
+        listed: &ListedObject,
+        over_share: &mut OverShare,
+    ) -> bool {
         let bytes = listed.key.len() + OVERHEAD;
-        if beyond.covers(&listed.key) && !self.shares.admits(&beyond.tenant, bytes) {
+        if over_share.covers(&listed.key) && !self.shares.admits(&over_share.tenant, bytes) {
             return false;
         }
         while !self.shares.has_room(1) {
-            self.a_moment().await;
+            self.wait_briefly().await;
         }
         let whose = self.whose(listed).await;
-        let tenant = tenant_of(whose.as_ref());
-        let mut held = self.shares.hold(bytes);
-        if held.belongs_to(&tenant) != Admission::Within {
-            *beyond = Beyond { folder: folder(&listed.key).to_owned(), tenant };
+        let tenant = tenant_name(whose.as_ref());
+        let mut reservation = self.shares.reserve(bytes);
+        if reservation.assign(&tenant) != ShareCheck::Within {
+            *over_share = OverShare { folder: folder(&listed.key).to_owned(), tenant };
             return false;
         }
-        self.begin(object, listed, whose, held);
+        self.begin(object, listed, whose, reservation);
         true
     }
 
@@ -184,33 +189,33 @@ impl Scan {
     }
 
     /// Works on what was put off, in the order of the listing from there on, until then.
-    async fn catch_up(&mut self, after: Option<String>, until: Instant) -> Result<(), AwsError> {
-        let (mut next, mut beyond, mut slow) = (None, Beyond::default(), HashSet::new());
+    async fn process_deferred(&mut self, after: Option<String>, until: Instant) -> Result<(), AwsError> {
+        let (mut next, mut over_share, mut slow) = (None, OverShare::default(), HashSet::new());
         loop {
             let page = self.page(after.as_deref(), next).await?;
             for listed in page.objects {
                 if !self.is_wanted(&listed) {
                     continue;
                 }
-                let Seen::Now(object) = self.objects.look(&listed, Instant::now()) else { continue };
+                let Decision::Start(object) = self.objects.decide(&listed, Instant::now()) else { continue };
                 let since = Instant::now();
-                while !self.offer(object, &listed, &mut beyond).await {
+                while !self.start_if_within_share(object, &listed, &mut over_share).await {
                     let now = Instant::now();
                     if now >= until {
                         self.objects.put_off(object, now);
                         return Ok(());
                     }
-                    if now.saturating_duration_since(since) >= PATIENCE {
-                        slow.insert(beyond.tenant.clone());
+                    if now.saturating_duration_since(since) >= MAX_ROOM_WAIT {
+                        slow.insert(over_share.tenant.clone());
                     }
-                    if slow.contains(&beyond.tenant) {
+                    if slow.contains(&over_share.tenant) {
                         self.objects.put_off(object, now);
                         break;
                     }
-                    self.a_moment().await;
+                    self.wait_briefly().await;
                 }
             }
-            self.take_all();
+            self.collect_finished();
             next = match page.next {
                 Some(next) if Instant::now() < until => Some(next),
                 _ => return Ok(()),
@@ -225,9 +230,9 @@ mod tests {
 
     #[test]
     fn what_lies_in_the_same_folder_is_most_likely_the_same_tenants() {
-        let beyond = Beyond { folder: folder("c/acme/app/pod/1.gz").to_owned(), tenant: "acme".to_owned() };
-        assert!(beyond.covers("c/acme/app/pod/2.gz"));
-        assert!(!beyond.covers("c/acme/app/pod-2/2.gz") && !beyond.covers("c/acme/app/pod/x/2.gz"));
-        assert!(!Beyond::default().covers("1.gz"), "at the top there may be anybody's");
+        let over_share = OverShare { folder: folder("c/acme/app/pod/1.gz").to_owned(), tenant: "acme".to_owned() };
+        assert!(over_share.covers("c/acme/app/pod/2.gz"));
+        assert!(!over_share.covers("c/acme/app/pod-2/2.gz") && !over_share.covers("c/acme/app/pod/x/2.gz"));
+        assert!(!OverShare::default().covers("1.gz"), "at the top there may be anybody's");
     }
 }

@@ -1,13 +1,13 @@
 //! Objects of a bucket, by listing it again and again.
 //!
 //! - `listing`: goes through the bucket, and begins what is new.
-//! - `seen`: what is known of its objects; `known`: which were listed before;
-//!   `failed`: which are tried again, and when.
+//! - `seen_objects`: what is known of its objects; `listed_set`: which were listed before;
+//!   `retry_schedule`: which are tried again, and when.
 
-mod failed;
-mod known;
+mod listed_set;
 mod listing;
-mod seen;
+mod retry_schedule;
+mod seen_objects;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -18,25 +18,25 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::message::{Control, Message, Processor, Verdict, Whose};
-use super::service::{Flushing, wind_down};
-use super::share::{Amount, Held, Shares};
+use super::service::{MetricsFlusher, wind_down};
+use super::tenant_shares::{Amount, Reservation, TenantShares};
 use crate::aws::{ListedObject, MetricsClient, S3};
 use crate::notification::{form_encode, rfc3339};
-use known::Fingerprint;
-use seen::Objects;
+use listed_set::StateHash;
+use seen_objects::SeenObjects;
 
 /// Objects that are worked on, or wait for their tenant's turn, at most.
-const MOST_HELD: Amount = Amount { count: 30_000, bytes: 32 * 1024 * 1024 };
+const MAX_HELD: Amount = Amount { count: 30_000, bytes: 32 * 1024 * 1024 };
 
 /// Beside its key, what an object takes that is held.
 const OVERHEAD: usize = 1024;
 
 /// Of one tenant, the objects that are processed at once, at least; twice as many as its
 /// deliveries at work where that is more.
-const LEAST_AT_ONCE: usize = 32;
+const MIN_PROCESSED: usize = 32;
 
 /// How a bucket is worked on.
-pub struct Options {
+pub struct ScanOptions {
     /// SOURCE_BUCKET.
     pub bucket: String,
     /// SCAN_INTERVAL: from the end of a listing to the next.
@@ -54,28 +54,28 @@ pub async fn run(
     processor: Arc<Processor>,
     s3: S3,
     metrics: MetricsClient,
-    options: Options,
+    options: ScanOptions,
     terminate: impl Future<Output = ()>,
 ) {
-    let flushing = Flushing::start(&processor, metrics);
+    let flusher = MetricsFlusher::start(&processor, metrics);
     let (sender, receiver) = mpsc::unbounded_channel();
     let control = Control::default();
     let grace = options.grace;
-    let at_once = LEAST_AT_ONCE.max(options.per_tenant.saturating_mul(2));
-    let mut scan = Scan {
+    let at_once = MIN_PROCESSED.max(options.per_tenant.saturating_mul(2));
+    let mut scan = Scanner {
         processor: Arc::clone(&processor),
         s3,
         options,
         control: control.clone(),
-        objects: Objects::default(),
-        shares: Shares::new(MOST_HELD, at_once),
+        objects: SeenObjects::default(),
+        shares: TenantShares::new(MAX_HELD, at_once),
         full: false,
         tasks: JoinSet::new(),
         sender,
         receiver,
     };
     {
-        let passes = scan.passes();
+        let passes = scan.run();
         tokio::select! {
             () = terminate => {}
             () = passes => {}
@@ -85,32 +85,32 @@ pub async fn run(
     scan.shares.close();
     // What doesn't end is listed again by the next process.
     wind_down(scan.tasks, grace, || control.stop.request(), || control.stop.abandon()).await;
-    flushing.end().await;
+    flusher.end().await;
 }
 
 /// What became of an object.
-struct Done {
-    object: Fingerprint,
+struct Finished {
+    object: StateHash,
     tenant: String,
-    good: bool,
+    succeeded: bool,
 }
 
-struct Scan {
+struct Scanner {
     processor: Arc<Processor>,
     s3: S3,
-    options: Options,
+    options: ScanOptions,
     control: Control,
-    objects: Objects,
-    shares: Shares,
+    objects: SeenObjects,
+    shares: TenantShares,
     /// The last listing showed more than can be known.
     full: bool,
     tasks: JoinSet<()>,
     /// Holds no more than is held.
-    sender: mpsc::UnboundedSender<Done>,
-    receiver: mpsc::UnboundedReceiver<Done>,
+    sender: mpsc::UnboundedSender<Finished>,
+    receiver: mpsc::UnboundedReceiver<Finished>,
 }
 
-impl Scan {
+impl Scanner {
     fn is_wanted(&self, listed: &ListedObject) -> bool {
         // What the console makes of "create folder" is no object.
         let folder = listed.key.ends_with('/') && listed.stored.size == 0;
@@ -118,41 +118,41 @@ impl Scan {
     }
 
     /// Waits a little, or until something ends.
-    async fn a_moment(&mut self) {
+    async fn wait_briefly(&mut self) {
         self.processor.health().record_progress();
         let _ = tokio::time::timeout(Duration::from_millis(100), self.tasks.join_next()).await;
-        self.take_all();
+        self.collect_finished();
     }
 
     /// Takes in what has ended.
-    fn take_all(&mut self) {
+    fn collect_finished(&mut self) {
         while self.tasks.try_join_next().is_some() {}
         while let Ok(done) = self.receiver.try_recv() {
-            self.take(&done);
+            self.record_finished(&done);
         }
     }
 
-    fn take(&mut self, done: &Done) {
-        match done.good {
-            true => self.objects.done(done.object),
-            false => self.objects.failed(done.object, &done.tenant, Instant::now()),
+    fn record_finished(&mut self, done: &Finished) {
+        match done.succeeded {
+            true => self.objects.mark_done(done.object),
+            false => self.objects.record_failure(done.object, &done.tenant, Instant::now()),
         }
     }
 
     /// Begins an object that its tenant may hold.
-    fn begin(&mut self, object: Fingerprint, listed: &ListedObject, whose: Option<Whose>, held: Held) {
-        self.objects.begun(object);
+    fn begin(&mut self, object: StateHash, listed: &ListedObject, whose: Option<Whose>, held: Reservation) {
+        self.objects.mark_started(object);
         let bucket = self.options.bucket.clone();
         let listed = listed.clone();
         let (processor, control, sender) = (Arc::clone(&self.processor), self.control.clone(), self.sender.clone());
         self.processor.metrics().in_flight(1);
         self.tasks.spawn(async move {
-            let tenant = tenant_of(whose.as_ref());
+            let tenant = tenant_name(whose.as_ref());
             let turn = tokio::select! {
-                turn = held.turn() => turn,
+                turn = held.wait_for_permit() => turn,
                 () = control.stop.requested() => None,
             };
-            let good = match turn {
+            let succeeded = match turn {
                 // Only now it takes more than its key.
                 Some(_turn) => {
                     let message = message(&bucket, &listed, whose);
@@ -163,13 +163,13 @@ impl Scan {
             processor.metrics().in_flight(-1);
             drop(held);
             // What failed is tried again at a later listing; why is in the object's line.
-            let _ = sender.send(Done { object, tenant, good });
+            let _ = sender.send(Finished { object, tenant, succeeded });
         });
     }
 }
 
 /// The name under which a tenant holds objects; those of nobody hold them together.
-fn tenant_of(whose: Option<&Whose>) -> String {
+fn tenant_name(whose: Option<&Whose>) -> String {
     whose.map(|whose| whose.tenant().to_owned()).unwrap_or_default()
 }
 

@@ -3,11 +3,11 @@
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use super::batch::{LONGEST, MOST_WAITING, in_batches};
+use super::batch::{MAX_BATCH_TIME, MAX_WAITING, in_batches};
 use crate::aws::Queue;
 
 /// Times that a deletion is tried, beyond the SDK's own attempts.
-const TRIES: u32 = 3;
+const MAX_TRIES: u32 = 3;
 
 /// Takes receipt handles. `Clone` is cheap; with the last one it ends.
 #[derive(Clone)]
@@ -16,12 +16,12 @@ pub(super) struct Acknowledger(mpsc::Sender<String>);
 impl Acknowledger {
     /// Starts the deleting; it ends with the last [`Acknowledger`].
     pub(super) fn start(queue: Queue) -> (Self, JoinHandle<()>) {
-        let (sender, receiver) = mpsc::channel(MOST_WAITING);
+        let (sender, receiver) = mpsc::channel(MAX_WAITING);
         let delete = move |handles| {
             let queue = queue.clone();
             async move { delete(&queue, handles).await }
         };
-        (Self(sender), tokio::spawn(in_batches(receiver, LONGEST, delete)))
+        (Self(sender), tokio::spawn(in_batches(receiver, MAX_BATCH_TIME, delete)))
     }
 
     /// Has a message deleted; waits where too many deletions are under way.
@@ -35,7 +35,7 @@ impl Acknowledger {
 /// known to be (`message::memory`).
 pub(super) async fn delete(queue: &Queue, mut handles: Vec<String>) {
     let mut error = String::new();
-    for _ in 0..TRIES {
+    for _ in 0..MAX_TRIES {
         match queue.delete(&handles).await {
             Ok(results) => {
                 let failed = handles.into_iter().zip(results).filter_map(|(handle, result)| match result {

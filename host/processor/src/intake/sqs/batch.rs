@@ -10,32 +10,32 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout, timeout_at};
 
 /// Messages of one call.
-pub(super) const MOST: usize = 10;
+pub(super) const MAX_MESSAGES: usize = 10;
 
 /// Batches that are under way at once.
-pub(super) const MOST_AT_ONCE: usize = 32;
+pub(super) const MAX_BATCHES: usize = 32;
 
 /// What waits for its batch.
-pub(super) const MOST_WAITING: usize = 10 * MOST;
+pub(super) const MAX_WAITING: usize = 10 * MAX_MESSAGES;
 
 /// How long the first of a batch waits for others.
-const GATHER: Duration = Duration::from_millis(50);
+const GATHER_TIME: Duration = Duration::from_millis(50);
 
 /// The longest that a batch may take, all its attempts included.
-pub(super) const LONGEST: Duration = Duration::from_secs(60);
+pub(super) const MAX_BATCH_TIME: Duration = Duration::from_secs(60);
 
 /// Hands what comes to `act`, in batches, until the last sender is gone and every
-/// batch is done. A batch that takes longer than `longest` is given up.
-pub(super) async fn in_batches<T, F>(mut receiver: mpsc::Receiver<T>, longest: Duration, act: impl Fn(Vec<T>) -> F)
+/// batch is done. A batch that takes longer than `max_time` is given up.
+pub(super) async fn in_batches<T, F>(mut receiver: mpsc::Receiver<T>, max_time: Duration, act: impl Fn(Vec<T>) -> F)
 where
     F: Future<Output = ()> + Send + 'static,
 {
-    let places = Arc::new(Semaphore::new(MOST_AT_ONCE));
+    let places = Arc::new(Semaphore::new(MAX_BATCHES));
     let mut batches = JoinSet::new();
     while let Some(first) = receiver.recv().await {
         let mut together = vec![first];
-        let deadline = Instant::now() + GATHER;
-        while together.len() < MOST {
+        let deadline = Instant::now() + GATHER_TIME;
+        while together.len() < MAX_MESSAGES {
             match timeout_at(deadline, receiver.recv()).await {
                 Ok(Some(one)) => together.push(one),
                 Ok(None) | Err(_) => break,
@@ -46,7 +46,7 @@ where
         let place = Arc::clone(&places).acquire_owned().await.ok();
         let batch = act(together);
         batches.spawn(async move {
-            if timeout(longest, batch).await.is_err() {
+            if timeout(max_time, batch).await.is_err() {
                 tracing::warn!("messages can't be deleted or given back: SQS doesn't answer; they come again");
             }
             drop(place);
@@ -63,7 +63,7 @@ mod tests {
 
     #[tokio::test]
     async fn one_that_hangs_holds_up_no_other() {
-        let (sender, receiver) = mpsc::channel(MOST_WAITING);
+        let (sender, receiver) = mpsc::channel(MAX_WAITING);
         let (tell, mut told) = mpsc::unbounded_channel();
         let act = move |batch: Vec<usize>| {
             let tell = tell.clone();
@@ -76,12 +76,12 @@ mod tests {
                 }
             }
         };
-        let all = tokio::spawn(in_batches(receiver, LONGEST, act));
-        for n in 0..5 * MOST {
+        let all = tokio::spawn(in_batches(receiver, MAX_BATCH_TIME, act));
+        for n in 0..5 * MAX_MESSAGES {
             sender.send(n).await.unwrap();
         }
         // Whichever of them are in the first batch.
-        for _ in 0..4 * MOST {
+        for _ in 0..4 * MAX_MESSAGES {
             assert_ne!(told.recv().await, Some(0));
         }
         all.abort();
@@ -89,7 +89,7 @@ mod tests {
 
     #[tokio::test]
     async fn one_that_hangs_is_given_up_in_the_end() {
-        let (sender, receiver) = mpsc::channel(MOST_WAITING);
+        let (sender, receiver) = mpsc::channel(MAX_WAITING);
         let act = |_: Vec<usize>| std::future::pending();
         let all = tokio::spawn(in_batches(receiver, Duration::from_millis(50), act));
         sender.send(1).await.unwrap();
@@ -99,26 +99,26 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_under_way_is_bounded_and_whoever_brings_more_waits() {
-        let (sender, receiver) = mpsc::channel(MOST_WAITING);
+        let (sender, receiver) = mpsc::channel(MAX_WAITING);
         let begun = Arc::new(Mutex::new(0));
         let count = Arc::clone(&begun);
         let act = move |batch: Vec<usize>| {
             *count.lock().unwrap() += batch.len();
             std::future::pending()
         };
-        let all = tokio::spawn(in_batches(receiver, LONGEST, act));
+        let all = tokio::spawn(in_batches(receiver, MAX_BATCH_TIME, act));
         // What is gathered, and the batch that waits for its place, are in nobody's channel.
-        let most = (MOST_AT_ONCE + 1) * MOST + MOST_WAITING;
+        let most = (MAX_BATCHES + 1) * MAX_MESSAGES + MAX_WAITING;
         for n in 0..most {
             sender.send(n).await.unwrap();
         }
-        assert!(*begun.lock().unwrap() <= MOST_AT_ONCE * MOST);
+        assert!(*begun.lock().unwrap() <= MAX_BATCHES * MAX_MESSAGES);
         let more = async {
             for n in 0..most {
                 sender.send(n).await.unwrap();
             }
         };
-        assert!(timeout(GATHER * 4, more).await.is_err());
+        assert!(timeout(GATHER_TIME * 4, more).await.is_err());
         all.abort();
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
 
-use super::batch::{MOST, MOST_AT_ONCE};
+use super::batch::{MAX_BATCHES, MAX_MESSAGES};
 use crate::aws::{AwsError, AwsErrorKind, Queue, VisibilityResult};
 use crate::intake::message::Control;
 use crate::telemetry::Metrics;
@@ -20,41 +20,41 @@ const RESERVE: Duration = Duration::from_secs(10);
 
 /// The longest that is waited for an extension: a quarter of the timeout, so that there
 /// is a second try, but at most this.
-const LONGEST: Duration = Duration::from_secs(10);
+const MAX_CALL_TIME: Duration = Duration::from_secs(10);
 
 /// Until it is asked again whether extending is allowed: an eighth of the timeout,
 /// within these.
-const ASK_AGAIN: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+const PERMISSION_RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 
 /// Between two looks at what is due: a twentieth of the timeout, within these.
 const TICK: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
 
 /// The messages that are held. `Clone` is cheap.
 #[derive(Clone)]
-pub(super) struct Leases(Arc<(Queue, Mutex<Table>)>);
+pub(super) struct Leases(Arc<(Queue, Mutex<LeaseTable>)>);
 
 impl Leases {
     pub(super) fn new(queue: Queue, timeout: Duration, metrics: Metrics) -> Self {
-        Self(Arc::new((queue, Mutex::new(Table::new(timeout, metrics)))))
+        Self(Arc::new((queue, Mutex::new(LeaseTable::new(timeout, metrics)))))
     }
 
-    fn table(&self) -> MutexGuard<'_, Table> {
+    fn table(&self) -> MutexGuard<'_, LeaseTable> {
         self.0.1.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A message was received at `at`.
-    pub(super) fn begin(&self, receipt_handle: &str, at: Instant, control: &Control) {
-        self.table().begin(receipt_handle, at, control);
+    pub(super) fn insert(&self, receipt_handle: &str, at: Instant, control: &Control) {
+        self.table().insert(receipt_handle, at, control);
     }
 
     /// It is no longer worked on.
-    pub(super) fn end(&self, receipt_handle: &str) {
-        self.table().held.remove(receipt_handle);
+    pub(super) fn remove(&self, receipt_handle: &str) {
+        self.table().leases.remove(receipt_handle);
     }
 
     /// Does something to each that is held.
-    pub(super) fn each(&self, to: impl Fn(&Control)) {
-        self.table().held.values().for_each(|held| to(&held.control));
+    pub(super) fn for_each(&self, to: impl Fn(&Control)) {
+        self.table().leases.values().for_each(|leases| to(&leases.control));
     }
 
     /// Extends for ever.
@@ -63,21 +63,21 @@ impl Leases {
         loop {
             tokio::time::sleep(tick).await;
             let now = Instant::now();
-            let calls = self.table().calls(now);
+            let calls = self.table().take_due(now);
             for handles in calls {
                 tokio::spawn(self.clone().extend(handles, now));
             }
-            self.table().end_in_time(now);
+            self.table().stop_expiring(now);
         }
     }
 
     async fn extend(self, handles: Vec<String>, at: Instant) {
         let (seconds, longest) = {
             let table = self.table();
-            (super::whole_seconds(table.timeout), table.longest())
+            (super::whole_seconds(table.timeout), table.call_time())
         };
         let answer = timeout(longest, self.0.0.set_visibility(&handles, seconds)).await.ok();
-        self.table().answered(&handles, at, answer);
+        self.table().record_answer(&handles, at, answer);
     }
 }
 
@@ -90,7 +90,7 @@ enum Permission {
     Denied(Instant),
 }
 
-struct Held {
+struct Lease {
     control: Control,
     extend_at: Instant,
     ends: Instant,
@@ -99,49 +99,49 @@ struct Held {
 }
 
 /// All leases and what is known of extending them; asks no clock.
-struct Table {
+struct LeaseTable {
     timeout: Duration,
     metrics: Metrics,
-    held: HashMap<String, Held>,
+    leases: HashMap<String, Lease>,
     permission: Permission,
     /// Calls that are under way.
     calls: usize,
 }
 
-impl Table {
+impl LeaseTable {
     fn new(timeout: Duration, metrics: Metrics) -> Self {
-        Self { timeout, metrics, held: HashMap::new(), permission: Permission::Granted, calls: 0 }
+        Self { timeout, metrics, leases: HashMap::new(), permission: Permission::Granted, calls: 0 }
     }
 
     /// The longest that an answer is waited for.
-    fn longest(&self) -> Duration {
-        (self.timeout / 4).min(LONGEST)
+    fn call_time(&self) -> Duration {
+        (self.timeout / 4).min(MAX_CALL_TIME)
     }
 
-    fn begin(&mut self, receipt_handle: &str, at: Instant, control: &Control) {
+    fn insert(&mut self, receipt_handle: &str, at: Instant, control: &Control) {
         let (extend_at, ends) = (at + self.timeout / 2, at + self.timeout);
-        let held = Held { control: control.clone(), extend_at, ends, extending: false };
-        self.held.insert(receipt_handle.to_owned(), held);
+        let leases = Lease { control: control.clone(), extend_at, ends, extending: false };
+        self.leases.insert(receipt_handle.to_owned(), leases);
     }
 
     /// The calls to begin now, by the messages of each; the soonest to end come first.
     /// Each must be answered.
-    fn calls(&mut self, now: Instant) -> Vec<Vec<String>> {
+    fn take_due(&mut self, now: Instant) -> Vec<Vec<String>> {
         let most = match self.permission {
-            Permission::Granted => MOST_AT_ONCE.saturating_sub(self.calls),
+            Permission::Granted => MAX_BATCHES.saturating_sub(self.calls),
             Permission::Denied(again) if now < again => 0,
             // One asks for all.
             Permission::Denied(_) => 1,
         };
-        let is_due = |held: &Held| held.extend_at <= now && !held.extending;
-        let mut due: Vec<_> = self.held.iter_mut().filter(|(_, held)| is_due(held)).collect();
-        due.sort_by_key(|(_, held)| held.ends);
-        due.truncate(most * MOST);
+        let is_due = |leases: &Lease| leases.extend_at <= now && !leases.extending;
+        let mut due: Vec<_> = self.leases.iter_mut().filter(|(_, leases)| is_due(leases)).collect();
+        due.sort_by_key(|(_, leases)| leases.ends);
+        due.truncate(most * MAX_MESSAGES);
         let calls: Vec<Vec<String>> = due
-            .chunks_mut(MOST)
+            .chunks_mut(MAX_MESSAGES)
             .map(|together| {
-                let taken = together.iter_mut().map(|(handle, held)| {
-                    held.extending = true;
+                let taken = together.iter_mut().map(|(handle, leases)| {
+                    leases.extending = true;
                     (*handle).clone()
                 });
                 taken.collect()
@@ -149,41 +149,46 @@ impl Table {
             .collect();
         self.calls += calls.len();
         if !calls.is_empty() && self.permission != Permission::Granted {
-            self.permission = Permission::Denied(self.ask_again(now));
+            self.permission = Permission::Denied(self.permission_retry_at(now));
         }
         calls
     }
 
-    fn ask_again(&self, now: Instant) -> Instant {
-        now + (self.timeout / 8).clamp(ASK_AGAIN.0, ASK_AGAIN.1)
+    fn permission_retry_at(&self, now: Instant) -> Instant {
+        now + (self.timeout / 8).clamp(PERMISSION_RETRY.0, PERMISSION_RETRY.1)
     }
 
     /// What came of a call that was begun at `at`; none: no answer in time.
-    fn answered(&mut self, handles: &[String], at: Instant, answer: Option<Result<Vec<VisibilityResult>, AwsError>>) {
+    fn record_answer(
+        &mut self,
+        handles: &[String],
+        at: Instant,
+        answer: Option<Result<Vec<VisibilityResult>, AwsError>>,
+    ) {
         self.calls = self.calls.saturating_sub(1);
         for handle in handles {
-            if let Some(held) = self.held.get_mut(handle) {
-                held.extending = false;
+            if let Some(leases) = self.leases.get_mut(handle) {
+                leases.extending = false;
             }
         }
         match answer {
             Some(Ok(results)) => {
-                self.granted();
-                handles.iter().zip(results).for_each(|(handle, result)| self.extended(handle, result, at));
+                self.record_permission();
+                handles.iter().zip(results).for_each(|(handle, result)| self.record_extension(handle, result, at));
             }
-            Some(Err(error)) if error.kind == AwsErrorKind::Denied => self.denied(&error, at),
-            Some(Err(error)) => self.failed(&error.to_string(), handles.len()),
-            None => self.failed("ChangeMessageVisibility: no answer came in time", handles.len()),
+            Some(Err(error)) if error.kind == AwsErrorKind::Denied => self.record_denial(&error, at),
+            Some(Err(error)) => self.record_failure(&error.to_string(), handles.len()),
+            None => self.record_failure("ChangeMessageVisibility: no answer came in time", handles.len()),
         }
     }
 
-    fn failed(&self, error: &str, messages: usize) {
+    fn record_failure(&self, error: &str, messages: usize) {
         self.metrics.lease("failed", messages as u64);
         tracing::warn!(error, messages, "leases can't be extended; it is tried again");
     }
 
-    fn denied(&mut self, error: &AwsError, at: Instant) {
-        let denied = Permission::Denied(self.ask_again(at));
+    fn record_denial(&mut self, error: &AwsError, at: Instant) {
+        let denied = Permission::Denied(self.permission_retry_at(at));
         if std::mem::replace(&mut self.permission, denied) == Permission::Granted {
             tracing::warn!(
                 error = %error,
@@ -192,25 +197,25 @@ impl Table {
         }
     }
 
-    fn granted(&mut self) {
+    fn record_permission(&mut self) {
         if std::mem::replace(&mut self.permission, Permission::Granted) != Permission::Granted {
             tracing::info!("messages can be kept invisible again");
         }
     }
 
-    fn extended(&mut self, handle: &str, result: VisibilityResult, at: Instant) {
-        let Some(held) = self.held.get_mut(handle) else { return };
+    fn record_extension(&mut self, handle: &str, result: VisibilityResult, at: Instant) {
+        let Some(leases) = self.leases.get_mut(handle) else { return };
         match result {
             VisibilityResult::Extended => {
-                held.extend_at = at + self.timeout / 2;
-                held.ends = at + self.timeout;
+                leases.extend_at = at + self.timeout / 2;
+                leases.ends = at + self.timeout;
                 self.metrics.lease("extended", 1);
             }
             VisibilityResult::Lost(why) => {
-                held.control.lose();
+                leases.control.lose();
                 self.metrics.lease("lost", 1);
                 tracing::warn!(error = why, "the lease of a message is lost: its work stops");
-                self.held.remove(handle);
+                self.leases.remove(handle);
             }
             VisibilityResult::Failed(why) => {
                 self.metrics.lease("failed", 1);
@@ -221,19 +226,19 @@ impl Table {
 
     /// Stops what nothing could extend: first gently, so that it can be sent back
     /// with its checkpoint, and when the time is up for good.
-    fn end_in_time(&mut self, now: Instant) {
+    fn stop_expiring(&mut self, now: Instant) {
         let reserve = (self.timeout / 5).min(RESERVE);
-        self.held.retain(|_, held| {
-            let left = held.ends.saturating_duration_since(now);
+        self.leases.retain(|_, leases| {
+            let left = leases.ends.saturating_duration_since(now);
             if left.is_zero() {
-                held.control.lose();
+                leases.control.lose();
                 self.metrics.lease("lost", 1);
                 return false;
             }
             if left < reserve / 2 {
-                held.control.stop.abandon();
+                leases.control.stop.abandon();
             } else if left < reserve {
-                held.control.stop.request();
+                leases.control.stop.request();
             }
             true
         });

@@ -1,15 +1,15 @@
 //! Messages of a queue, by long polling.
 //!
-//! - `held`: one message from its receipt to its end.
+//! - `message_task`: one message from its receipt to its end.
 //! - `lease`: keeps messages invisible while they are worked on.
-//! - `acknowledge`: deletes what is done; `give_back`: gives back what was not begun;
+//! - `acknowledge`: deletes what is done; `release`: gives back what was not begun;
 //!   `batch`: several at once.
 
 mod acknowledge;
 mod batch;
-mod give_back;
-mod held;
 mod lease;
+mod message_task;
+mod release;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -19,47 +19,47 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::message::Processor;
-use super::service::{Flushing, wind_down};
-use super::share::{Amount, Shares};
+use super::service::{MetricsFlusher, wind_down};
+use super::tenant_shares::{Amount, TenantShares};
 use crate::aws::{AwsError, MetricsClient, Queue, ReceivedMessage};
 use crate::telemetry::Dependency;
 use acknowledge::Acknowledger;
-use give_back::Returner;
-use held::Hands;
 use lease::Leases;
+use message_task::MessageWorker;
+use release::Releaser;
 
 /// Messages that are held at once, those that wait for their tenant's turn included.
 /// SQS lets about 120,000 of a queue be in flight, for all its readers together.
-const MOST_HELD: Amount = Amount { count: 10_000, bytes: 32 * 1024 * 1024 };
+const MAX_HELD: Amount = Amount { count: 10_000, bytes: 32 * 1024 * 1024 };
 
 /// Of one tenant, the messages that are processed at once, at least; twice as many as
 /// its deliveries at work where that is more.
-const LEAST_AT_ONCE: usize = 32;
+const MIN_PROCESSED: usize = 32;
 
 /// Messages of one receive.
-const RECEIVED: usize = 10;
+const MAX_RECEIVED: usize = 10;
 
 /// Of the grace, what SQS may wait for a first message: so an open receive ends well
 /// within it. At least a second, and at most what SQS takes, 20 s.
-const WAIT_PART: u32 = 8;
+const WAIT_DIVISOR: u32 = 8;
 const WAIT: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(20));
 
 /// How late the answer to the last receive may be, however short the grace is.
-const LATE: Duration = Duration::from_secs(1);
+const RECEIVE_SLACK: Duration = Duration::from_secs(1);
 
 /// Of the grace, what may be waited for a fresh message to be sent, before the received one
 /// becomes visible after all; within these.
-const HURRY_PART: u32 = 15;
-const HURRY: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(10));
+const SEND_TIME_DIVISOR: u32 = 15;
+const SEND_TIME: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(10));
 
 /// What the last deletions and givings back have at least.
-const LAST_CALLS: Duration = Duration::from_secs(2);
+const MIN_LAST_CALLS_TIME: Duration = Duration::from_secs(2);
 
 /// Pauses after a receive that failed: doubling from the first to the longest.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
 
 /// How the queue is worked on.
-pub struct Options {
+pub struct SqsOptions {
     /// VISIBILITY_TIMEOUT.
     pub visibility_timeout: Duration,
     /// SHUTDOWN_GRACE_SECONDS.
@@ -71,10 +71,10 @@ pub struct Options {
     pub per_tenant: usize,
 }
 
-impl Options {
+impl SqsOptions {
     /// How long SQS waits for a first message.
     fn wait(&self) -> Duration {
-        (self.grace / WAIT_PART).clamp(WAIT.0, WAIT.1)
+        (self.grace / WAIT_DIVISOR).clamp(WAIT.0, WAIT.1)
     }
 }
 
@@ -83,35 +83,35 @@ pub async fn run(
     processor: Arc<Processor>,
     queue: Queue,
     metrics: MetricsClient,
-    options: Options,
+    options: SqsOptions,
     terminate: impl Future<Output = ()>,
 ) {
     let leases = Leases::new(queue.clone(), options.visibility_timeout, processor.metrics().clone());
     let (acknowledger, acknowledged) = Acknowledger::start(queue.clone());
-    let hurry = (options.grace / HURRY_PART).clamp(HURRY.0, HURRY.1);
-    let (returner, returned) = Returner::start(queue.clone(), hurry);
-    let at_once = LEAST_AT_ONCE.max(options.per_tenant.saturating_mul(2));
+    let hurry = (options.grace / SEND_TIME_DIVISOR).clamp(SEND_TIME.0, SEND_TIME.1);
+    let (releaser, returned) = Releaser::start(queue.clone(), hurry);
+    let at_once = MIN_PROCESSED.max(options.per_tenant.saturating_mul(2));
     // Half of what follows once it is insisted on the end: see `wind_down` and `lease`.
-    let patience = (options.grace / 10).min(options.visibility_timeout / 20);
-    let hands = Hands {
+    let abandon_time = (options.grace / 10).min(options.visibility_timeout / 20);
+    let message_worker = MessageWorker {
         processor: Arc::clone(&processor),
         leases: leases.clone(),
-        shares: Shares::new(MOST_HELD, at_once),
+        shares: TenantShares::new(MAX_HELD, at_once),
         acknowledger,
-        returner,
-        patience,
+        releaser,
+        abandon_time,
     };
-    let worker = Worker { queue, hands, options };
+    let worker = QueueWorker { queue, message_worker, options };
     let keeping = tokio::spawn(leases.keep());
-    let flushing = Flushing::start(&processor, metrics);
+    let flusher = MetricsFlusher::start(&processor, metrics);
     let until = worker.work(terminate).await;
     // What is done is deleted, and what is given back is visible, before the process ends.
     let calls = async {
         let _ = acknowledged.await;
         let _ = returned.await;
     };
-    let until = until.max(Instant::now() + LAST_CALLS);
-    let (calls, ()) = tokio::join!(timeout_at(until, calls), flushing.end());
+    let until = until.max(Instant::now() + MIN_LAST_CALLS_TIME);
+    let (calls, ()) = tokio::join!(timeout_at(until, calls), flusher.end());
     if calls.is_err() {
         tracing::warn!("stopped before SQS answered the last calls; messages come again by their visibility timeout");
     }
@@ -122,13 +122,13 @@ pub async fn run(
 /// hands messages out to a client that is gone, and then they are invisible for nothing.
 type Receive = JoinHandle<Result<Vec<ReceivedMessage>, AwsError>>;
 
-struct Worker {
+struct QueueWorker {
     queue: Queue,
-    hands: Hands,
-    options: Options,
+    message_worker: MessageWorker,
+    options: SqsOptions,
 }
 
-impl Worker {
+impl QueueWorker {
     /// Works until the end; until when its last calls may take.
     async fn work(self, terminate: impl Future<Output = ()>) -> Instant {
         let mut tasks = JoinSet::new();
@@ -139,14 +139,14 @@ impl Worker {
     /// Receives until the end; then the receive that is still under way, if one is.
     async fn receive_all(&self, tasks: &mut JoinSet<()>, terminate: impl Future<Output = ()>) -> Option<Receive> {
         tokio::pin!(terminate);
-        let health = self.hands.processor.health();
+        let health = self.message_worker.processor.health();
         let mut pause = PAUSES.0;
         loop {
             health.record_progress();
             tokio::select! {
                 biased;
                 () = &mut terminate => return None,
-                () = self.room(tasks) => {}
+                () = self.wait_for_room(tasks) => {}
             }
             let mut open = self.receive();
             let received = tokio::select! {
@@ -159,7 +159,7 @@ impl Worker {
                     pause = PAUSES.0;
                     health.mark_up(Dependency::Queue);
                     let at = Instant::now();
-                    messages.into_iter().for_each(|message| self.hands.begin(message, at, tasks));
+                    messages.into_iter().for_each(|message| self.message_worker.begin(message, at, tasks));
                     continue;
                 }
                 Ok(Err(error)) => {
@@ -184,10 +184,10 @@ impl Worker {
 
     /// Waits until another receive makes sense: there is work to begin at once, and
     /// not too much is held.
-    async fn room(&self, tasks: &mut JoinSet<()>) {
+    async fn wait_for_room(&self, tasks: &mut JoinSet<()>) {
         while tasks.try_join_next().is_some() {}
-        let (processor, shares) = (&self.hands.processor, &self.hands.shares);
-        while processor.busy() >= self.options.places || !shares.has_room(RECEIVED) {
+        let (processor, shares) = (&self.message_worker.processor, &self.message_worker.shares);
+        while processor.busy() >= self.options.places || !shares.has_room(MAX_RECEIVED) {
             let done = timeout(Duration::from_millis(100), tasks.join_next()).await;
             processor.health().record_progress();
             if let Ok(None) = done {
@@ -199,24 +199,24 @@ impl Worker {
     /// Ends what it can within the time of grace; the rest goes back. The open receive
     /// is waited for beside that, and what it brings goes back at once.
     async fn end(self, mut tasks: JoinSet<()>, open: Option<Receive>) -> Instant {
-        let Self { hands, options, .. } = self;
+        let Self { message_worker, options, .. } = self;
         let begun = Instant::now();
         while tasks.try_join_next().is_some() {}
         tracing::info!(messages = tasks.len(), "stopping: no new messages");
-        hands.processor.begin_no_more();
-        hands.shares.close();
-        let returner = hands.returner.clone();
+        message_worker.processor.begin_no_more();
+        message_worker.shares.close();
+        let releaser = message_worker.releaser.clone();
         let last = async move {
             let Some(open) = open else { return };
             if let Ok(Ok(messages)) = open.await {
                 for message in messages {
-                    returner.now(message).await;
+                    releaser.release_now(message).await;
                 }
             }
         };
-        let ask = || hands.leases.each(|control| control.stop.request());
-        let insist = || hands.leases.each(|control| control.stop.abandon());
-        let latest = begun + options.grace.max(options.wait() + LATE);
+        let ask = || message_worker.leases.for_each(|control| control.stop.request());
+        let insist = || message_worker.leases.for_each(|control| control.stop.abandon());
+        let latest = begun + options.grace.max(options.wait() + RECEIVE_SLACK);
         let (ended, received) = tokio::join!(wind_down(tasks, options.grace, ask, insist), timeout_at(latest, last));
         if !ended {
             tracing::warn!("stopped before everything was given back; it comes again by its visibility timeout");
@@ -241,7 +241,7 @@ mod tests {
     fn a_receive_ends_well_within_the_grace() {
         let wait = |grace| {
             let (visibility_timeout, grace) = (Duration::from_secs(300), Duration::from_secs(grace));
-            whole_seconds(Options { visibility_timeout, grace, places: 1, per_tenant: 1 }.wait())
+            whole_seconds(SqsOptions { visibility_timeout, grace, places: 1, per_tenant: 1 }.wait())
         };
         assert_eq!([0, 1, 10, 25, 60, 900].map(wait), [1, 1, 1, 3, 7, 20]);
     }

@@ -7,7 +7,7 @@ use crate::intake::message::Message;
 
 /// What an invocation brings.
 #[derive(Debug)]
-pub(super) enum Event {
+pub(super) enum Invocation {
     /// Records of a queue: what fails is reported one by one.
     Batch(Vec<Message>),
     /// From whoever else called: what fails, fails the invocation, so that it is
@@ -21,31 +21,35 @@ pub(super) enum Event {
     "the event is neither a batch of SQS records ({{\"Records\": [{{\"messageId\": …, \"body\": …}}]}}) nor an S3 \
      event, directly, from SNS or from EventBridge: trigger the function by the queue that S3 notifies"
 )]
-pub(super) struct NoEvent;
+pub(super) struct UnknownPayload;
 
-impl Event {
+impl Invocation {
     /// Reads a payload. `request_id`: the invocation's, the same when it is repeated.
     ///
     /// # Errors
     /// It is none of those that are known.
-    pub(super) fn read(payload: Value, request_id: &str) -> Result<Self, NoEvent> {
+    pub(super) fn read(payload: Value, request_id: &str) -> Result<Self, UnknownPayload> {
         let direct = |body: String| message(request_id.to_owned(), body);
         let Some(records) = payload.get("Records").and_then(Value::as_array) else {
             let bridge = payload.get("detail-type").is_some_and(Value::is_string);
             let test = text(&payload, "Event") == Some("s3:TestEvent");
-            return if bridge || test { Ok(Self::Direct(vec![direct(payload.to_string())])) } else { Err(NoEvent) };
+            return if bridge || test {
+                Ok(Self::Direct(vec![direct(payload.to_string())]))
+            } else {
+                Err(UnknownPayload)
+            };
         };
         // Told apart by what only they have: names of sources are spelled in several ways.
         if records.iter().all(|record| record.get("messageId").is_some_and(Value::is_string)) {
-            return Ok(Self::Batch(records.iter().map(queued).collect()));
+            return Ok(Self::Batch(records.iter().map(sqs_message).collect()));
         }
         if records.iter().all(|record| record.get("Sns").is_some_and(Value::is_object)) {
-            return Ok(Self::Direct(records.iter().filter_map(|record| record.get("Sns")).map(published).collect()));
+            return Ok(Self::Direct(records.iter().filter_map(|record| record.get("Sns")).map(sns_message).collect()));
         }
         if records.iter().any(|record| record.get("s3").is_some_and(Value::is_object)) {
             return Ok(Self::Direct(vec![direct(payload.to_string())]));
         }
-        Err(NoEvent)
+        Err(UnknownPayload)
     }
 }
 
@@ -54,7 +58,7 @@ fn message(id: String, body: String) -> Message {
 }
 
 /// A record of SQS's. A field that is missing or null counts as empty.
-fn queued(record: &Value) -> Message {
+fn sqs_message(record: &Value) -> Message {
     let owned = |field| text(record, field).unwrap_or_default().to_owned();
     let count = record.pointer("/attributes/ApproximateReceiveCount");
     let count = count.and_then(|count| count.as_u64().or_else(|| count.as_str()?.parse().ok()));
@@ -66,7 +70,7 @@ fn queued(record: &Value) -> Message {
 }
 
 /// A notification of SNS's: a body as SQS would have it.
-fn published(sns: &Value) -> Message {
+fn sns_message(sns: &Value) -> Message {
     message(text(sns, "MessageId").unwrap_or_default().to_owned(), sns.to_string())
 }
 
@@ -82,9 +86,9 @@ mod tests {
 
     /// Messages as pairs of ID and body.
     fn read(payload: Value) -> Result<(bool, Vec<(String, Value)>), String> {
-        let (batch, messages) = match Event::read(payload, "request") {
-            Ok(Event::Batch(messages)) => (true, messages),
-            Ok(Event::Direct(messages)) => (false, messages),
+        let (batch, messages) = match Invocation::read(payload, "request") {
+            Ok(Invocation::Batch(messages)) => (true, messages),
+            Ok(Invocation::Direct(messages)) => (false, messages),
             Err(error) => return Err(error.to_string()),
         };
         let pair = |message: Message| (message.id, serde_json::from_str(&message.body).unwrap_or_default());
@@ -98,7 +102,7 @@ mod tests {
             {"messageId": "b", "body": "2", "attributes": {"ApproximateReceiveCount": 3}},
             {"messageId": "c", "receiptHandle": null, "attributes": null},
         ]});
-        let Ok(Event::Batch(messages)) = Event::read(batch, "request") else { panic!("it is a batch") };
+        let Ok(Invocation::Batch(messages)) = Invocation::read(batch, "request") else { panic!("it is a batch") };
         let seen: Vec<_> = messages.iter().map(|m| (&*m.id, &*m.receipt_handle, &*m.body, m.attempt)).collect();
         assert_eq!(seen, [("a", "h", "1", 2), ("b", "", "2", 3), ("c", "", "", 1)]);
         assert_eq!(read(json!({"Records": []})), Ok((true, vec![])));

@@ -2,84 +2,84 @@
 
 use std::time::Instant;
 
-use super::failed::Failed;
-use super::known::{Fingerprint, Known};
+use super::listed_set::{ListedSet, StateHash};
+use super::retry_schedule::RetrySchedule;
 use crate::aws::ListedObject;
 
 /// Objects that are known at once: 8 bytes each, and half of that again while the new
 /// ones of a listing are merged.
-const MOST: usize = 16_000_000;
+const MAX_OBJECTS: usize = 16_000_000;
 
 /// What is to be done about an object that is listed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Seen {
+pub(super) enum Decision {
     /// It is done, at work, or waits after a failure.
-    Before,
+    Skip,
     /// It is to be worked on.
-    Now(Fingerprint),
+    Start(StateHash),
     /// There is no room to know it by: it has to wait until other objects are gone.
     NoRoom,
 }
 
 /// What is known of the bucket's objects.
-pub(super) struct Objects {
-    known: Known,
-    failed: Failed,
+pub(super) struct SeenObjects {
+    listed_set: ListedSet,
+    retry_schedule: RetrySchedule,
 }
 
-impl Default for Objects {
+impl Default for SeenObjects {
     fn default() -> Self {
-        Self::new(MOST)
+        Self::new(MAX_OBJECTS)
     }
 }
 
-impl Objects {
-    fn new(most: usize) -> Self {
-        Self { known: Known::new(most), failed: Failed::default() }
+impl SeenObjects {
+    fn new(max_objects: usize) -> Self {
+        Self { listed_set: ListedSet::new(max_objects), retry_schedule: RetrySchedule::default() }
     }
 
     /// Looks at an object that is listed. What is to be worked on now is either begun
     /// or put off.
-    pub(super) fn look(&mut self, listed: &ListedObject, now: Instant) -> Seen {
-        let object = self.known.fingerprint(&listed.key, &listed.stored.etag, listed.stored.last_modified);
-        if self.known.meet(object) {
-            return if self.failed.retry(object, now) { Seen::Now(object) } else { Seen::Before };
+    pub(super) fn decide(&mut self, listed: &ListedObject, now: Instant) -> Decision {
+        let object = self.listed_set.fingerprint(&listed.key, &listed.stored.etag, listed.stored.last_modified);
+        if self.listed_set.mark_listed(object) {
+            return if self.retry_schedule.take_due(object, now) { Decision::Start(object) } else { Decision::Skip };
         }
-        if self.known.has_room() { Seen::Now(object) } else { Seen::NoRoom }
+        if self.listed_set.has_room() { Decision::Start(object) } else { Decision::NoRoom }
     }
 
     /// It is at work.
-    pub(super) fn begun(&mut self, object: Fingerprint) {
-        self.known.insert(object);
+    pub(super) fn mark_started(&mut self, object: StateHash) {
+        self.listed_set.insert(object);
     }
 
     /// It is not begun: the next listing shows it again.
-    pub(super) fn put_off(&mut self, object: Fingerprint, now: Instant) {
-        self.failed.not_tried(object, now);
+    pub(super) fn put_off(&mut self, object: StateHash, now: Instant) {
+        self.retry_schedule.put_off(object, now);
     }
 
     /// It is done.
-    pub(super) fn done(&mut self, object: Fingerprint) {
-        self.failed.done(object);
+    pub(super) fn mark_done(&mut self, object: StateHash) {
+        self.retry_schedule.remove(object);
     }
 
     /// It is tried again later; where that can't be remembered, as soon as it is listed.
-    pub(super) fn failed(&mut self, object: Fingerprint, tenant: &str, now: Instant) {
-        if !self.failed.failed(object, tenant, now) {
-            self.known.remove(object);
+    pub(super) fn record_failure(&mut self, object: StateHash, tenant: &str, now: Instant) {
+        if !self.retry_schedule.record_failure(object, tenant, now) {
+            self.listed_set.remove(object);
         }
     }
 
     /// A listing came to its end.
     pub(super) fn end_listing(&mut self) {
-        self.known.end_listing();
-        let known = &self.known;
-        self.failed.keep(|object| known.contains(object));
+        self.listed_set.end_listing();
+        let listed_set = &self.listed_set;
+        self.retry_schedule.retain(|object| listed_set.contains(object));
     }
 
     /// How many are known.
     pub(super) fn len(&self) -> usize {
-        self.known.len()
+        self.listed_set.len()
     }
 }
 
@@ -101,11 +101,11 @@ mod tests {
     }
 
     /// A listing of these: which of them are begun, in its order.
-    fn pass(objects: &mut Objects, keys: &[String], now: Instant) -> Vec<String> {
+    fn pass(objects: &mut SeenObjects, keys: &[String], now: Instant) -> Vec<String> {
         let mut begun = Vec::new();
         for key in keys {
-            if let Seen::Now(object) = objects.look(&listed(key, "e", modified(key)), now) {
-                objects.begun(object);
+            if let Decision::Start(object) = objects.decide(&listed(key, "e", modified(key)), now) {
+                objects.mark_started(object);
                 begun.push(key.clone());
             }
         }
@@ -115,23 +115,23 @@ mod tests {
 
     #[test]
     fn each_state_of_an_object_is_begun_once() {
-        let (mut objects, now) = (Objects::default(), Instant::now());
-        let Seen::Now(first) = objects.look(&listed("a", "1", 0), now) else { panic!("it is new") };
-        assert_eq!(objects.look(&listed("a", "1", 0), now), Seen::Now(first), "until it is begun");
-        objects.begun(first);
-        assert_eq!(objects.look(&listed("a", "1", 0), now), Seen::Before);
-        objects.done(first);
+        let (mut objects, now) = (SeenObjects::default(), Instant::now());
+        let Decision::Start(first) = objects.decide(&listed("a", "1", 0), now) else { panic!("it is new") };
+        assert_eq!(objects.decide(&listed("a", "1", 0), now), Decision::Start(first), "until it is begun");
+        objects.mark_started(first);
+        assert_eq!(objects.decide(&listed("a", "1", 0), now), Decision::Skip);
+        objects.mark_done(first);
         for other in [listed("a", "1", 99), listed("a", "1", -99)] {
-            assert!(matches!(objects.look(&other, now), Seen::Now(_)), "made anew with the same bytes");
+            assert!(matches!(objects.decide(&other, now), Decision::Start(_)), "made anew with the same bytes");
         }
-        assert!(matches!(objects.look(&listed("a", "2", 0), now), Seen::Now(_)));
-        assert!(matches!(objects.look(&listed("b", "1", 0), now), Seen::Now(_)));
+        assert!(matches!(objects.decide(&listed("a", "2", 0), now), Decision::Start(_)));
+        assert!(matches!(objects.decide(&listed("b", "1", 0), now), Decision::Start(_)));
     }
 
     /// More than any number that was remembered before; in any order, old and new.
     #[test]
     fn of_many_objects_none_is_skipped_and_none_begun_twice() {
-        let (mut objects, now) = (Objects::default(), Instant::now());
+        let (mut objects, now) = (SeenObjects::default(), Instant::now());
         let mut keys: Vec<String> = (0..600_000).map(|n: u32| format!("m/{}", n.reverse_bits())).collect();
         assert_eq!(pass(&mut objects, &keys, now).len(), 600_000);
         assert!(pass(&mut objects, &keys, now).is_empty());
@@ -146,10 +146,10 @@ mod tests {
 
     #[test]
     fn beyond_its_memory_it_waits_until_others_are_gone() {
-        let (mut objects, now) = (Objects::new(3), Instant::now());
+        let (mut objects, now) = (SeenObjects::new(3), Instant::now());
         let keys = |range: std::ops::Range<u32>| range.map(|n| n.to_string()).collect::<Vec<_>>();
         assert_eq!(pass(&mut objects, &keys(0..5), now), keys(0..3));
-        assert_eq!(objects.look(&listed("4", "e", modified("4")), now), Seen::NoRoom);
+        assert_eq!(objects.decide(&listed("4", "e", modified("4")), now), Decision::NoRoom);
         for _ in 0..3 {
             assert!(pass(&mut objects, &keys(1..5), now).len() <= 1);
         }
@@ -163,29 +163,29 @@ mod tests {
 
     #[test]
     fn what_failed_comes_again_and_what_is_put_off_at_once() {
-        let (mut objects, now) = (Objects::default(), Instant::now());
+        let (mut objects, now) = (SeenObjects::default(), Instant::now());
         let key = ["a".to_owned()];
-        let fingerprint = objects.known.fingerprint("a", "e", modified("a"));
+        let fingerprint = objects.listed_set.fingerprint("a", "e", modified("a"));
         assert_eq!(pass(&mut objects, &key, now), key);
-        objects.failed(fingerprint, "acme", now);
+        objects.record_failure(fingerprint, "acme", now);
         assert!(pass(&mut objects, &key, now).is_empty());
         let later = now + Duration::from_secs(10);
-        assert_eq!(objects.look(&listed("a", "e", modified("a")), later), Seen::Now(fingerprint));
+        assert_eq!(objects.decide(&listed("a", "e", modified("a")), later), Decision::Start(fingerprint));
         objects.put_off(fingerprint, later);
         assert_eq!(pass(&mut objects, &key, later), key);
-        objects.done(fingerprint);
+        objects.mark_done(fingerprint);
         assert!(pass(&mut objects, &key, later + Duration::from_secs(9999)).is_empty());
     }
 
     /// One tenant's: each is found again, and a new one is begun at once.
     #[test]
     fn however_many_fail_nothing_new_is_held_back() {
-        let (mut objects, now) = (Objects::default(), Instant::now());
+        let (mut objects, now) = (SeenObjects::default(), Instant::now());
         let mut keys: Vec<String> = (0..50_000).map(|n| n.to_string()).collect();
         assert_eq!(pass(&mut objects, &keys, now).len(), keys.len());
         for key in &keys {
-            let fingerprint = objects.known.fingerprint(key, "e", modified(key));
-            objects.failed(fingerprint, "broken", now);
+            let fingerprint = objects.listed_set.fingerprint(key, "e", modified(key));
+            objects.record_failure(fingerprint, "broken", now);
         }
         keys.push("new".to_owned());
         let begun = pass(&mut objects, &keys, now);

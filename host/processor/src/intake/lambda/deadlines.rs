@@ -12,49 +12,49 @@ use crate::pipeline::Stop;
 /// Of the time that an invocation has, what is kept for ending it: a fifth, within these;
 /// but no more than two fifths, or half a second.
 const RESERVE: (Duration, Duration) = (Duration::from_millis(1200), Duration::from_secs(10));
-const LEAST: Duration = Duration::from_millis(500);
+const MIN_RESERVE_CAP: Duration = Duration::from_millis(500);
 
 /// When what is asked of an invocation's work.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Times {
+pub(super) struct Deadlines {
     /// To end at the next chunk, and be sent back.
-    ask: Instant,
+    stop_at: Instant,
     /// To end at once, and be sent back.
-    insist: Instant,
+    abandon_at: Instant,
     /// It is given up, wherever it hangs.
-    give_up: Instant,
+    give_up_at: Instant,
     /// Lambda ends the process.
-    pub(super) deadline: Instant,
+    pub(super) function_deadline: Instant,
 }
 
-impl Times {
+impl Deadlines {
     /// The times of an invocation that has so much time left `now`. More than half of the
     /// reserve is for sending back: what is given up in the middle of that is both sent
     /// back and reported as failed.
     pub(super) fn new(now: Instant, left: Duration) -> Self {
-        let reserve = (left / 5).clamp(RESERVE.0, RESERVE.1).min(LEAST.max(left * 2 / 5));
+        let reserve = (left / 5).clamp(RESERVE.0, RESERVE.1).min(MIN_RESERVE_CAP.max(left * 2 / 5));
         let before = |parts: u32| now + left.saturating_sub(reserve * parts / 8);
-        Self { ask: before(8), insist: before(6), give_up: before(1), deadline: now + left }
+        Self { stop_at: before(8), abandon_at: before(6), give_up_at: before(1), function_deadline: now + left }
     }
 }
 
 /// The verdict of each work, in order; none: it didn't end in time. What ended after it
 /// was asked to has its verdict as any other: what was sent back is done. What is given
 /// up is dropped, so that it sends nothing back after it is reported as failed.
-pub(super) async fn verdicts<F: Future>(
+pub(super) async fn run_until_deadlines<F: Future>(
     works: impl Iterator<Item = F>,
-    times: Times,
+    deadlines: Deadlines,
     stop: &Stop,
 ) -> Vec<Option<F::Output>> {
     let numbered = |(number, work): (usize, F)| async move { (number, work.await) };
     let mut works: FuturesUnordered<_> = works.enumerate().map(numbered).collect();
     let mut verdicts: Vec<Option<F::Output>> = std::iter::repeat_with(|| None).take(works.len()).collect();
     let pressure = async {
-        sleep_until(times.ask).await;
+        sleep_until(deadlines.stop_at).await;
         stop.request();
-        sleep_until(times.insist).await;
+        sleep_until(deadlines.abandon_at).await;
         stop.abandon();
-        sleep_until(times.give_up).await;
+        sleep_until(deadlines.give_up_at).await;
     };
     tokio::pin!(pressure);
     loop {
@@ -87,7 +87,7 @@ mod tests {
     }
 
     /// The verdicts of works that end so.
-    async fn answered(times: Times, ends: &[End]) -> Vec<Option<usize>> {
+    async fn answered(deadlines: Deadlines, ends: &[End]) -> Vec<Option<usize>> {
         let stop = Stop::default();
         let work = |(number, end): (usize, &End)| {
             let (stop, end) = (stop.clone(), *end);
@@ -101,22 +101,24 @@ mod tests {
                 number
             }
         };
-        verdicts(ends.iter().enumerate().map(work), times, &stop).await
+        run_until_deadlines(ends.iter().enumerate().map(work), deadlines, &stop).await
     }
 
     /// So many seconds from now each.
-    fn times(ask: u64, insist: u64, give_up: u64) -> Times {
+    fn deadlines(stop_at: u64, abandon_at: u64, give_up_at: u64) -> Deadlines {
         let now = Instant::now();
-        let [ask, insist, give_up] = [ask, insist, give_up].map(|seconds| now + Duration::from_secs(seconds));
-        Times { ask, insist, give_up, deadline: give_up }
+        let [stop_at, abandon_at, give_up_at] =
+            [stop_at, abandon_at, give_up_at].map(|seconds| now + Duration::from_secs(seconds));
+        Deadlines { stop_at, abandon_at, give_up_at, function_deadline: give_up_at }
     }
 
     #[test]
     fn a_part_of_the_time_is_kept_for_the_end_and_most_of_that_for_sending_back() {
         let now = Instant::now();
         let of = |left| {
-            let times = Times::new(now, Duration::from_millis(left));
-            [times.ask, times.insist, times.give_up, times.deadline].map(|time| (time - now).as_millis())
+            let deadlines = Deadlines::new(now, Duration::from_millis(left));
+            [deadlines.stop_at, deadlines.abandon_at, deadlines.give_up_at, deadlines.function_deadline]
+                .map(|time| (time - now).as_millis())
         };
         assert_eq!(of(15_000), [12_000, 12_750, 14_625, 15_000]);
         assert_eq!(of(3000), [1800, 2100, 2850, 3000]);
@@ -129,21 +131,21 @@ mod tests {
 
     #[tokio::test]
     async fn it_answers_when_all_is_done() {
-        assert_eq!(answered(times(900, 900, 900), &[]).await, []);
-        assert_eq!(answered(times(900, 900, 900), &[End::AtOnce; 2]).await, [Some(0), Some(1)]);
+        assert_eq!(answered(deadlines(900, 900, 900), &[]).await, []);
+        assert_eq!(answered(deadlines(900, 900, 900), &[End::AtOnce; 2]).await, [Some(0), Some(1)]);
     }
 
     #[tokio::test]
     async fn what_ends_when_it_is_asked_or_insisted_upon_has_its_verdict() {
-        assert_eq!(answered(times(0, 900, 900), &[End::Asked, End::AtOnce]).await, [Some(0), Some(1)]);
-        assert_eq!(answered(times(0, 0, 900), &[End::Asked, End::Insisted]).await, [Some(0), Some(1)]);
+        assert_eq!(answered(deadlines(0, 900, 900), &[End::Asked, End::AtOnce]).await, [Some(0), Some(1)]);
+        assert_eq!(answered(deadlines(0, 0, 900), &[End::Asked, End::Insisted]).await, [Some(0), Some(1)]);
     }
 
     #[tokio::test]
     async fn whatever_hangs_it_answers_with_the_verdicts_that_are_in() {
         let ends = [End::Never, End::AtOnce, End::Asked, End::Never];
-        assert_eq!(answered(times(0, 1, 2), &ends).await, [None, Some(1), Some(2), None]);
-        assert_eq!(answered(times(0, 0, 0), &[End::Never]).await, [None]);
+        assert_eq!(answered(deadlines(0, 1, 2), &ends).await, [None, Some(1), Some(2), None]);
+        assert_eq!(answered(deadlines(0, 0, 0), &[End::Never]).await, [None]);
     }
 
     /// What is reported as failed must not be sent back later.
@@ -156,7 +158,7 @@ mod tests {
             let _ = told.await;
             flag.store(true, Ordering::Relaxed);
         };
-        assert_eq!(verdicts(std::iter::once(work), times(0, 0, 0), &stop).await, [None]);
+        assert_eq!(run_until_deadlines(std::iter::once(work), deadlines(0, 0, 0), &stop).await, [None]);
         assert!(tell.send(()).is_err(), "nobody waits for it any more");
         assert!(!went_on.load(Ordering::Relaxed));
     }

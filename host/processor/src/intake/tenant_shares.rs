@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// A tenant may hold one part in so many of what is free.
-const PART: usize = 8;
+const SHARE_DIVISOR: usize = 8;
 
 /// A number of things, and their bytes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -31,76 +31,76 @@ impl Amount {
         self.bytes = self.bytes.saturating_sub(bytes);
     }
 
-    fn fits(self, most: Self) -> bool {
-        self.count <= most.count && self.bytes <= most.bytes
+    fn fits(self, limit: Self) -> bool {
+        self.count <= limit.count && self.bytes <= limit.bytes
     }
 }
 
 /// What all tenants hold. `Clone` is cheap.
 #[derive(Clone)]
-pub(super) struct Shares(Arc<Inner>);
+pub(super) struct TenantShares(Arc<SharesInner>);
 
-struct Inner {
-    most: Amount,
+struct SharesInner {
+    limit: Amount,
     /// Of one tenant, those that are processed.
-    at_once: usize,
-    state: Mutex<State>,
+    max_processed: usize,
+    state: Mutex<Holdings>,
 }
 
 #[derive(Default)]
-struct State {
+struct Holdings {
     held: Amount,
     /// Only those that hold something.
-    tenants: HashMap<String, Tenant>,
+    tenants: HashMap<String, TenantShare>,
     closed: bool,
 }
 
-struct Tenant {
+struct TenantShare {
     held: Amount,
-    turns: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
     /// How many were refused since it held nothing.
     refused: u32,
 }
 
 /// Whether something is within its tenant's share.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Admission {
+pub(super) enum ShareCheck {
     /// It is.
     Within,
     /// The tenant holds too much; and how many of its things were refused before.
     Beyond(u32),
 }
 
-impl Shares {
-    /// Nothing is held. `at_once`: of one tenant, those that are processed.
-    pub(super) fn new(most: Amount, at_once: usize) -> Self {
-        Self(Arc::new(Inner { most, at_once: at_once.max(1), state: Mutex::default() }))
+impl TenantShares {
+    /// Nothing is held. `max_processed`: of one tenant, those that are processed.
+    pub(super) fn new(limit: Amount, max_processed: usize) -> Self {
+        Self(Arc::new(SharesInner { limit, max_processed: max_processed.max(1), state: Mutex::default() }))
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, Holdings> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether `count` more may be taken in.
     pub(super) fn has_room(&self, count: usize) -> bool {
         let held = self.lock().held;
-        Amount { count: held.count.saturating_add(count), ..held }.fits(self.0.most)
+        Amount { count: held.count.saturating_add(count), ..held }.fits(self.0.limit)
     }
 
     /// Takes something in, whosever it is.
-    pub(super) fn hold(&self, bytes: usize) -> Held {
+    pub(super) fn reserve(&self, bytes: usize) -> Reservation {
         self.lock().held.add(bytes);
-        Held { shares: self.clone(), bytes, tenant: None }
+        Reservation { shares: self.clone(), bytes, tenant: None }
     }
 
     /// Whether a tenant may hold so much more.
     pub(super) fn admits(&self, tenant: &str, bytes: usize) -> bool {
-        self.admission(&self.lock(), tenant, bytes)
+        self.is_within_share(&self.lock(), tenant, bytes)
     }
 
-    fn admission(&self, state: &State, tenant: &str, bytes: usize) -> bool {
+    fn is_within_share(&self, state: &Holdings, tenant: &str, bytes: usize) -> bool {
         let Some(tenant) = state.tenants.get(tenant).filter(|tenant| tenant.held.count > 0) else { return true };
-        let free = |of: fn(Amount) -> usize| of(self.0.most).saturating_sub(of(state.held)) / PART;
+        let free = |of: fn(Amount) -> usize| of(self.0.limit).saturating_sub(of(state.held)) / SHARE_DIVISOR;
         let mut held = tenant.held;
         held.add(bytes);
         held.fits(Amount { count: free(|amount| amount.count), bytes: free(|amount| amount.bytes) })
@@ -110,63 +110,63 @@ impl Shares {
     pub(super) fn close(&self) {
         let mut state = self.lock();
         state.closed = true;
-        state.tenants.values().for_each(|tenant| tenant.turns.close());
+        state.tenants.values().for_each(|tenant| tenant.permits.close());
     }
 }
 
 /// Something that is held, until it is dropped.
-pub(super) struct Held {
-    shares: Shares,
+pub(super) struct Reservation {
+    shares: TenantShares,
     bytes: usize,
     tenant: Option<String>,
 }
 
-impl Held {
+impl Reservation {
     /// Whose it is, and whether that is within the tenant's share. Where it is not, it
-    /// is not the tenant's yet: see [`Held::regardless`].
-    pub(super) fn belongs_to(&mut self, tenant: &str) -> Admission {
+    /// is not the tenant's yet: see [`Reservation::assign_beyond_share`].
+    pub(super) fn assign(&mut self, tenant: &str) -> ShareCheck {
         let shares = self.shares.clone();
         let mut state = shares.lock();
-        if shares.admission(&state, tenant, self.bytes) {
+        if shares.is_within_share(&state, tenant, self.bytes) {
             self.charge(&mut state, tenant);
-            return Admission::Within;
+            return ShareCheck::Within;
         }
-        let Some(of) = state.tenants.get_mut(tenant) else { return Admission::Within };
+        let Some(of) = state.tenants.get_mut(tenant) else { return ShareCheck::Within };
         let before = of.refused;
         of.refused = before.saturating_add(1);
-        Admission::Beyond(before)
+        ShareCheck::Beyond(before)
     }
 
     /// It is held as this tenant's, within its share or not.
-    pub(super) fn regardless(&mut self, tenant: &str) {
+    pub(super) fn assign_beyond_share(&mut self, tenant: &str) {
         let shares = self.shares.clone();
         self.charge(&mut shares.lock(), tenant);
     }
 
-    fn charge(&mut self, state: &mut State, tenant: &str) {
-        let (closed, at_once) = (state.closed, self.shares.0.at_once);
+    fn charge(&mut self, state: &mut Holdings, tenant: &str) {
+        let (closed, max_processed) = (state.closed, self.shares.0.max_processed);
         let of = state.tenants.entry(tenant.to_owned()).or_insert_with(|| {
-            let turns = Semaphore::new(at_once);
+            let permits = Semaphore::new(max_processed);
             if closed {
-                turns.close();
+                permits.close();
             }
-            Tenant { held: Amount::default(), turns: Arc::new(turns), refused: 0 }
+            TenantShare { held: Amount::default(), permits: Arc::new(permits), refused: 0 }
         });
         of.held.add(self.bytes);
         self.tenant = Some(tenant.to_owned());
     }
 
     /// Waits until its tenant has few enough that are processed; none: the end has come.
-    pub(super) async fn turn(&self) -> Option<OwnedSemaphorePermit> {
-        let turns = self.tenant.as_ref().and_then(|tenant| {
+    pub(super) async fn wait_for_permit(&self) -> Option<OwnedSemaphorePermit> {
+        let permits = self.tenant.as_ref().and_then(|tenant| {
             let state = self.shares.lock();
-            state.tenants.get(tenant).map(|tenant| Arc::clone(&tenant.turns))
+            state.tenants.get(tenant).map(|tenant| Arc::clone(&tenant.permits))
         });
-        turns?.acquire_owned().await.ok()
+        permits?.acquire_owned().await.ok()
     }
 }
 
-impl Drop for Held {
+impl Drop for Reservation {
     fn drop(&mut self) {
         let mut state = self.shares.lock();
         state.held.subtract(self.bytes);
@@ -181,5 +181,5 @@ impl Drop for Held {
 }
 
 #[cfg(test)]
-#[path = "share_tests.rs"]
+#[path = "tenant_shares_tests.rs"]
 mod tests;

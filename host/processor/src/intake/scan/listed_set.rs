@@ -18,32 +18,32 @@ const REMOVED: u64 = AGE;
 
 /// Complete listings that may miss an object before it is forgotten: stores that only
 /// stand in for S3 may be behind.
-const MISSED: u64 = 1;
+const MAX_MISSED: u64 = 1;
 
 /// What an object is known by. The low bits are zero.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) struct Fingerprint(u64);
+pub(super) struct StateHash(u64);
 
 /// The objects that are known.
-pub(super) struct Known {
+pub(super) struct ListedSet {
     key: RandomState,
     /// Ascending; each with its age.
     sorted: Vec<u64>,
     /// Put here since they were last merged, all of this listing.
     fresh: HashSet<u64>,
-    most: usize,
+    max_objects: usize,
 }
 
-impl Known {
+impl ListedSet {
     /// None yet; at most so many.
-    pub(super) fn new(most: usize) -> Self {
-        Self { key: RandomState::new(), sorted: Vec::new(), fresh: HashSet::new(), most }
+    pub(super) fn new(max_objects: usize) -> Self {
+        Self { key: RandomState::new(), sorted: Vec::new(), fresh: HashSet::new(), max_objects }
     }
 
     /// Of a state of an object. `modified`: its LastModified, for one that is deleted, or
     /// overwritten, and made anew with the same bytes is another, as its notification says.
-    pub(super) fn fingerprint(&self, key: &str, etag: &str, modified: i64) -> Fingerprint {
-        Fingerprint(self.key.hash_one((key, etag, modified)) & !AGE)
+    pub(super) fn fingerprint(&self, key: &str, etag: &str, modified: i64) -> StateHash {
+        StateHash(self.key.hash_one((key, etag, modified)) & !AGE)
     }
 
     /// How many are known.
@@ -53,21 +53,21 @@ impl Known {
 
     /// Whether another may be put here.
     pub(super) fn has_room(&self) -> bool {
-        self.len() < self.most
+        self.len() < self.max_objects
     }
 
-    fn place(&self, object: Fingerprint) -> Result<usize, usize> {
+    fn place(&self, object: StateHash) -> Result<usize, usize> {
         self.sorted.binary_search_by_key(&object.0, |known| known & !AGE)
     }
 
-    fn known(&mut self, object: Fingerprint) -> Option<&mut u64> {
+    fn entry(&mut self, object: StateHash) -> Option<&mut u64> {
         let place = self.place(object).ok()?;
         self.sorted.get_mut(place).filter(|known| **known & AGE != REMOVED)
     }
 
     /// It is listed: whether it is known.
-    pub(super) fn meet(&mut self, object: Fingerprint) -> bool {
-        if let Some(known) = self.known(object) {
+    pub(super) fn mark_listed(&mut self, object: StateHash) -> bool {
+        if let Some(known) = self.entry(object) {
             *known &= !AGE;
             return true;
         }
@@ -75,7 +75,7 @@ impl Known {
     }
 
     /// It is known from now on.
-    pub(super) fn insert(&mut self, object: Fingerprint) {
+    pub(super) fn insert(&mut self, object: StateHash) {
         if let Some(known) = self.place(object).ok().and_then(|place| self.sorted.get_mut(place)) {
             *known &= !AGE;
             return;
@@ -87,9 +87,9 @@ impl Known {
     }
 
     /// It is known no longer.
-    pub(super) fn remove(&mut self, object: Fingerprint) {
+    pub(super) fn remove(&mut self, object: StateHash) {
         self.fresh.remove(&object.0);
-        if let Some(known) = self.known(object) {
+        if let Some(known) = self.entry(object) {
             *known |= REMOVED;
         }
     }
@@ -97,7 +97,7 @@ impl Known {
     /// A listing came to its end: what was not in it, nor in the one before, is gone.
     pub(super) fn end_listing(&mut self) {
         self.merge();
-        self.sorted.retain(|known| known & AGE <= MISSED);
+        self.sorted.retain(|known| known & AGE <= MAX_MISSED);
         self.sorted.iter_mut().for_each(|known| *known += 1);
         if self.sorted.len() < self.sorted.capacity() / 4 {
             self.sorted.shrink_to_fit();
@@ -105,7 +105,7 @@ impl Known {
     }
 
     /// Whether it is known, met or not.
-    pub(super) fn contains(&self, object: Fingerprint) -> bool {
+    pub(super) fn contains(&self, object: StateHash) -> bool {
         let known = self.place(object).ok().and_then(|place| self.sorted.get(place));
         known.is_some_and(|known| known & AGE != REMOVED) || self.fresh.contains(&object.0)
     }
@@ -131,24 +131,24 @@ mod tests {
 
     #[test]
     fn a_million_take_eight_bytes_each_and_each_is_known() {
-        let mut known = Known::new(usize::MAX);
+        let mut known = ListedSet::new(usize::MAX);
         let object =
-            |known: &Known, n: u32| known.fingerprint(&format!("prod-1/acme/app/{}", n.rotate_left(16)), "e", 0);
+            |known: &ListedSet, n: u32| known.fingerprint(&format!("prod-1/acme/app/{}", n.rotate_left(16)), "e", 0);
         for n in 0..1_000_000 {
             let object = object(&known, n);
-            assert!(!known.meet(object));
+            assert!(!known.mark_listed(object));
             known.insert(object);
         }
         known.end_listing();
-        assert!((0..1_000_000).all(|n| known.meet(object(&known, n))));
-        assert!(!known.meet(object(&known, 1_000_000)));
+        assert!((0..1_000_000).all(|n| known.mark_listed(object(&known, n))));
+        assert!(!known.mark_listed(object(&known, 1_000_000)));
         assert_eq!((known.len(), known.fresh.len()), (1_000_000, 0));
         assert!(known.sorted.capacity() <= 1_001_100, "{}", known.sorted.capacity());
     }
 
     #[test]
     fn what_two_listings_miss_is_forgotten() {
-        let mut known = Known::new(2);
+        let mut known = ListedSet::new(2);
         let (a, b) = (known.fingerprint("a", "1", 0), known.fingerprint("b", "1", 0));
         assert!(a != known.fingerprint("a", "2", 0) && a != known.fingerprint("a", "1", 1));
         known.insert(a);
@@ -156,15 +156,15 @@ mod tests {
         assert!(!known.has_room());
         known.end_listing();
         for _ in 0..5 {
-            assert!(known.meet(a));
+            assert!(known.mark_listed(a));
             known.end_listing();
         }
         assert!(known.contains(a) && !known.contains(b) && known.has_room());
         // Missed once, it stays.
         known.end_listing();
-        assert!(known.meet(a));
+        assert!(known.mark_listed(a));
         (0..3).for_each(|_| known.end_listing());
-        assert!(!known.meet(a), "its own, and two without it");
+        assert!(!known.mark_listed(a), "its own, and two without it");
     }
 
     /// What is done with an object.
@@ -189,7 +189,7 @@ mod tests {
         /// As a map of ages does it.
         #[test]
         fn it_knows_what_was_put_there_and_nothing_else(all in proptest::collection::vec(anything(), 0..400)) {
-            let mut known = Known::new(usize::MAX);
+            let mut known = ListedSet::new(usize::MAX);
             let mut expected: BTreeMap<u8, u64> = BTreeMap::new();
             for (number, one) in all.into_iter().enumerate() {
                 let fingerprint = |n: u8| known.fingerprint(&n.to_string(), "", 0);
@@ -204,12 +204,12 @@ mod tests {
                     }
                     Do::Meet(n) => {
                         let fingerprint = fingerprint(n);
-                        prop_assert_eq!(known.meet(fingerprint), expected.contains_key(&n));
+                        prop_assert_eq!(known.mark_listed(fingerprint), expected.contains_key(&n));
                         expected.entry(n).and_modify(|age| *age = 0);
                     }
                     Do::End => {
                         known.end_listing();
-                        expected.retain(|_, age| *age <= MISSED);
+                        expected.retain(|_, age| *age <= MAX_MISSED);
                         expected.values_mut().for_each(|age| *age += 1);
                     }
                 }

@@ -16,83 +16,87 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
 use super::acknowledge::delete;
-use super::batch::{LONGEST, MOST_WAITING, in_batches};
+use super::batch::{MAX_BATCH_TIME, MAX_WAITING, in_batches};
 use crate::aws::{OutgoingMessage, Queue, ReceivedMessage, VisibilityResult};
 
 /// The maxReceiveCount where the role may not read it: the reference's queue's.
-const ASSUMED: u32 = 3;
+const ASSUMED_MAX_RECEIVES: u32 = 3;
 
 /// Bytes of one SendMessageBatch.
-const MOST_BYTES: usize = 1_048_576;
+const MAX_BYTES: usize = 1_048_576;
 
 /// A message that is given back.
-struct Return {
+struct ReleaseRequest {
     message: ReceivedMessage,
     /// Not before that; where it can't be sent, it isn't given back.
     delay: Option<Duration>,
     /// Told whether it is somebody else's by now.
-    told: oneshot::Sender<bool>,
+    lost: oneshot::Sender<bool>,
 }
 
 /// Takes messages. `Clone` is cheap; with the last one it ends.
 #[derive(Clone)]
-pub(super) struct Returner {
+pub(super) struct Releaser {
     /// Two lines: at the end nothing stands behind what is put off and can't be sent.
-    now: mpsc::Sender<Return>,
-    later: mpsc::Sender<Return>,
+    now: mpsc::Sender<ReleaseRequest>,
+    later: mpsc::Sender<ReleaseRequest>,
     fifo: bool,
 }
 
-impl Returner {
-    /// Starts the giving back; it ends with the last [`Returner`]. `hurry`: how long the
+impl Releaser {
+    /// Starts the giving back; it ends with the last [`Releaser`]. `send_time`: how long the
     /// sending of what is given back at once may take, and a tenth of that where SQS
     /// didn't answer the last time.
-    pub(super) fn start(queue: Queue, hurry: Duration) -> (Self, JoinHandle<()>) {
-        let (now, receive_now) = mpsc::channel(MOST_WAITING);
-        let (later, receive_later) = mpsc::channel(MOST_WAITING);
-        let silent = Arc::new(AtomicBool::new(false));
+    pub(super) fn start(queue: Queue, send_time: Duration) -> (Self, JoinHandle<()>) {
+        let (now, receive_now) = mpsc::channel(MAX_WAITING);
+        let (later, receive_later) = mpsc::channel(MAX_WAITING);
+        let send_timed_out = Arc::new(AtomicBool::new(false));
         let fifo = queue.is_fifo();
-        let most_receives = Arc::new(OnceLock::new());
-        tokio::spawn(ask(queue.clone(), Arc::clone(&most_receives)));
-        let act = move |batch: Vec<Return>| {
-            let (queue, most_receives, silent) = (queue.clone(), Arc::clone(&most_receives), Arc::clone(&silent));
+        let max_receives = Arc::new(OnceLock::new());
+        tokio::spawn(read_max_receives(queue.clone(), Arc::clone(&max_receives)));
+        let act = move |batch: Vec<ReleaseRequest>| {
+            let (queue, max_receives, send_timed_out) =
+                (queue.clone(), Arc::clone(&max_receives), Arc::clone(&send_timed_out));
             async move {
-                let most_receives = most_receives.get().copied().unwrap_or(Some(ASSUMED));
-                GivingBack { queue, most_receives, hurry, silent }.all(batch).await;
+                let max_receives = max_receives.get().copied().unwrap_or(Some(ASSUMED_MAX_RECEIVES));
+                ReleaseTask { queue, max_receives, send_time, send_timed_out }.release_batch(batch).await;
             }
         };
         let lines = tokio::spawn(async move {
-            tokio::join!(in_batches(receive_now, LONGEST, &act), in_batches(receive_later, LONGEST, &act));
+            tokio::join!(
+                in_batches(receive_now, MAX_BATCH_TIME, &act),
+                in_batches(receive_later, MAX_BATCH_TIME, &act)
+            );
         });
         (Self { now, later, fifo }, lines)
     }
 
     /// Gives a message back, to be received at once.
-    pub(super) async fn now(&self, message: ReceivedMessage) {
-        let (told, _) = oneshot::channel();
-        let _ = self.now.send(Return { message, delay: None, told }).await;
+    pub(super) async fn release_now(&self, message: ReceivedMessage) {
+        let (lost, _) = oneshot::channel();
+        let _ = self.now.send(ReleaseRequest { message, delay: None, lost }).await;
     }
 
     /// Gives a message back, to be received later; false: it can't be, and is still ours.
-    pub(super) async fn later(&self, message: &ReceivedMessage, delay: Duration) -> bool {
+    pub(super) async fn release_later(&self, message: &ReceivedMessage, delay: Duration) -> bool {
         if self.fifo {
             return false;
         }
-        let (told, answer) = oneshot::channel();
-        let _ = self.later.send(Return { message: message.clone(), delay: Some(delay), told }).await;
+        let (lost, answer) = oneshot::channel();
+        let _ = self.later.send(ReleaseRequest { message: message.clone(), delay: Some(delay), lost }).await;
         answer.await.unwrap_or(false)
     }
 }
 
 /// Asks once how often a message may be received.
-async fn ask(queue: Queue, most_receives: Arc<OnceLock<Option<u32>>>) {
+async fn read_max_receives(queue: Queue, max_receives: Arc<OnceLock<Option<u32>>>) {
     match queue.max_receive_count().await {
         Ok(most) => {
-            let _ = most_receives.set(most);
+            let _ = max_receives.set(most);
         }
         Err(error) => tracing::info!(
             error = %error,
-            assumed = ASSUMED,
+            assumed = ASSUMED_MAX_RECEIVES,
             "the queue's maxReceiveCount can't be read, which sqs:GetQueueAttributes would allow; it is assumed"
         ),
     }
@@ -100,38 +104,39 @@ async fn ask(queue: Queue, most_receives: Arc<OnceLock<Option<u32>>>) {
 
 /// Whether a message that is received once more may be moved to the dead-letter queue
 /// before anything of it was begun: one receive is kept for a process that dies.
-fn is_near(receives: u32, most_receives: Option<u32>) -> bool {
-    most_receives.is_some_and(|most| receives.saturating_add(1) >= most)
+fn is_near_redrive(receives: u32, max_receives: Option<u32>) -> bool {
+    max_receives.is_some_and(|most| receives.saturating_add(1) >= most)
 }
 
-struct GivingBack {
+struct ReleaseTask {
     queue: Queue,
     /// None: as often as anyone likes.
-    most_receives: Option<u32>,
-    hurry: Duration,
+    max_receives: Option<u32>,
+    send_time: Duration,
     /// The last send had no answer in time.
-    silent: Arc<AtomicBool>,
+    send_timed_out: Arc<AtomicBool>,
 }
 
-impl GivingBack {
+impl ReleaseTask {
     /// Each kind beside the others: a call that hangs is about its own messages alone.
-    async fn all(&self, batch: Vec<Return>) {
+    async fn release_batch(&self, batch: Vec<ReleaseRequest>) {
         let fifo = self.queue.is_fifo();
-        let (mut later, now): (Vec<_>, Vec<_>) = batch.into_iter().partition(|one| one.delay.is_some());
+        let (mut later, now): (Vec<_>, Vec<_>) = batch.into_iter().partition(|request| request.delay.is_some());
         // Of the others nobody waits for an answer: they are given back at once by now.
-        later.retain(|one| !one.told.is_closed());
-        let hurry = if self.silent.load(Ordering::Relaxed) { self.hurry / 10 } else { self.hurry };
-        let near = |one: &Return| !fifo && is_near(one.message.receive_count, self.most_receives);
+        later.retain(|request| !request.lost.is_closed());
+        let send_time = if self.send_timed_out.load(Ordering::Relaxed) { self.send_time / 10 } else { self.send_time };
+        let near =
+            |request: &ReleaseRequest| !fifo && is_near_redrive(request.message.receive_count, self.max_receives);
         let (fresh, visible): (Vec<_>, Vec<_>) = now.into_iter().partition(near);
         let later = async {
-            for one in self.send(later, LONGEST).await {
-                let _ = one.told.send(false);
+            for request in self.send(later, MAX_BATCH_TIME).await {
+                let _ = request.lost.send(false);
             }
         };
-        let fresh = async { self.make_visible(self.send(fresh, hurry).await).await };
+        let fresh = async { self.make_visible(self.send(fresh, send_time).await).await };
         let visible = async {
             let invisible = self.make_visible(visible).await;
-            if fifo { invisible } else { self.send(invisible, hurry).await }
+            if fifo { invisible } else { self.send(invisible, send_time).await }
         };
         let ((), fresh, visible) = tokio::join!(later, fresh, visible);
         let left = fresh.len() + visible.len();
@@ -145,20 +150,20 @@ impl GivingBack {
 
     /// Sends fresh ones and deletes those that were received; which can't be sent, or
     /// not in that time, and then may be there twice.
-    async fn send(&self, messages: Vec<Return>, longest: Duration) -> Vec<Return> {
+    async fn send(&self, messages: Vec<ReleaseRequest>, longest: Duration) -> Vec<ReleaseRequest> {
         let until = Instant::now() + longest;
         let (mut left, mut rest) = (Vec::new(), messages.into_iter().peekable());
         while rest.peek().is_some() {
             let (mut together, mut bytes) = (Vec::new(), 0);
-            while let Some(one) =
-                rest.next_if(|one| together.is_empty() || bytes + one.message.body.len() <= MOST_BYTES)
+            while let Some(request) =
+                rest.next_if(|request| together.is_empty() || bytes + request.message.body.len() <= MAX_BYTES)
             {
-                bytes += one.message.body.len();
-                together.push(one);
+                bytes += request.message.body.len();
+                together.push(request);
             }
             let outgoing: Vec<OutgoingMessage> = together.iter().map(outgoing).collect();
             let answer = timeout_at(until, self.queue.send(&outgoing)).await;
-            self.silent.store(answer.is_err(), Ordering::Relaxed);
+            self.send_timed_out.store(answer.is_err(), Ordering::Relaxed);
             let results = match answer {
                 Ok(Ok(results)) => results,
                 Err(_) => {
@@ -176,13 +181,13 @@ impl GivingBack {
                 }
             };
             let mut sent = Vec::new();
-            for (one, result) in together.into_iter().zip(results) {
+            for (request, result) in together.into_iter().zip(results) {
                 match result {
                     Ok(()) => {
-                        sent.push(one.message.receipt_handle);
-                        let _ = one.told.send(true);
+                        sent.push(request.message.receipt_handle);
+                        let _ = request.lost.send(true);
                     }
-                    Err(_) => left.push(one),
+                    Err(_) => left.push(request),
                 }
             }
             if !sent.is_empty() {
@@ -193,16 +198,16 @@ impl GivingBack {
     }
 
     /// Makes messages visible; which still aren't, as far as anyone knows.
-    async fn make_visible(&self, messages: Vec<Return>) -> Vec<Return> {
+    async fn make_visible(&self, messages: Vec<ReleaseRequest>) -> Vec<ReleaseRequest> {
         if messages.is_empty() {
             return messages;
         }
-        let handles: Vec<String> = messages.iter().map(|one| one.message.receipt_handle.clone()).collect();
+        let handles: Vec<String> = messages.iter().map(|request| request.message.receipt_handle.clone()).collect();
         match self.queue.set_visibility(&handles, 0).await {
             Ok(results) => {
-                let failed = messages.into_iter().zip(results).filter_map(|(one, result)| match result {
+                let failed = messages.into_iter().zip(results).filter_map(|(request, result)| match result {
                     VisibilityResult::Extended | VisibilityResult::Lost(_) => None,
-                    VisibilityResult::Failed(_) => Some(one),
+                    VisibilityResult::Failed(_) => Some(request),
                 });
                 failed.collect()
             }
@@ -220,9 +225,9 @@ impl GivingBack {
 }
 
 /// The same message once more: all that is known of it is in its body.
-fn outgoing(one: &Return) -> OutgoingMessage {
-    let delay_seconds = one.delay.map_or(0, |delay| u32::try_from(delay.as_secs()).unwrap_or(u32::MAX));
-    OutgoingMessage { body: one.message.body.clone(), delay_seconds, numbers: Vec::new() }
+fn outgoing(request: &ReleaseRequest) -> OutgoingMessage {
+    let delay_seconds = request.delay.map_or(0, |delay| u32::try_from(delay.as_secs()).unwrap_or(u32::MAX));
+    OutgoingMessage { body: request.message.body.clone(), delay_seconds, numbers: Vec::new() }
 }
 
 #[cfg(test)]
@@ -231,9 +236,9 @@ mod tests {
 
     #[test]
     fn one_receive_is_kept_for_a_process_that_dies() {
-        let near = |receives, most| is_near(receives, Some(most));
+        let near = |receives, most| is_near_redrive(receives, Some(most));
         assert_eq!([1, 2, 3, 4].map(|receives| near(receives, 3)), [false, true, true, true]);
         assert!(near(1, 1) && near(1, 2) && !near(8, 10) && near(9, 10));
-        assert!(!is_near(u32::MAX, None), "without a redrive policy");
+        assert!(!is_near_redrive(u32::MAX, None), "without a redrive policy");
     }
 }

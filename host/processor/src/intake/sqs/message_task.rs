@@ -8,67 +8,67 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::acknowledge::Acknowledger;
-use super::give_back::Returner;
 use super::lease::Leases;
+use super::release::Releaser;
 use crate::aws::ReceivedMessage;
 use crate::intake::message::{Control, Message, Processor, Verdict, Whose};
-use crate::intake::share::{Admission, Held, Shares};
+use crate::intake::tenant_shares::{Reservation, ShareCheck, TenantShares};
 
 /// Beside its body, what a message takes that is held: its receipt handle (about 400
 /// bytes) twice, its lease, its task.
 const OVERHEAD: usize = 2048;
 
 /// Until a message comes again whose tenant holds too much: doubling with each
-/// [`DEFERRALS`] of them from the first to the longest, which is SQS's.
-const DELAYS: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(900));
-const DEFERRALS: u32 = 1000;
+/// [`DEFERRALS_PER_DOUBLING`] of them from the first to the longest, which is SQS's.
+const DEFERRAL_DELAYS: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(900));
+const DEFERRALS_PER_DOUBLING: u32 = 1000;
 
 /// What messages are worked on with. `Clone` is cheap.
 #[derive(Clone)]
-pub(super) struct Hands {
+pub(super) struct MessageWorker {
     pub(super) processor: Arc<Processor>,
     pub(super) leases: Leases,
-    pub(super) shares: Shares,
+    pub(super) shares: TenantShares,
     pub(super) acknowledger: Acknowledger,
-    pub(super) returner: Returner,
+    pub(super) releaser: Releaser,
     /// How long work that was asked to end at once is waited for.
-    pub(super) patience: Duration,
+    pub(super) abandon_time: Duration,
 }
 
-impl Hands {
+impl MessageWorker {
     /// Begins with a message that was received at `at`.
     pub(super) fn begin(&self, received: ReceivedMessage, at: Instant, tasks: &mut JoinSet<()>) {
         let control = Control::default();
-        self.leases.begin(&received.receipt_handle, at, &control);
-        let held = self.shares.hold(received.body.len() + OVERHEAD);
+        self.leases.insert(&received.receipt_handle, at, &control);
+        let reservation = self.shares.reserve(received.body.len() + OVERHEAD);
         self.processor.metrics().in_flight(1);
-        let hands = self.clone();
+        let worker = self.clone();
         tasks.spawn(async move {
-            hands.work(received, held, &control).await;
-            hands.processor.metrics().in_flight(-1);
+            worker.work(received, reservation, &control).await;
+            worker.processor.metrics().in_flight(-1);
         });
     }
 
-    async fn work(&self, received: ReceivedMessage, mut held: Held, control: &Control) {
+    async fn work(&self, received: ReceivedMessage, mut reservation: Reservation, control: &Control) {
         // For as long as it may not be the message's turn, its deliveries take no memory.
         let whose = Box::pin(self.whose(&received, control)).await;
         let tenant = whose.as_ref().map(|whose| whose.tenant().to_owned()).unwrap_or_default();
-        if let Admission::Beyond(before) = held.belongs_to(&tenant) {
+        if let ShareCheck::Beyond(before) = reservation.assign(&tenant) {
             if self.defer(&received, before, control).await {
                 return;
             }
-            held.regardless(&tenant);
+            reservation.assign_beyond_share(&tenant);
         }
         let turn = tokio::select! {
-            turn = held.turn() => turn,
+            turn = reservation.wait_for_permit() => turn,
             () = control.stop.requested() => None,
         };
         let verdict = match turn {
             Some(_turn) => tokio::select! {
                 verdict = Box::pin(self.process(&received, whose, control)) => verdict,
-                () = self.given_up(&received, control) => Self::unknown(control),
+                () = self.wait_until_given_up(&received, control) => Self::verdict_of_unknown(control),
             },
-            None => Self::unknown(control),
+            None => Self::verdict_of_unknown(control),
         };
         self.settle(received, verdict).await;
     }
@@ -84,13 +84,14 @@ impl Hands {
     /// Sends a message back whose tenant holds too much; false: it can't be, or it is
     /// not known by the end, and then it is given back as any other.
     async fn defer(&self, received: &ReceivedMessage, before: u32, control: &Control) -> bool {
-        let delay = (0..before / DEFERRALS).fold(DELAYS.0, |delay, _| (delay * 2).min(DELAYS.1));
+        let delay =
+            (0..before / DEFERRALS_PER_DOUBLING).fold(DEFERRAL_DELAYS.0, |delay, _| (delay * 2).min(DEFERRAL_DELAYS.1));
         let deferred = tokio::select! {
-            deferred = self.returner.later(received, delay) => deferred,
+            deferred = self.releaser.release_later(received, delay) => deferred,
             () = control.stop.requested() => false,
         };
         if deferred {
-            self.leases.end(&received.receipt_handle);
+            self.leases.remove(&received.receipt_handle);
             self.processor.metrics().message("deferred");
         }
         deferred
@@ -109,9 +110,9 @@ impl Hands {
 
     /// Returns when work that must end at once doesn't, wherever it hangs: so the message
     /// still goes back in time.
-    async fn given_up(&self, received: &ReceivedMessage, control: &Control) {
+    async fn wait_until_given_up(&self, received: &ReceivedMessage, control: &Control) {
         control.stop.abandoned().await;
-        tokio::time::sleep(self.patience).await;
+        tokio::time::sleep(self.abandon_time).await;
         if control.is_settling() {
             // It is on its way back already: never both.
             return std::future::pending().await;
@@ -122,16 +123,16 @@ impl Hands {
     }
 
     /// What becomes of a message of whose work nothing is known.
-    fn unknown(control: &Control) -> Verdict {
+    fn verdict_of_unknown(control: &Control) -> Verdict {
         if control.is_lost() { Verdict::Lost } else { Verdict::Untouched }
     }
 
     async fn settle(&self, received: ReceivedMessage, verdict: Verdict) {
-        self.leases.end(&received.receipt_handle);
+        self.leases.remove(&received.receipt_handle);
         self.processor.metrics().message(outcome(&verdict));
         match verdict {
             Verdict::Done => self.acknowledger.delete(received.receipt_handle).await,
-            Verdict::Untouched => self.returner.now(received).await,
+            Verdict::Untouched => self.releaser.release_now(received).await,
             // It comes again when its visibility timeout has passed.
             Verdict::Failed(error) => {
                 let (id, attempt) = (received.message_id, received.receive_count);
