@@ -7,13 +7,13 @@
 
 /// Arenas for each core: as many threads as there are cores run at once, and half of
 /// the arenas may be another's.
-const EACH_CORE: usize = 2;
+const ARENAS_PER_CORE: usize = 2;
 
 /// Limits the arenas; to be called before there are threads.
 #[cfg(target_env = "gnu")]
 #[expect(unsafe_code, reason = "glibc's allocator is set by a call of C; see SAFETY")]
 pub(super) fn limit(cores: usize) {
-    let most = i32::try_from(cores.saturating_mul(EACH_CORE)).unwrap_or(i32::MAX);
+    let most = i32::try_from(cores.saturating_mul(ARENAS_PER_CORE)).unwrap_or(i32::MAX);
     // SAFETY: a plain call that keeps no pointer. Where it fails, nothing has changed.
     unsafe { libc::mallopt(libc::M_ARENA_MAX, most) };
 }

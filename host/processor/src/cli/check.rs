@@ -10,14 +10,14 @@ use serde::Serialize;
 use super::Exit;
 use super::arguments::CheckArguments;
 use super::modes::{self, Fatal, NO_QUEUE, fatal};
-use super::operator::{self, Named, Tenants, Told, who};
+use super::operator::{self, NamedPlugin, OperatorContext, Tenants, describe_delivery};
 use crate::aws::{Aws, BucketOwnerSetting};
 use crate::plugin::Loader;
 use crate::settings::{AwsSettings, DeadLetterSetting, Mode, Purpose, SettingsError};
 use model::{Delivery, Destination, OnError, Plugin};
 
 /// Roles, or components, that are looked at at once.
-const AT_ONCE: usize = 8;
+const MAX_CONCURRENT: usize = 8;
 
 /// Something that was found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -29,7 +29,7 @@ struct Finding {
 
 /// A component that can run.
 #[derive(Debug, Serialize)]
-struct Good {
+struct RunnableComponent {
     component: String,
     sha256: Option<String>,
     exports: Vec<String>,
@@ -44,13 +44,13 @@ struct Findings {
     /// What is odd.
     warnings: Vec<Finding>,
     /// Components that can run.
-    components: Vec<Good>,
+    components: Vec<RunnableComponent>,
     /// How much was looked at.
-    looked_at: LookedAt,
+    looked_at: CheckedCounts,
 }
 
 #[derive(Debug, Default, Serialize)]
-struct LookedAt {
+struct CheckedCounts {
     tenants: usize,
     deliveries: usize,
     roles: usize,
@@ -70,10 +70,10 @@ impl Findings {
 pub(super) async fn check(arguments: &CheckArguments) -> Result<Exit, Fatal> {
     let mut findings = Findings::default();
     let mode = modes::mode(arguments.mode.as_deref())?;
-    let exit = match Told::of(mode.map_or(Purpose::AnyMode, Purpose::Mode)) {
-        Ok(told) => look(arguments, told, mode, &mut findings).await?,
+    let exit = match OperatorContext::of(mode.map_or(Purpose::AnyMode, Purpose::Mode)) {
+        Ok(context) => check_all(arguments, context, mode, &mut findings).await?,
         Err(error) => {
-            settings(&error, &mut findings);
+            report_settings(&error, &mut findings);
             Exit::Configuration
         }
     };
@@ -86,25 +86,25 @@ pub(super) async fn check(arguments: &CheckArguments) -> Result<Exit, Fatal> {
     Ok(exit)
 }
 
-fn settings(error: &SettingsError, findings: &mut Findings) {
+fn report_settings(error: &SettingsError, findings: &mut Findings) {
     for problem in &error.problems {
         findings.problem(problem.variable, problem.text.trim_start());
     }
 }
 
 /// Looks at everything that settings which can be used lead to.
-async fn look(
+async fn check_all(
     arguments: &CheckArguments,
-    mut told: Told,
+    mut context: OperatorContext,
     mode: Option<Mode>,
     findings: &mut Findings,
 ) -> Result<Exit, Fatal> {
     let from_table = arguments.which.tenants.is_none();
-    let mut aws = if from_table { Some(told.connect().await?) } else { None };
-    for warning in std::mem::take(&mut told.warnings) {
+    let mut aws = if from_table { Some(context.connect().await?) } else { None };
+    for warning in std::mem::take(&mut context.warnings) {
         findings.warning("settings", warning);
     }
-    let tenants = match Tenants::read(&mut told, &arguments.which, aws.as_ref()).await {
+    let tenants = match Tenants::read(&mut context, &arguments.which, aws.as_ref()).await {
         Ok(tenants) => tenants,
         Err(error) if error.exit() == Exit::Configuration => return Err(fatal(error.exit(), error.to_string())),
         Err(error) => {
@@ -112,26 +112,26 @@ async fn look(
             Tenants::default()
         }
     };
-    let named = operator::named(&told.settings.plugin, &tenants);
+    let named = operator::named(&context.settings.plugin, &tenants);
     if aws.is_none() && operator::any_in_s3(named.iter().map(|(plugin, _)| plugin)) {
-        aws = Some(told.connect().await?);
+        aws = Some(context.connect().await?);
     }
-    items(&tenants, findings);
+    check_items(&tenants, findings);
     if let Some(aws) = aws.as_ref().filter(|_| from_table) {
-        roles(aws, &tenants, findings).await;
+        check_roles(aws, &tenants, findings).await;
     }
     if from_table {
-        if let Some(Err(missing)) = mode.map(|mode| modes::can_work(mode, &told.aws)) {
+        if let Some(Err(missing)) = mode.map(|mode| modes::can_work(mode, &context.aws)) {
             findings.problem("settings", missing.problem);
         }
-        buckets(&told.aws, &tenants, findings);
-        lost(&told.aws, mode, &named, findings);
+        check_buckets(&context.aws, &tenants, findings);
+        check_losses(&context.aws, mode, &named, findings);
     }
-    components(&told, aws.as_ref(), named, findings).await?;
+    check_components(&context, aws.as_ref(), named, findings).await?;
     Ok(if findings.problems.is_empty() { Exit::Done } else { Exit::Failed })
 }
 
-fn items(tenants: &Tenants, findings: &mut Findings) {
+fn check_items(tenants: &Tenants, findings: &mut Findings) {
     findings.looked_at.tenants = tenants.found.len();
     findings.looked_at.deliveries = tenants.deliveries().count() + tenants.invalid().count();
     for (about, what) in tenants.invalid() {
@@ -149,27 +149,27 @@ fn items(tenants: &Tenants, findings: &mut Findings) {
 
 /// Assumes each role once, as a delivery would, and does nothing with it. For S3 there is
 /// none of the tenant's.
-async fn roles(aws: &Aws, tenants: &Tenants, findings: &mut Findings) {
+async fn check_roles(aws: &Aws, tenants: &Tenants, findings: &mut Findings) {
     let mut roles: BTreeMap<(&str, &str), Vec<String>> = BTreeMap::new();
     for delivery in tenants.deliveries() {
         if let Destination::CloudWatch { role_arn, .. } = &delivery.destination {
             let by = roles.entry((role_arn, &delivery.target_region)).or_default();
-            by.push(who(&delivery.tenant_id, delivery.id()));
+            by.push(describe_delivery(&delivery.tenant_id, delivery.id()));
         }
     }
     findings.looked_at.roles = roles.len();
     let assumed = futures_util::stream::iter(roles)
         .map(|((role, region), by)| async move { (aws.assume(role, region).await, by) })
-        .buffered(AT_ONCE);
+        .buffered(MAX_CONCURRENT);
     for (assumed, by) in assumed.collect::<Vec<_>>().await {
         if let Err(error) = assumed {
-            findings.problem(operator::shown(&by), error.to_string());
+            findings.problem(operator::join_first(&by), error.to_string());
         }
     }
 }
 
 /// Whose buckets are read and written, where nothing says it: as the reference does it.
-fn buckets(aws: &AwsSettings, tenants: &Tenants, findings: &mut Findings) {
+fn check_buckets(aws: &AwsSettings, tenants: &Tenants, findings: &mut Findings) {
     if aws.source_buckets.is_none() {
         let what = "not set: whoever can send to the queue may name any bucket that the processor can read, with the \
                     tenant in the key; set it to the buckets that logs land in";
@@ -184,15 +184,16 @@ fn buckets(aws: &AwsSettings, tenants: &Tenants, findings: &mut Findings) {
         findings.warning("DEAD_LETTER_OWNER", format!("any: {stranger}, and get the dead letters"));
     }
     let anyones = |delivery: &&Arc<Delivery>| matches!(delivery.destination, Destination::S3 { account: None, .. });
-    let anyones: Vec<_> = tenants.deliveries().filter(anyones).map(|it| who(&it.tenant_id, it.id())).collect();
+    let anyones: Vec<_> =
+        tenants.deliveries().filter(anyones).map(|it| describe_delivery(&it.tenant_id, it.id())).collect();
     if !anyones.is_empty() {
         let what = format!("no account_id: {stranger}, and get the tenant's logs");
-        findings.warning(operator::shown(&anyones), what);
+        findings.warning(operator::join_first(&anyones), what);
     }
 }
 
 /// What would be dropped, or done again.
-fn lost(aws: &AwsSettings, mode: Option<Mode>, named: &[(Arc<Plugin>, String)], findings: &mut Findings) {
+fn check_losses(aws: &AwsSettings, mode: Option<Mode>, named: &[(Arc<Plugin>, String)], findings: &mut Findings) {
     if let Some(warning) = aws.dead_letter.warning() {
         findings.warning("DEAD_LETTER", warning);
     }
@@ -200,38 +201,38 @@ fn lost(aws: &AwsSettings, mode: Option<Mode>, named: &[(Arc<Plugin>, String)], 
         findings.warning("SQS_QUEUE_URL", NO_QUEUE);
     }
     if matches!(aws.dead_letter, DeadLetterSetting::Unset | DeadLetterSetting::None) {
-        dead_letters(named, findings);
+        check_dead_letters(named, findings);
     }
 }
 
 /// Quarantined records must have a place.
-fn dead_letters(named: &[(Arc<Plugin>, String)], findings: &mut Findings) {
+fn check_dead_letters(named: &[(Arc<Plugin>, String)], findings: &mut Findings) {
     let quarantining = named.iter().filter(|(plugin, _)| plugin.on_error == OnError::Quarantine);
     let by: BTreeSet<&String> = quarantining.map(|(_, by)| by).collect();
     if !by.is_empty() {
         let by: Vec<String> = by.into_iter().cloned().collect();
         let what = "on_error is quarantine, and DEAD_LETTER names no place for what is quarantined: deliveries fail \
                     where there is any; set DEAD_LETTER";
-        findings.problem(operator::shown(&by), what);
+        findings.problem(operator::join_first(&by), what);
     }
 }
 
 /// Fetches, verifies and compiles each component, and has it check its settings.
-async fn components(
-    told: &Told,
+async fn check_components(
+    context: &OperatorContext,
     aws: Option<&Aws>,
     named: Vec<(Arc<Plugin>, String)>,
     findings: &mut Findings,
 ) -> Result<(), Fatal> {
-    let mut options = told.loader_options(aws);
+    let mut options = context.loader_options(aws);
     // Nothing is taken from the cache, nor left there.
     options.cache.folder = None;
     // Whoever made the settings asks what is wrong with them.
     options.guest_words = true;
-    let (engine, options) = (&told.engine()?, &options);
-    let named = operator::once(named, Plugin::clone);
+    let (engine, options) = (&context.engine()?, &options);
+    let named = operator::group_by(named, Plugin::clone);
     findings.looked_at.components = named.len();
-    let loaded = futures_util::stream::iter(by_place(named))
+    let loaded = futures_util::stream::iter(group_by_reference(named))
         .map(|of_place| async move {
             // One for each place: that another has the same bytes says nothing about this one.
             let loader = Loader::new(engine.clone(), options.clone());
@@ -242,9 +243,9 @@ async fn components(
             }
             loaded
         })
-        .buffered(AT_ONCE);
-    for (loaded, Named { plugin, by }) in loaded.collect::<Vec<_>>().await.into_iter().flatten() {
-        let about = operator::shown(&by);
+        .buffered(MAX_CONCURRENT);
+    for (loaded, NamedPlugin { plugin, by }) in loaded.collect::<Vec<_>>().await.into_iter().flatten() {
+        let about = operator::join_first(&by);
         match loaded {
             Err(failure) => {
                 let sha256 = plugin.sha256.map_or_else(|| "-".to_owned(), |digest| digest.to_string());
@@ -254,7 +255,7 @@ async fn components(
                 if by.iter().any(|by| by == "KEY_PARSER") && exports.key_parser.is_none() {
                     findings.problem("KEY_PARSER", format!("{} exports no key-parser", plugin.component));
                 }
-                findings.components.push(Good {
+                findings.components.push(RunnableComponent {
                     component: plugin.component.to_string(),
                     sha256: plugin.sha256.map(|digest| digest.to_string()),
                     exports: exports.names().map(str::to_owned).collect(),
@@ -267,8 +268,8 @@ async fn components(
 }
 
 /// Those together that name the same bytes at the same place, with settings of their own.
-fn by_place(named: Vec<Named>) -> Vec<Vec<Named>> {
-    let (mut places, mut all) = (HashMap::new(), Vec::<Vec<Named>>::new());
+fn group_by_reference(named: Vec<NamedPlugin>) -> Vec<Vec<NamedPlugin>> {
+    let (mut places, mut all) = (HashMap::new(), Vec::<Vec<NamedPlugin>>::new());
     for named in named {
         let place = (named.plugin.component.clone(), named.plugin.sha256);
         let place = *places.entry(place).or_insert(all.len());
@@ -284,14 +285,16 @@ impl Findings {
     /// For people: what is wrong last, where it is seen.
     fn text(&self) -> String {
         let mut lines = Vec::new();
-        for Good { component, sha256, exports, named_by } in &self.components {
+        for RunnableComponent { component, sha256, exports, named_by } in &self.components {
             let (sha256, exports) = (sha256.as_deref().unwrap_or("-"), exports.join(", "));
-            lines
-                .push(format!("good: {component}: sha256 {sha256}: {exports}; named by {}", operator::shown(named_by)));
+            lines.push(format!(
+                "good: {component}: sha256 {sha256}: {exports}; named by {}",
+                operator::join_first(named_by)
+            ));
         }
         lines.extend(self.warnings.iter().map(|Finding { about, what }| format!("warning: {about}: {what}")));
         lines.extend(self.problems.iter().map(|Finding { about, what }| format!("problem: {about}: {what}")));
-        let LookedAt { tenants, deliveries, roles, components } = &self.looked_at;
+        let CheckedCounts { tenants, deliveries, roles, components } = &self.looked_at;
         lines.push(format!(
             "tenants {tenants}, deliveries {deliveries}, roles {roles}, components {components}; problems {}, warnings {}",
             self.problems.len(),

@@ -14,7 +14,7 @@ use model::ObjectId;
 use sandbox::LogLine;
 
 /// Messages of one kind that are shown; more are only counted, in the report.
-const MOST_MESSAGES: u64 = 50;
+const MAX_MESSAGES: u64 = 50;
 
 /// Shows messages beside a progress bar, which is there on terminals only.
 pub(super) struct Console {
@@ -55,7 +55,7 @@ impl Console {
 
     /// What there may be many of.
     pub(super) fn warn_some(&self, texts: &[String]) {
-        let most = usize::try_from(MOST_MESSAGES).unwrap_or(usize::MAX);
+        let most = usize::try_from(MAX_MESSAGES).unwrap_or(usize::MAX);
         texts.iter().take(most).for_each(|text| self.warn(text));
         if texts.len() > most {
             self.warn(&format!("{} more such; see the report (--report FILE)", texts.len() - most));
@@ -69,7 +69,7 @@ impl Console {
     }
 
     /// A message about an object; a flood of them is cut.
-    fn about(&self, object: &ObjectId, entry: &Entry) {
+    fn entry_message(&self, object: &ObjectId, entry: &Entry) {
         let open = entry.outcome.is_open();
         let odd = matches!(entry.outcome, Outcome::Rejected | Outcome::Partial) || !entry.warnings.is_empty();
         if !(open || odd) || entry.outcome == Outcome::Interrupted {
@@ -77,8 +77,8 @@ impl Console {
         }
         let shown = if open { &self.errors } else { &self.warnings };
         match shown.fetch_add(1, Ordering::Relaxed) {
-            MOST_MESSAGES => return self.warn("more messages about objects follow; see the report (--report FILE)"),
-            shown if shown > MOST_MESSAGES => return,
+            MAX_MESSAGES => return self.warn("more messages about objects follow; see the report (--report FILE)"),
+            shown if shown > MAX_MESSAGES => return,
             _ => {}
         }
         let delivery = entry.delivery.map(|delivery| format!(" ({delivery})")).unwrap_or_default();
@@ -90,7 +90,7 @@ impl Console {
 
 impl Watch for Console {
     fn object_done(&self, object: &LocalObject, entries: &[Entry]) {
-        entries.iter().for_each(|entry| self.about(&object.id, entry));
+        entries.iter().for_each(|entry| self.entry_message(&object.id, entry));
     }
 
     fn bytes_read(&self, bytes: u64) {

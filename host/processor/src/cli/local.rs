@@ -8,7 +8,7 @@ use std::time::Instant;
 use super::Exit;
 use super::arguments::LocalArguments;
 use super::console::Console;
-use super::plan::{self, Reach, Words};
+use super::plan::{self, ComponentSources, GuestText};
 use super::variable;
 use crate::intake::local::{Output, Run};
 use crate::object::{ObjectListing, list_objects};
@@ -37,13 +37,13 @@ pub(super) fn run(arguments: &LocalArguments, default_guest: Precompiled<'_>) ->
     let started = Instant::now();
     let machine = Machine::detect(variable);
     super::arenas::limit(machine.cores);
-    let inputs = match inputs(arguments, default_guest, machine) {
+    let inputs = match check_inputs(arguments, default_guest, machine) {
         Ok(inputs) => inputs,
-        Err(problems) => return configuration(&problems),
+        Err(problems) => return print_problems(&problems),
     };
     let output = match Output::open(&arguments.output) {
         Ok(output) => output,
-        Err(error) => return configuration(&[error.to_string()]),
+        Err(error) => return print_problems(&[error.to_string()]),
     };
     let Inputs { settings, warnings, tenants, listing, plans } = inputs;
     let bytes = listing.objects.iter().filter_map(|object| std::fs::metadata(&object.path).ok()).map(|file| file.len());
@@ -96,7 +96,7 @@ pub(super) fn run(arguments: &LocalArguments, default_guest: Precompiled<'_>) ->
     Exit::Done
 }
 
-fn configuration(problems: &[String]) -> Exit {
+fn print_problems(problems: &[String]) -> Exit {
     for problem in problems {
         let _ = writeln!(std::io::stderr(), "error: {problem}");
     }
@@ -104,7 +104,11 @@ fn configuration(problems: &[String]) -> Exit {
 }
 
 /// Looks at everything that was named.
-fn inputs(arguments: &LocalArguments, default_guest: Precompiled<'_>, machine: Machine) -> Result<Inputs, Problems> {
+fn check_inputs(
+    arguments: &LocalArguments,
+    default_guest: Precompiled<'_>,
+    machine: Machine,
+) -> Result<Inputs, Problems> {
     let mut problems = Problems::new();
     let settings = Settings::for_local(&variable, machine);
     let mut settings = settings.map_err(|error| problems.push(error.to_string())).ok();
@@ -115,26 +119,26 @@ fn inputs(arguments: &LocalArguments, default_guest: Precompiled<'_>, machine: M
     }
     let tenants =
         FileDirectory::load(&arguments.tenants, &rules).map_err(|error| problems.push(error.to_string())).ok();
-    let listing = objects(&arguments.objects).map_err(|problem| problems.push(problem)).ok();
-    let apart = apart(&arguments.objects, &arguments.output).map_err(|problem| problems.push(problem)).ok();
-    let report = arguments.report.as_deref().map_or(Ok(()), report_place);
+    let listing = list_input(&arguments.objects).map_err(|problem| problems.push(problem)).ok();
+    let apart = check_disjoint(&arguments.objects, &arguments.output).map_err(|problem| problems.push(problem)).ok();
+    let report = arguments.report.as_deref().map_or(Ok(()), check_report_path);
     let report = report.map_err(|problem| problems.push(problem)).ok();
     let guests = settings.as_ref().and_then(|(settings, _)| {
         let loaded =
-            plan::load(&arguments.plugin, default_guest, settings, settings.max_concurrent_objects, Words::Shown);
+            plan::load(&arguments.plugin, default_guest, settings, settings.max_concurrent_objects, GuestText::Shown);
         loaded.map_err(|problem| problems.push(problem)).ok()
     });
     match (settings, tenants, listing.zip(apart).zip(report), guests) {
         (Some((settings, mut warnings)), Some(tenants), Some(((listing, ()), ())), Some(mut guests)) => {
-            warnings.extend(guests.odd.take());
-            let plans = plan::plans(guests, &settings.plugin, Reach::Local, machine, Metrics::new());
+            warnings.extend(guests.warning.take());
+            let plans = plan::plans(guests, &settings.plugin, ComponentSources::Local, machine, Metrics::new());
             Ok(Inputs { settings, warnings, tenants, listing, plans })
         }
         _ => Err(problems),
     }
 }
 
-fn objects(folder: &Path) -> Result<ObjectListing, String> {
+fn list_input(folder: &Path) -> Result<ObjectListing, String> {
     let shown = folder.display();
     if !folder.is_dir() {
         return Err(format!("--objects {shown}: there is no such folder; objects lie at {shown}/<bucket>/<key>"));
@@ -143,8 +147,8 @@ fn objects(folder: &Path) -> Result<ObjectListing, String> {
 }
 
 /// What is delivered must not be taken for objects, nor the other way round.
-fn apart(objects: &Path, output: &Path) -> Result<(), String> {
-    let (Ok(inner), outer) = (objects.canonicalize(), resolved(output)) else { return Ok(()) };
+fn check_disjoint(objects: &Path, output: &Path) -> Result<(), String> {
+    let (Ok(inner), outer) = (objects.canonicalize(), resolve(output)) else { return Ok(()) };
     let (objects, output) = (objects.display(), output.display());
     if outer.starts_with(&inner) {
         return Err(format!(
@@ -161,7 +165,7 @@ fn apart(objects: &Path, output: &Path) -> Result<(), String> {
 }
 
 /// The path without links and `..`; its end may not be there yet.
-fn resolved(path: &Path) -> PathBuf {
+fn resolve(path: &Path) -> PathBuf {
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     path.components().fold(PathBuf::new(), |before, part| match part {
         Part::ParentDir => before.parent().map(Path::to_owned).unwrap_or(before),
@@ -173,7 +177,7 @@ fn resolved(path: &Path) -> PathBuf {
 }
 
 /// Found out before the work, not after it.
-fn report_place(path: &Path) -> Result<(), String> {
+fn check_report_path(path: &Path) -> Result<(), String> {
     let shown = path.display();
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     if path != Path::new("-") && path.is_dir() {
@@ -207,7 +211,7 @@ async fn stop_on_signal(stop: Stop, console: Arc<Console>) {
 }
 
 /// The table, and what there is to say about components.
-fn shown(report: &Report) -> Vec<u8> {
+fn render(report: &Report) -> Vec<u8> {
     std::iter::once(report.table()).chain(report.components()).collect::<Vec<_>>().join("\n").into_bytes()
 }
 
@@ -224,8 +228,8 @@ fn print(report: &Report, path: Option<&Path>) -> Result<(), String> {
         Some(path) => {
             let written =
                 std::fs::write(path, json()?).map_err(|error| format!("--report {}: {error}", path.display()));
-            show(&shown(report)).and(written)
+            show(&render(report)).and(written)
         }
-        None => show(&shown(report)),
+        None => show(&render(report)),
     }
 }

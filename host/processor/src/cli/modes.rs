@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::arguments::ModeArguments;
-use super::plan::{self, Guests, Reach, Words};
+use super::plan::{self, ComponentSources, GuestText, StartupComponents};
 use super::{Exit, arenas, variable};
 use crate::aws::{Aws, AwsOptions};
 use crate::delivery::dead_letter::DeadLetterStore;
@@ -31,7 +31,7 @@ pub(super) fn fatal(exit: Exit, problem: impl Into<String>) -> Fatal {
 }
 
 pub(super) fn run(arguments: &ModeArguments, default_guest: Precompiled<'_>) -> Exit {
-    match prepared(arguments, default_guest) {
+    match prepare(arguments, default_guest) {
         Ok(()) => Exit::Done,
         Err(Fatal { exit, problem }) => {
             // For the person at the terminal, and for who reads the log.
@@ -42,7 +42,7 @@ pub(super) fn run(arguments: &ModeArguments, default_guest: Precompiled<'_>) -> 
     }
 }
 
-fn prepared(arguments: &ModeArguments, default_guest: Precompiled<'_>) -> Result<(), Fatal> {
+fn prepare(arguments: &ModeArguments, default_guest: Precompiled<'_>) -> Result<(), Fatal> {
     let machine = Machine::detect(variable);
     arenas::limit(machine.cores);
     let (level, format) = Settings::logging(&variable);
@@ -56,9 +56,9 @@ fn prepared(arguments: &ModeArguments, default_guest: Precompiled<'_>) -> Result
     }
     // As many again may have stepped aside.
     let at_once = settings.max_concurrent_objects.saturating_mul(2);
-    let guests = plan::load(&arguments.plugin, default_guest, &settings, at_once, Words::Kept)
+    let guests = plan::load(&arguments.plugin, default_guest, &settings, at_once, GuestText::Hidden)
         .map_err(|problem| fatal(Exit::Configuration, problem))?;
-    if let Some(odd) = &guests.odd {
+    if let Some(odd) = &guests.warning {
         tracing::warn!("{odd}");
     }
     can_work(mode, &aws)?;
@@ -122,7 +122,7 @@ async fn work(
     mode: Mode,
     settings: Settings,
     aws_settings: AwsSettings,
-    guests: Guests,
+    guests: StartupComponents,
     machine: Machine,
     body: Option<String>,
 ) -> Result<(), Fatal> {
@@ -131,7 +131,7 @@ async fn work(
     let rules = PluginRules { limits: settings.plugin.limits.clone(), folder: None };
     let table = aws.table(&aws_settings.tenant_table);
     let directory = TableDirectory::new(table, aws_settings.tenant_cache, rules, metrics.clone(), health.clone());
-    let reach = Reach::Aws { s3: aws.components(), lambda: mode == Mode::Lambda };
+    let reach = ComponentSources::Aws { s3: aws.components(), lambda: mode == Mode::Lambda };
     let plans = plan::plans(guests, &settings.plugin, reach, machine, metrics.clone());
     if matches!(mode, Mode::Sqs | Mode::Scan) {
         tokio::spawn(plans.clone().warm());
@@ -162,7 +162,7 @@ async fn work(
     match mode {
         Mode::Lambda => lambda::run(processor, aws.metrics()).await.map_err(|problem| fatal(Exit::Failed, problem)),
         Mode::Manual => {
-            let done = manual::run(&processor, body.unwrap_or_default(), &stop_at_end()).await;
+            let done = manual::run(&processor, body.unwrap_or_default(), &control_until_signal()).await;
             processor.metrics().flush_within(&aws.metrics(), LAST_FLUSH).await;
             done.map_err(|problem| fatal(Exit::Failed, problem))
         }
@@ -174,7 +174,7 @@ async fn work(
                 places: settings.max_concurrent_objects,
                 per_tenant: aws_settings.max_concurrent_per_tenant,
             };
-            sqs::run(processor, queue, aws.metrics(), options, terminated()).await;
+            sqs::run(processor, queue, aws.metrics(), options, wait_for_signal()).await;
             Ok(())
         }
         Mode::Scan => {
@@ -185,7 +185,7 @@ async fn work(
                 grace: aws_settings.shutdown_grace,
                 per_tenant: aws_settings.max_concurrent_per_tenant,
             };
-            scan::run(processor, aws.source(), aws.metrics(), options, terminated()).await;
+            scan::run(processor, aws.source(), aws.metrics(), options, wait_for_signal()).await;
             Ok(())
         }
     }
@@ -233,7 +233,7 @@ fn dead_letters(aws: &Aws, settings: &AwsSettings) -> DeadLetterStore {
 }
 
 /// SIGTERM or Ctrl-C.
-fn terminated() -> impl Future<Output = ()> {
+fn wait_for_signal() -> impl Future<Output = ()> {
     use tokio::signal::unix::{SignalKind, signal};
     let signals = signal(SignalKind::terminate()).and_then(|term| Ok((term, signal(SignalKind::interrupt())?)));
     async move {
@@ -246,10 +246,10 @@ fn terminated() -> impl Future<Output = ()> {
 }
 
 /// Ends one message's work at SIGTERM or Ctrl-C.
-fn stop_at_end() -> Control {
+fn control_until_signal() -> Control {
     let control = Control::default();
     let stop = control.stop.clone();
-    let ended = terminated();
+    let ended = wait_for_signal();
     tokio::spawn(async move {
         ended.await;
         stop.abandon();

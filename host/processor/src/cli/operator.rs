@@ -31,18 +31,18 @@ pub(super) fn run(work: impl Future<Output = Result<Exit, Fatal>>) -> Exit {
         Err(error) => Err(fatal(Exit::Failed, format!("no threads can be started: {error}"))),
     };
     done.unwrap_or_else(|Fatal { exit, problem }| {
-        complain(&problem);
+        print_error(&problem);
         exit
     })
 }
 
 /// An error that is no reason to stop.
-pub(super) fn complain(problem: &str) {
+pub(super) fn print_error(problem: &str) {
     let _ = writeln!(std::io::stderr(), "error: {problem}");
 }
 
 /// A warning.
-pub(super) fn warn(warning: &str) {
+pub(super) fn print_warning(warning: &str) {
     let _ = writeln!(std::io::stderr(), "warning: {warning}");
 }
 
@@ -55,13 +55,13 @@ pub(super) fn print(text: &str) -> Result<(), Fatal> {
 
 /// What the environment says.
 #[derive(Debug)]
-pub(super) struct Told {
+pub(super) struct OperatorContext {
     pub(super) settings: Settings,
     pub(super) aws: AwsSettings,
     pub(super) warnings: Vec<String>,
 }
 
-impl Told {
+impl OperatorContext {
     /// Of a command that can't go on without, and works in no mode.
     pub(super) fn read() -> Result<Self, Fatal> {
         Self::of(Purpose::NoMode).map_err(|error| fatal(Exit::Configuration, error.to_string()))
@@ -109,7 +109,7 @@ pub(super) struct Tenants {
 
 /// Why there are no tenants.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum NoTenants {
+pub(super) enum TenantsError {
     #[error(transparent)]
     File(#[from] TenantFileError),
     #[error(transparent)]
@@ -118,7 +118,7 @@ pub(super) enum NoTenants {
     Unknown(String),
 }
 
-impl NoTenants {
+impl TenantsError {
     /// What the command exits with.
     pub(super) fn exit(&self) -> Exit {
         match self {
@@ -130,8 +130,12 @@ impl NoTenants {
 
 impl Tenants {
     /// Of the file, else of the table. `aws` is there where there is no file.
-    pub(super) async fn read(told: &mut Told, which: &TenantArguments, aws: Option<&Aws>) -> Result<Self, NoTenants> {
-        let rules = told.rules(which.tenants.as_deref());
+    pub(super) async fn read(
+        context: &mut OperatorContext,
+        which: &TenantArguments,
+        aws: Option<&Aws>,
+    ) -> Result<Self, TenantsError> {
+        let rules = context.rules(which.tenants.as_deref());
         let mut tenants = match (&which.tenants, aws) {
             (Some(path), _) => {
                 let file = FileDirectory::load(path, &rules)?;
@@ -139,7 +143,7 @@ impl Tenants {
                 Self { found, warnings: file.warnings().to_vec() }
             }
             (None, Some(aws)) => {
-                let table = aws.table(&told.aws.tenant_table);
+                let table = aws.table(&context.aws.tenant_table);
                 Self { found: of_table(&table, which.tenant.as_deref(), &rules).await?, warnings: Vec::new() }
             }
             (None, None) => Self::default(),
@@ -147,7 +151,7 @@ impl Tenants {
         if let Some(tenant) = &which.tenant {
             tenants.found.retain(|name, _| name == tenant);
             if tenants.found.is_empty() {
-                return Err(NoTenants::Unknown(tenant.clone()));
+                return Err(TenantsError::Unknown(tenant.clone()));
             }
         }
         Ok(tenants)
@@ -164,19 +168,22 @@ impl Tenants {
     /// Enabled deliveries that can't be used: which, and why.
     pub(super) fn invalid(&self) -> impl Iterator<Item = (String, &str)> {
         self.found.iter().flat_map(|(tenant, found)| {
-            found.invalid.iter().map(move |invalid| (who(tenant, &invalid.kind), invalid.problem.as_str()))
+            found
+                .invalid
+                .iter()
+                .map(move |invalid| (describe_delivery(tenant, &invalid.kind), invalid.problem.as_str()))
         })
     }
 }
 
 /// A delivery in words.
-pub(super) fn who(tenant: &str, kind: &str) -> String {
+pub(super) fn describe_delivery(tenant: &str, kind: &str) -> String {
     format!("tenant {tenant:?} ({kind})")
 }
 
 /// A component, and who names it.
 #[derive(Debug, Clone)]
-pub(super) struct Named {
+pub(super) struct NamedPlugin {
     pub(super) plugin: Arc<Plugin>,
     pub(super) by: Vec<String>,
 }
@@ -187,7 +194,7 @@ pub(super) fn named(settings: &PluginSettings, tenants: &Tenants) -> Vec<(Arc<Pl
     let mut all: Vec<_> =
         operator.iter().filter_map(|(plugin, by)| Some((Arc::clone(plugin.as_ref()?), (*by).to_owned()))).collect();
     for delivery in tenants.deliveries() {
-        let who = who(&delivery.tenant_id, delivery.id());
+        let who = describe_delivery(&delivery.tenant_id, delivery.id());
         all.extend(delivery.plugins.active.clone().map(|plugin| (plugin, who.clone())));
         all.extend(delivery.plugins.shadow.clone().map(|plugin| (plugin, format!("{who}, shadow"))));
     }
@@ -195,13 +202,13 @@ pub(super) fn named(settings: &PluginSettings, tenants: &Tenants) -> Vec<(Arc<Pl
 }
 
 /// Each component once, by `key`.
-pub(super) fn once<K: Eq + Hash>(all: Vec<(Arc<Plugin>, String)>, key: impl Fn(&Plugin) -> K) -> Vec<Named> {
-    let (mut named, mut places) = (Vec::<Named>::new(), HashMap::new());
+pub(super) fn group_by<K: Eq + Hash>(all: Vec<(Arc<Plugin>, String)>, key: impl Fn(&Plugin) -> K) -> Vec<NamedPlugin> {
+    let (mut named, mut indexes) = (Vec::<NamedPlugin>::new(), HashMap::new());
     for (plugin, by) in all {
-        let place = *places.entry(key(&plugin)).or_insert(named.len());
-        match named.get_mut(place) {
+        let index = *indexes.entry(key(&plugin)).or_insert(named.len());
+        match named.get_mut(index) {
             Some(known) => known.by.push(by),
-            None => named.push(Named { plugin, by: vec![by] }),
+            None => named.push(NamedPlugin { plugin, by: vec![by] }),
         }
     }
     named
@@ -213,10 +220,10 @@ pub(super) fn any_in_s3<'a>(plugins: impl IntoIterator<Item = &'a Arc<Plugin>>) 
 }
 
 /// The first of those who name a component: a thousand tenants may share one.
-pub(super) fn shown(by: &[String]) -> String {
-    const MOST: usize = 5;
-    let first: Vec<&str> = by.iter().take(MOST).map(String::as_str).collect();
-    match by.len().saturating_sub(MOST) {
+pub(super) fn join_first(by: &[String]) -> String {
+    const MAX_SHOWN: usize = 5;
+    let first: Vec<&str> = by.iter().take(MAX_SHOWN).map(String::as_str).collect();
+    match by.len().saturating_sub(MAX_SHOWN) {
         0 => first.join(", "),
         more => format!("{} and {more} more", first.join(", ")),
     }
@@ -242,15 +249,15 @@ mod tests {
     fn a_component_is_there_once_with_all_who_name_it() {
         let all = || [plugin("a", "x"), plugin("b", "x"), plugin("a", "y"), plugin("a", "x")].into_iter().zip(0..);
         let all = || all().map(|(plugin, number)| (plugin, number.to_string())).collect::<Vec<_>>();
-        let by = |named: Vec<Named>| named.into_iter().map(|named| named.by.join(" ")).collect::<Vec<_>>();
-        assert_eq!(by(once(all(), |plugin| plugin.sha256)), ["0 2 3", "1"]);
-        assert_eq!(by(once(all(), Plugin::clone)), ["0 3", "1", "2"]);
+        let by = |named: Vec<NamedPlugin>| named.into_iter().map(|named| named.by.join(" ")).collect::<Vec<_>>();
+        assert_eq!(by(group_by(all(), |plugin| plugin.sha256)), ["0 2 3", "1"]);
+        assert_eq!(by(group_by(all(), Plugin::clone)), ["0 3", "1", "2"]);
     }
 
     #[test]
     fn not_everybody_is_shown() {
         let by: Vec<String> = (0..7).map(|number| number.to_string()).collect();
-        assert_eq!(shown(&by[..5]), "0, 1, 2, 3, 4");
-        assert_eq!(shown(&by), "0, 1, 2, 3, 4 and 2 more");
+        assert_eq!(join_first(&by[..5]), "0, 1, 2, 3, 4");
+        assert_eq!(join_first(&by), "0, 1, 2, 3, 4 and 2 more");
     }
 }

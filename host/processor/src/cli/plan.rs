@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::arguments::PluginArguments;
 use crate::aws::S3;
 use crate::pipeline::{GuestSlots, TenantGuest};
-use crate::plugin::{CacheOptions, CompiledPlace, Loader, LoaderOptions, Plans, PlansParts, Sources, default_folder};
+use crate::plugin::{CacheOptions, CompiledBucket, Loader, LoaderOptions, Plans, PlansParts, Sources, default_folder};
 use crate::settings::{Machine, PluginSettings, Settings};
 use crate::telemetry::Metrics;
 use model::{Limits, OnError};
@@ -14,24 +14,24 @@ use sandbox::{Component, Engine, Instance, Precompiled, Surroundings};
 
 /// Bytes of a component that a Lambda compiles itself: about a second's work. What is
 /// larger is published by `guest precompile`.
-const LAMBDA_COMPILES: u64 = 1024 * 1024;
+const MAX_LAMBDA_COMPILE_BYTES: u64 = 1024 * 1024;
 
 /// The guests that are there from the start.
-pub(super) struct Guests {
+pub(super) struct StartupComponents {
     engine: Engine,
     default: Component,
     command_line: Option<TenantGuest>,
     /// What is odd about them.
-    pub(super) odd: Option<String>,
+    pub(super) warning: Option<String>,
 }
 
 /// Who reads what a component says about its settings, which may quote them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Words {
+pub(super) enum GuestText {
     /// The person who gave them.
     Shown,
     /// Whoever may read the log.
-    Kept,
+    Hidden,
 }
 
 /// Loads them, for `at_once` deliveries at work.
@@ -43,8 +43,8 @@ pub(super) fn load(
     default_guest: Precompiled<'_>,
     settings: &Settings,
     at_once: usize,
-    words: Words,
-) -> Result<Guests, String> {
+    guest_text: GuestText,
+) -> Result<StartupComponents, String> {
     let tenant_limits = settings.plugin.limits.clone();
     let default_limits = tenant_limits.clone().for_default_guest(settings.max_line_bytes);
     // Each delivery at work has a tenant's and a default instance, the same of its
@@ -55,13 +55,13 @@ pub(super) fn load(
     let (default, compiled) = engine
         .load_precompiled("default", default_guest, default_limits)
         .map_err(|error| format!("the embedded guest can't be used: {error}"))?;
-    let odd = compiled.then(|| {
+    let warning = compiled.then(|| {
         "the embedded guest was compiled anew, which takes longer: its machine code doesn't fit an older CPU (it needs AVX2) or little address space (ulimit -v)"
             .to_owned()
     });
     let command_line = arguments.plugin.as_deref().map(|path| plugin(&engine, path, tenant_limits)).transpose()?;
     if let Some(component) = &command_line {
-        check_settings(component, &arguments.plugin_settings, words)?;
+        check_settings(component, &arguments.plugin_settings, guest_text)?;
     }
     let command_line = command_line.map(|component| TenantGuest {
         component,
@@ -69,11 +69,11 @@ pub(super) fn load(
         on_error: OnError::Retry,
         logs_to_operator: false,
     });
-    Ok(Guests { engine, default, command_line, odd })
+    Ok(StartupComponents { engine, default, command_line, warning })
 }
 
 /// Where the components lie that items name.
-pub(super) enum Reach {
+pub(super) enum ComponentSources {
     /// In folders and registries.
     Local,
     /// In buckets as well.
@@ -87,35 +87,35 @@ pub(super) enum Reach {
 
 /// Plans with these guests, and with what items name.
 pub(super) fn plans(
-    guests: Guests,
+    components: StartupComponents,
     settings: &PluginSettings,
-    reach: Reach,
+    sources: ComponentSources,
     machine: Machine,
     metrics: Metrics,
 ) -> Plans {
-    let Guests { engine, default, command_line, .. } = guests;
+    let StartupComponents { engine, default, command_line, .. } = components;
     Plans::new(PlansParts {
         default,
         command_line,
         default_plugin: settings.default_plugin.clone(),
         key_parser: settings.key_parser.clone(),
         slots: GuestSlots::new(machine.cores),
-        suspends: matches!(reach, Reach::Aws { .. }),
-        loader: Loader::new(engine, options(settings, reach)),
+        suspends: matches!(sources, ComponentSources::Aws { .. }),
+        loader: Loader::new(engine, options(settings, sources)),
         metrics,
     })
 }
 
-fn options(settings: &PluginSettings, reach: Reach) -> LoaderOptions {
-    let (s3, lambda, guest_words) = match reach {
+fn options(settings: &PluginSettings, sources: ComponentSources) -> LoaderOptions {
+    let (s3, lambda, guest_words) = match sources {
         // A person looks on.
-        Reach::Local => (None, false, true),
-        Reach::Aws { s3, lambda } => (Some(s3), lambda, false),
+        ComponentSources::Local => (None, false, true),
+        ComponentSources::Aws { s3, lambda } => (Some(s3), lambda, false),
     };
     let compiled = settings.compiled.clone().zip(s3.clone());
     LoaderOptions {
-        compiled: compiled.map(|((bucket, prefix), s3)| CompiledPlace { s3, bucket, prefix }),
-        compile_at_most: lambda.then_some(LAMBDA_COMPILES),
+        compiled: compiled.map(|((bucket, prefix), s3)| CompiledBucket { s3, bucket, prefix }),
+        compile_at_most: lambda.then_some(MAX_LAMBDA_COMPILE_BYTES),
         guest_words,
         ..loader_options(settings, s3)
     }
@@ -146,21 +146,23 @@ fn plugin(engine: &Engine, path: &Path, limits: Limits) -> Result<Component, Str
     engine.load(&path.display().to_string(), &bytes, limits).map_err(|error| named(&error))
 }
 
-fn check_settings(tenant: &Component, settings: &[(String, String)], words: Words) -> Result<(), String> {
+fn check_settings(tenant: &Component, settings: &[(String, String)], guest_text: GuestText) -> Result<(), String> {
     if tenant.exports().settings_check.is_none() {
         return Ok(());
     }
     let checked =
         Instance::start(tenant, &Surroundings::none()).and_then(|mut instance| instance.check_settings(settings));
-    match (checked, words) {
+    match (checked, guest_text) {
         (Ok(Ok(())), _) => Ok(()),
-        (Ok(Err(text)), Words::Shown) => Err(format!("--plugin-setting: the component refuses its settings: {text}")),
-        (Ok(Err(_)), Words::Kept) => {
+        (Ok(Err(text)), GuestText::Shown) => {
+            Err(format!("--plugin-setting: the component refuses its settings: {text}"))
+        }
+        (Ok(Err(_)), GuestText::Hidden) => {
             Err("--plugin-setting: the component refuses its settings; `log-processor local` \
                                           with the same flags shows why, in its own words"
                 .to_owned())
         }
-        (Err(error), Words::Shown) => Err(format!("--plugin {}: {error}", tenant.name())),
-        (Err(error), Words::Kept) => Err(format!("--plugin {}: {}", tenant.name(), error.without_words())),
+        (Err(error), GuestText::Shown) => Err(format!("--plugin {}: {error}", tenant.name())),
+        (Err(error), GuestText::Hidden) => Err(format!("--plugin {}: {}", tenant.name(), error.without_words())),
     }
 }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::plans::{Inner, PlanError, Plans};
-use super::suspension::Place;
+use super::plans::{PlanError, Plans, PlansInner};
+use super::suspension::PluginUse;
 use crate::pipeline::{ComponentRun, blocking, parse_key};
 use model::{ObjectId, OnError, Origin, Plugin};
 use sandbox::{Component, GuestError};
@@ -52,7 +52,7 @@ impl Plans {
     }
 }
 
-impl Inner {
+impl PlansInner {
     async fn default_guests(&self, object: &ObjectId, now: i64) -> Result<Origin, KeyError> {
         let (origin, _) = self.parse(&self.default, object, now).await;
         origin.map_err(|error| KeyError::of(error, "", true))
@@ -86,7 +86,7 @@ impl Inner {
             Err(error) => KeyError::Failed(error),
             Ok(guest) => {
                 let (origin, run) = self.parse(&guest.component, object, now).await;
-                self.metrics.component(Place::KEYS, &run);
+                self.metrics.component(PluginUse::KEYS, &run);
                 match origin {
                     Ok(origin) => return Ok(origin),
                     Err(error) if !error.is_guests_fault() => {
@@ -99,7 +99,7 @@ impl Inner {
         match failed {
             KeyError::Failed(error) if plugin.on_error == OnError::Default => {
                 if let Some(warning) =
-                    self.warn(Place::KEYS, &error, "the default guest reads the keys, as on_error says")
+                    self.warn(PluginUse::KEYS, &error, "the default guest reads the keys, as on_error says")
                 {
                     tracing::warn!("{warning}");
                 }

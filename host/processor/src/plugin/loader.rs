@@ -4,14 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use moka::future::Cache as Kept;
+use moka::future::Cache as MokaCache;
 use moka::policy::EvictionPolicy;
 use tokio::sync::Semaphore;
 
-use super::cache::{Cache, CacheOptions};
+use super::cache::{CacheOptions, DiskCache};
 use super::failure;
 use super::fetch::Sources;
-use super::published::CompiledPlace;
+use super::published::CompiledBucket;
 use model::{ComponentErrorKind, ComponentRef, Digest, Failure, Plugin};
 use sandbox::{Component, Engine, Seal, Unfit};
 
@@ -32,7 +32,7 @@ pub struct LoaderOptions {
     /// Where compiled ones are kept.
     pub cache: CacheOptions,
     /// Where compiled ones are published; needs `cache.key`.
-    pub compiled: Option<CompiledPlace>,
+    pub compiled: Option<CompiledBucket>,
     /// Bytes of a component that is compiled here; none: any. A Lambda: 1 MiB.
     pub compile_at_most: Option<u64>,
     /// PLUGIN_LOADED_BYTES: machine code in memory, of all components together.
@@ -64,20 +64,20 @@ pub struct LoaderStats {
 
 /// Loads components. `Clone` is cheap.
 #[derive(Clone)]
-pub struct Loader(pub(super) Arc<Inner>);
+pub struct Loader(pub(super) Arc<LoaderInner>);
 
-pub(super) struct Inner {
+pub(super) struct LoaderInner {
     pub(super) engine: Engine,
     pub(super) options: LoaderOptions,
-    pub(super) cache: Cache,
+    pub(super) cache: DiskCache,
     /// At most so long.
     pub(super) fetch_time: Duration,
     /// By digest, so that tenants share what is the same.
-    loaded: Kept<Digest, Loaded>,
+    loaded: MokaCache<Digest, Loaded>,
     /// Those that were checked with these settings and limits, and may be read from there.
-    checked: Kept<Plugin, ()>,
-    pub(super) turns: Turns,
-    pub(super) counts: Counts,
+    checked: MokaCache<Plugin, ()>,
+    pub(super) compile_slots: CompileSlots,
+    pub(super) counts: LoadCounters,
 }
 
 /// A component, with limits that are nobody's.
@@ -90,13 +90,13 @@ pub(super) struct Loaded {
 
 /// Compiling takes turns, so that deliveries have cores left: one for what is small,
 /// which then never waits for what is large.
-pub(super) struct Turns {
+pub(super) struct CompileSlots {
     pub(super) small: Arc<Semaphore>,
     pub(super) large: Arc<Semaphore>,
 }
 
 #[derive(Default)]
-pub(super) struct Counts {
+pub(super) struct LoadCounters {
     memory: AtomicU64,
     pub(super) disk: AtomicU64,
     pub(super) published: AtomicU64,
@@ -118,24 +118,24 @@ impl Loader {
     }
 
     pub(super) fn with_fetch_time(engine: Engine, options: LoaderOptions, fetch_time: Duration) -> Self {
-        let loaded = Kept::builder()
+        let loaded = MokaCache::builder()
             .max_capacity(options.loaded_bytes)
             .weigher(|_, loaded: &Loaded| weight(loaded.component.code_bytes().saturating_add(BESIDE_CODE_BYTES)))
             .eviction_policy(EvictionPolicy::lru());
-        let checked = Kept::builder()
+        let checked = MokaCache::builder()
             .max_capacity(CHECKED_BYTES)
             .weigher(|plugin: &Plugin, ()| weight(size(plugin)))
             .eviction_policy(EvictionPolicy::lru());
         let one = || Arc::new(Semaphore::new(1));
-        Self(Arc::new(Inner {
-            cache: Cache::new(options.cache.clone()),
+        Self(Arc::new(LoaderInner {
+            cache: DiskCache::new(options.cache.clone()),
             engine,
             options,
             fetch_time,
             loaded: loaded.build(),
             checked: checked.build(),
-            turns: Turns { small: one(), large: one() },
-            counts: Counts::default(),
+            compile_slots: CompileSlots { small: one(), large: one() },
+            counts: LoadCounters::default(),
         }))
     }
 
@@ -181,7 +181,7 @@ impl Loader {
     ///
     /// # Errors
     /// Why it can't be compiled or written.
-    pub async fn publish(&self, plugin: &Plugin, to: &CompiledPlace) -> Result<String, Failure> {
+    pub async fn publish(&self, plugin: &Plugin, to: &CompiledBucket) -> Result<String, Failure> {
         let name = &plugin.component;
         if self.0.cache.key().is_none() {
             let text = "publishing needs PLUGIN_CACHE_KEY, the key that whoever reads it knows too";
@@ -205,7 +205,7 @@ impl Loader {
 
     /// What it did so far, and what it holds.
     pub fn stats(&self) -> LoaderStats {
-        let Counts { memory, disk, published, compiled, failed } = &self.0.counts;
+        let LoadCounters { memory, disk, published, compiled, failed } = &self.0.counts;
         let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
         LoaderStats {
             memory: read(memory),
@@ -228,7 +228,7 @@ impl Loader {
     }
 }
 
-impl Inner {
+impl LoaderInner {
     async fn load(self: &Arc<Self>, plugin: &Plugin) -> Result<(Digest, Loaded), Failure> {
         let checked = plugin.sha256.is_some() && self.checked.get(plugin).await.is_some();
         let (sha256, found) = match plugin.sha256 {
@@ -262,7 +262,7 @@ impl Inner {
         let mut mine = false;
         let found = self.loaded.try_get_with(sha256, async {
             mine = true;
-            let obtained = self.obtain(plugin, sha256).await;
+            let obtained = self.resolve(plugin, sha256).await;
             obtained.map_err(|failure| LoadFailed { by: by.clone(), failure })
         });
         let found = found.await;
@@ -276,7 +276,7 @@ impl Inner {
             Err(failed) if mine || failed.by == by => Err(failed.failure.clone()),
             // Somebody else's reference or limit failed: that says nothing about this one.
             Err(_) => {
-                let loaded = self.obtain(plugin, sha256).await?;
+                let loaded = self.resolve(plugin, sha256).await?;
                 self.loaded.insert(sha256, loaded.clone()).await;
                 self.loaded.run_pending_tasks().await;
                 Ok(loaded)
@@ -299,7 +299,7 @@ impl Inner {
 
     /// Runs it for the first time with these settings and limits.
     async fn check(self: &Arc<Self>, component: Component, plugin: &Plugin) -> Result<(), Failure> {
-        let turn = self.turns.of(0).await;
+        let turn = self.compile_slots.of(0).await;
         let (settings, name) = (Arc::clone(&plugin.settings), plugin.component.clone());
         let guest_words = self.options.guest_words || plugin.logs_to_operator;
         blocking(&plugin.component, move || {

@@ -90,7 +90,7 @@ async fn settings_are_checked_once_for_each_of_settings_and_limits() {
     hungry.limits.start_fuel = 1;
     assert!(loader.load(&hungry).await.is_err());
     // A check would wait for its turn.
-    let _turn = loader.0.turns.of(0).await;
+    let _turn = loader.0.compile_slots.of(0).await;
     loader.load(&fine).await.unwrap();
     let waits = tokio::time::timeout(Duration::from_millis(300), loader.load(&refused));
     assert!(waits.await.is_err());

@@ -4,7 +4,7 @@
 //! - `plans`: which components a delivery runs with, `planned`; `keys`: who reads an object's key.
 //! - `suspension`: components that keep failing.
 //! - `loader`: one component: found, checked, kept in memory; `failure`: why it can't be.
-//! - `obtain`: where it is found: disk, the operator's bucket, its source.
+//! - `resolve`: where it is found: disk, the operator's bucket, its source.
 //! - `fetch`: bytes of a component: S3, OCI registries, files.
 //! - `cache`: on disk; `published`: compiled, in the operator's bucket.
 
@@ -13,10 +13,10 @@ mod failure;
 mod fetch;
 mod keys;
 mod loader;
-mod obtain;
 mod planned;
 mod plans;
 mod published;
+mod resolve;
 mod suspension;
 #[cfg(test)]
 mod testing;
@@ -27,4 +27,4 @@ pub use keys::KeyError;
 pub use loader::{Loader, LoaderOptions, LoaderStats};
 pub use planned::Planned;
 pub use plans::{PlanError, Plans, PlansParts};
-pub use published::CompiledPlace;
+pub use published::CompiledBucket;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::plans::Attempts;
+use super::plans::PluginPermits;
 use crate::pipeline::{ComponentRun, Plan, ShadowRun, blocking};
 use crate::report::Entry;
 use model::{FailureKind, GuestErrorKind, ObjectId, OnError, Origin};
@@ -13,7 +13,7 @@ pub struct Planned {
     /// What runs.
     pub plan: Plan,
     /// What it tries its components by.
-    pub(super) attempts: Attempts,
+    pub(super) permits: PluginPermits,
     /// Of the active component, where the default guest goes on without it.
     pub(super) replaced: Option<ComponentRun>,
     /// Of the shadow, where there is nothing to compare with.

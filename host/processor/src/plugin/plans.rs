@@ -7,7 +7,7 @@ use futures_util::future::BoxFuture;
 
 use super::loader::{Loader, LoaderStats};
 use super::planned::Planned;
-use super::suspension::{Attempt, Place, Suspensions, Which};
+use super::suspension::{PluginIdentity, PluginPermit, PluginUse, Suspensions};
 use crate::pipeline::{ComponentRun, GuestSlots, Plan, ShadowRun, TenantGuest};
 use crate::report::Entry;
 use crate::telemetry::{Metrics, Throttle};
@@ -93,9 +93,9 @@ impl Load for Loader {
 
 /// Makes the plan of each delivery. `Clone` is cheap.
 #[derive(Clone)]
-pub struct Plans(pub(super) Arc<Inner>);
+pub struct Plans(pub(super) Arc<PlansInner>);
 
-pub(super) struct Inner {
+pub(super) struct PlansInner {
     pub(super) default: Component,
     command_line: Option<TenantGuest>,
     default_plugin: Option<Arc<Plugin>>,
@@ -111,29 +111,29 @@ pub(super) struct Inner {
 }
 
 /// A component that may be tried, and the attempt with it.
-type Tried = (TenantGuest, Attempt);
+type PermittedPlugin = (TenantGuest, PluginPermit);
 
 /// What a delivery tries its components by, until it has ended.
 #[derive(Default)]
-pub(super) struct Attempts {
-    active: Option<Attempt>,
-    shadow: Option<Attempt>,
+pub(super) struct PluginPermits {
+    active: Option<PluginPermit>,
+    shadow: Option<PluginPermit>,
 }
 
-impl Attempts {
-    fn active(&mut self, (guest, attempt): Tried) -> TenantGuest {
-        self.active = Some(attempt);
+impl PluginPermits {
+    fn active(&mut self, (guest, permit): PermittedPlugin) -> TenantGuest {
+        self.active = Some(permit);
         guest
     }
 }
 
 /// Why a component can't be had, for whoever can go on without it.
-struct Missing {
+struct Unavailable {
     digest: String,
     error: PlanError,
 }
 
-impl Missing {
+impl Unavailable {
     /// The failures that count: being left alone is none.
     fn failures(&self) -> Counts<FailureKind> {
         (!self.error.is_suspended()).then_some((self.error.failure.kind, 1)).into_iter().collect()
@@ -144,7 +144,7 @@ impl Plans {
     /// Plans of these parts.
     pub fn new(parts: PlansParts) -> Self {
         let PlansParts { default, command_line, default_plugin, key_parser, loader, slots, suspends, metrics } = parts;
-        Self(Arc::new(Inner {
+        Self(Arc::new(PlansInner {
             default,
             command_line,
             default_plugin,
@@ -166,22 +166,22 @@ impl Plans {
     /// without it.
     pub async fn plan(&self, delivery: &Delivery) -> Result<Planned, PlanError> {
         let (mut replaced, mut no_shadow, mut warnings) = (None, None, Vec::new());
-        let mut attempts = Attempts::default();
+        let mut permits = PluginPermits::default();
         let tenant = match self.active(delivery) {
             None => None,
-            Some(Which::CommandLine(_)) => self.command_line(delivery)?.map(|guest| attempts.active(guest)),
-            Some(Which::Named(plugin)) => match self.named(delivery, &plugin).await {
-                Ok(guest) => Some(attempts.active(guest)),
-                Err(Missing { error, .. }) if plugin.on_error != OnError::Default => return Err(error),
-                Err(missing) => {
+            Some(PluginIdentity::CommandLine(_)) => self.command_line(delivery)?.map(|guest| permits.active(guest)),
+            Some(PluginIdentity::Named(plugin)) => match self.named(delivery, &plugin).await {
+                Ok(guest) => Some(permits.active(guest)),
+                Err(Unavailable { error, .. }) if plugin.on_error != OnError::Default => return Err(error),
+                Err(unavailable) => {
                     warnings.extend(self.0.warning(
                         delivery,
-                        &missing,
+                        &unavailable,
                         "the default guest goes on alone, as on_error says",
                     ));
-                    let failures = missing.failures();
+                    let failures = unavailable.failures();
                     replaced = Some(ComponentRun {
-                        digest: missing.digest,
+                        digest: unavailable.digest,
                         failures,
                         replaced: true,
                         ..ComponentRun::default()
@@ -192,61 +192,62 @@ impl Plans {
         };
         let mut shadow = None;
         if let Some(plugin) = &delivery.plugins.shadow {
-            match self.0.load(&place(delivery, true), plugin).await {
-                Ok((guest, attempt)) => (shadow, attempts.shadow) = (Some(guest), Some(attempt)),
-                Err(missing) => {
-                    warnings.extend(self.0.warning(delivery, &missing, "there is no shadow to compare with"));
-                    let (failures, error) = (missing.failures(), Some(missing.error.to_string()));
-                    no_shadow = Some(ShadowRun { digest: missing.digest, failures, error, ..ShadowRun::default() });
+            match self.0.load(&plugin_use(delivery, true), plugin).await {
+                Ok((guest, permit)) => (shadow, permits.shadow) = (Some(guest), Some(permit)),
+                Err(unavailable) => {
+                    warnings.extend(self.0.warning(delivery, &unavailable, "there is no shadow to compare with"));
+                    let (failures, error) = (unavailable.failures(), Some(unavailable.error.to_string()));
+                    no_shadow = Some(ShadowRun { digest: unavailable.digest, failures, error, ..ShadowRun::default() });
                 }
             }
         }
         let plan = Plan { default: self.0.default.clone(), tenant, shadow, slots: self.0.slots.clone() };
         let (unrefined, key, before) = (None, Used::default(), None);
-        Ok(Planned { plan, attempts, replaced, no_shadow, unrefined, key, before, warnings })
+        Ok(Planned { plan, permits, replaced, no_shadow, unrefined, key, before, warnings })
     }
 
     /// Whose output a delivery delivers, beside the default guest.
-    fn active(&self, delivery: &Delivery) -> Option<Which> {
+    fn active(&self, delivery: &Delivery) -> Option<PluginIdentity> {
         let parts = &self.0;
-        let command_line =
-            || parts.command_line.as_ref().map(|guest| Which::CommandLine(guest.component.digest().to_owned()));
-        let default = || parts.default_plugin.clone().map(Which::Named);
-        delivery.plugins.active.clone().map(Which::Named).or_else(command_line).or_else(default)
+        let command_line = || {
+            parts.command_line.as_ref().map(|guest| PluginIdentity::CommandLine(guest.component.digest().to_owned()))
+        };
+        let default = || parts.default_plugin.clone().map(PluginIdentity::Named);
+        delivery.plugins.active.clone().map(PluginIdentity::Named).or_else(command_line).or_else(default)
     }
 
     /// The active component that the item names, or DEFAULT_PLUGIN.
-    async fn named(&self, delivery: &Delivery, plugin: &Arc<Plugin>) -> Result<Tried, Missing> {
-        let guest = self.0.load(&place(delivery, false), plugin).await;
-        guest.map_err(|missing| match delivery.plugins.active {
-            Some(_) => missing,
-            None => Missing { error: missing.error.named_by("DEFAULT_PLUGIN"), ..missing },
+    async fn named(&self, delivery: &Delivery, plugin: &Arc<Plugin>) -> Result<PermittedPlugin, Unavailable> {
+        let guest = self.0.load(&plugin_use(delivery, false), plugin).await;
+        guest.map_err(|unavailable| match delivery.plugins.active {
+            Some(_) => unavailable,
+            None => Unavailable { error: unavailable.error.named_by("DEFAULT_PLUGIN"), ..unavailable },
         })
     }
 
     /// It is loaded already, but may be left alone.
-    fn command_line(&self, delivery: &Delivery) -> Result<Option<Tried>, PlanError> {
+    fn command_line(&self, delivery: &Delivery) -> Result<Option<PermittedPlugin>, PlanError> {
         let Some(guest) = &self.0.command_line else { return Ok(None) };
-        let which = Which::CommandLine(guest.component.digest().to_owned());
-        match self.0.admit(&place(delivery, false), &which, "--plugin") {
-            Ok(attempt) => Ok(Some((guest.clone(), attempt))),
-            Err(Missing { error, .. }) => Err(error),
+        let identity = PluginIdentity::CommandLine(guest.component.digest().to_owned());
+        match self.0.admit(&plugin_use(delivery, false), &identity, "--plugin") {
+            Ok(permit) => Ok(Some((guest.clone(), permit))),
+            Err(Unavailable { error, .. }) => Err(error),
         }
     }
 
     /// How a delivery with this plan ended: what keeps failing by its own fault is left
     /// alone for a while. A plan that is dropped without was not tried.
     pub fn ended(&self, planned: &mut Planned, entry: &Entry) {
-        let (plan, attempts) = (&planned.plan, std::mem::take(&mut planned.attempts));
+        let (plan, permits) = (&planned.plan, std::mem::take(&mut planned.permits));
         let now = Instant::now();
-        if let (Some(guest), Some(attempt)) = (&plan.tenant, attempts.active) {
-            self.0.ended(attempt, active_failed(guest.on_error, entry), entry, now);
+        if let (Some(guest), Some(permit)) = (&plan.tenant, permits.active) {
+            self.0.ended(permit, failure_of_active(guest.on_error, entry), entry, now);
         }
-        if let Some(attempt) = attempts.shadow {
+        if let Some(permit) = permits.shadow {
             let run = entry.shadow.as_ref();
             let failed = run.filter(|run| run.failures.iter().any(|(kind, _)| kind.is_guests_fault()));
             let failed = failed.map(|run| run.error.as_deref().unwrap_or("it failed"));
-            self.0.ended(attempt, failed, entry, now);
+            self.0.ended(permit, failed, entry, now);
         }
     }
 
@@ -264,7 +265,7 @@ impl Plans {
 
 /// Why the active component failed by its own fault, if it did. What `on_error` made
 /// good is a failure as well: the next object need not meet it.
-fn active_failed(on_error: OnError, entry: &Entry) -> Option<&str> {
+fn failure_of_active(on_error: OnError, entry: &Entry) -> Option<&str> {
     let why = || Some(entry.error.as_deref().unwrap_or("it failed, and the default guest went on alone"));
     if entry.failure().is_some_and(FailureKind::is_guests_fault) {
         return why();
@@ -273,11 +274,11 @@ fn active_failed(on_error: OnError, entry: &Entry) -> Option<&str> {
     run.filter(|run| run.failures.iter().any(|(kind, _)| kind.is_guests_fault())).and_then(|_| why())
 }
 
-fn place(delivery: &Delivery, shadow: bool) -> Place {
-    Place { tenant: delivery.tenant_id.clone(), delivery: delivery.id(), shadow }
+fn plugin_use(delivery: &Delivery, shadow: bool) -> PluginUse {
+    PluginUse { tenant: delivery.tenant_id.clone(), delivery: delivery.id(), shadow }
 }
 
-impl Inner {
+impl PlansInner {
     /// A component, counted.
     async fn fetch(&self, plugin: &Plugin) -> Result<Component, Failure> {
         let component = self.loader.load(plugin).await;
@@ -297,9 +298,9 @@ impl Inner {
     }
 
     /// A component, unless it is left alone.
-    async fn load(&self, place: &Place, plugin: &Arc<Plugin>) -> Result<Tried, Missing> {
-        let which = Which::Named(Arc::clone(plugin));
-        let attempt = self.admit(place, &which, &plugin.component.to_string())?;
+    async fn load(&self, plugin_use: &PluginUse, plugin: &Arc<Plugin>) -> Result<PermittedPlugin, Unavailable> {
+        let identity = PluginIdentity::Named(Arc::clone(plugin));
+        let permit = self.admit(plugin_use, &identity, &plugin.component.to_string())?;
         match self.fetch(plugin).await {
             Ok(component) => {
                 let guest = TenantGuest {
@@ -308,35 +309,40 @@ impl Inner {
                     on_error: plugin.on_error,
                     logs_to_operator: plugin.logs_to_operator,
                 };
-                Ok((guest, attempt))
+                Ok((guest, permit))
             }
             Err(failure) => {
-                let wait = attempt.record_failure(&failure.to_string(), Instant::now());
-                let digest = which.digest();
-                Err(Missing { error: PlanError { failure, wait, component: Some(digest.clone()) }, digest })
+                let wait = permit.record_failure(&failure.to_string(), Instant::now());
+                let digest = identity.digest();
+                Err(Unavailable { error: PlanError { failure, wait, component: Some(digest.clone()) }, digest })
             }
         }
     }
 
-    fn admit(&self, place: &Place, which: &Which, component: &str) -> Result<Attempt, Missing> {
-        self.suspensions.admit(place, which, Instant::now()).map_err(|BreakerOpen { retry_after: wait, cause: why }| {
+    fn admit(
+        &self,
+        plugin_use: &PluginUse,
+        identity: &PluginIdentity,
+        component: &str,
+    ) -> Result<PluginPermit, Unavailable> {
+        self.suspensions.admit(plugin_use, identity, Instant::now()).map_err(|BreakerOpen { retry_after: wait, cause: why }| {
             let text = format!(
                 "not tried: {component} has failed again and again for {}, and is left alone for {} s more; at last: {why}",
-                place.tenant,
+                plugin_use.tenant,
                 wait.as_secs().max(1)
             );
-            let digest = which.digest();
+            let digest = identity.digest();
             let failure = Failure::new(FailureKind::Suspended, text).with_fault(Fault::Component);
-            Missing { error: PlanError { failure, wait, component: Some(digest.clone()) }, digest }
+            Unavailable { error: PlanError { failure, wait, component: Some(digest.clone()) }, digest }
         })
     }
 
     /// Who reads the keys, unless it is left alone. Only what can't be loaded is: the
     /// keys that it fails on may be one tenant's.
     pub(super) async fn key_parser(&self, plugin: &Arc<Plugin>) -> Result<TenantGuest, PlanError> {
-        let loaded = match self.load(&Place::keys(), plugin).await {
-            Ok((guest, attempt)) if guest.component.exports().key_parser.is_some() => {
-                attempt.record_success(Instant::now());
+        let loaded = match self.load(&PluginUse::keys(), plugin).await {
+            Ok((guest, permit)) if guest.component.exports().key_parser.is_some() => {
+                permit.record_success(Instant::now());
                 Ok(guest)
             }
             Ok(_) => {
@@ -344,28 +350,28 @@ impl Inner {
                 let failure = Failure::new(ComponentErrorKind::Refused, text).with_fault(Fault::Component);
                 Err(PlanError { failure, wait: Duration::ZERO, component: None })
             }
-            Err(missing) => Err(missing.error),
+            Err(unavailable) => Err(unavailable.error),
         };
         loaded.map_err(|error| error.named_by("KEY_PARSER"))
     }
 
-    fn ended(&self, attempt: Attempt, failed: Option<&str>, entry: &Entry, now: Instant) {
+    fn ended(&self, permit: PluginPermit, failed: Option<&str>, entry: &Entry, now: Instant) {
         match failed {
             Some(why) if self.suspends => {
-                attempt.record_failure(why, now);
+                permit.record_failure(why, now);
             }
-            None if !entry.outcome.is_open() => attempt.record_success(now),
-            _ => attempt.release(),
+            None if !entry.outcome.is_open() => permit.record_success(now),
+            _ => permit.release(),
         }
     }
 
     /// A warning about what a delivery goes without; none where there was one just now.
-    fn warning(&self, delivery: &Delivery, missing: &Missing, so: &str) -> Option<String> {
-        let Missing { digest, error } = missing;
+    fn warning(&self, delivery: &Delivery, unavailable: &Unavailable, so: &str) -> Option<String> {
+        let Unavailable { digest, error } = unavailable;
         self.warn(&format!("{} {} {digest}", delivery.tenant_id, delivery.id()), error, so)
     }
 
-    /// As [`Inner::warning`], about `key`.
+    /// As [`PlansInner::warning`], about `key`.
     pub(super) fn warn(&self, key: &str, error: &PlanError, so: &str) -> Option<String> {
         let left_out = self.warned.take(key, Instant::now())?;
         let more =

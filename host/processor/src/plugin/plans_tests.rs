@@ -21,8 +21,8 @@ impl Load for Shelf {
         self.asked.fetch_add(1, Ordering::Relaxed);
         let ComponentRef::File(path) = &plugin.component else { panic!("{}", plugin.component) };
         let component = self.components.get(path.to_str().unwrap()).cloned();
-        let missing = || Failure::new(ComponentErrorKind::Missing, format!("{} is missing", plugin.component));
-        Box::pin(async move { component.ok_or_else(missing) })
+        let unavailable = || Failure::new(ComponentErrorKind::Missing, format!("{} is missing", plugin.component));
+        Box::pin(async move { component.ok_or_else(unavailable) })
     }
 
     /// What it has counts as in memory.
@@ -33,7 +33,7 @@ impl Load for Shelf {
 
 /// What plans are made of here: nothing but the default guest and a shelf.
 struct Lab {
-    inner: Inner,
+    inner: PlansInner,
     asked: Arc<AtomicU32>,
     metrics: Metrics,
 }
@@ -55,7 +55,7 @@ impl Lab {
             ("traps", load("traps", &assemble::parser("unreachable", ORIGIN))),
         ]);
         let (asked, metrics) = (Arc::<AtomicU32>::default(), Metrics::new());
-        let inner = Inner {
+        let inner = PlansInner {
             default: load("default", &parser(ORIGIN)),
             command_line: None,
             default_plugin: None,
@@ -138,7 +138,7 @@ async fn the_item_comes_before_the_command_line_and_that_before_the_operators_de
         let mut lab = Lab::new();
         lab.inner.default_plugin = default_plugin.map(plugin);
         if command_line {
-            let guest = lab.inner.load(&Place::keys(), &plugin("refines")).await;
+            let guest = lab.inner.load(&PluginUse::keys(), &plugin("refines")).await;
             lab.inner.command_line = guest.ok().map(|(guest, _)| guest);
         }
         let shadowed = delivery(item.map(plugin), Some(plugin("blank")));
@@ -155,9 +155,9 @@ async fn what_cannot_be_had_waits_and_is_left_alone_after_three_failures() {
     let lab = Lab::new();
     let (asked, metrics) = (Arc::clone(&lab.asked), lab.metrics.clone());
     let plans = lab.plans();
-    let missing = delivery(Some(plugin("gone")), None);
+    let unavailable = delivery(Some(plugin("gone")), None);
     for failure in 1..=CircuitBreaker::FAILURE_THRESHOLD {
-        let error = plans.plan(&missing).await.err().unwrap();
+        let error = plans.plan(&unavailable).await.err().unwrap();
         assert_eq!((error.failure.kind.name(), error.is_suspended()), ("component-missing", false));
         assert_eq!(
             error.wait,
@@ -166,7 +166,7 @@ async fn what_cannot_be_had_waits_and_is_left_alone_after_three_failures() {
         let entry = error.of(entry(Outcome::Failed));
         assert_eq!(entry.component.unwrap().failures, [(ComponentErrorKind::Missing.into(), 1)].into());
     }
-    let error = plans.plan(&missing).await.err().unwrap();
+    let error = plans.plan(&unavailable).await.err().unwrap();
     assert!(error.is_suspended() && error.wait > Duration::ZERO, "{error}");
     assert!(error.to_string().contains("file:gone is missing"), "{error}");
     assert_eq!(error.of(entry(Outcome::Failed)).component, None, "nothing was tried");
@@ -177,14 +177,14 @@ async fn what_cannot_be_had_waits_and_is_left_alone_after_three_failures() {
     assert!(metrics.text().contains(loads), "{}", metrics.text());
     // A new component is a new beginning; and others' deliveries go on all the time.
     assert!(plans.plan(&delivery(Some(plugin("one")), None)).await.is_ok());
-    assert!(!plans.plan(&missing).await.err().unwrap().is_suspended());
+    assert!(!plans.plan(&unavailable).await.err().unwrap().is_suspended());
 }
 
 #[tokio::test]
 async fn with_on_error_default_the_default_guest_goes_on_alone() {
     let plans = Lab::new().plans();
     let delivery = delivery(Some(or_default("gone")), None);
-    for attempt in 0..5 {
+    for permit in 0..5 {
         let planned = plans.plan(&delivery).await.unwrap();
         assert_eq!(name(planned.plan.tenant.as_ref()), "none");
         let mut entry = entry(Outcome::Delivered);
@@ -192,10 +192,10 @@ async fn with_on_error_default_the_default_guest_goes_on_alone() {
         let run = entry.component.unwrap();
         assert!(run.replaced);
         // While it is left alone nothing fails.
-        assert_eq!(run.failures.sum(), u64::from(attempt < 3), "{attempt}");
+        assert_eq!(run.failures.sum(), u64::from(permit < 3), "{permit}");
         assert_eq!(run.digest, Digest::of(b"gone").to_string());
         // Said once a minute.
-        assert_eq!(entry.warnings.len(), usize::from(attempt == 0), "{:?}", entry.warnings);
+        assert_eq!(entry.warnings.len(), usize::from(permit == 0), "{:?}", entry.warnings);
     }
 }
 
@@ -203,14 +203,14 @@ async fn with_on_error_default_the_default_guest_goes_on_alone() {
 async fn a_shadow_that_cannot_be_had_harms_nothing() {
     let plans = Lab::new().plans();
     let delivery = delivery(Some(plugin("one")), Some(plugin("gone")));
-    for attempt in 0..5 {
+    for permit in 0..5 {
         let mut planned = plans.plan(&delivery).await.unwrap();
         assert_eq!((name(planned.plan.tenant.as_ref()), name(planned.plan.shadow.as_ref())), ("one", "none"));
         let mut entry = entry(Outcome::Delivered);
         planned.complete(&mut entry);
         plans.ended(&mut planned, &entry);
         let shadow = entry.shadow.unwrap();
-        assert_eq!(shadow.failures.sum(), u64::from(attempt < 3));
+        assert_eq!(shadow.failures.sum(), u64::from(permit < 3));
         assert!(shadow.error.unwrap().contains("gone"));
     }
 }

@@ -9,7 +9,7 @@ use model::{Digest, ObjectId};
 
 /// PLUGIN_COMPILED: where the fleet reads compiled components.
 #[derive(Clone)]
-pub struct CompiledPlace {
+pub struct CompiledBucket {
     /// With the central role's credentials.
     pub s3: S3,
     /// Bucket.
@@ -18,19 +18,19 @@ pub struct CompiledPlace {
     pub prefix: String,
 }
 
-impl CompiledPlace {
+impl CompiledBucket {
     /// Where the compiled form of a component lies, of an engine.
     pub(super) fn object(&self, fingerprint: Digest, sha256: Digest) -> ObjectId {
         ObjectId { bucket: self.bucket.clone(), key: format!("{}{fingerprint}/{sha256}.cwasm", self.prefix) }
     }
 
     /// What lies there, of at most `most` bytes; none: nothing.
-    pub(super) async fn read(&self, object: &ObjectId, most: u64) -> Result<Option<Vec<u8>>, Unread> {
+    pub(super) async fn read(&self, object: &ObjectId, most: u64) -> Result<Option<Vec<u8>>, PublishedReadError> {
         match self.s3.get_whole(object, most).await {
             Ok(WholeObject::Bytes(bytes)) => Ok(Some(bytes)),
-            Ok(WholeObject::TooLarge(bytes)) => Err(Unread::TooLarge { bytes, most }),
+            Ok(WholeObject::TooLarge(bytes)) => Err(PublishedReadError::TooLarge { bytes, most }),
             Err(error) if super::fetch::is_missing(&error) => Ok(None),
-            Err(error) => Err(Unread::Aws(error)),
+            Err(error) => Err(PublishedReadError::Aws(error)),
         }
     }
 
@@ -42,12 +42,12 @@ impl CompiledPlace {
 
 /// Why what was published can't be read.
 #[derive(Debug)]
-pub(super) enum Unread {
+pub(super) enum PublishedReadError {
     Aws(AwsError),
     TooLarge { bytes: u64, most: u64 },
 }
 
-impl fmt::Display for Unread {
+impl fmt::Display for PublishedReadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Aws(error) => error.fmt(f),

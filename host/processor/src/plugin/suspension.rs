@@ -9,12 +9,12 @@ use crate::telemetry::Metrics;
 use model::{BreakerChange, BreakerOpen, BreakerPermit, CircuitBreakers, Plugin};
 
 /// Components that are remembered; only those that fail are.
-const MOST: usize = 10_000;
+const MAX_PLUGINS: usize = 10_000;
 
 /// Where a component stands.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct Place {
-    /// Whose delivery; [`Place::KEYS`] for who reads all keys.
+pub(super) struct PluginUse {
+    /// Whose delivery; [`PluginUse::KEYS`] for who reads all keys.
     pub(super) tenant: String,
     /// Its delivery.
     pub(super) delivery: &'static str,
@@ -22,7 +22,7 @@ pub(super) struct Place {
     pub(super) shadow: bool,
 }
 
-impl Place {
+impl PluginUse {
     /// Stands for the tenant of KEY_PARSER, which has none. No tenant has this name.
     pub(super) const KEYS: &str = "*";
 
@@ -34,14 +34,14 @@ impl Place {
 
 /// Which component.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Which {
+pub(super) enum PluginIdentity {
     /// An item, or the operator, names it.
     Named(Arc<Plugin>),
     /// `--plugin`: its digest.
     CommandLine(String),
 }
 
-impl Which {
+impl PluginIdentity {
     /// What labels and logs have, before it is cut: its digest, where one is named.
     pub(super) fn digest(&self) -> String {
         match self {
@@ -56,28 +56,35 @@ impl Which {
 }
 
 /// An attempt with a component, which is to say how it ended.
-pub(super) type Attempt = BreakerPermit<Place, Which>;
+pub(super) type PluginPermit = BreakerPermit<PluginUse, PluginIdentity>;
 
 /// The circuit breakers of all components.
-pub(super) struct Suspensions(CircuitBreakers<Place, Which>);
+pub(super) struct Suspensions(CircuitBreakers<PluginUse, PluginIdentity>);
 
 impl Suspensions {
     pub(super) fn new(metrics: Metrics) -> Self {
-        Self(CircuitBreakers::new(MOST, move |place, which, change| tell(&metrics, place, which, change)))
+        Self(CircuitBreakers::new(MAX_PLUGINS, move |plugin_use, identity, change| {
+            log_change(&metrics, plugin_use, identity, change)
+        }))
     }
 
     /// Lets an attempt with a component through, unless it is left alone.
     ///
     /// # Errors
     /// It is, or one attempt finds out whether it works again.
-    pub(super) fn admit(&self, place: &Place, which: &Which, now: Instant) -> Result<Attempt, BreakerOpen> {
-        self.0.admit(place.clone(), which.clone(), now)
+    pub(super) fn admit(
+        &self,
+        plugin_use: &PluginUse,
+        identity: &PluginIdentity,
+        now: Instant,
+    ) -> Result<PluginPermit, BreakerOpen> {
+        self.0.admit(plugin_use.clone(), identity.clone(), now)
     }
 }
 
-fn tell(metrics: &Metrics, place: &Place, which: &Which, change: &BreakerChange<'_>) {
-    let Place { tenant, delivery, shadow } = place;
-    let digest = which.short();
+fn log_change(metrics: &Metrics, plugin_use: &PluginUse, identity: &PluginIdentity, change: &BreakerChange<'_>) {
+    let PluginUse { tenant, delivery, shadow } = plugin_use;
+    let digest = identity.short();
     match change {
         BreakerChange::Opened { retry_after, cause } => {
             let seconds = retry_after.as_secs();

@@ -3,12 +3,12 @@ use std::time::Duration;
 use super::*;
 use model::{BreakerOpen, CircuitBreaker, ComponentRef, Digest, Limits, OnError};
 
-fn place(tenant: &str) -> Place {
-    Place { tenant: tenant.to_owned(), delivery: "cloudwatch", shadow: false }
+fn plugin_use(tenant: &str) -> PluginUse {
+    PluginUse { tenant: tenant.to_owned(), delivery: "cloudwatch", shadow: false }
 }
 
-fn which(bytes: &str) -> Which {
-    Which::Named(Arc::new(Plugin {
+fn identity(bytes: &str) -> PluginIdentity {
+    PluginIdentity::Named(Arc::new(Plugin {
         component: ComponentRef::File("/c.wasm".into()),
         sha256: Some(Digest::of(bytes.as_bytes())),
         settings: Arc::default(),
@@ -27,9 +27,9 @@ fn gauge(metrics: &Metrics, tenant: &str) -> Option<String> {
 }
 
 /// Fails often enough to be left alone.
-fn suspend(all: &Suspensions, place: &Place, which: &Which, now: Instant) {
+fn suspend(all: &Suspensions, plugin_use: &PluginUse, identity: &PluginIdentity, now: Instant) {
     for _ in 0..CircuitBreaker::FAILURE_THRESHOLD {
-        all.admit(place, which, now).unwrap().record_failure("why", now);
+        all.admit(plugin_use, identity, now).unwrap().record_failure("why", now);
     }
 }
 
@@ -37,13 +37,17 @@ fn suspend(all: &Suspensions, place: &Place, which: &Which, now: Instant) {
 fn three_failures_in_a_row_suspend_there_only_and_a_success_clears() {
     let metrics = Metrics::new();
     let all = Suspensions::new(metrics.clone());
-    let (a, one, start) = (place("a"), which("one"), Instant::now());
+    let (a, one, start) = (plugin_use("a"), identity("one"), Instant::now());
     assert_eq!(gauge(&metrics, "a"), None);
     suspend(&all, &a, &one, start);
     let refused = all.admit(&a, &one, start).err();
     assert_eq!(refused, Some(BreakerOpen { retry_after: CircuitBreaker::FIRST_OPEN, cause: "why".to_owned() }));
     assert_eq!(gauge(&metrics, "a").as_deref(), Some("1"));
-    for other in [place("b"), Place { delivery: "s3", ..place("a") }, Place { shadow: true, ..place("a") }] {
+    for other in [
+        plugin_use("b"),
+        PluginUse { delivery: "s3", ..plugin_use("a") },
+        PluginUse { shadow: true, ..plugin_use("a") },
+    ] {
         assert!(all.admit(&other, &one, start).is_ok());
     }
     let over = start + CircuitBreaker::FIRST_OPEN;
@@ -58,7 +62,7 @@ fn three_failures_in_a_row_suspend_there_only_and_a_success_clears() {
 fn another_component_begins_anew() {
     let metrics = Metrics::new();
     let all = Suspensions::new(metrics.clone());
-    let (a, one, two, now) = (place("a"), which("one"), which("two"), Instant::now());
+    let (a, one, two, now) = (plugin_use("a"), identity("one"), identity("two"), Instant::now());
     suspend(&all, &a, &one, now);
     assert!(all.admit(&a, &two, now).is_ok());
     assert_eq!(gauge(&metrics, "a").as_deref(), Some("0"));
@@ -70,12 +74,12 @@ fn another_component_begins_anew() {
 fn nobody_is_left_alone_whom_nobody_remembers() {
     let metrics = Metrics::new();
     let all = Suspensions::new(metrics.clone());
-    let (one, start) = (which("one"), Instant::now());
-    for number in 0..=MOST {
+    let (one, start) = (identity("one"), Instant::now());
+    for number in 0..=MAX_PLUGINS {
         let now = start + Duration::from_millis(number as u64);
-        suspend(&all, &place(&number.to_string()), &one, now);
+        suspend(&all, &plugin_use(&number.to_string()), &one, now);
     }
     assert_eq!(gauge(&metrics, "0").as_deref(), Some("0"));
-    assert!(all.admit(&place("0"), &one, start).is_ok());
-    assert!(all.admit(&place(&MOST.to_string()), &one, start + Duration::from_secs(11)).is_err());
+    assert!(all.admit(&plugin_use("0"), &one, start).is_ok());
+    assert!(all.admit(&plugin_use(&MAX_PLUGINS.to_string()), &one, start + Duration::from_secs(11)).is_err());
 }

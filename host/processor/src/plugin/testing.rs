@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use fake_aws::{FakeAws, PROCESSOR_ACCOUNT, Rule, Service, What};
 use tempfile::TempDir;
 
-use super::{CacheOptions, CompiledPlace, Loader, LoaderOptions, LoaderStats, Sources};
+use super::{CacheOptions, CompiledBucket, Loader, LoaderOptions, LoaderStats, Sources};
 use crate::aws::{Aws, S3};
 use model::{AllowedSource, ComponentRef, Digest, Failure, Limits, OnError, Plugin};
 use sandbox::Engine;
@@ -157,8 +157,8 @@ impl Bucket {
         Loader::new(engine(), self.options())
     }
 
-    pub(super) fn place(&self) -> CompiledPlace {
-        CompiledPlace { s3: self.s3.clone(), bucket: "b".to_owned(), prefix: "compiled/".to_owned() }
+    pub(super) fn place(&self) -> CompiledBucket {
+        CompiledBucket { s3: self.s3.clone(), bucket: "b".to_owned(), prefix: "compiled/".to_owned() }
     }
 
     /// A Lambda's, which compiles nothing.

@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::cli::Exit;
 use crate::cli::arguments::InspectArguments;
 use crate::cli::modes::{Fatal, fatal};
-use crate::cli::operator::{self, Told};
+use crate::cli::operator::{self, OperatorContext};
 use crate::pipeline::blocking;
 use crate::tenant::plugin::{LIMITS, component, of_operator};
 use model::{ComponentErrorKind, ComponentRef, Digest, Failure, FailureKind, Limits};
@@ -40,9 +40,9 @@ struct Import {
 }
 
 pub(in crate::cli) async fn inspect(arguments: &InspectArguments) -> Result<Exit, Fatal> {
-    let told = Told::read()?;
-    let (bytes, sha256) = bytes(&told, &arguments.component).await?;
-    let (engine, limits) = (told.engine()?, told.settings.plugin.limits.clone());
+    let context = OperatorContext::read()?;
+    let (bytes, sha256) = bytes(&context, &arguments.component).await?;
+    let (engine, limits) = (context.engine()?, context.settings.plugin.limits.clone());
     let name = arguments.component.clone();
     let inspection = blocking("inspect", move || Ok(Inspection::of(&engine, name, &bytes, sha256, limits)));
     let inspection = inspection.await.map_err(|error: sandbox::GuestError| fatal(Exit::Failed, error.to_string()))?;
@@ -56,8 +56,8 @@ pub(in crate::cli) async fn inspect(arguments: &InspectArguments) -> Result<Exit
 }
 
 /// The component's bytes, and the digest that was named with it.
-async fn bytes(told: &Told, text: &str) -> Result<(Vec<u8>, Option<Digest>), Fatal> {
-    let limits = &told.settings.plugin.limits;
+async fn bytes(context: &OperatorContext, text: &str) -> Result<(Vec<u8>, Option<Digest>), Fatal> {
+    let limits = &context.settings.plugin.limits;
     let wrong = |what: String| fatal(Exit::Configuration, format!("{text}: {what}"));
     if !["s3://", "oci://", "file:"].iter().any(|scheme| text.starts_with(scheme)) {
         let unreadable = |error| wrong(format!("{error}; name a component's file that can be read, or s3://, oci://"));
@@ -72,10 +72,10 @@ async fn bytes(told: &Told, text: &str) -> Result<(Vec<u8>, Option<Digest>), Fat
         }
     };
     let aws = match &place {
-        ComponentRef::S3 { .. } => Some(told.connect().await?),
+        ComponentRef::S3 { .. } => Some(context.connect().await?),
         ComponentRef::Oci { .. } | ComponentRef::File(_) => None,
     };
-    let sources = told.loader_options(aws.as_ref()).sources;
+    let sources = context.loader_options(aws.as_ref()).sources;
     let fetched = sources.fetch(&place, limits.component_bytes).await;
     let bytes = fetched.map_err(|failure| fatal(exit(&failure), failure.to_string()))?;
     Ok((bytes, sha256))
@@ -112,13 +112,13 @@ impl Inspection {
             inspection.refused.push(format!("it has more than {most} bytes, the limit (PLUGIN_MAX_COMPONENT_BYTES)"));
             return inspection;
         }
-        if let Err(error) = inspection.look(engine, bytes, limits) {
+        if let Err(error) = inspection.check_all(engine, bytes, limits) {
             inspection.refused.push(error.to_string());
         }
         inspection
     }
 
-    fn look(&mut self, engine: &Engine, bytes: &[u8], limits: Limits) -> Result<(), sandbox::LoadError> {
+    fn check_all(&mut self, engine: &Engine, bytes: &[u8], limits: Limits) -> Result<(), sandbox::LoadError> {
         let names = engine.names(bytes, &limits)?;
         self.exports = names.exports;
         let import = |(name, given)| Import { name, given: word(given) };

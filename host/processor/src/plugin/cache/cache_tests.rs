@@ -25,17 +25,17 @@ impl Scene {
         self.dir.path().join("deep/cache")
     }
 
-    fn cache(&self, key: Option<&[u8]>) -> Cache {
-        Cache::new(CacheOptions { folder: Some(self.folder()), bytes: 1 << 30, key: key.map(<[u8]>::to_vec) })
+    fn cache(&self, key: Option<&[u8]>) -> DiskCache {
+        DiskCache::new(CacheOptions { folder: Some(self.folder()), bytes: 1 << 30, key: key.map(<[u8]>::to_vec) })
     }
 
     /// Keeps the component's compiled form; whether it was kept.
-    fn keep(&self, cache: &Cache) -> bool {
+    fn keep(&self, cache: &DiskCache) -> bool {
         let compiled = engine().compile("", &self.bytes).unwrap();
         cache.keep_compiled(&engine(), &compiled, self.sha256, self.bytes.len() as u64).unwrap().is_some()
     }
 
-    fn has(&self, cache: &Cache) -> bool {
+    fn has(&self, cache: &DiskCache) -> bool {
         cache.compiled(&engine(), self.sha256, u64::MAX).is_some()
     }
 
@@ -149,7 +149,7 @@ fn without_a_key_a_link_is_no_folder_of_ones_own() {
     let link = scene.dir.path().join("link");
     symlink(scene.folder(), &link).unwrap();
     let through = |key: Option<&[u8]>| {
-        Cache::new(CacheOptions { folder: Some(link.clone()), bytes: 1 << 30, key: key.map(<[u8]>::to_vec) })
+        DiskCache::new(CacheOptions { folder: Some(link.clone()), bytes: 1 << 30, key: key.map(<[u8]>::to_vec) })
     };
     assert!(!scene.has(&through(None)));
     assert!(scene.keep(&through(Some(KEY))) && scene.has(&through(Some(KEY))));
@@ -191,7 +191,7 @@ fn what_is_no_file_is_left_alone() {
 #[test]
 fn what_was_not_used_for_longest_goes_first() {
     let scene = Scene::new();
-    let cache = Cache::new(CacheOptions { folder: Some(scene.folder()), bytes: 10_000, key: None });
+    let cache = DiskCache::new(CacheOptions { folder: Some(scene.folder()), bytes: 10_000, key: None });
     let kept: Vec<(Digest, Vec<u8>)> = (0..4_u8).map(|n| (Digest::of(&[n; 3000]), vec![n; 3000])).collect();
     let has = |n: usize| scene.folder().join(component_name(kept[n].0)).exists();
     let stranger = scene.dir.path().join("deep/cache/notes.txt");
@@ -232,7 +232,7 @@ fn a_folder_that_can_not_be_used_is_gone_without() {
     let cache = scene.cache(None);
     assert!(!scene.keep(&cache) && !scene.has(&cache));
     cache.keep_component(scene.sha256, &scene.bytes);
-    let none = Cache::new(CacheOptions { folder: None, bytes: 1, key: None });
+    let none = DiskCache::new(CacheOptions { folder: None, bytes: 1, key: None });
     assert!(!scene.keep(&none) && !scene.has(&none));
 }
 
@@ -247,7 +247,7 @@ fn folder_of_parent() -> PathBuf {
 fn keeps_and_reads() {
     let folder = folder_of_parent();
     // Room for two of the five.
-    let cache = Cache::new(CacheOptions { folder: Some(folder), bytes: 45_000, key: None });
+    let cache = DiskCache::new(CacheOptions { folder: Some(folder), bytes: 45_000, key: None });
     let mut found = 0;
     for value in (0..5_u8).cycle().take(500) {
         let bytes = vec![value; 20_000];
@@ -260,7 +260,7 @@ fn keeps_and_reads() {
         }
     }
     assert!(found > 0);
-    assert_eq!(cache.told.take("", Instant::now()), Some(0), "nothing failed");
+    assert_eq!(cache.warnings.take("", Instant::now()), Some(0), "nothing failed");
 }
 
 #[test]
@@ -295,7 +295,7 @@ fn a_fingerprint_is_the_same_in_another_process() {
 #[ignore = "run by another, in a process of its own"]
 fn finds() {
     let folder = folder_of_parent();
-    let cache = Cache::new(CacheOptions { folder: Some(folder), bytes: 1 << 30, key: None });
+    let cache = DiskCache::new(CacheOptions { folder: Some(folder), bytes: 1 << 30, key: None });
     assert!(cache.compiled(&engine(), Digest::of(&component(1)), u64::MAX).is_some());
 }
 
@@ -329,6 +329,6 @@ fn what_is_larger_than_a_compiled_form_can_be_is_not_read() {
     let bytes = std::fs::metadata(scene.entry()).unwrap().len();
     assert!(cache.compiled(&engine(), scene.sha256, bytes - 1).is_none());
     assert!(cache.compiled(&engine(), scene.sha256, bytes).is_some(), "it is still there");
-    assert_eq!(most_compiled(1024), 16 * 1024 + (4 << 20));
-    assert_eq!(most_compiled(u64::MAX), 1 << 30);
+    assert_eq!(max_compiled_bytes(1024), 16 * 1024 + (4 << 20));
+    assert_eq!(max_compiled_bytes(u64::MAX), 1 << 30);
 }

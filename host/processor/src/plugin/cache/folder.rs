@@ -11,10 +11,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat};
 
 /// What a file is called until it is whole ends like this.
-const PART: &str = ".part";
+const PARTIAL_SUFFIX: &str = ".part";
 
 /// A file that isn't whole after this time never will be: its writer is dead.
-const PART_LIVES: Duration = Duration::from_secs(60 * 60);
+const PARTIAL_TTL: Duration = Duration::from_secs(60 * 60);
 
 /// A folder that is open: whatever happens to its path, it stays this one.
 pub(super) struct Folder {
@@ -23,7 +23,7 @@ pub(super) struct Folder {
 }
 
 /// A file of it, read.
-pub(super) struct Found {
+pub(super) struct CachedFile {
     pub(super) bytes: Vec<u8>,
     /// Only this user could have written it, as far as the file itself says.
     pub(super) own: bool,
@@ -52,9 +52,9 @@ impl Folder {
         self.own
     }
 
-    /// A file of at most `most` bytes, which counts as used now. None: there is no
+    /// A file of at most `max_bytes` bytes, which counts as used now. None: there is no
     /// such file, or nothing that can be read.
-    pub(super) fn read(&self, name: &str, most: u64) -> io::Result<Option<Found>> {
+    pub(super) fn read(&self, name: &str, max_bytes: u64) -> io::Result<Option<CachedFile>> {
         // Without NONBLOCK a pipe in its place would wait for a writer.
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let fd = match rustix::fs::openat(&self.fd, name, flags, Mode::empty()) {
@@ -63,7 +63,7 @@ impl Folder {
         };
         let stat = rustix::fs::fstat(&fd)?;
         let size = size(&stat);
-        if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile || size > most {
+        if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile || size > max_bytes {
             return Ok(None);
         }
         let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or_default());
@@ -71,21 +71,21 @@ impl Folder {
         (&file).take(size).read_to_end(&mut bytes)?;
         // A folder of others may not allow it; then it is only forgotten earlier.
         let _ = file.set_modified(SystemTime::now());
-        Ok(Some(Found { bytes, own: is_own(&stat) }))
+        Ok(Some(CachedFile { bytes, own: is_own(&stat) }))
     }
 
     /// Writes a file, whole or not at all, in place of what had its name.
     pub(super) fn write(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
-        let part = format!(".{}{PART}", uuid::Uuid::new_v4());
+        let partial = format!(".{}{PARTIAL_SUFFIX}", uuid::Uuid::new_v4());
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         // A folder that others can write is one to share.
         let others = if self.own { Mode::empty() } else { Mode::RGRP | Mode::ROTH };
-        let fd = rustix::fs::openat(&self.fd, part.as_str(), flags, Mode::RUSR | Mode::WUSR | others)?;
+        let fd = rustix::fs::openat(&self.fd, partial.as_str(), flags, Mode::RUSR | Mode::WUSR | others)?;
         let written = File::from(fd)
             .write_all(bytes)
-            .and_then(|()| rustix::fs::renameat(&self.fd, part.as_str(), &self.fd, name).map_err(io::Error::from));
+            .and_then(|()| rustix::fs::renameat(&self.fd, partial.as_str(), &self.fd, name).map_err(io::Error::from));
         if written.is_err() {
-            self.remove(&part);
+            self.remove(&partial);
         }
         written
     }
@@ -103,8 +103,8 @@ impl Folder {
         let mut total = files.iter().fold(incoming, |sum, file| sum.saturating_add(file.size));
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         for file in files {
-            let dead = i64::try_from(now.saturating_sub(PART_LIVES).as_secs()).is_ok_and(|dead| file.used.0 < dead);
-            if (file.part && dead) || (!file.part && total > bound) {
+            let dead = i64::try_from(now.saturating_sub(PARTIAL_TTL).as_secs()).is_ok_and(|dead| file.used.0 < dead);
+            if (file.partial && dead) || (!file.partial && total > bound) {
                 self.remove(&file.name);
                 total = total.saturating_sub(file.size);
             }
@@ -112,28 +112,28 @@ impl Folder {
         Ok(())
     }
 
-    fn files(&self, is_entry: fn(&str) -> bool) -> io::Result<Vec<Listed>> {
+    fn files(&self, is_entry: fn(&str) -> bool) -> io::Result<Vec<CacheEntry>> {
         let mut files = Vec::new();
         for entry in Dir::read_from(&self.fd)? {
             let entry = entry?;
             let Ok(name) = entry.file_name().to_str() else { continue };
-            let part = name.starts_with('.') && name.ends_with(PART);
-            if !part && !is_entry(name) {
+            let partial = name.starts_with('.') && name.ends_with(PARTIAL_SUFFIX);
+            if !partial && !is_entry(name) {
                 continue;
             }
             // It may be gone by now: another process made room.
             let Ok(stat) = rustix::fs::statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW) else { continue };
             let used = (stat.st_mtime, i64::try_from(stat.st_mtime_nsec).unwrap_or_default());
-            files.push(Listed { name: name.to_owned(), part, size: size(&stat), used });
+            files.push(CacheEntry { name: name.to_owned(), partial, size: size(&stat), used });
         }
         Ok(files)
     }
 }
 
-struct Listed {
+struct CacheEntry {
     name: String,
     /// It isn't whole yet.
-    part: bool,
+    partial: bool,
     size: u64,
     /// Seconds and nanoseconds since the Unix epoch.
     used: (i64, i64),

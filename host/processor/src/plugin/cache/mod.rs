@@ -23,15 +23,15 @@ const MAX_COMPILED_BYTES: u64 = 1 << 30;
 const COMPILED_RATIO: u64 = 16;
 
 /// Between two warnings about the folder.
-const TELL_EVERY: Duration = Duration::from_secs(60 * 60);
+const WARN_INTERVAL: Duration = Duration::from_secs(60 * 60);
 
 /// What a compiled form has beside that, at most.
-const COMPILED_BESIDE: u64 = 4 << 20;
+const COMPILED_MARGIN_BYTES: u64 = 4 << 20;
 
 /// Bytes of the compiled form of a component of at most so many: what has more is not
 /// read, whatever it is.
-pub(super) fn most_compiled(component_bytes: u64) -> u64 {
-    component_bytes.saturating_mul(COMPILED_RATIO).saturating_add(COMPILED_BESIDE).min(MAX_COMPILED_BYTES)
+pub(super) fn max_compiled_bytes(component_bytes: u64) -> u64 {
+    component_bytes.saturating_mul(COMPILED_RATIO).saturating_add(COMPILED_MARGIN_BYTES).min(MAX_COMPILED_BYTES)
 }
 
 /// Where compiled components are kept, and how much of them.
@@ -71,15 +71,15 @@ pub fn default_folder(lookup: impl Fn(&str) -> Option<OsString>) -> PathBuf {
 
 /// Components on disk. All of it blocks. What fails is told in the log, and the
 /// work goes on without.
-pub(super) struct Cache {
+pub(super) struct DiskCache {
     options: CacheOptions,
     /// What is wrong with the folder is told so often.
-    told: Throttle,
+    warnings: Throttle,
 }
 
-impl Cache {
+impl DiskCache {
     pub(super) fn new(options: CacheOptions) -> Self {
-        Self { options, told: Throttle::new(1, TELL_EVERY) }
+        Self { options, warnings: Throttle::new(1, WARN_INTERVAL) }
     }
 
     /// The operator's key.
@@ -87,10 +87,10 @@ impl Cache {
         self.options.key.as_deref()
     }
 
-    /// A component's bytes, which have this digest; at most `most` of them.
-    pub(super) fn component(&self, sha256: Digest, most: u64) -> Option<Vec<u8>> {
+    /// A component's bytes, which have this digest; at most `max_bytes` of them.
+    pub(super) fn component(&self, sha256: Digest, max_bytes: u64) -> Option<Vec<u8>> {
         let (folder, name) = (self.folder()?, component_name(sha256));
-        let bytes = self.read(&folder, &name, most)?.bytes;
+        let bytes = self.read(&folder, &name, max_bytes)?.bytes;
         if Digest::of(&bytes) == sha256 {
             return Some(bytes);
         }
@@ -104,13 +104,13 @@ impl Cache {
         self.keep(&component_name(sha256), bytes);
     }
 
-    /// A component from its compiled form, which may have `most` bytes, and the length of
+    /// A component from its compiled form, which may have `max_bytes` bytes, and the length of
     /// the component's own.
     #[expect(unsafe_code, reason = "compiled forms are machine code; see SAFETY")]
-    pub(super) fn compiled(&self, engine: &Engine, sha256: Digest, most: u64) -> Option<(Component, u64)> {
+    pub(super) fn compiled(&self, engine: &Engine, sha256: Digest, max_bytes: u64) -> Option<(Component, u64)> {
         let (folder, name) = (self.folder()?, compiled_name(sha256, engine.fingerprint()));
         let seal = self.seal(&folder)?;
-        let found = self.read(&folder, &name, self.most().min(most))?;
+        let found = self.read(&folder, &name, self.max_bytes().min(max_bytes))?;
         let loaded = match (seal, found.own) {
             (Seal::OwnFolder, false) => Err("others may have written it".to_owned()),
             // SAFETY: a key is the operator's secret (PLUGIN_CACHE_KEY). Without one, `seal`
@@ -160,7 +160,7 @@ impl Cache {
         if folder.is_own() {
             return Some(Seal::OwnFolder);
         }
-        self.tell(
+        self.warn(
             "others can write in the plugins' cache, so components are compiled anew at each start: make it a folder \
              (no link) that belongs to this user and that nobody else can write, or set PLUGIN_CACHE_KEY",
         );
@@ -173,13 +173,13 @@ impl Cache {
             .map_err(|error| {
                 let what = "the plugins' cache can't be used, so components are fetched and compiled anew at each \
                             start: set PLUGIN_CACHE_DIR to a folder that can be written";
-                self.tell(&format!("{what} ({error})"));
+                self.warn(&format!("{what} ({error})"));
             })
             .ok()
     }
 
-    fn read(&self, folder: &Folder, name: &str, most: u64) -> Option<folder::Found> {
-        folder.read(name, most).unwrap_or_else(|error| {
+    fn read(&self, folder: &Folder, name: &str, max_bytes: u64) -> Option<folder::CachedFile> {
+        folder.read(name, max_bytes).unwrap_or_else(|error| {
             tracing::warn!(file = %self.shown(name), %error, "a file of the plugins' cache can't be read");
             None
         })
@@ -187,22 +187,22 @@ impl Cache {
 
     fn keep(&self, name: &str, bytes: &[u8]) -> bool {
         let Some(folder) = self.folder() else { return false };
-        if length(bytes) > self.most() {
+        if length(bytes) > self.max_bytes() {
             tracing::warn!(file = %self.shown(name), bytes = bytes.len(), "it is larger than the plugins' cache (PLUGIN_CACHE_BYTES)");
             return false;
         }
         let room = folder.make_room(length(bytes), self.options.bytes, is_entry);
         let written = room.and_then(|()| folder.write(name, bytes));
-        written.map_err(|error| self.tell(&format!("the plugins' cache can't be written: {error}"))).is_ok()
+        written.map_err(|error| self.warn(&format!("the plugins' cache can't be written: {error}"))).is_ok()
     }
 
-    fn most(&self) -> u64 {
+    fn max_bytes(&self) -> u64 {
         self.options.bytes.min(MAX_COMPILED_BYTES)
     }
 
     /// Warns, once an hour: it may be mended, and break again.
-    fn tell(&self, what: &str) {
-        if self.told.take("", Instant::now()).is_some() {
+    fn warn(&self, what: &str) {
+        if self.warnings.take("", Instant::now()).is_some() {
             let folder = self.options.folder.as_deref().unwrap_or_else(|| Path::new("")).display();
             tracing::warn!(%folder, "{what}");
         }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::Sources;
-use super::file::{Place, place};
+use super::file::{FileLocation, locate};
 use crate::plugin::failure;
 use crate::plugin::loader::blocking;
 use model::{AllowedSource, ComponentErrorKind, ComponentRef, Failure, Plugin};
@@ -38,11 +38,11 @@ impl Sources {
             _ => None,
         });
         let (folders, path): (Vec<_>, _) = (folders.collect(), path.to_owned());
-        let found = blocking(component, move || Ok(place(&path, &folders))).await?;
+        let found = blocking(component, move || Ok(locate(&path, &folders))).await?;
         match found {
             // It may be in the cache; where it isn't, reading it says that it is missing.
-            Place::Below | Place::Missing => Ok(()),
-            Place::Elsewhere => Err(self.forbidden(component)),
+            FileLocation::Below | FileLocation::Missing => Ok(()),
+            FileLocation::Elsewhere => Err(self.forbidden(component)),
         }
     }
 

@@ -38,7 +38,7 @@ const CNCF_LAYER: &str = "application/wasm";
 const MAX_MANIFEST: usize = 4 << 20;
 
 /// So many manifests of an index, or layers of an artifact, are named in an error.
-const MOST_NAMED: usize = 8;
+const MAX_NAMED: usize = 8;
 
 /// How long a registry may take.
 #[derive(Debug, Clone, Copy)]
@@ -83,19 +83,19 @@ async fn fetch_within(
     auth: Option<&Path>,
     timeouts: Timeouts,
 ) -> Result<Vec<u8>, Failure> {
-    let pull = Pull::new(artifact, most, auth, timeouts)?;
-    let about = pull.about.clone();
+    let pull = ArtifactPull::new(artifact, most, auth, timeouts)?;
+    let context = pull.context.clone();
     // On a task of its own, since the library panics over a token that is no header.
     let mut task = tokio::spawn(async move { pull.run().await });
     match tokio::time::timeout(timeouts.total, &mut task).await {
         Ok(Ok(done)) => done,
         Ok(Err(_)) => {
-            Err(about.failed(ComponentErrorKind::Source, "the registry's answer can't be used; check the registry"))
+            Err(context.failed(ComponentErrorKind::Source, "the registry's answer can't be used; check the registry"))
         }
         Err(_) => {
             task.abort();
             let seconds = timeouts.total.as_secs_f32();
-            Err(about.failed(
+            Err(context.failed(
                 ComponentErrorKind::Source,
                 format!("the registry took longer than {seconds} s; it is tried again"),
             ))
@@ -105,14 +105,14 @@ async fn fetch_within(
 
 /// What errors are about.
 #[derive(Debug, Clone)]
-struct About {
+struct ErrorContext {
     registry: String,
     artifact: String,
     /// Whether there are credentials for the registry.
     with_credentials: bool,
 }
 
-impl About {
+impl ErrorContext {
     fn failed(&self, kind: ComponentErrorKind, text: impl AsRef<str>) -> Failure {
         Failure::new(kind, format!("{}: {}", self.artifact, text.as_ref())).with_fault(Fault::Component)
     }
@@ -125,39 +125,39 @@ impl About {
 }
 
 /// One pull.
-struct Pull {
+struct ArtifactPull {
     client: Client,
     reference: Reference,
     auth: RegistryAuth,
     manifest: Digest,
     most: u64,
-    about: About,
+    context: ErrorContext,
 }
 
-impl Pull {
+impl ArtifactPull {
     fn new(artifact: Artifact<'_>, most: u64, auth: Option<&Path>, timeouts: Timeouts) -> Result<Self, Failure> {
         let Artifact { registry, name, manifest } = artifact;
         let shown = format!("component oci://{registry}/{name}@sha256:{manifest}");
-        let mut about = About { registry: registry.to_owned(), artifact: shown, with_credentials: false };
+        let mut context = ErrorContext { registry: registry.to_owned(), artifact: shown, with_credentials: false };
         if !is_plain(registry, b".-:[]") || !is_plain(name, b".-_/") || name.split('/').any(|part| part == "..") {
-            return Err(about.failed(ComponentErrorKind::Source, "expected oci://REGISTRY/NAME@sha256:HEX"));
+            return Err(context.failed(ComponentErrorKind::Source, "expected oci://REGISTRY/NAME@sha256:HEX"));
         }
         let credentials = auth.map(|path| registry_auth::of(path, registry)).transpose();
-        let credentials = credentials.map_err(|problem| about.failed(ComponentErrorKind::Source, problem))?.flatten();
-        about.with_credentials = credentials.is_some();
+        let credentials = credentials.map_err(|problem| context.failed(ComponentErrorKind::Source, problem))?.flatten();
+        context.with_credentials = credentials.is_some();
         let auth = credentials.map_or(RegistryAuth::Anonymous, |(user, password)| RegistryAuth::Basic(user, password));
         let client = client(registry, timeouts).map_err(|error| {
             let (kind, text) = failure::of_client(&error);
-            about.failed(kind, text)
+            context.failed(kind, text)
         })?;
         let reference = Reference::with_digest(registry.to_owned(), name.to_owned(), format!("sha256:{manifest}"));
-        Ok(Self { client, reference, auth, manifest, most, about })
+        Ok(Self { client, reference, auth, manifest, most, context })
     }
 
     async fn run(&self) -> Result<Vec<u8>, Failure> {
         let (digest, size) = match self.manifest().await? {
             OciManifest::Image(image) => self.layer(&image.layers)?,
-            OciManifest::ImageIndex(index) => return Err(self.refused(&list(&index))),
+            OciManifest::ImageIndex(index) => return Err(self.refused(&list_manifests(&index))),
         };
         self.bytes(digest, size).await
     }
@@ -170,14 +170,14 @@ impl Pull {
             IMAGE_MANIFEST_LIST_MEDIA_TYPE,
         ];
         let pulled = self.client.pull_manifest_raw(&self.reference, &self.auth, &ACCEPTED).await;
-        let (bytes, _) = pulled.map_err(|error| self.about.call("the manifest", error))?;
+        let (bytes, _) = pulled.map_err(|error| self.context.call("the manifest", error))?;
         if bytes.len() > MAX_MANIFEST {
             return Err(self.refused(&format!("its manifest has more than {MAX_MANIFEST} bytes")));
         }
         let found = Digest::of(&bytes);
         if found != self.manifest {
             let text = format!("the registry sent a manifest whose digest is sha256:{found}, not the one asked for");
-            return Err(self.about.failed(ComponentErrorKind::Digest, text));
+            return Err(self.context.failed(ComponentErrorKind::Digest, text));
         }
         // The parser's own words might quote the manifest.
         serde_json::from_slice(&bytes).map_err(|_| self.refused("what the digest names is no manifest of an artifact"))
@@ -190,7 +190,7 @@ impl Pull {
             let text = format!(
                 "an artifact of a component has one layer, of {CNCF_LAYER}; this one has {}: {}",
                 layers.len(),
-                named(layers.iter().map(|layer| short(&layer.media_type)))
+                join_first(layers.iter().map(|layer| printable(&layer.media_type)))
             );
             return Err(self.refused(&text));
         };
@@ -198,7 +198,7 @@ impl Pull {
             let text = format!(
                 "its layer is {}, and a component's is {CNCF_LAYER} (or the older {WASM_LAYER_MEDIA_TYPE}); push it as \
                  a wasm artifact, not as an image",
-                short(&layer.media_type)
+                printable(&layer.media_type)
             );
             return Err(self.refused(&text));
         }
@@ -217,32 +217,32 @@ impl Pull {
         // None of the layer's own addresses, which would have this machine ask them.
         let layer = LayerDescriptor { digest: &name, urls: &None };
         let pulled = self.client.pull_blob_stream(&self.reference, &layer).await;
-        let mut stream = pulled.map_err(|error| self.about.call("the layer", error))?;
+        let mut stream = pulled.map_err(|error| self.context.call("the layer", error))?;
         let mut bytes = Vec::new();
         while let Some(chunk) = stream.next().await {
-            let chunk = chunk.map_err(|error| self.about.call("the layer", error.into()))?;
+            let chunk = chunk.map_err(|error| self.context.call("the layer", error.into()))?;
             if u64::try_from(bytes.len().saturating_add(chunk.len())).is_ok_and(|length| length > size) {
                 let text = format!("the registry sends more than the {size} bytes that the manifest says");
-                return Err(self.about.failed(ComponentErrorKind::Digest, text));
+                return Err(self.context.failed(ComponentErrorKind::Digest, text));
             }
             bytes.extend_from_slice(&chunk);
         }
         let found = Digest::of(&bytes);
         if found != digest {
             let text = format!("the layer's bytes have the digest sha256:{found}, and the manifest says {name}");
-            return Err(self.about.failed(ComponentErrorKind::Digest, text));
+            return Err(self.context.failed(ComponentErrorKind::Digest, text));
         }
         Ok(bytes)
     }
 
     fn refused(&self, text: &str) -> Failure {
-        self.about.failed(ComponentErrorKind::Refused, text)
+        self.context.failed(ComponentErrorKind::Refused, text)
     }
 
     fn too_large(&self, size: u64) -> Failure {
         let most = self.most;
         let text = format!("its layer has {size} bytes, at most {most} may (PLUGIN_MAX_COMPONENT_BYTES)");
-        self.about.failed(ComponentErrorKind::TooLarge, text)
+        self.context.failed(ComponentErrorKind::TooLarge, text)
     }
 }
 
@@ -250,7 +250,7 @@ impl Pull {
 fn client(registry: &str, timeouts: Timeouts) -> Result<Client, OciDistributionError> {
     use_ring();
     Client::try_from(ClientConfig {
-        protocol: if is_here(registry) { ClientProtocol::Http } else { ClientProtocol::Https },
+        protocol: if is_local(registry) { ClientProtocol::Http } else { ClientProtocol::Https },
         platform_resolver: None,
         connect_timeout: Some(timeouts.connect),
         read_timeout: Some(timeouts.idle),
@@ -270,7 +270,7 @@ fn use_ring() {
 }
 
 /// Whether the registry is on this machine: plain HTTP, as Docker has it.
-fn is_here(registry: &str) -> bool {
+fn is_local(registry: &str) -> bool {
     let host = match registry.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
         Some((address, _)) => address,
         None => registry.split_once(':').map_or(registry, |(host, _)| host),
@@ -284,19 +284,19 @@ fn is_plain(text: &str, others: &[u8]) -> bool {
 }
 
 /// Which digests could be meant in place of the index's.
-fn list(index: &OciImageIndex) -> String {
+fn list_manifests(index: &OciImageIndex) -> String {
     let entries = index.manifests.iter().map(|entry| {
         let platform = entry.platform.as_ref();
-        let platform = platform.map(|p| short(&format!("{}/{}", p.os, p.architecture)));
-        format!("{} ({})", short(&entry.digest), platform.unwrap_or_else(|| "any platform".to_owned()))
+        let platform = platform.map(|p| printable(&format!("{}/{}", p.os, p.architecture)));
+        format!("{} ({})", printable(&entry.digest), platform.unwrap_or_else(|| "any platform".to_owned()))
     });
-    format!("this digest is that of an index of several manifests; name that of one of them: {}", named(entries))
+    format!("this digest is that of an index of several manifests; name that of one of them: {}", join_first(entries))
 }
 
 /// The first of them, in a line.
-fn named(names: impl ExactSizeIterator<Item = String>) -> String {
-    let more = names.len().saturating_sub(MOST_NAMED);
-    let mut text = names.take(MOST_NAMED).collect::<Vec<_>>().join(", ");
+fn join_first(names: impl ExactSizeIterator<Item = String>) -> String {
+    let more = names.len().saturating_sub(MAX_NAMED);
+    let mut text = names.take(MAX_NAMED).collect::<Vec<_>>().join(", ");
     if more > 0 {
         text.push_str(&format!(" and {more} more"));
     }
@@ -304,7 +304,7 @@ fn named(names: impl ExactSizeIterator<Item = String>) -> String {
 }
 
 /// A text of the manifest, which anybody may have made, as it can stand in a line.
-fn short(text: &str) -> String {
+fn printable(text: &str) -> String {
     text.chars().filter(|c| c.is_ascii_graphic()).take(80).collect()
 }
 

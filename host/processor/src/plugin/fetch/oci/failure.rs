@@ -90,7 +90,7 @@ fn registry_code(
         Some(Code::NotFound | Code::NameUnknown | Code::ManifestUnknown | Code::ManifestBlobUnknown)
         | Some(Code::BlobUnknown) => missing(registry, of),
         Some(Code::Toomanyrequests) => busy(registry),
-        Some(Code::Other(code)) => refused(registry, of, &short(code)),
+        Some(Code::Other(code)) => refused(registry, of, &printable(code)),
         Some(code) => refused(registry, of, &format!("{code:?}")),
         None => refused(registry, of, "no code"),
     }
@@ -104,7 +104,7 @@ fn digest(of: &str, error: &DigestError) -> (ComponentErrorKind, String) {
     match error {
         DigestError::VerificationError { expected, actual } => (
             ComponentErrorKind::Digest,
-            format!("{of} has the digest {}, and {} was expected", short(actual), short(expected)),
+            format!("{of} has the digest {}, and {} was expected", printable(actual), printable(expected)),
         ),
         _ => (ComponentErrorKind::Source, format!("the registry sent {of} with a digest that can't be read")),
     }
@@ -121,10 +121,10 @@ fn innermost(error: &(dyn Error + 'static)) -> String {
     while let Some(next) = cause.and_then(Error::source) {
         cause = Some(next);
     }
-    cause.map_or_else(|| "the answer broke off".to_owned(), |cause| short(&cause.to_string()))
+    cause.map_or_else(|| "the answer broke off".to_owned(), |cause| printable(&cause.to_string()))
 }
 
 /// A text of the registry's as it can stand in a line.
-fn short(text: &str) -> String {
+fn printable(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).take(160).collect()
 }

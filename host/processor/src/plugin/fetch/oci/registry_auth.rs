@@ -13,9 +13,9 @@ use serde::Deserialize;
 const MAX_BYTES: u64 = 1 << 20;
 
 #[derive(Deserialize)]
-struct Config {
+struct DockerConfig {
     #[serde(default)]
-    auths: BTreeMap<String, Entry>,
+    auths: BTreeMap<String, RegistryEntry>,
     #[serde(default, rename = "credHelpers")]
     helpers: BTreeMap<String, String>,
     #[serde(default, rename = "credsStore")]
@@ -24,7 +24,7 @@ struct Config {
 
 #[derive(Deserialize, Default)]
 #[serde(default)]
-struct Entry {
+struct RegistryEntry {
     auth: String,
     username: String,
     password: String,
@@ -46,7 +46,7 @@ pub(super) fn of(path: &Path, registry: &str) -> Result<Option<(String, String)>
     credentials(&config, entry, registry).map_err(|what| problem(&format!("registry {registry}: {what}")))
 }
 
-fn read(path: &Path) -> Result<Config, String> {
+fn read(path: &Path) -> Result<DockerConfig, String> {
     let mut bytes = Vec::new();
     let file = std::fs::File::open(path).map_err(|error| error.to_string())?;
     file.take(MAX_BYTES).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
@@ -57,7 +57,11 @@ fn read(path: &Path) -> Result<Config, String> {
     })
 }
 
-fn credentials(config: &Config, entry: Option<&Entry>, registry: &str) -> Result<Option<(String, String)>, String> {
+fn credentials(
+    config: &DockerConfig,
+    entry: Option<&RegistryEntry>,
+    registry: &str,
+) -> Result<Option<(String, String)>, String> {
     const REMEDY: &str = "put `auth`, the base64 of user:password, into a file";
     let helper = config.helpers.iter().any(|(key, _)| host(key) == host(registry));
     let Some(entry) = entry else {

@@ -6,9 +6,9 @@ use std::sync::atomic::Ordering;
 
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::cache::most_compiled;
+use super::cache::max_compiled_bytes;
 use super::failure;
-use super::loader::{Inner, Loaded, Turns, blocking};
+use super::loader::{CompileSlots, Loaded, LoaderInner, blocking};
 use model::{ComponentErrorKind, ComponentRef, Digest, Failure, ObjectId, Plugin};
 use sandbox::Seal;
 
@@ -31,16 +31,16 @@ impl NotPublished {
     }
 }
 
-impl Inner {
-    pub(super) async fn obtain(self: &Arc<Self>, plugin: &Plugin, sha256: Digest) -> Result<Loaded, Failure> {
+impl LoaderInner {
+    pub(super) async fn resolve(self: &Arc<Self>, plugin: &Plugin, sha256: Digest) -> Result<Loaded, Failure> {
         let component = &plugin.component;
         // Read into memory before anything vouches for it.
-        let most_compiled = most_compiled(plugin.limits.component_bytes).min(self.options.loaded_bytes);
-        if let Some(loaded) = self.from_disk(component, sha256, most_compiled).await? {
+        let max_compiled_bytes = max_compiled_bytes(plugin.limits.component_bytes).min(self.options.loaded_bytes);
+        if let Some(loaded) = self.from_disk(component, sha256, max_compiled_bytes).await? {
             self.counts.disk.fetch_add(1, Ordering::Relaxed);
             return Ok(loaded);
         }
-        let unpublished = match self.from_published(component, sha256, most_compiled).await? {
+        let unpublished = match self.from_published(component, sha256, max_compiled_bytes).await? {
             Ok(loaded) => {
                 self.counts.published.fetch_add(1, Ordering::Relaxed);
                 return Ok(loaded);
@@ -156,7 +156,7 @@ impl Inner {
     ) -> Result<Loaded, Failure> {
         let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
         // Held until it is compiled, even where nobody waits for it any more.
-        let turn = self.turns.of(length).await;
+        let turn = self.compile_slots.of(length).await;
         let (inner, name) = (Arc::clone(self), component.clone());
         blocking(component, move || {
             let _turn = turn;
@@ -170,11 +170,11 @@ impl Inner {
     }
 }
 
-impl Turns {
+impl CompileSlots {
     /// The turn of a component with so many bytes. None: never, the semaphores are never closed.
     pub(super) async fn of(&self, bytes: u64) -> Option<OwnedSemaphorePermit> {
-        let turns = if bytes > LARGE_BYTES { &self.large } else { &self.small };
-        Arc::clone(turns).acquire_owned().await.ok()
+        let compile_slots = if bytes > LARGE_BYTES { &self.large } else { &self.small };
+        Arc::clone(compile_slots).acquire_owned().await.ok()
     }
 }
 
@@ -188,5 +188,5 @@ fn not_compiled(component: &ComponentRef, here: u64, NotPublished { kind, why }:
 }
 
 #[cfg(test)]
-#[path = "obtain_tests.rs"]
+#[path = "resolve_tests.rs"]
 mod tests;

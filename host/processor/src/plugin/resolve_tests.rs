@@ -188,7 +188,7 @@ async fn what_is_small_never_waits_for_what_is_large() {
     let files = Files::new();
     let loader = files.loader();
     let (small, large) = (files.plugin(&component(1)), files.plugin(&padded(component(1), 2 << 20)));
-    let compiling = loader.0.turns.of(2 << 20).await;
+    let compiling = loader.0.compile_slots.of(2 << 20).await;
     loader.load(&small).await.unwrap();
     let waits = tokio::time::timeout(Duration::from_millis(300), loader.load(&large)).await;
     assert!(waits.is_err(), "one at a time");
