@@ -7,17 +7,24 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinHandle};
 
+use super::account::{ComponentRun, ShadowRun};
+use super::chain::{Chain, Stages};
+use super::delivered::{Delivered, End};
 use super::guests::Guests;
+use super::halt::Halt;
+use super::job::Job;
 use super::ledger::Outcome;
-use super::outbox::{Outbox, SharedLedger, WORK_ON_ITS_WAY, Work, letter};
+use super::outbox::{Outbox, SharedLedger, WORK_ON_ITS_WAY, Work};
 use super::put::{Counts, Put};
-use super::read::{Chain, Reading, Stages};
-use super::shadow::{Becomes, Shadow, Tap};
-use super::{ComponentRun, Delivered, End, Halt, Job, ShadowRun, Stop};
+use super::read::Reading;
+use super::shadow::Shadow;
+use super::stage::StageContext;
+use super::tap::Tap;
+
 use crate::aws::AwsError;
 use crate::delivery::port::EventSink;
 use crate::object::{Decompressor, LineReader};
-use model::{DeadLetter, Failure, FailureKind, Fault, Reason};
+use model::{DeadLetter, Failure, FailureKind, Fault, Reason, Stop};
 use sandbox::{GuestError, GuestLog};
 
 /// Delivers an object's lines as events; `source` is the object as it is stored.
@@ -86,11 +93,11 @@ where
     let reading = {
         let (job, ledger, stop) = (job.clone(), ledger.clone(), stop.clone());
         tokio::task::spawn_blocking(move || {
-            guests.heed(stop.clone());
-            let becomes = if matches!(stages, Stages::Lines { .. }) { Becomes::Lines } else { Becomes::Events };
-            let shadow = Shadow::of(guests.plan(), &job, becomes);
+            guests.set_stop(stop.clone());
+            let shadow = Shadow::of(guests.plan(), &job, stages.output());
             let outbox = Outbox::new(job.clone(), sender, shadow.as_ref().map(|_| Tap::new(&job)));
-            let chain = Chain { guests, stages, ledger, outbox, chunk_bytes: job.limits.chunk_bytes };
+            let context = StageContext { guests, ledger, outbox };
+            let chain = Chain { context, stages, chunk_bytes: job.limits.chunk_bytes };
             let reading = Reading { chain, shadow, stop, cut_short: None, read_bytes: 0 };
             read(&job, reading, source)
         })
@@ -158,8 +165,8 @@ fn delivered(counts: Counts, end: End, ledger: &SharedLedger) -> Delivered {
 fn read<R: Read, W: Write>(job: &Job, mut reading: Reading<W>, source: R) -> BlockingSide<W> {
     let mut lines = LineReader::new(Decompressor::new(source), job.limits);
     let result = reading.run(job, &mut lines);
-    let mut warnings = reading.chain.guests.take_warnings();
-    if let Some(what) = lines.looks_like().filter(|_| has_no_records(&reading.chain.ledger)) {
+    let mut warnings = reading.chain.context.guests.take_warnings();
+    if let Some(what) = lines.looks_like().filter(|_| has_no_records(&reading.chain.context.ledger)) {
         warnings.push(format!("the object looks like {what}: lines of it are no records, and are dead-lettered"));
     }
     BlockingSide {
@@ -167,10 +174,10 @@ fn read<R: Read, W: Write>(job: &Job, mut reading: Reading<W>, source: R) -> Blo
         stages: reading.chain.stages,
         cut_short: reading.cut_short,
         read_bytes: reading.read_bytes,
-        events: reading.chain.outbox.events(),
-        guest_time: reading.chain.guests.time(),
-        guest_log: reading.chain.guests.take_log(),
-        component: reading.chain.guests.component(),
+        events: reading.chain.context.outbox.events(),
+        guest_time: reading.chain.context.guests.time(),
+        guest_log: reading.chain.context.guests.take_log(),
+        component: reading.chain.context.guests.component(),
         shadow: reading.shadow.map(Shadow::into_run),
         warnings,
     }
@@ -239,8 +246,8 @@ fn unread(job: &Job, error: io::Error) -> Failure {
 /// The guest will not have the rest: every line that has no outcome is
 /// dead-lettered with the object.
 async fn reject_rest<S: EventSink>(detail: String, sink: &S, ledger: &SharedLedger, job: &Job) -> Result<(), Failure> {
-    let whole = letter(job, Reason::GuestRejected, detail, 0, None, 0, Vec::new());
-    sink.dead_letters(&[DeadLetter { lines: None, length: None, ..whole }]).await?;
+    let letter = DeadLetter::of_object(&job.object, Reason::GuestRejected, detail).for_delivery(&job.delivery);
+    sink.dead_letters(&[letter]).await?;
     ledger.lock().settle_rest(Outcome::DeadLettered(Reason::GuestRejected));
     Ok(())
 }

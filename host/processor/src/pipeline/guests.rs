@@ -1,16 +1,18 @@
-//! The instances at work on one delivery of one object, and who takes over when the
-//! tenant's component fails.
+//! The guests of one delivery of one object: the tenant's component where it does
+//! something, the default guest for the rest.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::account::ComponentRun;
-use super::plan::{Plan, around};
-use super::quarantine::{Patience, most_fuel};
-use super::slots::Turns;
-use super::{Halt, Job, Stop};
-use model::{Limits, OnError};
-use sandbox::{Component, Exports, GuestError, GuestLog, Instance};
+use super::halt::Halt;
+use super::instances::{Instances, Owner};
+use super::job::Job;
+use super::plan::{OutputKind, Plan, StageRole};
+use super::recovery::{Recovery, Successor};
+use super::usage::Usage;
+use model::Stop;
+use sandbox::{GuestError, GuestLog, Instance};
 
 /// Runs guests off the tasks' threads.
 ///
@@ -24,75 +26,69 @@ pub async fn blocking<T: Send + 'static>(
     tokio::task::spawn_blocking(work).await.unwrap_or_else(lost)
 }
 
-/// What a component does with an object's lines.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Role {
-    Rewrite,
-    Transform,
+/// What came of asking whether a delivery wants an object.
+pub struct Asked {
+    /// Who goes on with it, if it is wanted; or what went wrong.
+    pub answer: Result<(Guests, bool), GuestError>,
+    /// What the tenant's component did so far, also where it failed.
+    pub run: Option<ComponentRun>,
+    /// What was logged.
+    pub log: GuestLog,
+    /// What a person should know.
+    pub warnings: Vec<String>,
 }
 
-/// Who goes on after a failure.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Recovery {
-    /// A new instance of the tenant's component.
-    Renewed,
-    /// The default guest, alone.
-    Replaced,
-}
-
-/// The instances at work on one delivery of one object.
+/// The guests of one delivery of one object.
 pub struct Guests {
     plan: Plan,
     job: Job,
-    /// What the tenant's component does: nothing any more once it was replaced.
-    does: Exports,
-    tenant: Option<Instance>,
-    default: Option<Instance>,
-    /// Rises when the tenant's instance is another, or the default guest is in its place.
-    generation: u64,
-    /// Lines become events; none: not begun.
-    events: Option<bool>,
-    turns: Turns,
-    patience: Patience,
-    stop: Stop,
-    run: ComponentRun,
-    /// Of the tenant's instances that are gone.
-    log: GuestLog,
-    warnings: Vec<String>,
+    /// What the object becomes; `None` before it is begun.
+    begun: Option<OutputKind>,
+    instances: Instances,
+    recovery: Recovery,
+    usage: Usage,
 }
 
 impl Guests {
-    /// Fresh ones.
-    pub(super) fn start(plan: Plan, job: Job) -> Result<Self, GuestError> {
-        let does = plan.exports();
-        let digest = plan.tenant.as_ref().map(|tenant| tenant.component.digest().to_owned());
+    /// Fresh instances for one delivery of one object.
+    ///
+    /// # Errors
+    /// When a component's start fails, and the default guest may not do without it.
+    pub fn start(plan: &Plan, job: &Job) -> Result<Self, GuestError> {
         let mut guests = Self {
-            turns: Turns::new(&plan.slots),
-            plan,
-            job,
-            does,
-            tenant: None,
-            default: None,
-            generation: 0,
-            events: None,
-            patience: Patience::default(),
-            stop: Stop::default(),
-            run: ComponentRun { digest: digest.unwrap_or_default(), ..ComponentRun::default() },
-            log: GuestLog::default(),
-            warnings: Vec::new(),
+            plan: plan.clone(),
+            job: job.clone(),
+            begun: None,
+            instances: Instances::new(&plan.slots),
+            recovery: Recovery::new(plan),
+            usage: Usage::new(plan),
         };
-        if does.log_filter.is_some() || does.record_rewrite.is_some() || does.record_transform.is_some() {
+        let exports = plan.exports();
+        if exports.log_filter.is_some() || exports.record_rewrite.is_some() || exports.record_transform.is_some() {
             guests.start_tenant().or_else(|error| guests.replace_or_fail(error))?;
         }
-        if !(guests.does.log_filter.is_some() && guests.does.record_transform.is_some()) {
+        let exports = guests.recovery.exports();
+        if !(exports.log_filter.is_some() && exports.record_transform.is_some()) {
             guests.start_default()?;
         }
         Ok(guests)
     }
 
-    /// From now on it ends when this asks for it, also while it searches.
-    pub(super) fn heed(&mut self, stop: Stop) {
-        self.stop = stop;
+    /// Fresh instances, and whether the delivery wants the object.
+    ///
+    /// # Errors
+    /// As [`Guests::start`].
+    pub fn ask(plan: &Plan, job: &Job) -> Result<Asked, GuestError> {
+        let mut guests = Self::start(plan, job)?;
+        let wanted = guests.wants();
+        let (log, warnings) = (guests.take_log(), guests.take_warnings());
+        let run = guests.component();
+        Ok(Asked { answer: wanted.map(|wanted| (guests, wanted)), run, log, warnings })
+    }
+
+    /// From now on they end when this asks for it, also while they search.
+    pub(super) fn set_stop(&mut self, stop: Stop) {
+        self.recovery.set_stop(stop);
     }
 
     /// Who does what.
@@ -105,48 +101,49 @@ impl Guests {
     /// # Errors
     /// As the guest says, or what it did wrong.
     pub fn wants(&mut self) -> Result<bool, GuestError> {
-        if self.does.log_filter.is_some() {
-            match self.ask() {
+        if self.recovery.exports().log_filter.is_some() {
+            match self.call_filter(Owner::Tenant) {
                 Err(error) => self.replace_or_fail(error)?,
                 answer => return answer,
             }
         }
-        self.ask()
+        self.call_filter(Owner::Default)
     }
 
-    fn ask(&mut self) -> Result<bool, GuestError> {
+    fn call_filter(&mut self, owner: Owner) -> Result<bool, GuestError> {
         let (job, settings) = (self.job.clone(), self.settings());
-        self.call(self.does.log_filter.is_some(), "wants", |guest| guest.wants(&job.context(&settings)))
+        self.instances.call(owner, "wants", |guest| guest.wants(&job.context(&settings)))
     }
 
-    /// Begins the object, of which more may be known by now. `events`: lines become
-    /// events; else only the rewriter has work.
-    pub(super) fn begin(&mut self, job: Job, events: bool) -> Result<(), GuestError> {
+    /// Begins the object, of which more may be known by now.
+    pub(super) fn begin(&mut self, job: Job, output: OutputKind) -> Result<(), GuestError> {
         self.job = job;
-        self.begin_tenant(events).or_else(|error| self.replace_or_fail(error))?;
-        if events && self.does.record_transform.is_none() {
+        self.begin_tenant(output).or_else(|error| self.replace_or_fail(error))?;
+        if output == OutputKind::Events && self.recovery.exports().record_transform.is_none() {
             self.begin_default()?;
         }
-        self.events = Some(events);
-        self.patience.asked_for(self.fuel());
+        self.begun = Some(output);
+        let fuel = self.fuel();
+        self.recovery.budget().add_without_search(fuel);
         Ok(())
     }
 
-    fn begin_tenant(&mut self, events: bool) -> Result<(), GuestError> {
-        let (job, settings) = (self.job.clone(), self.settings());
+    fn begin_tenant(&mut self, output: OutputKind) -> Result<(), GuestError> {
+        let (job, settings, exports) = (self.job.clone(), self.settings(), self.recovery.exports());
         let context = job.context(&settings);
-        if self.does.record_rewrite.is_some() {
-            self.call(true, "rewrite", |guest| guest.begin_rewrite(&context))?;
+        if exports.record_rewrite.is_some() {
+            self.instances.call(Owner::Tenant, "rewrite", |guest| guest.begin_rewrite(&context))?;
         }
-        if events && self.does.record_transform.is_some() {
-            self.call(true, "transform", |guest| guest.begin_transform(&context))?;
+        if output == OutputKind::Events && exports.record_transform.is_some() {
+            self.instances.call(Owner::Tenant, "transform", |guest| guest.begin_transform(&context))?;
         }
         Ok(())
     }
 
     fn begin_default(&mut self) -> Result<(), GuestError> {
         let (job, settings) = (self.job.clone(), self.settings());
-        self.call(false, "transform", |guest| guest.begin_transform(&job.context(&settings)))
+        let begin = |guest: &mut Instance| guest.begin_transform(&job.context(&settings));
+        self.instances.call(Owner::Default, "transform", begin)
     }
 
     fn settings(&self) -> Arc<Vec<(String, String)>> {
@@ -155,7 +152,7 @@ impl Guests {
 
     /// Whether the tenant's component rewrites; lines stay as they are else.
     pub(super) fn rewrites(&self) -> bool {
-        self.does.record_rewrite.is_some()
+        self.recovery.exports().record_rewrite.is_some()
     }
 
     /// A call of the rewriter.
@@ -163,7 +160,7 @@ impl Guests {
         &mut self,
         call: impl FnOnce(&mut Instance) -> Result<T, GuestError>,
     ) -> Result<T, GuestError> {
-        self.call(true, "rewrite", call)
+        self.instances.call(Owner::Tenant, "rewrite", call)
     }
 
     /// A call of whoever transforms.
@@ -171,73 +168,55 @@ impl Guests {
         &mut self,
         call: impl FnOnce(&mut Instance) -> Result<T, GuestError>,
     ) -> Result<T, GuestError> {
-        self.call(self.does.record_transform.is_some(), "transform", call)
-    }
-
-    fn call<T>(
-        &mut self,
-        tenant: bool,
-        function: &'static str,
-        call: impl FnOnce(&mut Instance) -> Result<T, GuestError>,
-    ) -> Result<T, GuestError> {
-        let guest = if tenant { &mut self.tenant } else { &mut self.default };
-        let missing = || GuestError::Internal { function, text: "no component does it".to_owned() };
-        let guest = guest.as_mut().ok_or_else(missing)?;
-        self.turns.run(|| call(guest))
+        let tenant = self.recovery.exports().record_transform.is_some();
+        self.instances.call(if tenant { Owner::Tenant } else { Owner::Default }, "transform", call)
     }
 
     fn start_tenant(&mut self) -> Result<(), GuestError> {
-        let component = self.plan.tenant.as_ref().map(|tenant| tenant.component.clone());
-        self.tenant = component.map(|component| self.instance(&component)).transpose()?;
-        Ok(())
+        match &self.plan.tenant {
+            Some(tenant) => self.instances.start(Owner::Tenant, &tenant.component, &self.job),
+            None => Ok(()),
+        }
     }
 
     fn start_default(&mut self) -> Result<(), GuestError> {
-        if self.default.is_none() {
-            self.default = Some(self.instance(&self.plan.default.clone())?);
+        if self.instances.is_started(Owner::Default) {
+            return Ok(());
         }
-        Ok(())
-    }
-
-    fn instance(&mut self, component: &Component) -> Result<Instance, GuestError> {
-        let around = around(&self.job.object, self.job.delivery.id(), self.job.now, &self.turns);
-        self.turns.run(|| Instance::start(component, &around))
+        self.instances.start(Owner::Default, &self.plan.default, &self.job)
     }
 }
 
 /// What happens when the tenant's component fails.
 impl Guests {
-    /// Which of its instances a role has: another one knows nothing of the lines that
-    /// were given before.
-    pub(super) fn generation(&self, role: Role) -> u64 {
-        // Who transforms from the beginning goes on when a rewriter is replaced.
-        if plays(self.plan.exports(), role) { self.generation } else { 0 }
+    /// Which of its instances a role has.
+    pub(super) fn generation(&self, role: StageRole) -> u64 {
+        self.recovery.generation(role)
     }
 
     /// Finds who goes on after a failing call on lines, as `on_error` says.
-    pub(super) fn recover(&mut self, role: Role, error: GuestError) -> Result<Recovery, Halt> {
-        if !plays(self.does, role) {
+    pub(super) fn recover(&mut self, role: StageRole, error: GuestError) -> Result<Successor, Halt> {
+        if !role.is_among(self.recovery.exports()) {
             return Err(error.into());
         }
-        if self.on_error() != OnError::Quarantine || !error.is_guests_fault() {
-            return self.replace_or_fail(error).map(|()| Recovery::Replaced).map_err(Halt::from);
+        self.usage.count_failure(&error);
+        let used = self.fuel();
+        let successor = self.recovery.after_lines(&error, used)?;
+        match successor {
+            Successor::Renewed => self.renew()?,
+            Successor::Default => self.replace(&error)?,
         }
-        self.count_failure(&error);
-        let most = self.limits().map(most_fuel).unwrap_or_default();
-        self.patience.failed(&error, self.fuel(), most)?;
-        self.renew().map(|()| Recovery::Renewed)
+        Ok(successor)
     }
 
     /// A new instance of the tenant's component in place of the one at work.
     pub(super) fn renew(&mut self) -> Result<(), Halt> {
-        if self.stop.is_requested() {
-            return Err(Halt::Stopped);
-        }
-        self.let_go();
-        self.generation += 1;
-        let begun = self.start_tenant().and_then(|()| self.begin_tenant(self.events == Some(true)));
+        self.recovery.renew()?;
+        self.drop_tenant();
+        let output = self.begun.unwrap_or(OutputKind::Lines);
+        let begun = self.start_tenant().and_then(|()| self.begin_tenant(output));
         begun.map_err(|error| {
-            self.count_failure(&error);
+            self.usage.count_failure(&error);
             error.into()
         })
     }
@@ -245,34 +224,45 @@ impl Guests {
     /// The tenant's component failed where there is no line to look for: either the
     /// default guest goes on in its place, or nobody.
     fn replace_or_fail(&mut self, error: GuestError) -> Result<(), GuestError> {
-        self.count_failure(&error);
-        if self.on_error() != OnError::Default || !error.is_guests_fault() {
-            return Err(error);
-        }
-        self.let_go();
-        self.generation += 1;
-        let transformed = std::mem::take(&mut self.does).record_transform;
-        self.run.replaced = true;
-        self.warnings.push(format!(
+        self.usage.count_failure(&error);
+        self.recovery.elsewhere(&error)?;
+        self.replace(&error)
+    }
+
+    fn replace(&mut self, error: &GuestError) -> Result<(), GuestError> {
+        self.drop_tenant();
+        let did = self.recovery.replace();
+        self.usage.run.replaced = true;
+        self.usage.warn(format!(
             "the tenant's component failed, and what it had not settled went through the default guest alone, \
              unfiltered (on_error: default): {}",
             error.without_words()
         ));
         self.start_default()?;
-        if transformed.is_some() && self.events == Some(true) { self.begin_default() } else { Ok(()) }
-    }
-
-    fn on_error(&self) -> OnError {
-        self.plan.tenant.as_ref().map(|tenant| tenant.on_error).unwrap_or_default()
-    }
-
-    /// Drops the tenant's instance, and keeps what is known of it.
-    fn let_go(&mut self) {
-        if let Some(mut instance) = self.tenant.take() {
-            self.run.add_used(instance.used());
-            let log = instance.take_log();
-            self.keep_log(log);
+        match did.record_transform.is_some() && self.begun == Some(OutputKind::Events) {
+            true => self.begin_default(),
+            false => Ok(()),
         }
+    }
+
+    fn drop_tenant(&mut self) {
+        if let Some(instance) = self.instances.take_tenant() {
+            self.usage.add_instance(instance);
+        }
+    }
+
+    /// Takes note of fuel that was used on lines that were new to the component, without
+    /// failing.
+    pub(super) fn add_without_search(&mut self, fuel: u64) {
+        self.recovery.budget().add_without_search(fuel);
+    }
+
+    /// Records are poison: what their dead letters say. Fails where they are too many.
+    pub(super) fn record_poison(&mut self, records: u64, error: &GuestError) -> Result<String, Halt> {
+        self.recovery.budget().add_poison(records, error)?;
+        self.usage.run.poison += records;
+        let (name, words) = (error.name(), error.without_words());
+        Ok(format!("the component sha256:{} fails on this record: {name}: {words}", self.usage.run.digest))
     }
 }
 
@@ -280,16 +270,16 @@ impl Guests {
 impl Guests {
     /// How long they were at work, their start included.
     pub(super) fn time(&self) -> Duration {
-        self.turns.worked()
+        self.instances.time()
     }
 
     /// What they logged since this was asked last.
     pub fn take_log(&mut self) -> GuestLog {
-        if let Some(log) = self.tenant.as_mut().map(Instance::take_log) {
-            self.keep_log(log);
+        if let Some(log) = self.instances.take_log(Owner::Tenant) {
+            self.usage.keep_log(log);
         }
-        let mut log = std::mem::take(&mut self.log);
-        if let Some(more) = self.default.as_mut().map(Instance::take_log) {
+        let mut log = self.usage.take_log();
+        if let Some(more) = self.instances.take_log(Owner::Default) {
             log.lines += more.lines;
             log.kept.extend(more.kept);
         }
@@ -298,85 +288,41 @@ impl Guests {
 
     /// What the tenant's component did so far, where there is one.
     pub fn component(&self) -> Option<ComponentRun> {
-        let mut run = self.plan.tenant.as_ref().map(|_| self.run.clone())?;
-        if let Some(instance) = &self.tenant {
-            run.add_used(instance.used());
-        }
-        Some(run)
+        self.usage.run(self.instances.tenant())
     }
 
     /// What a person should know, and wasn't told since this was asked last.
     pub fn take_warnings(&mut self) -> Vec<String> {
-        std::mem::take(&mut self.warnings)
+        self.usage.take_warnings()
     }
 
     /// Fuel that the tenant's component used, all its instances together.
     pub(super) fn fuel(&self) -> u64 {
-        let instance = self.tenant.as_ref().map(|instance| instance.used().fuel);
-        self.run.used.fuel.saturating_add(instance.unwrap_or_default())
-    }
-
-    /// So much of it was used on lines that were new to it, without failing.
-    pub(super) fn went_well(&mut self, fuel: u64) {
-        self.patience.asked_for(fuel);
-    }
-
-    fn limits(&self) -> Option<&Limits> {
-        self.plan.tenant.as_ref().map(|tenant| tenant.component.limits())
-    }
-
-    /// Records are poison: what their dead letters say. Fails where they are too many.
-    pub(super) fn poisoned(&mut self, records: u64, error: &GuestError) -> Result<String, Halt> {
-        self.patience.poisoned(records, error)?;
-        self.run.poison += records;
-        let (name, words) = (error.name(), error.without_words());
-        Ok(format!("the component sha256:{} fails on this record: {name}: {words}", self.run.digest))
+        self.usage.fuel(self.instances.tenant())
     }
 
     /// Lines are given that none of the component's instances was given before.
-    pub(super) fn count_input(&mut self, role: Role, records: u64, bytes: usize) {
+    pub(super) fn count_input(&mut self, role: StageRole, records: u64, bytes: usize) {
+        let exports = self.recovery.exports();
         // What a component that does both rewrote is not given from outside.
-        let outside = role == Role::Rewrite || self.does.record_rewrite.is_none();
-        if plays(self.does, role) && outside {
-            self.run.records_in += records;
-            self.run.input_bytes += bytes as u64;
+        let outside = role == StageRole::Rewrite || exports.record_rewrite.is_none();
+        if role.is_among(exports) && outside {
+            self.usage.run.records_in += records;
+            self.usage.run.input_bytes += bytes as u64;
         }
     }
 
     /// A call returned so much, and dropped so many records.
-    pub(super) fn count_output(&mut self, role: Role, records: u64, dropped: u64) {
-        if plays(self.does, role) {
-            let outside =
-                role == Role::Transform || !(self.does.record_transform.is_some() && self.events == Some(true));
-            self.run.records_out += if outside { records } else { 0 };
-            self.run.dropped += dropped;
+    pub(super) fn count_output(&mut self, role: StageRole, records: u64, dropped: u64) {
+        let exports = self.recovery.exports();
+        if !role.is_among(exports) {
+            return;
         }
-    }
-
-    fn count_failure(&mut self, error: &GuestError) {
-        if error.is_guests_fault() {
-            self.run.failures.add(error.kind().into(), 1);
+        let goes_on = exports.record_transform.is_some() && self.begun == Some(OutputKind::Events);
+        // What a component that does both rewrote is not given to the outside.
+        if role == StageRole::Transform || !goes_on {
+            self.usage.run.records_out += records;
         }
-    }
-
-    /// All instances together keep no more than one may.
-    fn keep_log(&mut self, log: GuestLog) {
-        let Some((lines, most)) = self.limits().map(|limits| (limits.log_lines, limits.log_bytes)) else { return };
-        self.log.lines += log.lines;
-        let mut bytes: usize = self.log.kept.iter().map(|line| line.text.len()).sum();
-        for line in log.kept {
-            bytes += line.text.len();
-            if self.log.kept.len() as u64 >= lines || bytes > most {
-                break;
-            }
-            self.log.kept.push(line);
-        }
-    }
-}
-
-fn plays(does: Exports, role: Role) -> bool {
-    match role {
-        Role::Rewrite => does.record_rewrite.is_some(),
-        Role::Transform => does.record_transform.is_some(),
+        self.usage.run.dropped += dropped;
     }
 }

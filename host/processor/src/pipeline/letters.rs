@@ -8,7 +8,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Job;
+use super::job::Job;
 use crate::delivery::dead_letter::written_bytes;
 use model::{DeadLetter, Reason};
 

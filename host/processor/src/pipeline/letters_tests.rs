@@ -1,9 +1,11 @@
 use super::*;
 use crate::delivery::dead_letter::{DeadLetterStore, Letters, Provenance};
+use crate::pipeline::outbox::Undeliverable;
 use crate::pipeline::put::tests::job;
 
 fn letter(line: u64, reason: Reason, data: &str) -> DeadLetter {
-    crate::pipeline::outbox::letter(&job(), reason, "no JSON".to_owned(), line, Some(line * 10), 5, data.into())
+    let (detail, offset) = ("no JSON".to_owned(), Some(line * 10));
+    Undeliverable { reason, detail, line, offset, length: 5, data: data.into() }.into_letter(&job())
 }
 
 /// How many are kept of so many letters of so many stored bytes, and their size.

@@ -5,10 +5,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::mpsc;
 
+use super::halt::Halt;
+use super::job::Job;
 use super::ledger::{Ledger, Outcome};
 use super::letters::LetterBudget;
-use super::shadow::Tap;
-use super::{Halt, Job};
+use super::tap::Tap;
 use crate::delivery::batch::{Batch, EventCheck, Refusal, Window};
 use model::{DeadLetter, Event, Reason};
 
@@ -44,6 +45,42 @@ struct Refused {
     event: Event,
     offset: u64,
     reason: Reason,
+}
+
+/// What can never be delivered.
+pub(super) struct Undeliverable {
+    pub(super) reason: Reason,
+    /// Why in words.
+    pub(super) detail: String,
+    /// Line of the object, from 0.
+    pub(super) line: u64,
+    /// Where it begins in the decompressed object.
+    pub(super) offset: Option<u64>,
+    /// Bytes that it has, of which `data` may hold only the first.
+    pub(super) length: u64,
+    pub(super) data: Vec<u8>,
+}
+
+impl Undeliverable {
+    /// The dead letter of it.
+    pub(super) fn into_letter(self, job: &Job) -> DeadLetter {
+        let Self { reason, detail, line, offset, length, data } = self;
+        DeadLetter {
+            lines: Some((line, line)),
+            offset,
+            length: Some(length),
+            data,
+            ..DeadLetter::of_object(&job.object, reason, detail).for_delivery(&job.delivery)
+        }
+    }
+
+    /// The dead letter of an event.
+    pub(super) fn event(event: Event, reason: Reason, detail: String, offset: Option<u64>, job: &Job) -> DeadLetter {
+        let Event { line, timestamp, message } = event;
+        let (length, data) = (message.len() as u64, message.into_bytes());
+        let letter = Self { reason, detail, line, offset, length, data }.into_letter(job);
+        DeadLetter { timestamp: Some(timestamp), ..letter }
+    }
 }
 
 /// What the blocking side has for the other.
@@ -147,8 +184,8 @@ impl Outbox {
             self.budget.leave(reason, line, Some(offset));
             return Ok(());
         }
-        let (length, detail) = (data.len() as u64, self.detail(reason, detail));
-        self.keep(letter(&self.job, reason, detail, line, Some(offset), length, data.to_vec()))
+        let (length, detail) = (data.len() as u64, detail.to_owned());
+        self.part(Undeliverable { reason, detail, line, offset: Some(offset), length, data: data.to_vec() })
     }
 
     /// What the object looks like, if it is known and no log.
@@ -188,41 +225,29 @@ impl Outbox {
         Ok(())
     }
 
-    /// Takes what is no whole line: of `length` bytes, `head` is there.
-    pub(super) fn part(
-        &mut self,
-        reason: Reason,
-        detail: String,
-        line: u64,
-        offset: u64,
-        length: u64,
-        head: Vec<u8>,
-    ) -> Result<(), Halt> {
-        let detail = self.detail(reason, &detail);
-        self.keep(letter(&self.job, reason, detail, line, Some(offset), length, head))
+    /// Takes what is no whole line, of which only the beginning may be there.
+    pub(super) fn part(&mut self, part: Undeliverable) -> Result<(), Halt> {
+        let letter = self.letter(part);
+        self.keep(letter)
     }
 
     /// As [`Outbox::part`], of the rest of the object: there is but one, which is always kept.
-    pub(super) fn rest(
-        &mut self,
-        reason: Reason,
-        detail: String,
-        line: u64,
-        offset: u64,
-        length: u64,
-        head: Vec<u8>,
-    ) -> Result<(), Halt> {
-        let detail = self.detail(reason, &detail);
-        self.add(letter(&self.job, reason, detail, line, Some(offset), length, head))
+    pub(super) fn rest(&mut self, rest: Undeliverable) -> Result<(), Halt> {
+        let letter = self.letter(rest);
+        self.add(letter)
+    }
+
+    fn letter(&self, of: Undeliverable) -> DeadLetter {
+        let detail = self.detail(of.reason, &of.detail);
+        Undeliverable { detail, ..of }.into_letter(&self.job)
     }
 
     /// Sends what has gathered, when it is enough.
     pub(super) fn send(&mut self) -> Result<(), Halt> {
         for Refused { event, offset, reason } in std::mem::take(&mut self.refused) {
-            let (timestamp, length) = (Some(event.timestamp), event.message.len() as u64);
-            let data = event.message.into_bytes();
-            let letter = letter(&self.job, reason, refused(reason), event.line, Some(offset), length, data);
-            self.keep(DeadLetter { timestamp, ..letter })?;
+            let detail = refused(reason);
+            let letter = Undeliverable::event(event, reason, detail, Some(offset), &self.job);
+            self.keep(letter)?;
         }
         self.send_letters()?;
         if self.window.is_full() { self.send_window() } else { Ok(()) }
@@ -278,23 +303,4 @@ pub(super) fn refused(reason: Reason) -> String {
         _ => "the destination refused the event",
     }
     .to_owned()
-}
-
-/// A dead letter of this job.
-pub(super) fn letter(
-    job: &Job,
-    reason: Reason,
-    detail: String,
-    line: u64,
-    offset: Option<u64>,
-    length: u64,
-    data: Vec<u8>,
-) -> DeadLetter {
-    DeadLetter {
-        lines: Some((line, line)),
-        offset,
-        length: Some(length),
-        data,
-        ..DeadLetter::of_object(&job.object, reason, detail).for_delivery(&job.delivery)
-    }
 }

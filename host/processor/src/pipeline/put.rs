@@ -7,13 +7,13 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesOrdered;
 use tokio::sync::mpsc;
 
-use super::Job;
+use super::job::Job;
 use super::ledger::Outcome;
 use super::letters::LetterBudget;
-use super::outbox::{SharedLedger, Work, letter};
+use super::outbox::{SharedLedger, Undeliverable, Work};
 use crate::delivery::batch::Batch;
 use crate::delivery::port::{EventSink, Rejected};
-use model::{DeadLetter, Failure, Reason};
+use model::{Failure, Reason};
 
 /// What the putting side did.
 #[derive(Debug, Default)]
@@ -150,12 +150,8 @@ impl<'a, S: EventSink> Put<'a, S> {
                 self.budget.leave(reason, event.line, None);
                 continue;
             }
-            let data = event.message.clone().into_bytes();
-            let length = data.len() as u64;
-            letters.extend(self.budget.take(DeadLetter {
-                timestamp: Some(event.timestamp),
-                ..letter(self.job, reason, rejection(reason), event.line, None, length, data)
-            }));
+            let letter = Undeliverable::event(event.clone(), reason, rejection(reason), None, self.job);
+            letters.extend(self.budget.take(letter));
         }
         if self.failed.is_some() {
             // The next attempt puts it again, and writes the letters then.

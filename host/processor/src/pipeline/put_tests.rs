@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 use super::*;
 use crate::delivery::batch::BatchEvent;
 use crate::object::ReadLimits;
-use model::{Delivery, Destination, Event, FailureKind, ObjectId, Origin, TimestampNumbers};
+use model::{DeadLetter, Delivery, Destination, Event, FailureKind, ObjectId, Origin, TimestampNumbers};
 
 /// What is done with the put of one batch, by the number of its first event.
 #[derive(Clone)]
@@ -141,7 +141,9 @@ fn batch_of(first: u64, message: &str) -> Work {
 }
 
 fn letters(line: u64) -> Work {
-    Work::DeadLetters(vec![letter(&job(), Reason::Malformed, String::new(), line, None, 0, Vec::new())])
+    let (reason, detail, data) = (Reason::Malformed, String::new(), Vec::new());
+    let letter = Undeliverable { reason, detail, line, offset: None, length: 0, data };
+    Work::DeadLetters(vec![letter.into_letter(&job())])
 }
 
 /// Batches with a checkpoint after each.

@@ -2,126 +2,15 @@
 
 use std::io::{Read, Write};
 
-use super::guests::Guests;
+use super::chain::Chain;
+use super::halt::Halt;
+use super::job::Job;
 use super::ledger::Outcome;
-use super::outbox::{Outbox, SharedLedger};
-use super::rewrite::{NewLines, RewriteStage};
+use super::outbox::Undeliverable;
 use super::shadow::Shadow;
-use super::transform::TransformStage;
-use super::{Halt, Job, Stop};
-use crate::object::{Chunk, LineReader, Piece, Rest};
-use model::Reason;
-use sandbox::{Context, GuestError};
-
-impl Job {
-    /// What its guests are told.
-    pub fn context<'a>(&'a self, settings: &'a [(String, String)]) -> Context<'a> {
-        Context {
-            origin: &self.origin,
-            delivery: &self.delivery,
-            object: &self.object,
-            settings,
-            now: self.now,
-            last_modified: self.last_modified,
-            max_line_bytes: self.limits.max_line_bytes,
-            timestamp_numbers: self.timestamp_numbers,
-        }
-    }
-}
-
-/// What the lines of an object go through.
-pub(super) enum Stages<W> {
-    /// Lines to events.
-    Events { rewrite: Option<RewriteStage>, transform: TransformStage },
-    /// Lines to lines, to a writer.
-    Lines { rewrite: RewriteStage, to: W },
-}
-
-/// The way of lines through guests.
-pub(super) struct Chain<W> {
-    pub(super) guests: Guests,
-    pub(super) stages: Stages<W>,
-    pub(super) ledger: SharedLedger,
-    pub(super) outbox: Outbox,
-    /// Bytes of lines that a guest is given at once.
-    pub(super) chunk_bytes: usize,
-}
-
-impl<W: Write> Chain<W> {
-    /// Stages for events.
-    pub(super) fn event_stages(guests: &Guests, job: &Job) -> Stages<W> {
-        let rewrite = guests.rewrites().then(|| RewriteStage::new(job.limits.max_line_bytes));
-        Stages::Events { transform: TransformStage::new(rewrite.is_some()), rewrite }
-    }
-
-    /// Stages for a rewritten object.
-    pub(super) fn line_stages(to: W, job: &Job) -> Stages<W> {
-        Stages::Lines { rewrite: RewriteStage::new(job.limits.max_line_bytes), to }
-    }
-
-    pub(super) fn begin(&mut self, job: &Job) -> Result<(), Halt> {
-        let events = matches!(self.stages, Stages::Events { .. });
-        Ok(self.guests.begin(job.clone(), events)?)
-    }
-
-    /// Returns a chunk whose buffer can be used again.
-    pub(super) fn chunk(&mut self, chunk: Chunk) -> Result<Option<Chunk>, Halt> {
-        let Self { guests, stages, ledger, outbox, .. } = self;
-        match stages {
-            Stages::Events { rewrite: None, transform } => transform.chunk(chunk, guests, ledger, outbox),
-            Stages::Events { rewrite: Some(rewrite), .. } | Stages::Lines { rewrite, .. } => {
-                let lines = rewrite.chunk(chunk, guests, ledger, outbox)?;
-                self.rewritten(lines)?;
-                Ok(None)
-            }
-        }
-    }
-
-    /// A rewriter's lines: on to the transformer, or to the writer.
-    fn rewritten(&mut self, mut lines: NewLines) -> Result<(), Halt> {
-        let then = lines.then.take().map_or(Ok(()), Err);
-        if lines.sources.is_empty() {
-            return then;
-        }
-        let Self { guests, ledger, outbox, .. } = self;
-        match &mut self.stages {
-            Stages::Events { transform, .. } => {
-                let mut chunks = lines.into_chunks(transform.next_line(), self.chunk_bytes).into_iter();
-                chunks.try_for_each(|(chunk, sources)| transform.rewritten(chunk, sources, guests, ledger, outbox))
-            }
-            Stages::Lines { to, .. } => {
-                outbox.written(&lines.bytes, lines.sources.iter().map(|source| source.line));
-                to.write_all(&lines.bytes).map_err(Halt::Write)
-            }
-        }
-        .and(then)
-    }
-
-    /// After the last line.
-    pub(super) fn end(&mut self) -> Result<(), Halt> {
-        let Self { guests, stages, ledger, outbox, .. } = self;
-        if let Stages::Events { rewrite: Some(rewrite), .. } | Stages::Lines { rewrite, .. } = stages {
-            let lines = rewrite.end(guests, ledger, outbox)?;
-            self.rewritten(lines)?;
-        }
-        let Self { guests, stages, ledger, outbox, .. } = self;
-        match stages {
-            Stages::Events { transform, .. } => transform.end(guests, ledger, outbox),
-            Stages::Lines { .. } => Ok(()),
-        }
-    }
-
-    /// The first line that was given and is not settled by all of them.
-    pub(super) fn first_open(&self) -> Option<u64> {
-        match &self.stages {
-            Stages::Events { rewrite, transform } => {
-                let rewrite = rewrite.as_ref().and_then(RewriteStage::first_open);
-                rewrite.into_iter().chain(transform.first_open()).min()
-            }
-            Stages::Lines { rewrite, .. } => rewrite.first_open(),
-        }
-    }
-}
+use crate::object::{LineReader, Piece, Rest};
+use model::{Reason, Stop};
+use sandbox::GuestError;
 
 /// Everything that the blocking side works with.
 pub(super) struct Reading<W> {
@@ -139,7 +28,7 @@ impl<W: Write> Reading<W> {
     pub(super) fn run<R: Read>(&mut self, job: &Job, lines: &mut LineReader<R>) -> Result<(), Halt> {
         let mut result = self.read(job, lines);
         if stands(&result) {
-            result = self.chain.outbox.finish().and(result);
+            result = self.chain.context.outbox.finish().and(result);
         }
         if stands(&result) {
             self.end_shadow(result.is_err());
@@ -154,7 +43,7 @@ impl<W: Write> Reading<W> {
                 return Err(Halt::Stopped);
             }
             let seen = self.shadow.as_mut().and_then(|shadow| shadow.saw(&piece));
-            self.chain.outbox.looks_like(lines.looks_like());
+            self.chain.context.outbox.looks_like(lines.looks_like());
             let result = self.piece(piece, lines, job);
             if stands(&result) {
                 self.shadow(seen);
@@ -176,7 +65,9 @@ impl<W: Write> Reading<W> {
                 self.read_bytes = offset + length;
                 let detail = format!("the line has {length} bytes, over MAX_LINE_BYTES");
                 self.without_guest(Reason::LineTooLong, 1);
-                self.chain.outbox.part(Reason::LineTooLong, detail, line, offset, length, head)?;
+                let reason = Reason::LineTooLong;
+                let part = Undeliverable { reason, detail, line, offset: Some(offset), length, data: head };
+                self.chain.context.outbox.part(part)?;
             }
             Piece::Rest(rest) => self.rest(rest, job)?,
         }
@@ -189,12 +80,19 @@ impl<W: Write> Reading<W> {
         self.cut_short = Some(rest.reason);
         // What is no part of the decompressed object lasts to the stored one's end.
         let length = rest.stored_from.map_or(rest.length, |from| job.stored_bytes.saturating_sub(from));
-        self.chain.outbox.rest(rest.reason, rest.detail, rest.line, rest.offset, length, rest.head)
+        self.chain.context.outbox.rest(Undeliverable {
+            reason: rest.reason,
+            detail: rest.detail,
+            line: rest.line,
+            offset: Some(rest.offset),
+            length,
+            data: rest.head,
+        })
     }
 
     /// Lines that no guest gets to see.
     fn without_guest(&self, reason: Reason, lines: u64) {
-        let mut ledger = self.chain.ledger.lock();
+        let mut ledger = self.chain.context.ledger.lock();
         ledger.saw(0, lines);
         ledger.settle(lines, Outcome::DeadLettered(reason));
     }
@@ -203,7 +101,7 @@ impl<W: Write> Reading<W> {
     fn shadow(&mut self, seen: Option<Piece>) {
         let Some(shadow) = self.shadow.as_mut().filter(|_| !self.stop.is_requested()) else { return };
         let open = self.chain.first_open();
-        shadow.piece(seen, &mut self.chain.outbox.tap, open);
+        shadow.piece(seen, &mut self.chain.context.outbox.tap, open);
     }
 
     /// What the shadow held back, when all was handed over. `rejected`: the active
@@ -214,7 +112,7 @@ impl<W: Write> Reading<W> {
             self.shadow = None;
         }
         let open = self.chain.first_open().filter(|_| rejected);
-        let tap = &mut self.chain.outbox.tap;
+        let tap = &mut self.chain.context.outbox.tap;
         if let (Some(tap), Some(open)) = (tap.as_mut(), open) {
             tap.reject_from(open);
         }

@@ -3,12 +3,14 @@
 
 use memchr::memchr_iter;
 
-use super::Halt;
-use super::guests::{Guests, Role};
+use super::feed::{feed, feed_to_the_end};
+use super::guests::Guests;
+use super::halt::Halt;
 use super::ledger::{Ledger, Outcome};
 use super::open::{OpenLines, Span};
-use super::outbox::{Outbox, SharedLedger};
-use super::quarantine::{Cursor, Desk, Stage, end, feed};
+use super::outbox::Outbox;
+use super::plan::StageRole;
+use super::stage::{Cursor, Stage, StageContext};
 use super::transform::{noted, verdict};
 use crate::object::Chunk;
 use model::Reason;
@@ -91,28 +93,17 @@ impl RewriteStage {
     }
 
     /// Puts a chunk through the guest.
-    pub(super) fn chunk(
-        &mut self,
-        chunk: Chunk,
-        guests: &mut Guests,
-        ledger: &SharedLedger,
-        outbox: &mut Outbox,
-    ) -> Result<NewLines, Halt> {
+    pub(super) fn chunk(&mut self, chunk: Chunk, context: &mut StageContext) -> Result<NewLines, Halt> {
         self.to = chunk.end_line();
         let (blank, others) = self.open.push(chunk);
-        ledger.lock().saw(blank, others);
-        let fed = feed(self, self.to, &mut Desk { guests, ledger, outbox });
+        context.ledger.lock().saw(blank, others);
+        let fed = feed(self, self.to, context);
         self.pass_on(fed)
     }
 
     /// After the last line.
-    pub(super) fn end(
-        &mut self,
-        guests: &mut Guests,
-        ledger: &SharedLedger,
-        outbox: &mut Outbox,
-    ) -> Result<NewLines, Halt> {
-        let ended = end(self, self.to, &mut Desk { guests, ledger, outbox });
+    pub(super) fn end(&mut self, context: &mut StageContext) -> Result<NewLines, Halt> {
+        let ended = feed_to_the_end(self, self.to, context);
         self.pass_on(ended)
     }
 
@@ -211,8 +202,8 @@ impl RewriteStage {
 }
 
 impl Stage for RewriteStage {
-    type Out = Rewritten;
-    const ROLE: Role = Role::Rewrite;
+    type Output = Rewritten;
+    const ROLE: StageRole = StageRole::Rewrite;
 
     fn open(&self) -> &OpenLines {
         &self.open
@@ -243,21 +234,21 @@ impl Stage for RewriteStage {
         self.check_lines("end", &out).map(|()| out)
     }
 
-    fn take(&mut self, out: Rewritten, desk: &mut Desk<'_>) -> Result<(), Halt> {
-        self.dead_letters(&out.notes, desk.outbox)?;
+    fn take(&mut self, out: Rewritten, context: &mut StageContext) -> Result<(), Halt> {
+        self.dead_letters(&out.notes, &mut context.outbox)?;
         let sources = out.sources.chunk_by(|a, b| a == b).count() as u64;
         let spoken_of = sources + noted(&out.notes, &self.open);
         let dropped = self.open.records(self.cursor.from, out.pending_from).saturating_sub(spoken_of);
-        desk.guests.count_output(Role::Rewrite, out.sources.len() as u64, dropped);
-        self.settle(out, &mut desk.ledger.lock());
-        desk.outbox.send()
+        context.guests.count_output(StageRole::Rewrite, out.sources.len() as u64, dropped);
+        self.settle(out, &mut context.ledger.lock());
+        context.outbox.send()
     }
 
-    fn poison(&mut self, to: u64, detail: &str, desk: &mut Desk<'_>) -> Result<(), Halt> {
+    fn poison(&mut self, to: u64, detail: &str, context: &mut StageContext) -> Result<(), Halt> {
         for (line, bytes, offset) in self.open.each_record(self.cursor.from, to) {
-            desk.outbox.line(Reason::Poison, detail, line, offset, bytes)?;
+            context.outbox.line(Reason::Poison, detail, line, offset, bytes)?;
         }
-        self.all(self.cursor.from, to, Outcome::DeadLettered(Reason::Poison), &mut desk.ledger.lock());
-        desk.outbox.send()
+        self.all(self.cursor.from, to, Outcome::DeadLettered(Reason::Poison), &mut context.ledger.lock());
+        context.outbox.send()
     }
 }

@@ -7,6 +7,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
+use model::ObjectId;
+use sandbox::Surroundings;
+
 /// A number of slots that blocking threads take turns in, first come, first served.
 /// `Clone` is cheap, and shares the slots.
 #[derive(Debug, Clone)]
@@ -122,6 +125,11 @@ impl Turns {
             let nanos = u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX);
             waited.fetch_add(nanos, Ordering::Relaxed);
         })
+    }
+
+    /// The environment of an instance that takes its turns here.
+    pub(super) fn surroundings(&self, object: &ObjectId, delivery: &str, now: i64) -> Surroundings {
+        Surroundings { pause: Some(self.pause()), ..Surroundings::of(object, delivery, now) }
     }
 
     pub(super) fn worked(&self) -> Duration {

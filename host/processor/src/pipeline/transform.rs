@@ -2,13 +2,15 @@
 
 use std::collections::VecDeque;
 
-use super::Halt;
-use super::guests::{Guests, Role};
+use super::feed::{feed, feed_to_the_end};
+use super::guests::Guests;
+use super::halt::Halt;
 use super::ledger::{Ledger, Outcome};
 use super::open::{OpenLines, Span};
-use super::outbox::{Outbox, SharedLedger};
-use super::quarantine::{Cursor, Desk, Stage, end, feed};
+use super::outbox::Outbox;
+use super::plan::StageRole;
 use super::rewrite::Source;
+use super::stage::{Cursor, Stage, StageContext};
 use crate::object::Chunk;
 use model::{Event, Reason};
 use sandbox::{GuestError, Note, Transformed, Verdict};
@@ -61,19 +63,13 @@ impl TransformStage {
 
     /// Puts a chunk of the object through the guest; returns a chunk whose
     /// buffer can be used again.
-    pub(super) fn chunk(
-        &mut self,
-        chunk: Chunk,
-        guests: &mut Guests,
-        ledger: &SharedLedger,
-        outbox: &mut Outbox,
-    ) -> Result<Option<Chunk>, Halt> {
+    pub(super) fn chunk(&mut self, chunk: Chunk, context: &mut StageContext) -> Result<Option<Chunk>, Halt> {
         self.to = chunk.end_line();
         let (blank, others) = self.open.push(chunk);
         if matches!(self.numbering, Numbering::Object) {
-            ledger.lock().saw(blank, others);
+            context.ledger.lock().saw(blank, others);
         }
-        feed(self, self.to, &mut Desk { guests, ledger, outbox })?;
+        feed(self, self.to, context)?;
         Ok(self.open.release(self.cursor.from))
     }
 
@@ -82,14 +78,12 @@ impl TransformStage {
         &mut self,
         chunk: Chunk,
         sources: Vec<Source>,
-        guests: &mut Guests,
-        ledger: &SharedLedger,
-        outbox: &mut Outbox,
+        context: &mut StageContext,
     ) -> Result<(), Halt> {
         if let Numbering::Rewritten { sources: known, .. } = &mut self.numbering {
             known.extend(sources);
         }
-        self.chunk(chunk, guests, ledger, outbox).map(drop)
+        self.chunk(chunk, context).map(drop)
     }
 
     /// The line after the last.
@@ -98,8 +92,8 @@ impl TransformStage {
     }
 
     /// After the last line.
-    pub(super) fn end(&mut self, guests: &mut Guests, ledger: &SharedLedger, outbox: &mut Outbox) -> Result<(), Halt> {
-        end(self, self.to, &mut Desk { guests, ledger, outbox })
+    pub(super) fn end(&mut self, context: &mut StageContext) -> Result<(), Halt> {
+        feed_to_the_end(self, self.to, context)
     }
 
     /// Dead letters go out as they are made: there may be one for each of
@@ -227,8 +221,8 @@ impl TransformStage {
 }
 
 impl Stage for TransformStage {
-    type Out = Transformed;
-    const ROLE: Role = Role::Transform;
+    type Output = Transformed;
+    const ROLE: StageRole = StageRole::Transform;
 
     fn open(&self) -> &OpenLines {
         &self.open
@@ -253,19 +247,19 @@ impl Stage for TransformStage {
         self.check_events("end", &out).map(|()| out)
     }
 
-    fn take(&mut self, out: Transformed, desk: &mut Desk<'_>) -> Result<(), Halt> {
-        self.dead_letters(&out.notes, desk.outbox)?;
+    fn take(&mut self, out: Transformed, context: &mut StageContext) -> Result<(), Halt> {
+        self.dead_letters(&out.notes, &mut context.outbox)?;
         let lines = out.events.chunk_by(|a, b| a.line == b.line).count() as u64;
         let spoken_of = lines + noted(&out.notes, &self.open);
         let dropped = self.open.records(self.cursor.from, out.pending_from).saturating_sub(spoken_of);
-        desk.guests.count_output(Role::Transform, out.events.len() as u64, dropped);
-        self.settle(out, &mut desk.ledger.lock(), desk.outbox);
-        desk.outbox.send()
+        context.guests.count_output(StageRole::Transform, out.events.len() as u64, dropped);
+        self.settle(out, &mut context.ledger.lock(), &mut context.outbox);
+        context.outbox.send()
     }
 
-    fn poison(&mut self, to: u64, detail: &str, desk: &mut Desk<'_>) -> Result<(), Halt> {
-        self.letters(self.cursor.from, to, Reason::Poison, detail, desk.outbox)?;
-        self.all(self.cursor.from, to, Outcome::DeadLettered(Reason::Poison), &mut desk.ledger.lock());
-        desk.outbox.send()
+    fn poison(&mut self, to: u64, detail: &str, context: &mut StageContext) -> Result<(), Halt> {
+        self.letters(self.cursor.from, to, Reason::Poison, detail, &mut context.outbox)?;
+        self.all(self.cursor.from, to, Outcome::DeadLettered(Reason::Poison), &mut context.ledger.lock());
+        context.outbox.send()
     }
 }

@@ -214,7 +214,7 @@ impl One<'_> {
         let now = fingerprint_time(self.fingerprint);
         self.origin = self.planned.refine(&self.origin, self.id, now).await?;
         let (plan, job) = (self.planned.plan.clone(), self.job(resume_from));
-        let asked = move || plan.ask(&job).map(|asked| (job, asked));
+        let asked = move || Guests::ask(&plan, &job).map(|asked| (job, asked));
         let (job, Asked { answer, run, log, warnings }) = blocking("wants", asked).await?;
         self.planned.warn(warnings);
         if answer.is_err() {

@@ -34,7 +34,7 @@ impl One<'_> {
     /// Fresh guests, if the delivery wants the object; else what came of it.
     pub(super) async fn start(&mut self, plan: &Plan, job: &Job) -> Result<Guests, Entry> {
         let (plan, job) = (plan.clone(), job.clone());
-        let Asked { answer, run, log, warnings } = match blocking("wants", move || plan.ask(&job)).await {
+        let Asked { answer, run, log, warnings } = match blocking("wants", move || Guests::ask(&plan, &job)).await {
             Ok(asked) => asked,
             Err(error) => return Err(self.guest_failed(error).await),
         };

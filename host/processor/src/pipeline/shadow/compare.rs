@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use super::super::account::{Difference, ShadowRun};
 use super::super::open::is_blank;
-use super::tap::Output;
+use super::super::tap::Output;
 use crate::object::Piece;
 
 /// Differences that are kept of an object.

@@ -4,12 +4,13 @@
 use std::io::Read;
 
 use super::super::account::ShadowRun;
+use super::super::job::Job;
 use super::super::open::is_blank;
-use super::super::plan::Plan;
-use super::super::{Job, Stop};
-use super::tap::Tap;
-use super::{Becomes, Shadow};
+use super::super::plan::{OutputKind, Plan};
+use super::super::tap::Tap;
+use super::Shadow;
 use crate::object::{Decompressor, LineReader, Piece};
+use model::Stop;
 
 impl Plan {
     /// Whether its shadow might leave something else of an object than its copy:
@@ -24,7 +25,7 @@ impl Plan {
 /// left of it. `source` is the object as it is stored. None: there is no shadow,
 /// it was stopped before its end, or the object can't be read now; no harm is done.
 pub async fn compare_copy<R: Read + Send + 'static>(job: Job, plan: &Plan, source: R, stop: Stop) -> Option<ShadowRun> {
-    let shadow = Shadow::of(plan, &job, Becomes::Lines)?;
+    let shadow = Shadow::of(plan, &job, OutputKind::Lines)?;
     let asked = stop.clone();
     let work = tokio::task::spawn_blocking(move || compare(&job, shadow, source, &asked));
     tokio::select! {

@@ -3,7 +3,6 @@
 //! it is delivered, and whatever it does is no trouble of the delivery's. A
 //! key-parser is not asked: both are told the origin that the active one made.
 //!
-//! - `tap`: what each line became on one side.
 //! - `compare`: both sides, line by line, counted.
 //! - `copy`: beside an object that is copied as it is.
 //!
@@ -12,20 +11,21 @@
 
 mod compare;
 mod copy;
-mod tap;
 
 use std::io;
 
 pub use copy::compare_copy;
-pub(super) use tap::Tap;
 
 use self::compare::{Records, count};
 use super::account::ShadowRun;
+use super::chain::Chain;
 use super::guests::Guests;
+use super::halt::Halt;
+use super::job::Job;
 use super::outbox::{Outbox, SharedLedger};
-use super::plan::{Plan, TenantGuest};
-use super::read::Chain;
-use super::{Halt, Job};
+use super::plan::{OutputKind, Plan, TenantGuest};
+use super::stage::StageContext;
+use super::tap::Tap;
 use crate::object::Piece;
 use model::{GuestErrorKind, OnError};
 use sandbox::GuestError;
@@ -33,13 +33,6 @@ use sandbox::GuestError;
 /// Lines, on one side, that wait until the other has settled them, at most: more
 /// than a chunk has, and than usual lines within PLUGIN_MAX_HELD_BYTES.
 const MOST_WAITING: usize = 1 << 18;
-
-/// What an object becomes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Becomes {
-    Events,
-    Lines,
-}
 
 /// How it is with the shadow.
 enum State {
@@ -58,7 +51,7 @@ enum State {
 pub(super) struct Shadow {
     plan: Plan,
     job: Job,
-    becomes: Becomes,
+    output: OutputKind,
     state: State,
     /// What it made of lines; while its guests work, their outbox has it.
     tap: Tap,
@@ -73,14 +66,14 @@ pub(super) struct Shadow {
 
 impl Shadow {
     /// The shadow of a plan, where there is one.
-    pub(super) fn of(plan: &Plan, job: &Job, becomes: Becomes) -> Option<Self> {
+    pub(super) fn of(plan: &Plan, job: &Job, output: OutputKind) -> Option<Self> {
         // Nobody but the shadow is to see its failures.
         let guest = TenantGuest { on_error: OnError::Retry, ..plan.shadow.clone()? };
         let run = ShadowRun { digest: guest.component.digest().to_owned(), ..ShadowRun::default() };
         Some(Self {
             plan: Plan { tenant: Some(guest), shadow: None, ..plan.clone() },
             job: job.clone(),
-            becomes,
+            output,
             state: State::New,
             tap: Tap::new(job),
             mark: 0,
@@ -141,9 +134,9 @@ impl Shadow {
         if !matches!(self.state, State::New) {
             return;
         }
-        let begun = Guests::start(self.plan.clone(), self.job.clone()).map_err(Halt::from).and_then(|guests| {
+        let begun = Guests::start(&self.plan, &self.job).map_err(Halt::from).and_then(|guests| {
             let mut chain = self.chain(guests);
-            let wanted = chain.guests.wants();
+            let wanted = chain.context.guests.wants();
             self.state = State::Guests(Box::new(chain));
             Ok(wanted?)
         });
@@ -152,7 +145,9 @@ impl Shadow {
                 self.run.unwanted = true;
                 self.done();
             }
-            (Ok(true), State::Guests(chain)) if self.becomes == Becomes::Events || chain.guests.rewrites() => {
+            (Ok(true), State::Guests(chain))
+                if self.output == OutputKind::Events || chain.context.guests.rewrites() =>
+            {
                 let result = chain.begin(&self.job);
                 self.after(result);
             }
@@ -162,19 +157,20 @@ impl Shadow {
     }
 
     fn chain(&self, guests: Guests) -> Chain<io::Sink> {
-        let stages = match self.becomes {
-            Becomes::Events => Chain::event_stages(&guests, &self.job),
-            Becomes::Lines => Chain::line_stages(io::sink(), &self.job),
+        let stages = match self.output {
+            OutputKind::Events => Chain::event_stages(&guests, &self.job),
+            OutputKind::Lines => Chain::line_stages(io::sink(), &self.job),
         };
         let outbox = Outbox::unsent(self.job.clone(), Tap::new(&self.job));
-        Chain { guests, stages, ledger: SharedLedger::default(), outbox, chunk_bytes: self.job.limits.chunk_bytes }
+        let context = StageContext { guests, ledger: SharedLedger::default(), outbox };
+        Chain { context, stages, chunk_bytes: self.job.limits.chunk_bytes }
     }
 
     /// After its guests' turn.
     fn after(&mut self, result: Result<(), Halt>) {
         match (result, &mut self.state) {
             // Nobody settles what its outputs become, so nothing may wait for it.
-            (Ok(()), State::Guests(chain)) => chain.ledger.lock().deliver_open(),
+            (Ok(()), State::Guests(chain)) => chain.context.ledger.lock().deliver_open(),
             (Ok(()), _) => {}
             // An answer: what came before stands, the rest would be dead-lettered.
             (Err(Halt::Guest(GuestError::Rejected { .. })), state) => {
@@ -213,8 +209,8 @@ impl Shadow {
     /// Its guests are done, or done with.
     fn close(&mut self, state: State) {
         if let State::Guests(mut chain) = std::mem::replace(&mut self.state, state) {
-            self.run.used = chain.guests.component().map(|run| run.used).unwrap_or_default();
-            self.tap = chain.outbox.tap.take().unwrap_or_default();
+            self.run.used = chain.context.guests.component().map(|run| run.used).unwrap_or_default();
+            self.tap = chain.context.outbox.tap.take().unwrap_or_default();
         }
     }
 
@@ -223,7 +219,7 @@ impl Shadow {
         let to = active_mark.min(self.mark);
         if let Some(active) = active {
             let shadow = match &mut self.state {
-                State::Guests(chain) => chain.outbox.tap.get_or_insert_default(),
+                State::Guests(chain) => chain.context.outbox.tap.get_or_insert_default(),
                 _ => &mut self.tap,
             };
             while let Some(line) = self.records.next_before(to) {

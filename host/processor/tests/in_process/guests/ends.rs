@@ -9,7 +9,7 @@ use std::time::Duration;
 use log_processor::aws::{AwsError, AwsErrorKind};
 use log_processor::delivery::batch::Batch;
 use log_processor::delivery::port::{EventSink, Rejected};
-use log_processor::pipeline::{Delivered, End, Stop, deliver_events};
+use log_processor::pipeline::{Delivered, End, Guests, Stop, deliver_events};
 use model::{DeadLetter, Failure};
 
 use super::harness::{Case, cloudwatch, record};
@@ -90,7 +90,7 @@ async fn deliver(
     job.limits.chunk_bytes = 4096;
     let text: String = (0..lines).map(|line| record(&format!("{line:04}")) + "\n").collect();
     let source = Source(io::Cursor::new(text.into_bytes()), end);
-    let guests = plan.start(&job).unwrap();
+    let guests = Guests::start(&plan, &job).unwrap();
     deliver_events(job, guests, source, stop, to).await
 }
 

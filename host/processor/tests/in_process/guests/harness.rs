@@ -8,8 +8,8 @@ use log_processor::delivery::batch::Batch;
 use log_processor::delivery::port::{EventSink, Rejected};
 use log_processor::object::ReadLimits;
 use log_processor::pipeline::{
-    ComponentRun, Delivered, End, GuestSlots, Job, Plan, ShadowRun, Stop, TenantGuest, compare_copy, deliver_events,
-    deliver_object,
+    ComponentRun, Delivered, End, GuestSlots, Guests, Job, Plan, ShadowRun, Stop, TenantGuest, compare_copy,
+    deliver_events, deliver_object,
 };
 use model::{DeadLetter, Delivery, Destination, Event, Failure, Limits, ObjectId, OnError, Origin, Reason};
 use sandbox::{Component, Engine, GuestError, Precompiled};
@@ -192,7 +192,7 @@ impl Case {
 
     /// Whether the delivery wants the object.
     pub(crate) fn wants(&self) -> Result<bool, GuestError> {
-        self.plan().start(&self.job(cloudwatch()))?.wants()
+        Guests::start(&self.plan(), &self.job(cloudwatch()))?.wants()
     }
 
     /// Delivers it as events.
@@ -205,7 +205,7 @@ impl Case {
     /// Delivers it as events to this sink.
     pub(crate) async fn deliver<S: EventSink>(&self, stop: Stop, sink: &S) -> Delivered {
         let job = self.job(cloudwatch());
-        let guests = self.plan().start(&job).unwrap();
+        let guests = Guests::start(&self.plan(), &job).unwrap();
         deliver_events(job, guests, Cursor::new(self.input.clone()), stop, sink).await
     }
 
@@ -216,7 +216,7 @@ impl Case {
         let (delivered, written) = block_on(async {
             let input = Cursor::new(self.input.clone());
             let job = self.job(Destination::S3 { bucket: "theirs".to_owned(), prefix: String::new(), account: None });
-            let guests = plan.start(&job).unwrap();
+            let guests = Guests::start(&plan, &job).unwrap();
             let to = Vec::new();
             deliver_object(job, guests, input, to, Stop::default(), &sink).await
         });

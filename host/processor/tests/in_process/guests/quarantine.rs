@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use log_processor::delivery::batch::Batch;
 use log_processor::delivery::port::{EventSink, Rejected};
-use log_processor::pipeline::{End, Stop};
+use log_processor::pipeline::{End, Guests, Stop};
 use model::{
     DeadLetter, Delivery, Failure, FailureKind, GuestErrorKind, Limits, OnError, Origin, Reason, TimestampNumbers,
 };
@@ -317,7 +317,7 @@ fn the_host_s_troubles_are_nobody_s_fault() {
     let only = Instance::start(&component, &Surroundings::none()).unwrap();
     let start = |on_error| {
         let case = Case::of(Some(&component)).on_error(on_error);
-        case.plan().start(&case.job(cloudwatch())).map(drop)
+        Guests::start(&case.plan(), &case.job(cloudwatch())).map(drop)
     };
     for on_error in [OnError::Retry, OnError::Quarantine, OnError::Default] {
         let error = start(on_error).unwrap_err();

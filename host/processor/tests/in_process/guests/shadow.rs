@@ -5,7 +5,8 @@ use std::io::{self, Read, Write};
 use std::time::{Duration, Instant};
 
 use log_processor::pipeline::{
-    Delivered, Difference, End, Plan, ShadowRun, Stop, TenantGuest, compare_copy, deliver_events, deliver_object,
+    Delivered, Difference, End, Guests, Plan, ShadowRun, Stop, TenantGuest, compare_copy, deliver_events,
+    deliver_object,
 };
 use model::{Destination, Limits, OnError, Reason};
 use proptest::prelude::*;
@@ -381,7 +382,7 @@ fn what_it_used_is_told_and_is_not_the_active_ones() {
     let case = hostile(active(""), "transform:loop", "");
     let run = |case: &Case| {
         let (plan, job) = (case.plan(), case.job(cloudwatch()));
-        let guests = plan.start(&job).unwrap();
+        let guests = Guests::start(&plan, &job).unwrap();
         block_on(deliver_events(job, guests, io::Cursor::new(lines().join("\n")), Stop::default(), &sink))
     };
     // Fuel for a chunk takes longer than five lines; unless another program had its turn
@@ -420,7 +421,7 @@ fn whatever_its_item_says_a_shadow_that_fails_has_failed() {
         let (job, sink) = (case.job(cloudwatch()), Sink::default());
         let plan = case.plan();
         let shadow = plan.shadow.map(|shadow| TenantGuest { on_error, ..shadow });
-        let guests = Plan { shadow, ..plan }.start(&job).unwrap();
+        let guests = Guests::start(&Plan { shadow, ..plan }, &job).unwrap();
         let input = io::Cursor::new("one\ntwo\nthree\n");
         let came = block_on(deliver_events(job, guests, input, Stop::default(), &sink));
         assert_eq!((came.end, came.lines.delivered), (End::Complete, 3));
@@ -448,14 +449,14 @@ fn whoever_stops_it_does_not_wait_for_the_shadow() {
     let source = |stop: &Stop| Source(io::Cursor::new(lines().join("\n") + "\n"), Some(stop.clone()));
     let stop = Stop::default();
     let (plan, job, sink) = (case.plan(), case.job(cloudwatch()), Sink::default());
-    let guests = plan.start(&job).unwrap();
+    let guests = Guests::start(&plan, &job).unwrap();
     let came = block_on(deliver_events(job.clone(), guests, source(&stop), stop.clone(), &sink));
     assert_eq!((came.end, came.shadow), (End::Interrupted, None));
     // Stopped while the active one's last lines are written: nothing of these is missing.
     for mode in ["passthrough", "hold"] {
         let case = beside(active(mode), "hold");
         let (job, stop) = (case.job(cloudwatch()), Stop::default());
-        let guests = case.plan().start(&job).unwrap();
+        let guests = Guests::start(&case.plan(), &job).unwrap();
         let input = io::Cursor::new(lines().join("\n"));
         let (came, to) =
             block_on(deliver_object(job, guests, input, Writer(Vec::new(), stop.clone()), stop.clone(), &sink));
@@ -466,7 +467,7 @@ fn whoever_stops_it_does_not_wait_for_the_shadow() {
     let limits = Limits { start_fuel: 100_000_000_000_000, call_time: Duration::from_secs(600), ..limits() };
     let case = active("passthrough").shadow(&WORLD.hostile.with_limits(limits), &[("mode", "wants:loop")]);
     let (job, stop, asked) = (case.job(cloudwatch()), Stop::default(), Instant::now());
-    let guests = case.plan().start(&job).unwrap();
+    let guests = Guests::start(&case.plan(), &job).unwrap();
     let (input, to) = (io::Cursor::new(lines().join("\n")), Writer(Vec::new(), stop.clone()));
     let (came, _) = block_on(deliver_object(job.clone(), guests, input, to, stop, &sink));
     assert_eq!((came.end, came.shadow), (End::Complete, None));

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use sha2::{Digest, Sha256};
 
-use super::super::Job;
+use super::job::Job;
 use model::{Event, Reason, hex};
 
 /// Bytes of a line's output that are shown, where the operator allows.
@@ -65,7 +65,7 @@ impl Output {
 
 /// Takes note of what comes out on one side.
 #[derive(Debug, Default)]
-pub(in crate::pipeline) struct Tap {
+pub(super) struct Tap {
     lines: BTreeMap<u64, Output>,
     /// Outputs are kept to be shown.
     shows: bool,
@@ -74,17 +74,17 @@ pub(in crate::pipeline) struct Tap {
 }
 
 impl Tap {
-    pub(in crate::pipeline) fn new(job: &Job) -> Self {
+    pub(super) fn new(job: &Job) -> Self {
         Self { shows: job.shadow_contents, ..Self::default() }
     }
 
     /// An event of a line.
-    pub(in crate::pipeline) fn event(&mut self, event: &Event) {
+    pub(super) fn event(&mut self, event: &Event) {
         self.output(event.line, &format!("{} ", event.timestamp), event.message.as_bytes());
     }
 
     /// Lines, each of its source.
-    pub(in crate::pipeline) fn lines(&mut self, lines: &[u8], sources: impl Iterator<Item = u64>) {
+    pub(super) fn lines(&mut self, lines: &[u8], sources: impl Iterator<Item = u64>) {
         for (line, source) in lines.split_inclusive(|&byte| byte == b'\n').zip(sources) {
             self.line(source, line.strip_suffix(b"\n").unwrap_or(line));
         }
@@ -105,12 +105,12 @@ impl Tap {
     }
 
     /// A line, or a part of it, has no output.
-    pub(in crate::pipeline) fn refused(&mut self, line: u64, reason: Reason) {
+    pub(super) fn refused(&mut self, line: u64, reason: Reason) {
         self.lines.entry(line).or_default().reason = Some(reason);
     }
 
     /// The object was rejected, with the lines from here on that are not settled.
-    pub(in crate::pipeline) fn reject_from(&mut self, line: u64) {
+    pub(super) fn reject_from(&mut self, line: u64) {
         self.rejected_from = Some(line);
     }
 

@@ -1,0 +1,113 @@
+//! What components make of an object's key.
+
+use std::sync::Arc;
+
+use super::plan::Plan;
+use super::slots::{GuestSlots, Turns};
+use model::{ObjectId, Origin};
+use sandbox::{Component, GuestError, Instance, Used};
+
+impl Plan {
+    /// What the tenant's key-parser makes of an object's origin: it may refine
+    /// application, pod and environment; else what it did wrong. And what it used.
+    pub fn refine(&self, origin: &Arc<Origin>, object: &ObjectId, now: i64) -> (Result<Arc<Origin>, GuestError>, Used) {
+        match &self.tenant {
+            Some(tenant) if tenant.component.exports().key_parser.is_some() => {
+                let (refined, used) = parse_key(&tenant.component, &self.slots, object, now);
+                (refined.and_then(|refined| refine(Origin::clone(origin), refined)).map(Arc::new), used)
+            }
+            _ => (Ok(Arc::clone(origin)), Used::default()),
+        }
+    }
+}
+
+/// What a component makes of an object's key, when it has its turn; and what it used.
+pub fn parse_key(
+    component: &Component,
+    slots: &GuestSlots,
+    object: &ObjectId,
+    now: i64,
+) -> (Result<Origin, GuestError>, Used) {
+    let mut turns = Turns::new(slots);
+    let around = turns.surroundings(object, "", now);
+    turns.run(|| match Instance::start(component, &around) {
+        Ok(mut guest) => (guest.parse_key(&object.key), guest.used()),
+        Err(error) => (Err(error), Used::default()),
+    })
+}
+
+/// Takes from a tenant's key-parser what it may decide.
+fn refine(origin: Origin, refined: Origin) -> Result<Origin, GuestError> {
+    let broken = |what: String| Err(GuestError::Contract { function: "parse-key", what });
+    let fixed = [
+        ("tenant-id", &origin.tenant_id, &refined.tenant_id),
+        ("cluster-id", &origin.cluster_id, &refined.cluster_id),
+        ("namespace", &origin.namespace, &refined.namespace),
+    ];
+    for (field, ours, theirs) in fixed {
+        if ours != theirs {
+            return broken(format!("it changed {field}, which only the key itself decides"));
+        }
+    }
+    let free =
+        [("application", &refined.application), ("pod-name", &refined.pod_name), ("environment", &refined.environment)];
+    for (field, value) in free {
+        if value.trim().is_empty() || value.contains('/') || value.as_str() == ".." {
+            return broken(format!("{field} is empty, has a `/`, or is `..`"));
+        }
+    }
+    Ok(refined)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use model::Limits;
+
+    fn origin() -> Origin {
+        Origin {
+            cluster_id: "c".into(),
+            namespace: "n".into(),
+            tenant_id: "n".into(),
+            application: "a".into(),
+            pod_name: "p".into(),
+            environment: "production".into(),
+        }
+    }
+
+    #[test]
+    fn whoever_reads_a_key_waits_for_its_turn() {
+        let engine = sandbox::Engine::new(1, Limits::DEFAULT.memory_bytes).unwrap();
+        let bytes = assemble::parser("", ["c", "n", "t", "a", "p", "e"]);
+        let component = engine.load("parser", &bytes, Limits::default()).unwrap();
+        let (slots, object) = (GuestSlots::new(1), ObjectId { bucket: "b".to_owned(), key: "k".to_owned() });
+        let (done, is_done) = std::sync::mpsc::channel();
+        let slot = slots.take();
+        std::thread::scope(|scope| {
+            scope.spawn(|| done.send(parse_key(&component, &slots, &object, 0)).unwrap());
+            assert!(is_done.recv_timeout(Duration::from_millis(100)).is_err(), "all slots are taken");
+            drop(slot);
+            let (origin, used) = is_done.recv().unwrap();
+            assert_eq!((origin.unwrap().tenant_id.as_str(), used.calls), ("t", 1));
+        });
+    }
+
+    #[test]
+    fn a_key_parser_may_refine_but_not_reroute() {
+        let refined = Origin { application: "b".into(), pod_name: "q".into(), environment: "x".into(), ..origin() };
+        assert_eq!(refine(origin(), refined.clone()), Ok(refined));
+        let bad = [
+            Origin { tenant_id: "other".into(), ..origin() },
+            Origin { cluster_id: "other".into(), ..origin() },
+            Origin { namespace: "other".into(), ..origin() },
+            Origin { application: " ".into(), ..origin() },
+            Origin { pod_name: "a/b".into(), ..origin() },
+            Origin { environment: "..".into(), ..origin() },
+        ];
+        for refined in bad {
+            assert!(matches!(refine(origin(), refined), Err(GuestError::Contract { .. })));
+        }
+    }
+}
