@@ -9,7 +9,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use crate::intake::local::Watch;
 use crate::object::LocalObject;
 use crate::report::{Entry, Outcome};
-use crate::settings::LogLevel;
+use crate::telemetry::LogLevel;
 use model::ObjectId;
 use sandbox::LogLine;
 

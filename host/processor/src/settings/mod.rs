@@ -26,6 +26,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::aws::BucketOwners;
+use crate::telemetry::{LogFormat, LogLevel};
 use model::{BucketPatterns, StaticCredentials, TimestampNumbers};
 use reader::SettingsReader;
 
@@ -35,7 +36,7 @@ pub use mode::{Mode, Purpose};
 pub use plugin::{CacheKey, PluginSettings};
 pub use reader::{SettingProblem, SettingsError};
 pub use table::{LOCAL_VARIABLES, VARIABLES, help, help_aws};
-pub use value::{DeadLetterSetting, LogFormat, LogLevel};
+pub use value::DeadLetterSetting;
 pub use variable::Variable;
 
 /// What the processor was told by its environment, whatever it does. Every value

@@ -7,8 +7,8 @@ use thiserror::Error;
 
 use super::mode::Purpose;
 use super::table::LOG_LEVEL;
-use super::value::LogLevel;
 use super::variable::{DefaultValue, ValueKind, Variable};
+use crate::telemetry::LogLevel;
 use crate::tenant::plugin::FieldProblem;
 
 /// A variable whose value can't be used.

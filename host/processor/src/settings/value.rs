@@ -7,52 +7,6 @@ use crate::aws::BucketOwnerSetting;
 use crate::tenant::rules::{ACCOUNT, BUCKET, PREFIX, REGION, ROLE, Rule};
 use model::BucketPatterns;
 
-/// The least level that is logged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LogLevel {
-    /// Everything.
-    Debug,
-    /// What an operator wants to see of a run that goes well.
-    Info,
-    /// What may need a look (`WARN` or `WARNING`).
-    Warn,
-    /// What failed.
-    Error,
-}
-
-impl LogLevel {
-    pub(super) fn parse(text: &str) -> Option<Self> {
-        const NAMES: [(&str, LogLevel); 5] = [
-            ("DEBUG", LogLevel::Debug),
-            ("INFO", LogLevel::Info),
-            ("WARN", LogLevel::Warn),
-            ("WARNING", LogLevel::Warn),
-            ("ERROR", LogLevel::Error),
-        ];
-        NAMES.iter().find(|(name, _)| text.trim().eq_ignore_ascii_case(name)).map(|(_, level)| *level)
-    }
-}
-
-/// What the fields of a log line are called.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum LogFormat {
-    /// `timestamp`, `level`, `message`.
-    #[default]
-    Json,
-    /// `time`, `level`, `msg`: as the reference, whose log Go's slog writes.
-    Reference,
-}
-
-impl LogFormat {
-    pub(super) fn parse(text: &str) -> Option<Self> {
-        match text.to_ascii_lowercase().as_str() {
-            "json" => Some(Self::Json),
-            "reference" => Some(Self::Reference),
-            _ => None,
-        }
-    }
-}
-
 /// Where dead letters go.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DeadLetterSetting {

@@ -15,7 +15,7 @@ use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, MakeWriter}
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
 
-use crate::settings::{LogFormat, LogLevel};
+use super::log_options::{LogFormat, LogLevel};
 
 /// Where this program's own events come from: each of its modules begins with it.
 const OWN: &str = "log_processor";

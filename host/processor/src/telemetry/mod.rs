@@ -1,6 +1,7 @@
 //! What the processor says about itself: JSON logs, metrics, health.
 //!
-//! - `log`: one JSON line an event on standard output; one an object at INFO.
+//! - `log`: one JSON line an event on standard output; one an object at INFO. `log_options`:
+//!   its level and format.
 //! - `metrics`: counts and times, as Prometheus takes them; labels are bounded; `families` names them,
 //!   `plugins` those about tenants' components, `labels` which of them have labels.
 //! - `cloudwatch`: the reference's metrics, aggregated until they are flushed.
@@ -16,6 +17,7 @@ mod health;
 mod http;
 mod labels;
 mod log;
+mod log_options;
 mod metrics;
 mod plugins;
 mod throttle;
@@ -25,6 +27,7 @@ pub use cloudwatch::TenantMetrics;
 pub use health::{Dependency, Health};
 pub use http::serve;
 pub use log::init;
+pub use log_options::{LogFormat, LogLevel};
 pub use metrics::{DeliveryDone, Metrics};
 pub use throttle::Throttle;
 pub use waiting::WaitingDeliveries;

@@ -1,6 +1,6 @@
 //! What the library promises, without a process or a network: components over objects in
-//! memory (`guests`, `conformance`), and that the project's documents are true (`project`) and
-//! refer to what is there (`documents`).
+//! memory (`guests`, `conformance`), and that the project's documents are true (`project`),
+//! refer to what is there (`documents`), and give the order of imports (`imports`).
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -23,4 +23,5 @@ mod shared;
 mod conformance;
 mod documents;
 mod guests;
+mod imports;
 mod project;

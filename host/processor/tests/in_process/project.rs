@@ -8,11 +8,11 @@ use log_processor::telemetry::Metrics;
 use model::{AwsErrorKind, FailureKind, Limits, Reason};
 use sandbox::{Engine, Precompiled};
 
-fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-fn read(path: &str) -> String {
+pub(crate) fn read(path: &str) -> String {
     std::fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
