@@ -4,7 +4,7 @@ use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -44,6 +44,8 @@ pub(crate) struct Shared {
     pub(crate) keep_events: AtomicBool,
     /// Whether a long poll goes on without its client.
     pub(crate) polls_outlive_clients: AtomicBool,
+    connections: AtomicUsize,
+    polls: AtomicUsize,
     address: SocketAddr,
 }
 
@@ -96,6 +98,8 @@ impl FakeAws {
             changed: Notify::new(),
             keep_events: AtomicBool::new(true),
             polls_outlive_clients: AtomicBool::new(false),
+            connections: AtomicUsize::new(0),
+            polls: AtomicUsize::new(0),
             address,
         });
         let own = Credentials { access_key_id: String::new(), secret_access_key: String::new(), session_token: None };
@@ -142,6 +146,16 @@ impl FakeAws {
         &self.shared
     }
 
+    /// How many connections are open.
+    pub fn connections(&self) -> usize {
+        self.shared.connections.load(Ordering::Relaxed)
+    }
+
+    /// How many polls of queues wait, or are being answered.
+    pub fn open_polls(&self) -> usize {
+        self.shared.polls.load(Ordering::Relaxed)
+    }
+
     /// Asks again and again until there is an answer; none: there was none within `limit`.
     pub async fn until<T>(&self, limit: Duration, mut probe: impl FnMut(&Self) -> Option<T>) -> Option<T> {
         let end = Instant::now() + limit;
@@ -178,6 +192,22 @@ impl Shared {
     }
 }
 
+/// Is counted until it is dropped.
+struct Counted<'a>(&'a AtomicUsize);
+
+impl<'a> Counted<'a> {
+    fn new(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// Accepts until the handle is gone; connections end with it.
 async fn serve(listener: TcpListener, shared: Arc<Shared>, mut stopped: oneshot::Receiver<()>) {
     let mut connections = JoinSet::new();
@@ -196,6 +226,7 @@ async fn serve(listener: TcpListener, shared: Arc<Shared>, mut stopped: oneshot:
 }
 
 async fn connection(stream: TcpStream, shared: Arc<Shared>) {
+    let _counted = Counted::new(&shared.connections);
     let reset = AtomicBool::new(false);
     let service = service_fn(|request| Box::pin(answer(&shared, request, &reset)));
     let mut http = http1::Builder::new();
@@ -276,6 +307,7 @@ fn admit(shared: &Shared, call: &Call) -> (Result<Option<Arc<Session>>, Refusal>
 }
 
 async fn perform(shared: &Shared, call: &mut Call, who: Option<&Arc<Session>>) -> Reply {
+    let _counted = (call.operation == "ReceiveMessage").then(|| Counted::new(&shared.polls));
     loop {
         let mut changed = pin!(shared.changed.notified());
         changed.as_mut().enable();

@@ -30,6 +30,8 @@ struct Inner {
     versions_denied: bool,
     bodies: Mutex<VecDeque<Piecewise>>,
     gets: Mutex<Vec<(ObjectVersion, u64)>>,
+    /// Somebody waits for a body that hangs.
+    hangs: Arc<AtomicBool>,
     /// A body was dropped.
     let_go: Arc<AtomicBool>,
 }
@@ -37,6 +39,7 @@ struct Inner {
 struct FakeBody {
     left: Bytes,
     piecewise: Piecewise,
+    hangs: Arc<AtomicBool>,
     let_go: Arc<AtomicBool>,
 }
 
@@ -63,8 +66,16 @@ impl Fake {
             versions_denied,
             bodies: Mutex::new(bodies.iter().copied().collect()),
             gets: Mutex::default(),
+            hangs: Arc::default(),
             let_go: Arc::default(),
         }))
+    }
+
+    /// Waits until somebody waits for a body that hangs.
+    async fn is_hanging(&self) {
+        while !self.0.hangs.load(Ordering::SeqCst) {
+            tokio::task::yield_now().await;
+        }
     }
 
     fn gets(&self) -> Vec<(ObjectVersion, u64)> {
@@ -98,7 +109,8 @@ impl GetObject for Fake {
         let left = Bytes::copy_from_slice(&self.0.content[usize::try_from(from).unwrap()..]);
         let piecewise = self.0.bodies.lock().unwrap().pop_front().unwrap_or(Piecewise::Whole);
         let stored = StoredObject { size, last_modified: 1, etag, ..StoredObject::default() };
-        Ok((stored, FakeBody { left, piecewise, let_go: Arc::clone(&self.0.let_go) }))
+        let (hangs, let_go) = (Arc::clone(&self.0.hangs), Arc::clone(&self.0.let_go));
+        Ok((stored, FakeBody { left, piecewise, hangs, let_go }))
     }
 }
 
@@ -107,7 +119,10 @@ impl BodyStream for FakeBody {
         match &mut self.piecewise {
             Piecewise::Whole => Ok(Some(std::mem::take(&mut self.left)).filter(|left| !left.is_empty())),
             Piecewise::Breaks(0) => Err(error(AwsErrorKind::Unreachable)),
-            Piecewise::Hangs(0) => std::future::pending().await,
+            Piecewise::Hangs(0) => {
+                self.hangs.store(true, Ordering::SeqCst);
+                std::future::pending().await
+            }
             Piecewise::Ends(0) => Ok(None),
             Piecewise::Breaks(count) | Piecewise::Hangs(count) | Piecewise::Ends(count) => {
                 *count -= 1;
@@ -263,9 +278,10 @@ fn a_thread_that_waits_is_let_go_when_the_delivery_is_abandoned() {
         let opened =
             start(&fake, &object(), &ObjectVersion::default(), &LearnedBuckets::new(), options(3, &stop)).await;
         let reading = tokio::spawn(read_all(opened.unwrap().1));
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        fake.is_hanging().await;
         assert!(!reading.is_finished());
-        stop.request();
+        stop.now();
+        // A moment in which it could end, if it did.
         tokio::time::sleep(Duration::from_millis(20)).await;
         assert!(!reading.is_finished(), "asked to stop, it may still end well");
         stop.abandon();
@@ -280,7 +296,7 @@ fn a_reader_that_is_dropped_ends_its_task() {
     let fake = Fake::new(b"0123", &[Piecewise::Hangs(2)]);
     block_on(async {
         let reader = begin_plain(&fake, 3).await;
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        fake.is_hanging().await;
         assert!(!fake.0.let_go.load(Ordering::SeqCst));
         drop(reader);
         while !fake.0.let_go.load(Ordering::SeqCst) {

@@ -30,8 +30,8 @@ async fn a_function_is_given_events_and_answers_them() {
     let fake = FakeAws::start().await;
     // Asked for before it is there: a long poll.
     let poll = tokio::spawn(call(fake.authority(), "GET", "invocation/next", ""));
-    tokio::time::sleep(Duration::from_millis(30)).await;
-    assert!(!poll.is_finished());
+    let asked = fake.until(Duration::from_secs(60), |fake| fake.log().pop()).await;
+    assert!(asked.is_some() && !poll.is_finished());
     let id = fake.invoke(r#"{"Records":[]}"#, Duration::from_secs(300));
     assert_eq!(fake.outcome(&id), Outcome::Waiting);
     let answer = poll.await.unwrap();

@@ -125,11 +125,13 @@ async fn a_delayed_message_waits() {
     let send = |seconds| client.send_message().queue_url(&url).message_body("m").delay_seconds(seconds).send();
     assert_eq!(code(send(901).await), "InvalidParameterValue");
     send(900).await.unwrap();
-    send(1).await.unwrap();
-    assert_eq!(fake.queue_counts("q"), QueueCounts { visible: 0, in_flight: 0, delayed: 2 });
+    assert_eq!(fake.queue_counts("q"), QueueCounts { visible: 0, in_flight: 0, delayed: 1 });
     assert!(receive(&client, &url).await.is_empty());
-    tokio::time::sleep(Duration::from_millis(1010)).await;
-    assert_eq!(receive(&client, &url).await.len(), 1);
+    let sent = Instant::now();
+    send(1).await.unwrap();
+    let poll = client.receive_message().queue_url(&url).wait_time_seconds(20).send().await.unwrap();
+    assert_eq!(poll.messages().len(), 1);
+    assert!(sent.elapsed() >= Duration::from_secs(1), "{:?}", sent.elapsed());
     assert_eq!(fake.messages("q")[0].delay, Duration::from_secs(900));
 }
 
@@ -205,9 +207,8 @@ async fn a_poller_that_is_gone_receives_nothing() {
     let called = fake.until(MINUTE, |fake| (fake.count(Service::Sqs, "ReceiveMessage") == 1).then_some(())).await;
     assert!(called.is_some());
     polling.abort();
-    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert!(fake.until(MINUTE, |fake| (fake.open_polls() == 0).then_some(())).await.is_some());
     fake.send_message("q", "m");
-    tokio::time::sleep(Duration::from_millis(50)).await;
     assert_eq!(fake.queue_counts("q"), QueueCounts { visible: 1, in_flight: 0, delayed: 0 });
 }
 
@@ -225,13 +226,11 @@ async fn a_long_poll_may_outlive_its_client() {
         asked.await.unwrap();
         poll.abort();
         let _ = poll.await;
-        // Its connection is closed by now, or about to be.
-        tokio::time::sleep(Duration::from_millis(200)).await;
+        assert!(fake.until(MINUTE, |fake| (fake.connections() == 0).then_some(())).await.is_some());
+        assert_eq!(fake.open_polls(), usize::from(outlives));
         fake.send_message("q", "late");
-        let taken = fake.until(Duration::from_secs(if outlives { 60 } else { 1 }), |fake| {
-            (fake.queue_counts("q").in_flight == 1).then_some(())
-        });
-        assert_eq!(taken.await.is_some(), outlives);
+        assert!(fake.until(MINUTE, |fake| (fake.open_polls() == 0).then_some(())).await.is_some());
+        assert_eq!(fake.queue_counts("q").in_flight, usize::from(outlives));
     }
 }
 

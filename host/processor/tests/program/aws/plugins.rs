@@ -1,7 +1,5 @@
 //! Components that tenants' items name, and those of the operator for all of them.
 
-use std::time::Duration;
-
 use fake_aws::scene::{CENTRAL_ROLE, CloudWatchTenant, SOURCE};
 use fake_aws::{PROCESSOR_ACCOUNT, Permissions, Service};
 use model::Digest;
@@ -14,9 +12,9 @@ use assemble::{filter, parser};
 /// Where the components lie.
 const BUCKET: &str = "components";
 
-/// A lab whose processor may take components from [`BUCKET`], and soon forgets items.
+/// A lab whose processor may take components from [`BUCKET`], and remembers no items.
 fn lab() -> Lab {
-    let lab = Lab::new().set("PLUGIN_SOURCES", format!("s3://{BUCKET}/")).set("TENANT_CACHE_SECONDS", 1);
+    let lab = Lab::new().set("PLUGIN_SOURCES", format!("s3://{BUCKET}/")).set("TENANT_CACHE_SECONDS", 0);
     lab.aws.add_bucket(PROCESSOR_ACCOUNT, BUCKET);
     let permissions = Permissions::none()
         .allow("sts:AssumeRole", "*")
@@ -26,11 +24,6 @@ fn lab() -> Lab {
         .allow("s3:PutObject", "tenant-*");
     lab.aws.set_permissions(CENTRAL_ROLE, permissions);
     lab
-}
-
-/// Waits until the processor has forgotten what it knew of items.
-fn forget() {
-    std::thread::sleep(Duration::from_millis(1200));
 }
 
 fn fixture(name: &str) -> Vec<u8> {
@@ -123,7 +116,6 @@ fn a_change_of_the_item_takes_effect_without_a_restart() {
     process.empties_the_queue();
     assert_eq!(lab.messages(&tenant), texts(5));
     name(&lab, &tenant, &redacting(&lab));
-    forget();
     lab.announced("acme", "2", &records("acme", 5));
     process.empties_the_queue();
     assert_eq!(lab.messages(&tenant), [texts(5), redacted(5)].concat());
@@ -147,7 +139,6 @@ fn what_cannot_be_verified_waits_and_the_others_go_on() {
     assert!(failures >= 1.0);
     // Mended, it is delivered as it should have been.
     name(&lab, &bad, &redacting(&lab));
-    forget();
     process.empties_the_queue();
     assert_eq!(lab.messages(&bad), redacted(5));
     process.terminate();

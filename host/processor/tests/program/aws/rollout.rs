@@ -8,7 +8,7 @@ use fake_aws::scene::{DEAD_LETTERS, QUEUE};
 use fake_aws::{PROCESSOR_ACCOUNT, Rule, Service, What};
 
 use super::support::announced;
-use crate::common::aws::{Lab, NEVER, Process, records, texts};
+use crate::common::aws::{LIMIT, Lab, NEVER, Process, records, texts};
 
 /// Its last fifth is a second: enough for what goes back, on however busy a machine.
 const GRACE: u64 = 5;
@@ -28,6 +28,11 @@ fn keys(lab: &Lab) -> BTreeSet<String> {
 fn nothing_is_invisible(lab: &Lab) {
     let messages = lab.aws.messages(QUEUE);
     assert!(messages.iter().all(|message| message.invisible_for.is_none()), "{messages:?}");
+}
+
+/// Waits until no poll is open any more, also of those that outlive their clients.
+fn polls_end(lab: &Lab) {
+    assert!(lab.aws.until_blocking(LIMIT, |aws| (aws.open_polls() == 0).then_some(())).is_some());
 }
 
 fn all_received(process: &Process, lab: &Lab) {
@@ -98,8 +103,8 @@ fn what_an_open_poll_brings_after_sigterm_goes_back() {
     let later: BTreeSet<_> = (0..5).map(|n| lab.announced("acme", &n.to_string(), &records("acme", 1))).collect();
     let ended = process.ended();
     assert_eq!(ended.code, 0, "{}", ended.stdout);
-    // The poll's second has passed, or it brought them: either way they are there.
-    std::thread::sleep(Duration::from_secs(2));
+    // The poll's time is over, or it brought them: either way they are there.
+    polls_end(&lab);
     nothing_is_invisible(&lab);
     assert_eq!(keys(&lab), later);
 }
@@ -120,7 +125,7 @@ fn an_open_poll_is_waited_for_beside_what_is_at_work() {
     let ended = process.ended();
     assert_eq!(ended.code, 0, "{}", ended.stdout);
     assert_eq!(lab.messages(&tenant), texts(2), "what was at work is done");
-    std::thread::sleep(Duration::from_secs(2));
+    polls_end(&lab);
     nothing_is_invisible(&lab);
     assert_eq!(keys(&lab), BTreeSet::from([later]));
 }

@@ -4,7 +4,7 @@ use fake_aws::scene::SOURCE;
 use fake_aws::{Gate, REGION, Rule, Service, What};
 
 use super::support::{denied, stream};
-use crate::common::aws::{Lab, NEVER, gzip, key, records, text, texts};
+use crate::common::aws::{Lab, NEVER, gzip, key, now, records, text, texts};
 
 /// An object of one event, with a pod of its own.
 fn put(lab: &Lab, name: &str) {
@@ -186,7 +186,8 @@ fn an_object_that_is_made_anew_is_delivered_again() {
     let process = lab.scan();
     process.done(1);
     // S3 tells times by the second.
-    std::thread::sleep(std::time::Duration::from_millis(1100));
+    let second = now() / 1000;
+    process.wait("the next second", || now() / 1000 > second);
     put();
     process.done(2);
     let lists = lab.count(Service::S3, "ListObjectsV2");
