@@ -21,10 +21,15 @@ endif
 # once, with the features that all of them want.
 NATIVE := --package log-processor --package guest-build --package corpus --package bench --package fake-aws
 # Most tests wait for a process, which waits: more of them at once than there are cores.
-THREADS = $(shell echo $$((4 * $$(nproc))))
-# `make test` says dev: an optimised build would double its time.
+THREADS = $(shell echo $$((8 * $$(nproc))))
+# Those in Python keep a process each busy.
+WORKERS = $(shell echo $$((2 * $$(nproc))))
 PROFILE := release
 PROFILE_DIR = $(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
+# What is tested, below target/tested: this workspace's packages without optimisation and
+# with all checks, on the dependencies that the release build has too (Cargo.toml).
+TESTED := CARGO_TARGET_DIR=$(CURDIR)/target/tested CARGO_BUILD_BUILD_DIR=$(CURDIR)/target CARGO_INCREMENTAL=1 \
+	CARGO_PROFILE_RELEASE_OPT_LEVEL=0 CARGO_PROFILE_RELEASE_DEBUG_ASSERTIONS=true CARGO_PROFILE_RELEASE_OVERFLOW_CHECKS=true
 GUEST_BUILD = target/$(PROFILE_DIR)/guest-build
 BUILD_GUEST_BUILD = cargo build --locked --profile $(PROFILE) $(NATIVE) --bin guest-build
 
@@ -42,7 +47,8 @@ help: ## This list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
-demo: build ## Try it: a small corpus of logs through the whole pipeline, no cloud account
+demo: guest ## Try it: a small corpus of logs through the whole pipeline, no cloud account
+	cargo build --locked --release $(NATIVE) --bin log-processor --bin corpus
 	@rm -rf target/demo
 	@target/release/corpus demo target/demo
 	@target/release/log-processor local --objects target/demo/objects \
@@ -50,19 +56,18 @@ demo: build ## Try it: a small corpus of logs through the whole pipeline, no clo
 		--report target/demo/report.json
 
 .PHONY: test
-test: PROFILE := dev
-test: setup format guest fixtures registry ## All checks and tests, on optimised dependencies and a debug build
-	cargo clippy --locked --workspace --all-targets -- -D warnings
-	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-$(THREADS)} cargo test --locked --workspace --exclude default-guest $(addprefix --exclude ,$(FIXTURES))
+test: setup format guest fixtures registry target/venv/made ## All checks and tests
+	$(TESTED) cargo clippy --locked --release --workspace --all-targets -- -D warnings
+	$(TESTED) RUST_TEST_THREADS=$${RUST_TEST_THREADS:-$(THREADS)} cargo test --locked --release --workspace \
+		--exclude default-guest $(addprefix --exclude ,$(FIXTURES))
 	tools/test-guest.sh record
-	@$(MAKE) --no-print-directory e2e LOG_PROCESSOR=$(CURDIR)/target/debug/log-processor
+	@$(MAKE) --no-print-directory e2e LOG_PROCESSOR=$(CURDIR)/target/tested/release/log-processor
 
 # `make test` has the binary from its other tests; LOG_PROCESSOR=… tests any.
 .PHONY: e2e
-e2e: PROFILE := dev
 e2e: guest fixtures registry target/venv/made ## End to end against moto, an AWS emulator, and a container registry
-	$(if $(LOG_PROCESSOR),,cargo build --locked --profile $(PROFILE) $(NATIVE))
-	target/venv/bin/python -B -m pytest --quiet -p no:cacheprovider --basetemp target/e2e tests/e2e
+	$(if $(LOG_PROCESSOR),,$(TESTED) cargo build --locked --release $(NATIVE) --bin log-processor)
+	target/venv/bin/python -B -m pytest --quiet -p no:cacheprovider --numprocesses $(WORKERS) --basetemp target/e2e tests/e2e
 
 .PHONY: registry
 registry: target/registry/made
@@ -130,8 +135,8 @@ fixtures: guest
 	done
 
 .PHONY: setup
-setup: ## Install what building and testing need: wasm targets, wasmtime's command line
-	@tools/setup-wasm.sh --cli
+setup: ## Install what building and testing need: Rust's wasm targets, rustfmt, clippy
+	@tools/setup-wasm.sh --checks
 
 .PHONY: toolchain
 toolchain:
@@ -142,5 +147,5 @@ format: | setup
 	cargo fmt --all --check
 
 .PHONY: clean
-clean: ## Remove all that was built; what is cached for other clones stays
+clean: ## Remove all that was built
 	rm -rf target

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Makes sure that guests can be built (and, with --cli, tested) on this machine.
+# Makes sure that guests can be built on this machine.
 #
-#   tools/setup-wasm.sh          a linker, the wasm targets
-#   tools/setup-wasm.sh --cli    also the wasmtime command line and rustfmt, clippy
+#   tools/setup-wasm.sh           a linker, the wasm targets
+#   tools/setup-wasm.sh --checks  also rustfmt and clippy
 #
 # What is there already is found by looking, so a second run takes no time.
 # There are two ways to the targets, tried in this order:
@@ -10,12 +10,9 @@
 #   debian  Debian's newer compiler with the source of std (rustc-web and others)
 # WASM_TOOLCHAIN=rustup or =debian allows only the one.
 #
-# The other scripts source this file for `wasm_toolchain` and `$WASMTIME`.
+# The other scripts source this file for `wasm_toolchain`.
 set -euo pipefail
 
-WASMTIME_VERSION=48.0.8
-WASMTIME_HOME="${XDG_CACHE_HOME:-$HOME/.cache}/log-processor/wasmtime-$WASMTIME_VERSION"
-WASMTIME="$WASMTIME_HOME/bin/wasmtime"
 WASM_TARGETS=(wasm32-unknown-unknown wasm32-wasip1)
 DEBIAN_PACKAGES=(rustc-web cargo-web rust-web-src wasi-libc)
 # The workspace's rust-version: what Debian's compiler must be at least.
@@ -136,17 +133,6 @@ setup_components() {
     done
 }
 
-setup_cli() {
-    if [[ -x "$WASMTIME" ]]; then return; fi
-    say "about to build the wasmtime command line $WASMTIME_VERSION, for the tests of guests:" \
-        "some ten CPU minutes, once; into $WASMTIME_HOME"
-    env -u CARGO_TARGET_DIR -u CARGO_BUILD_TARGET -u RUSTFLAGS \
-        cargo install wasmtime-cli --version "$WASMTIME_VERSION" --locked \
-        --no-default-features --features run,cranelift,component-model,pooling-allocator \
-        --root "$WASMTIME_HOME" >&2 || fail 'the wasmtime command line could not be built' \
-        "remedy: see the error above, or put wasmtime $WASMTIME_VERSION at $WASMTIME"
-}
-
 main() {
     case "${WASM_TOOLCHAIN:-}" in
         '' | rustup | debian) ;;
@@ -155,9 +141,8 @@ main() {
     setup_rust
     setup_linker
     setup_targets
-    if [[ "${1:-}" == --cli ]]; then
+    if [[ "${1:-}" == --checks ]]; then
         setup_components
-        setup_cli
     fi
 }
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from emulator import LIMIT, eventually
 
 ROOT = Path(__file__).resolve().parents[2]
-BINARY = Path(os.environ.get("LOG_PROCESSOR") or ROOT / "target/debug/log-processor").resolve()
+BINARY = Path(os.environ.get("LOG_PROCESSOR") or ROOT / "target/tested/release/log-processor").resolve()
 
 
 class Processor:
