@@ -280,7 +280,7 @@ fn a_thread_that_waits_is_let_go_when_the_delivery_is_abandoned() {
         let reading = tokio::spawn(read_all(opened.unwrap().1));
         fake.is_hanging().await;
         assert!(!reading.is_finished());
-        stop.now();
+        stop.request();
         // A moment in which it could end, if it did.
         tokio::time::sleep(Duration::from_millis(20)).await;
         assert!(!reading.is_finished(), "asked to stop, it may still end well");
