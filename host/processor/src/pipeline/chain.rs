@@ -6,7 +6,7 @@ use super::guests::Guests;
 use super::halt::Halt;
 use super::job::Job;
 use super::plan::OutputKind;
-use super::rewrite::{NewLines, RewriteStage};
+use super::rewrite::{RewriteStage, RewrittenLines};
 use super::stage::StageContext;
 use super::transform::TransformStage;
 use crate::object::Chunk;
@@ -20,7 +20,7 @@ pub(super) enum Stages<W> {
 }
 
 /// The way of lines through guests.
-pub(super) struct Chain<W> {
+pub(super) struct StageChain<W> {
     pub(super) context: StageContext,
     pub(super) stages: Stages<W>,
     /// Bytes of lines that a guest is given at once.
@@ -37,7 +37,7 @@ impl<W> Stages<W> {
     }
 }
 
-impl<W: Write> Chain<W> {
+impl<W: Write> StageChain<W> {
     /// Stages for events.
     pub(super) fn event_stages(guests: &Guests, job: &Job) -> Stages<W> {
         let rewrite = guests.rewrites().then(|| RewriteStage::new(job.limits.max_line_bytes));
@@ -67,8 +67,8 @@ impl<W: Write> Chain<W> {
     }
 
     /// A rewriter's lines: on to the transformer, or to the writer.
-    fn rewritten(&mut self, mut lines: NewLines) -> Result<(), Halt> {
-        let then = lines.then.take().map_or(Ok(()), Err);
+    fn rewritten(&mut self, mut lines: RewrittenLines) -> Result<(), Halt> {
+        let then = lines.halted_by.take().map_or(Ok(()), Err);
         if lines.sources.is_empty() {
             return then;
         }
@@ -79,7 +79,7 @@ impl<W: Write> Chain<W> {
                 chunks.try_for_each(|(chunk, sources)| transform.rewritten(chunk, sources, context))
             }
             Stages::Lines { to, .. } => {
-                context.outbox.written(&lines.bytes, lines.sources.iter().map(|source| source.line));
+                context.outbox.note_written(&lines.bytes, lines.sources.iter().map(|source| source.line));
                 to.write_all(&lines.bytes).map_err(Halt::Write)
             }
         }

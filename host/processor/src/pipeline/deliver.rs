@@ -7,16 +7,16 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinHandle};
 
-use super::account::{ComponentRun, ShadowRun};
-use super::chain::{Chain, Stages};
+use super::chain::{StageChain, Stages};
+use super::component_run::{ComponentRun, ShadowRun};
 use super::delivered::{Delivered, End};
 use super::guests::Guests;
 use super::halt::Halt;
 use super::job::Job;
-use super::ledger::Outcome;
-use super::outbox::{Outbox, SharedLedger, WORK_ON_ITS_WAY, Work};
-use super::put::{Counts, Put};
-use super::read::Reading;
+use super::ledger::LineOutcome;
+use super::outbox::{MAX_QUEUED_COMMANDS, Outbox, SharedLedger, SinkCommand};
+use super::put::{PutCounts, PutSide};
+use super::read::ReadSide;
 use super::shadow::Shadow;
 use super::stage::StageContext;
 use super::tap::Tap;
@@ -33,7 +33,7 @@ where
     R: Read + Send + 'static,
     S: EventSink,
 {
-    let stages = Chain::<io::Sink>::event_stages(&guests, &job);
+    let stages = StageChain::<io::Sink>::event_stages(&guests, &job);
     run(job, guests, source, stages, stop, sink).await.0
 }
 
@@ -52,7 +52,7 @@ where
     S: EventSink,
     W: Write + Send + 'static,
 {
-    let stages = Chain::line_stages(to, &job);
+    let stages = StageChain::line_stages(to, &job);
     let (delivered, stages) = run(job, guests, source, stages, stop, sink).await;
     match (stages, &delivered.end) {
         (Some(Stages::Lines { to, .. }), End::Complete | End::Rejected(_)) => (delivered, Some(to)),
@@ -61,7 +61,7 @@ where
 }
 
 /// What the blocking side leaves.
-struct BlockingSide<W> {
+struct ReadSideResult<W> {
     result: Result<(), Halt>,
     stages: Stages<W>,
     cut_short: Option<Reason>,
@@ -88,7 +88,7 @@ where
     S: EventSink,
     W: Write + Send + 'static,
 {
-    let (sender, receiver) = mpsc::channel(WORK_ON_ITS_WAY);
+    let (sender, receiver) = mpsc::channel(MAX_QUEUED_COMMANDS);
     let ledger = SharedLedger::default();
     let reading = {
         let (job, ledger, stop) = (job.clone(), ledger.clone(), stop.clone());
@@ -97,12 +97,12 @@ where
             let shadow = Shadow::of(guests.plan(), &job, stages.output());
             let outbox = Outbox::new(job.clone(), sender, shadow.as_ref().map(|_| Tap::new(&job)));
             let context = StageContext { guests, ledger, outbox };
-            let chain = Chain { context, stages, chunk_bytes: job.limits.chunk_bytes };
-            let reading = Reading { chain, shadow, stop, cut_short: None, read_bytes: 0 };
+            let chain = StageChain { context, stages, chunk_bytes: job.limits.chunk_bytes };
+            let reading = ReadSide { chain, shadow, stop, cut_short: None, read_bytes: 0 };
             read(&job, reading, source)
         })
     };
-    let mut put = Put::new(sink, &ledger, &job);
+    let mut put = PutSide::new(sink, &ledger, &job);
     let (drained, read) = tokio::select! {
         biased;
         // The blocking side will find its channel closed, or its reader at an end.
@@ -115,7 +115,7 @@ where
         return (delivered(put.counts, end, &ledger), None);
     };
     let end = end(drained, &mut read, &ledger, &job);
-    let BlockingSide { stages, read_bytes, guest_time, guest_log, component, shadow, warnings, .. } = read;
+    let ReadSideResult { stages, read_bytes, guest_time, guest_log, component, shadow, warnings, .. } = read;
     // Of what is tried again all lines are compared again.
     let shadow = shadow.filter(|_| matches!(end, End::Complete | End::Rejected(_)));
     let delivered = delivered(put.counts, end, &ledger);
@@ -125,11 +125,11 @@ where
 /// Waits for both sides, and gives the lines that only both together settle
 /// their outcome.
 async fn both<S: EventSink, W>(
-    put: &mut Put<'_, S>,
-    receiver: mpsc::Receiver<Work>,
-    reading: JoinHandle<BlockingSide<W>>,
-) -> (Result<(), Failure>, Result<BlockingSide<W>, JoinError>) {
-    let mut drained = put.all(receiver).await;
+    put: &mut PutSide<'_, S>,
+    receiver: mpsc::Receiver<SinkCommand>,
+    reading: JoinHandle<ReadSideResult<W>>,
+) -> (Result<(), Failure>, Result<ReadSideResult<W>, JoinError>) {
+    let mut drained = put.run(receiver).await;
     let read = reading.await;
     if let (Ok(()), Ok(side)) = (&drained, &read) {
         let rejected = match &side.result {
@@ -150,7 +150,7 @@ async fn both<S: EventSink, W>(
 }
 
 /// What the putting side knows of how it ended.
-fn delivered(counts: Counts, end: End, ledger: &SharedLedger) -> Delivered {
+fn delivered(counts: PutCounts, end: End, ledger: &SharedLedger) -> Delivered {
     Delivered {
         lines: ledger.lock().lines(),
         events: counts.events,
@@ -162,14 +162,14 @@ fn delivered(counts: Counts, end: End, ledger: &SharedLedger) -> Delivered {
 }
 
 /// The blocking side. The outbox goes with its end, which tells the other side.
-fn read<R: Read, W: Write>(job: &Job, mut reading: Reading<W>, source: R) -> BlockingSide<W> {
+fn read<R: Read, W: Write>(job: &Job, mut reading: ReadSide<W>, source: R) -> ReadSideResult<W> {
     let mut lines = LineReader::new(Decompressor::new(source), job.limits);
     let result = reading.run(job, &mut lines);
     let mut warnings = reading.chain.context.guests.take_warnings();
     if let Some(what) = lines.looks_like().filter(|_| has_no_records(&reading.chain.context.ledger)) {
         warnings.push(format!("the object looks like {what}: lines of it are no records, and are dead-lettered"));
     }
-    BlockingSide {
+    ReadSideResult {
         result,
         stages: reading.chain.stages,
         cut_short: reading.cut_short,
@@ -190,7 +190,7 @@ fn has_no_records(ledger: &SharedLedger) -> bool {
 }
 
 /// Says how it ended.
-fn end<W>(drained: Result<(), Failure>, read: &mut BlockingSide<W>, ledger: &SharedLedger, job: &Job) -> End {
+fn end<W>(drained: Result<(), Failure>, read: &mut ReadSideResult<W>, ledger: &SharedLedger, job: &Job) -> End {
     if let Err(failure) = drained {
         return End::Failed(failure);
     }
@@ -248,6 +248,6 @@ fn unread(job: &Job, error: io::Error) -> Failure {
 async fn reject_rest<S: EventSink>(detail: String, sink: &S, ledger: &SharedLedger, job: &Job) -> Result<(), Failure> {
     let letter = DeadLetter::of_object(&job.object, Reason::GuestRejected, detail).for_delivery(&job.delivery);
     sink.dead_letters(&[letter]).await?;
-    ledger.lock().settle_rest(Outcome::DeadLettered(Reason::GuestRejected));
+    ledger.lock().settle_rest(LineOutcome::DeadLettered(Reason::GuestRejected));
     Ok(())
 }

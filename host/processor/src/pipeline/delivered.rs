@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::account::{ComponentRun, ShadowRun};
+use super::component_run::{ComponentRun, ShadowRun};
 use super::ledger::Lines;
 use model::{Failure, Reason};
 use sandbox::GuestLog;

@@ -8,10 +8,10 @@
 
 use super::halt::Halt;
 use super::poison_search::{search, settle};
-use super::stage::{CallOutcome, Stage, StageContext, finish, give};
+use super::stage::{CallOutcome, LineStage, StageContext, finish, give};
 
 /// Gives the guest all lines before `to` that it does not know.
-pub(super) fn feed<S: Stage>(stage: &mut S, to: u64, context: &mut StageContext) -> Result<(), Halt> {
+pub(super) fn feed<S: LineStage>(stage: &mut S, to: u64, context: &mut StageContext) -> Result<(), Halt> {
     loop {
         let start = stage.next(context);
         if start >= to {
@@ -24,7 +24,7 @@ pub(super) fn feed<S: Stage>(stage: &mut S, to: u64, context: &mut StageContext)
 }
 
 /// The same, and tells the guest that it was all.
-pub(super) fn feed_to_the_end<S: Stage>(stage: &mut S, to: u64, context: &mut StageContext) -> Result<(), Halt> {
+pub(super) fn feed_to_the_end<S: LineStage>(stage: &mut S, to: u64, context: &mut StageContext) -> Result<(), Halt> {
     loop {
         feed(stage, to, context)?;
         match finish(stage, to, context)? {

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::account::ComponentRun;
+use super::component_run::ComponentRun;
 use super::halt::Halt;
 use super::instances::{Instances, Owner};
 use super::job::Job;

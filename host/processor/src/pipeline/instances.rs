@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::job::Job;
-use super::slots::{GuestSlots, Turns};
+use super::slots::{GuestSlots, SlotTimer};
 use sandbox::{Component, GuestError, GuestLog, Instance};
 
 /// Owner component it is.
@@ -18,19 +18,19 @@ pub(super) enum Owner {
 pub(super) struct Instances {
     tenant: Option<Instance>,
     default: Option<Instance>,
-    turns: Turns,
+    timer: SlotTimer,
 }
 
 impl Instances {
     /// None yet.
     pub(super) fn new(slots: &GuestSlots) -> Self {
-        Self { tenant: None, default: None, turns: Turns::new(slots) }
+        Self { tenant: None, default: None, timer: SlotTimer::new(slots) }
     }
 
     /// Starts a new instance, in place of the one that there is.
     pub(super) fn start(&mut self, owner: Owner, component: &Component, job: &Job) -> Result<(), GuestError> {
-        let around = self.turns.surroundings(&job.object, job.delivery.id(), job.now);
-        let instance = self.turns.run(|| Instance::start(component, &around))?;
+        let surroundings = self.timer.surroundings(&job.object, job.delivery.id(), job.now);
+        let instance = self.timer.run(|| Instance::start(component, &surroundings))?;
         *self.get_mut(owner) = Some(instance);
         Ok(())
     }
@@ -55,7 +55,7 @@ impl Instances {
         };
         let missing = || GuestError::Internal { function, text: "no component does it".to_owned() };
         let instance = instance.as_mut().ok_or_else(missing)?;
-        self.turns.run(|| call(instance))
+        self.timer.run(|| call(instance))
     }
 
     /// The tenant's, where it has one.
@@ -75,7 +75,7 @@ impl Instances {
 
     /// How long they were at work, their starts included.
     pub(super) fn time(&self) -> Duration {
-        self.turns.worked()
+        self.timer.cpu_time()
     }
 
     fn get_mut(&mut self, owner: Owner) -> &mut Option<Instance> {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::plan::Plan;
-use super::slots::{GuestSlots, Turns};
+use super::slots::{GuestSlots, SlotTimer};
 use model::{ObjectId, Origin};
 use sandbox::{Component, GuestError, Instance, Used};
 
@@ -28,9 +28,9 @@ pub fn parse_key(
     object: &ObjectId,
     now: i64,
 ) -> (Result<Origin, GuestError>, Used) {
-    let mut turns = Turns::new(slots);
-    let around = turns.surroundings(object, "", now);
-    turns.run(|| match Instance::start(component, &around) {
+    let mut timer = SlotTimer::new(slots);
+    let surroundings = timer.surroundings(object, "", now);
+    timer.run(|| match Instance::start(component, &surroundings) {
         Ok(mut guest) => (guest.parse_key(&object.key), guest.used()),
         Err(error) => (Err(error), Used::default()),
     })

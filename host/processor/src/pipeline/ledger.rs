@@ -10,7 +10,7 @@ use model::Reason;
 /// What became of a line; of a line with several outcomes (an array of
 /// records, a rewritten line) the last of this order stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Outcome {
+pub(super) enum LineOutcome {
     /// Dropped by the guest's choice.
     Filtered,
     /// Its only events have empty messages, which CloudWatch Logs doesn't take.
@@ -55,12 +55,12 @@ impl Lines {
 
 /// A line that is not settled yet.
 #[derive(Debug)]
-struct Open {
+struct OpenLine {
     /// Outputs of it whose outcome isn't known.
     waiting: u64,
     /// Lines that share its outcome: itself, and those joined to it.
     lines: u64,
-    worst: Outcome,
+    worst: LineOutcome,
 }
 
 /// Spreads line numbers, which the host itself gives: nobody can choose them to
@@ -85,43 +85,43 @@ impl Hasher for LineHasher {
 
 /// The account of one object and delivery.
 #[derive(Debug, Default)]
-pub(super) struct Ledger {
+pub(super) struct LineLedger {
     lines: Lines,
     /// Lines with no outcome and no output: unread, or held back by a guest.
-    held: u64,
-    open: HashMap<u64, Open, BuildHasherDefault<LineHasher>>,
+    pending: u64,
+    open: HashMap<u64, OpenLine, BuildHasherDefault<LineHasher>>,
     /// The last line that had output, and its outcome once it is settled.
-    last: Option<(u64, Option<Outcome>)>,
+    last: Option<(u64, Option<LineOutcome>)>,
     /// The same of rewritten lines: the source of the last that had events.
-    reported: Option<(u64, Option<Outcome>)>,
+    last_reported: Option<(u64, Option<LineOutcome>)>,
 }
 
-impl Ledger {
+impl LineLedger {
     /// Lines were read.
-    pub(super) fn saw(&mut self, blank: u64, others: u64) {
+    pub(super) fn add_read(&mut self, blank: u64, others: u64) {
         self.lines.seen += blank + others;
         self.lines.blank += blank;
-        self.held += others;
+        self.pending += others;
     }
 
     /// Lines that have no output got their outcome.
-    pub(super) fn settle(&mut self, lines: u64, outcome: Outcome) {
-        self.held = self.held.saturating_sub(lines);
+    pub(super) fn settle(&mut self, lines: u64, outcome: LineOutcome) {
+        self.pending = self.pending.saturating_sub(lines);
         self.count(lines, outcome);
     }
 
     /// A line has `outputs` outputs (at least one), whose outcomes follow.
     pub(super) fn open(&mut self, line: u64, outputs: u64) {
-        self.held = self.held.saturating_sub(1);
-        self.open.insert(line, Open { waiting: outputs, lines: 1, worst: Outcome::Filtered });
+        self.pending = self.pending.saturating_sub(1);
+        self.open.insert(line, OpenLine { waiting: outputs, lines: 1, worst: LineOutcome::Filtered });
         self.last = Some((line, None));
     }
 
     /// An output of an open line, a rewritten line, became `events` events.
-    pub(super) fn report(&mut self, line: u64, events: u64) {
+    pub(super) fn add_events(&mut self, line: u64, events: u64) {
         if let Some(open) = self.open.get_mut(&line) {
             open.waiting += events.saturating_sub(1);
-            self.reported = Some((line, None));
+            self.last_reported = Some((line, None));
         }
     }
 
@@ -129,9 +129,9 @@ impl Ledger {
     /// that was reported: a line that has nothing else shares its outcome.
     pub(super) fn follow(&mut self, line: u64) {
         let Some(open) = self.open.get(&line) else { return };
-        let alone = open.waiting == 1 && open.worst == Outcome::Filtered;
+        let alone = open.waiting == 1 && open.worst == LineOutcome::Filtered;
         let lines = open.lines;
-        match self.reported {
+        match self.last_reported {
             Some((to, None)) if alone && to != line && self.open.contains_key(&to) => {
                 self.open.remove(&line);
                 if let Some(open) = self.open.get_mut(&to) {
@@ -142,14 +142,14 @@ impl Ledger {
                 }
             }
             Some((to, Some(outcome))) if alone && to != line => self.output(line, outcome),
-            _ => self.output(line, Outcome::Filtered),
+            _ => self.output(line, LineOutcome::Filtered),
         }
     }
 
     /// Lines share the outcome of the last line that had output; where there
     /// is none, they hold nothing to deliver.
     pub(super) fn join(&mut self, lines: u64) {
-        self.held = self.held.saturating_sub(lines);
+        self.pending = self.pending.saturating_sub(lines);
         match self.last {
             Some((line, None)) => {
                 if let Some(open) = self.open.get_mut(&line) {
@@ -157,20 +157,20 @@ impl Ledger {
                 }
             }
             Some((_, Some(outcome))) => self.count(lines, outcome),
-            None => self.count(lines, Outcome::Filtered),
+            None => self.count(lines, LineOutcome::Filtered),
         }
     }
 
     /// An output of an open line is not the last of a row: if it is worse than
     /// what was known, that stands.
-    pub(super) fn worsen(&mut self, line: u64, outcome: Outcome) {
+    pub(super) fn worsen(&mut self, line: u64, outcome: LineOutcome) {
         if let Some(open) = self.open.get_mut(&line) {
             open.worst = open.worst.max(outcome);
         }
     }
 
     /// An output of an open line got its outcome; with the last the line has one.
-    pub(super) fn output(&mut self, line: u64, outcome: Outcome) {
+    pub(super) fn output(&mut self, line: u64, outcome: LineOutcome) {
         let Some(open) = self.open.get_mut(&line) else { return };
         open.worst = open.worst.max(outcome);
         open.waiting = open.waiting.saturating_sub(1);
@@ -180,7 +180,7 @@ impl Ledger {
         let (lines, worst) = (open.lines, open.worst);
         self.open.remove(&line);
         self.count(lines, worst);
-        for (last, settled) in [&mut self.last, &mut self.reported].into_iter().flatten() {
+        for (last, settled) in [&mut self.last, &mut self.last_reported].into_iter().flatten() {
             if *last == line {
                 *settled = Some(worst);
             }
@@ -190,39 +190,39 @@ impl Ledger {
     /// Every open line's outputs were delivered together (an upload's commit).
     pub(super) fn deliver_open(&mut self) {
         let lines: u64 = self.open.drain().map(|(_, open)| open.lines).sum();
-        self.count(lines, Outcome::Delivered);
+        self.count(lines, LineOutcome::Delivered);
         self.last = None;
     }
 
     /// Every line that has no outcome yet gets this one.
-    pub(super) fn settle_rest(&mut self, outcome: Outcome) {
+    pub(super) fn settle_rest(&mut self, outcome: LineOutcome) {
         let open: u64 = self.open.drain().map(|(_, open)| open.lines).sum();
-        let rest = std::mem::take(&mut self.held) + open;
+        let rest = std::mem::take(&mut self.pending) + open;
         self.count(rest, outcome);
         self.last = None;
     }
 
     /// Whether nothing waits for an outcome.
     pub(super) fn is_settled(&self) -> bool {
-        self.held == 0 && self.open.is_empty()
+        self.pending == 0 && self.open.is_empty()
     }
 
     /// The lines, with what has no outcome as `left`.
     pub(super) fn lines(&self) -> Lines {
         let open: u64 = self.open.values().map(|open| open.lines).sum();
-        Lines { left: self.held + open, ..self.lines.clone() }
+        Lines { left: self.pending + open, ..self.lines.clone() }
     }
 
-    fn count(&mut self, lines: u64, outcome: Outcome) {
+    fn count(&mut self, lines: u64, outcome: LineOutcome) {
         let counter = match outcome {
-            Outcome::Filtered => &mut self.lines.filtered,
-            Outcome::Empty => {
+            LineOutcome::Filtered => &mut self.lines.filtered,
+            LineOutcome::Empty => {
                 self.lines.empty += lines;
                 &mut self.lines.filtered
             }
-            Outcome::Delivered => &mut self.lines.delivered,
-            Outcome::Malformed => &mut self.lines.malformed,
-            Outcome::DeadLettered(reason) => self.lines.dead_lettered.entry(reason).or_default(),
+            LineOutcome::Delivered => &mut self.lines.delivered,
+            LineOutcome::Malformed => &mut self.lines.malformed,
+            LineOutcome::DeadLettered(reason) => self.lines.dead_lettered.entry(reason).or_default(),
         };
         *counter += lines;
     }
@@ -234,15 +234,15 @@ mod tests {
 
     #[test]
     fn a_line_with_several_outputs_has_the_worst_outcome_once() {
-        let mut ledger = Ledger::default();
-        ledger.saw(2, 3);
+        let mut ledger = LineLedger::default();
+        ledger.add_read(2, 3);
         ledger.open(0, 2);
         ledger.join(1);
-        ledger.settle(1, Outcome::Malformed);
+        ledger.settle(1, LineOutcome::Malformed);
         assert!(ledger.lines().add_up() && !ledger.is_settled());
-        ledger.output(0, Outcome::DeadLettered(Reason::TooOld));
+        ledger.output(0, LineOutcome::DeadLettered(Reason::TooOld));
         assert_eq!(ledger.lines().left, 2);
-        ledger.output(0, Outcome::Delivered);
+        ledger.output(0, LineOutcome::Delivered);
         let lines = ledger.lines();
         assert_eq!((lines.dead_lettered.get(&Reason::TooOld), lines.malformed, lines.left), (Some(&2), 1, 0));
         assert!(lines.add_up() && ledger.is_settled());
@@ -250,11 +250,11 @@ mod tests {
 
     #[test]
     fn joined_lines_follow_what_they_are_joined_to() {
-        let mut ledger = Ledger::default();
-        ledger.saw(0, 4);
+        let mut ledger = LineLedger::default();
+        ledger.add_read(0, 4);
         ledger.join(1); // to nothing
         ledger.open(1, 1);
-        ledger.output(1, Outcome::Delivered);
+        ledger.output(1, LineOutcome::Delivered);
         ledger.join(2); // after it was settled
         let lines = ledger.lines();
         assert_eq!((lines.filtered, lines.delivered), (1, 3));
@@ -263,17 +263,17 @@ mod tests {
 
     #[test]
     fn rewritten_lines_follow_what_they_are_joined_to() {
-        let mut ledger = Ledger::default();
-        ledger.saw(0, 5);
+        let mut ledger = LineLedger::default();
+        ledger.add_read(0, 5);
         (0..5).for_each(|line| ledger.open(line, 1));
         ledger.follow(0); // nothing: it holds nothing to deliver
-        ledger.report(1, 2);
+        ledger.add_events(1, 2);
         ledger.follow(2); // while it is open
-        ledger.output(1, Outcome::Delivered);
-        ledger.output(1, Outcome::DeadLettered(Reason::TooOld));
+        ledger.output(1, LineOutcome::Delivered);
+        ledger.output(1, LineOutcome::DeadLettered(Reason::TooOld));
         ledger.follow(3); // after it was settled
-        ledger.report(4, 1);
-        ledger.output(4, Outcome::Delivered);
+        ledger.add_events(4, 1);
+        ledger.output(4, LineOutcome::Delivered);
         let lines = ledger.lines();
         let dead = lines.dead_lettered.get(&Reason::TooOld);
         assert_eq!((lines.filtered, dead, lines.delivered, lines.left), (1, Some(&3), 1, 0));
@@ -282,11 +282,11 @@ mod tests {
 
     #[test]
     fn a_forgotten_or_doubled_line_shows() {
-        let mut ledger = Ledger::default();
-        ledger.saw(0, 2);
-        ledger.settle(1, Outcome::Filtered);
+        let mut ledger = LineLedger::default();
+        ledger.add_read(0, 2);
+        ledger.settle(1, LineOutcome::Filtered);
         assert!(!ledger.is_settled());
-        ledger.settle(2, Outcome::Filtered);
+        ledger.settle(2, LineOutcome::Filtered);
         assert!(!ledger.lines().add_up(), "one line was settled twice");
     }
 }

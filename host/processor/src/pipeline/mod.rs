@@ -26,8 +26,9 @@
 //! - `plan`: which component does what; `slots`: how many are at work at once.
 //! - The leaves: `job`, `delivered`, `halt`, and `account`: what components did.
 
-mod account;
 mod chain;
+mod component_run;
+mod dead_letter_budget;
 mod deliver;
 mod delivered;
 mod feed;
@@ -37,8 +38,7 @@ mod instances;
 mod job;
 mod key_parser;
 mod ledger;
-mod letters;
-mod open;
+mod open_lines;
 mod outbox;
 mod plan;
 mod poison_search;
@@ -54,7 +54,7 @@ mod tap;
 mod transform;
 mod usage;
 
-pub use account::{ComponentRun, Difference, ShadowRun};
+pub use component_run::{ComponentRun, Difference, ShadowRun};
 pub use deliver::{deliver_events, deliver_object};
 pub use delivered::{Delivered, End};
 pub use guests::{Asked, Guests, blocking};

@@ -5,43 +5,43 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::mpsc;
 
+use super::dead_letter_budget::DeadLetterBudget;
 use super::halt::Halt;
 use super::job::Job;
-use super::ledger::{Ledger, Outcome};
-use super::letters::LetterBudget;
+use super::ledger::{LineLedger, LineOutcome};
 use super::tap::Tap;
 use crate::delivery::batch::{Batch, EventCheck, Refusal, Window};
 use model::{DeadLetter, Event, Reason};
 
 /// What the other side does next.
 #[derive(Debug)]
-pub(super) enum Work {
+pub(super) enum SinkCommand {
     DeadLetters(Vec<DeadLetter>),
     Batch(Batch),
     /// Everything before this event, in guest order, was handed over.
     Checkpoint(u64),
 }
 
-/// Work on its way at once: enough to overlap the two sides, little memory.
-pub(super) const WORK_ON_ITS_WAY: usize = 2;
+/// Commands on their way at once: enough to overlap the two sides, little memory.
+pub(super) const MAX_QUEUED_COMMANDS: usize = 2;
 
 /// Dead letters, and bytes of them, that are sent together at most.
-const MOST_LETTERS: usize = 1024;
-const MOST_LETTER_BYTES: usize = 1024 * 1024;
+const MAX_LETTERS: usize = 1024;
+const MAX_LETTER_BYTES: usize = 1024 * 1024;
 
 /// A ledger that both sides write to.
 #[derive(Debug, Clone, Default)]
-pub(super) struct SharedLedger(Arc<Mutex<Ledger>>);
+pub(super) struct SharedLedger(Arc<Mutex<LineLedger>>);
 
 impl SharedLedger {
     /// Never held while work is sent: the other side needs it to take work.
-    pub(super) fn lock(&self) -> MutexGuard<'_, Ledger> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, LineLedger> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// An event that can't be put, whose record begins at `offset`.
-struct Refused {
+struct RefusedEvent {
     event: Event,
     offset: u64,
     reason: Reason,
@@ -87,27 +87,27 @@ impl Undeliverable {
 pub(super) struct Outbox {
     job: Job,
     /// None: nothing is sent.
-    sender: Option<mpsc::Sender<Work>>,
+    sender: Option<mpsc::Sender<SinkCommand>>,
     /// Sees what each line becomes, where a shadow is compared.
     pub(super) tap: Option<Tap>,
     window: Window,
     letters: Vec<DeadLetter>,
     letter_bytes: usize,
-    budget: LetterBudget,
+    budget: DeadLetterBudget,
     /// What the object looks like, if no log.
     looks_like: Option<&'static str>,
     /// Letters to be, written when the ledger is free: there may be millions.
-    refused: Vec<Refused>,
+    refused: Vec<RefusedEvent>,
     event_check: EventCheck,
     /// Events so far, in guest order.
     events: u64,
     /// Events of the last checkpoint.
-    told: u64,
+    last_checkpoint: u64,
 }
 
 impl Outbox {
     /// `tap`: sees what each line becomes.
-    pub(super) fn new(job: Job, sender: mpsc::Sender<Work>, tap: Option<Tap>) -> Self {
+    pub(super) fn new(job: Job, sender: mpsc::Sender<SinkCommand>, tap: Option<Tap>) -> Self {
         Self::with(job, Some(sender), tap)
     }
 
@@ -116,11 +116,11 @@ impl Outbox {
         Self::with(job, None, Some(tap))
     }
 
-    fn with(job: Job, sender: Option<mpsc::Sender<Work>>, tap: Option<Tap>) -> Self {
+    fn with(job: Job, sender: Option<mpsc::Sender<SinkCommand>>, tap: Option<Tap>) -> Self {
         let event_check = EventCheck { age_at: job.age_at };
         Self {
             window: Window::new(job.window_bytes),
-            budget: LetterBudget::new(job.stored_bytes),
+            budget: DeadLetterBudget::new(job.stored_bytes),
             looks_like: None,
             job,
             sender,
@@ -130,7 +130,7 @@ impl Outbox {
             refused: Vec::new(),
             event_check,
             events: 0,
-            told: 0,
+            last_checkpoint: 0,
         }
     }
 
@@ -140,7 +140,7 @@ impl Outbox {
     }
 
     /// Takes an event of an open line, whose record begins at `offset`.
-    pub(super) fn event(&mut self, event: Event, offset: u64, ledger: &mut Ledger) {
+    pub(super) fn push_event(&mut self, event: Event, offset: u64, ledger: &mut LineLedger) {
         if let Some(tap) = &mut self.tap {
             tap.event(&event);
         }
@@ -150,23 +150,23 @@ impl Outbox {
         let index = self.events;
         self.events += 1;
         match self.event_check.check(&event) {
-            Err(Refusal::Empty) => ledger.output(event.line, Outcome::Empty),
+            Err(Refusal::Empty) => ledger.output(event.line, LineOutcome::Empty),
             Err(Refusal::Dead(reason)) => {
-                ledger.output(event.line, Outcome::DeadLettered(reason));
-                if self.budget.is_spent() {
-                    self.budget.leave(reason, event.line, Some(offset));
+                ledger.output(event.line, LineOutcome::DeadLettered(reason));
+                if self.budget.is_exhausted() {
+                    self.budget.count_overflow(reason, event.line, Some(offset));
                 } else {
-                    self.refused.push(Refused { event, offset, reason });
+                    self.refused.push(RefusedEvent { event, offset, reason });
                 }
             }
             // An earlier attempt delivered it.
-            Ok(()) if index < self.job.resume_from => ledger.output(event.line, Outcome::Delivered),
+            Ok(()) if index < self.job.resume_from => ledger.output(event.line, LineOutcome::Delivered),
             Ok(()) => self.window.push(index, event),
         }
     }
 
     /// Takes a line that can never be delivered.
-    pub(super) fn line(
+    pub(super) fn push_refused_line(
         &mut self,
         reason: Reason,
         detail: &str,
@@ -180,12 +180,19 @@ impl Outbox {
         if self.sender.is_none() {
             return Ok(());
         }
-        if self.budget.is_spent() {
-            self.budget.leave(reason, line, Some(offset));
+        if self.budget.is_exhausted() {
+            self.budget.count_overflow(reason, line, Some(offset));
             return Ok(());
         }
         let (length, detail) = (data.len() as u64, detail.to_owned());
-        self.part(Undeliverable { reason, detail, line, offset: Some(offset), length, data: data.to_vec() })
+        self.push_partial_line(Undeliverable {
+            reason,
+            detail,
+            line,
+            offset: Some(offset),
+            length,
+            data: data.to_vec(),
+        })
     }
 
     /// What the object looks like, if it is known and no log.
@@ -204,7 +211,7 @@ impl Outbox {
     }
 
     /// Lines went to the writer.
-    pub(super) fn written(&mut self, lines: &[u8], sources: impl Iterator<Item = u64>) {
+    pub(super) fn note_written(&mut self, lines: &[u8], sources: impl Iterator<Item = u64>) {
         if let Some(tap) = &mut self.tap {
             tap.lines(lines, sources);
         }
@@ -212,27 +219,27 @@ impl Outbox {
 
     /// Takes a letter, as long as the object may have more.
     fn keep(&mut self, letter: DeadLetter) -> Result<(), Halt> {
-        self.budget.take(letter).map_or(Ok(()), |letter| self.add(letter))
+        self.budget.admit(letter).map_or(Ok(()), |letter| self.add(letter))
     }
 
     /// Letters go out in portions.
     fn add(&mut self, letter: DeadLetter) -> Result<(), Halt> {
         self.letter_bytes += letter.data.len();
         self.letters.push(letter);
-        if self.letters.len() >= MOST_LETTERS || self.letter_bytes >= MOST_LETTER_BYTES {
+        if self.letters.len() >= MAX_LETTERS || self.letter_bytes >= MAX_LETTER_BYTES {
             return self.send_letters();
         }
         Ok(())
     }
 
     /// Takes what is no whole line, of which only the beginning may be there.
-    pub(super) fn part(&mut self, part: Undeliverable) -> Result<(), Halt> {
+    pub(super) fn push_partial_line(&mut self, part: Undeliverable) -> Result<(), Halt> {
         let letter = self.letter(part);
         self.keep(letter)
     }
 
-    /// As [`Outbox::part`], of the rest of the object: there is but one, which is always kept.
-    pub(super) fn rest(&mut self, rest: Undeliverable) -> Result<(), Halt> {
+    /// As [`Outbox::push_partial_line`], of the rest of the object: there is but one, which is always kept.
+    pub(super) fn push_remainder(&mut self, rest: Undeliverable) -> Result<(), Halt> {
         let letter = self.letter(rest);
         self.add(letter)
     }
@@ -244,7 +251,7 @@ impl Outbox {
 
     /// Sends what has gathered, when it is enough.
     pub(super) fn send(&mut self) -> Result<(), Halt> {
-        for Refused { event, offset, reason } in std::mem::take(&mut self.refused) {
+        for RefusedEvent { event, offset, reason } in std::mem::take(&mut self.refused) {
             let detail = refused(reason);
             let letter = Undeliverable::event(event, reason, detail, Some(offset), &self.job);
             self.keep(letter)?;
@@ -259,13 +266,13 @@ impl Outbox {
         }
         self.letter_bytes = 0;
         let letters = std::mem::take(&mut self.letters);
-        self.hand_over(Work::DeadLetters(letters))
+        self.hand_over(SinkCommand::DeadLetters(letters))
     }
 
     /// Sends all that is left.
     pub(super) fn finish(&mut self) -> Result<(), Halt> {
         self.send()?;
-        self.letters = self.budget.rest(&self.job);
+        self.letters = self.budget.take_overflow(&self.job);
         self.send_letters()?;
         self.send_window()
     }
@@ -273,7 +280,7 @@ impl Outbox {
     fn send_window(&mut self) -> Result<(), Halt> {
         for batch in self.window.batches(self.job.max_batch_events) {
             let settles_to = batch.settles_to;
-            self.hand_over(Work::Batch(batch))?;
+            self.hand_over(SinkCommand::Batch(batch))?;
             self.checkpoint(settles_to.unwrap_or(0))?;
         }
         self.checkpoint(self.events)
@@ -281,14 +288,14 @@ impl Outbox {
 
     /// Says how far it is, where that is further than was said.
     fn checkpoint(&mut self, events: u64) -> Result<(), Halt> {
-        if events <= self.told {
+        if events <= self.last_checkpoint {
             return Ok(());
         }
-        self.told = events;
-        self.hand_over(Work::Checkpoint(events))
+        self.last_checkpoint = events;
+        self.hand_over(SinkCommand::Checkpoint(events))
     }
 
-    fn hand_over(&self, work: Work) -> Result<(), Halt> {
+    fn hand_over(&self, work: SinkCommand) -> Result<(), Halt> {
         let Some(sender) = &self.sender else { return Ok(()) };
         sender.blocking_send(work).map_err(|_| Halt::Closed)
     }

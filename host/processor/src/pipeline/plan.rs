@@ -11,7 +11,7 @@ use sandbox::{Component, Exports};
 
 /// What fuel and memory a component takes, and how the lines that it fails on are found,
 /// is the host's, and may be another's in another version.
-const HOST: &str = env!("CARGO_PKG_VERSION");
+const HOST_VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// A component of a tenant's (or the operator's for every tenant), ready to run.
 #[derive(Clone)]
@@ -95,7 +95,7 @@ impl Plan {
                 let Delivery { desired_logs, groups, .. } = delivery;
                 format!(
                     "{default} {digest} {max_line_bytes} {settings:?} {on_error:?} {limits:?} {origin:?} \
-                     {desired_logs:?} {groups:?} {HOST}"
+                     {desired_logs:?} {groups:?} {HOST_VERSION}"
                 )
             }
         };

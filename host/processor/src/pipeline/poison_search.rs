@@ -8,11 +8,11 @@
 //! them.
 
 use super::halt::Halt;
-use super::stage::{CallOutcome, FailedCall, Stage, StageContext, finish, give};
+use super::stage::{CallOutcome, FailedCall, LineStage, StageContext, finish, give};
 use sandbox::GuestError;
 
 /// Gives the guest all lines again of a call that failed, but for those that it fails on.
-pub(super) fn search<S: Stage>(stage: &mut S, failed: FailedCall, context: &mut StageContext) -> Result<(), Halt> {
+pub(super) fn search<S: LineStage>(stage: &mut S, failed: FailedCall, context: &mut StageContext) -> Result<(), Halt> {
     let mut ends = vec![failed.end];
     narrow(stage, failed, &mut ends, context)?;
     while let Some(&end) = ends.last() {
@@ -27,7 +27,7 @@ pub(super) fn search<S: Stage>(stage: &mut S, failed: FailedCall, context: &mut 
 }
 
 /// Finds out what to give after a call that failed, up to each of `ends`, the last first.
-fn narrow<S: Stage>(
+fn narrow<S: LineStage>(
     stage: &mut S,
     failed: FailedCall,
     ends: &mut Vec<u64>,
@@ -47,7 +47,7 @@ fn narrow<S: Stage>(
 
 /// Settles all lines before `to`, by instances that are told their end there or before.
 /// The one at work must be new.
-pub(super) fn settle<S: Stage>(stage: &mut S, to: u64, context: &mut StageContext) -> Result<(), Halt> {
+pub(super) fn settle<S: LineStage>(stage: &mut S, to: u64, context: &mut StageContext) -> Result<(), Halt> {
     let mut ends = vec![to];
     while let Some(&end) = ends.last() {
         if stage.cursor().from >= end {
@@ -65,7 +65,7 @@ pub(super) fn settle<S: Stage>(stage: &mut S, to: u64, context: &mut StageContex
     Ok(())
 }
 
-fn give_and_finish<S: Stage>(stage: &mut S, end: u64, context: &mut StageContext) -> Result<CallOutcome, Halt> {
+fn give_and_finish<S: LineStage>(stage: &mut S, end: u64, context: &mut StageContext) -> Result<CallOutcome, Halt> {
     loop {
         let start = stage.next(context);
         if start >= end {
@@ -79,7 +79,7 @@ fn give_and_finish<S: Stage>(stage: &mut S, end: u64, context: &mut StageContext
 }
 
 /// The record before line `to` that is not settled, alone with a new instance, failed.
-fn poison<S: Stage>(stage: &mut S, to: u64, error: &GuestError, context: &mut StageContext) -> Result<(), Halt> {
+fn poison<S: LineStage>(stage: &mut S, to: u64, error: &GuestError, context: &mut StageContext) -> Result<(), Halt> {
     let records = stage.open().records(stage.cursor().from, to);
     let detail = context.guests.record_poison(records, error)?;
     stage.poison(to, &detail, context)?;

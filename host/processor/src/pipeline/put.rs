@@ -7,17 +7,17 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesOrdered;
 use tokio::sync::mpsc;
 
+use super::dead_letter_budget::DeadLetterBudget;
 use super::job::Job;
-use super::ledger::Outcome;
-use super::letters::LetterBudget;
-use super::outbox::{SharedLedger, Undeliverable, Work};
+use super::ledger::LineOutcome;
+use super::outbox::{SharedLedger, SinkCommand, Undeliverable};
 use crate::delivery::batch::Batch;
 use crate::delivery::port::{EventSink, Rejected};
 use model::{Failure, Reason};
 
 /// What the putting side did.
 #[derive(Debug, Default)]
-pub(super) struct Counts {
+pub(super) struct PutCounts {
     /// Events that were put whole.
     pub(super) events: u64,
     /// Puts.
@@ -31,36 +31,45 @@ pub(super) struct Counts {
 }
 
 /// A piece of work that was done, or came up.
-enum Done {
+enum CompletedPut {
     Letters(Result<(), Failure>),
     Put(Batch, Result<Vec<Rejected>, Failure>),
     Checkpoint(u64),
 }
 
 /// The putting side of a delivery.
-pub(super) struct Put<'a, S> {
+pub(super) struct PutSide<'a, S> {
     pub(super) sink: &'a S,
     pub(super) ledger: &'a SharedLedger,
     pub(super) job: &'a Job,
-    pub(super) counts: Counts,
+    pub(super) counts: PutCounts,
     /// A put was taken: so the destination is there.
     succeeded: bool,
     failed: Option<Failure>,
     /// Of letters about what the destination refused.
-    budget: LetterBudget,
+    budget: DeadLetterBudget,
     /// The event of which a piece was not put.
-    torn: Option<u64>,
+    partly_refused_event: Option<u64>,
 }
 
-impl<'a, S: EventSink> Put<'a, S> {
+impl<'a, S: EventSink> PutSide<'a, S> {
     pub(super) fn new(sink: &'a S, ledger: &'a SharedLedger, job: &'a Job) -> Self {
-        let budget = LetterBudget::new(job.stored_bytes);
-        Self { sink, ledger, job, counts: Counts::default(), succeeded: false, failed: None, budget, torn: None }
+        let budget = DeadLetterBudget::new(job.stored_bytes);
+        Self {
+            sink,
+            ledger,
+            job,
+            counts: PutCounts::default(),
+            succeeded: false,
+            failed: None,
+            budget,
+            partly_refused_event: None,
+        }
     }
 
     /// Does what the blocking side hands over until it is done, or something
     /// fails: then nothing new is begun, and what is in flight is waited for.
-    pub(super) async fn all(&mut self, mut receiver: mpsc::Receiver<Work>) -> Result<(), Failure> {
+    pub(super) async fn run(&mut self, mut receiver: mpsc::Receiver<SinkCommand>) -> Result<(), Failure> {
         let (sink, failing) = (self.sink, &AtomicBool::new(false));
         let mut in_order = FuturesOrdered::new();
         let mut calls = 0;
@@ -72,21 +81,21 @@ impl<'a, S: EventSink> Put<'a, S> {
             tokio::select! {
                 biased;
                 Some(done) = in_order.next() => {
-                    calls -= usize::from(!matches!(done, Done::Checkpoint(_)));
-                    if let Err(error) = self.take(done).await {
+                    calls -= usize::from(!matches!(done, CompletedPut::Checkpoint(_)));
+                    if let Err(error) = self.complete(done).await {
                         failing.store(true, Ordering::Relaxed);
                         self.failed.get_or_insert(error);
                     }
                 }
                 work = receiver.recv(), if room => match work {
                     Some(work) if !failing.load(Ordering::Relaxed) => {
-                        calls += usize::from(!matches!(work, Work::Checkpoint(_)));
-                        if let Work::Batch(batch) = &work {
+                        calls += usize::from(!matches!(work, SinkCommand::Checkpoint(_)));
+                        if let SinkCommand::Batch(batch) = &work {
                             self.counts.in_flight += 1;
                             // Its pieces have one timestamp: only their order of arrival tells theirs.
                             within = batch.entries.last().is_some_and(|last| last.continues);
                         }
-                        in_order.push_back(begin(work, sink, failing));
+                        in_order.push_back(execute(work, sink, failing));
                     }
                     _ => more = false,
                 },
@@ -110,22 +119,23 @@ impl<'a, S: EventSink> Put<'a, S> {
     }
 
     /// Takes the next in order.
-    async fn take(&mut self, done: Done) -> Result<(), Failure> {
+    async fn complete(&mut self, done: CompletedPut) -> Result<(), Failure> {
         match done {
-            Done::Letters(result) => result,
-            Done::Checkpoint(_) if self.failed.is_some() => Ok(()),
-            Done::Checkpoint(events) => {
+            CompletedPut::Letters(result) => result,
+            CompletedPut::Checkpoint(_) if self.failed.is_some() => Ok(()),
+            CompletedPut::Checkpoint(events) => {
                 // What is passed isn't put again: another attempt would not hear of it.
                 self.letters_of_the_rest().await?;
                 self.sink.checkpoint(events).await
             }
-            Done::Put(batch, result) => {
+            CompletedPut::Put(batch, result) => {
                 self.counts.in_flight -= 1;
                 match result {
                     Ok(rejected) => self.batch(&batch, &rejected).await,
                     Err(error) => {
                         self.counts.effect_unknown |= error.effect_unknown;
-                        self.torn = batch.entries.last().filter(|last| last.continues).map(|last| last.index);
+                        self.partly_refused_event =
+                            batch.entries.last().filter(|last| last.continues).map(|last| last.index);
                         Err(error)
                     }
                 }
@@ -137,25 +147,25 @@ impl<'a, S: EventSink> Put<'a, S> {
     async fn batch(&mut self, batch: &Batch, rejected: &[Rejected]) -> Result<(), Failure> {
         self.succeeded = true;
         self.counts.batches += 1;
-        let mut outcomes = vec![Some(Outcome::Delivered); batch.entries.len()];
+        let mut outcomes = vec![Some(LineOutcome::Delivered); batch.entries.len()];
         let mut letters = Vec::new();
         for &Rejected { index, reason } in rejected {
             let (Some(outcome), Some(entry)) = (outcomes.get_mut(index), batch.entries.get(index)) else { continue };
-            *outcome = Some(Outcome::DeadLettered(reason));
+            *outcome = Some(LineOutcome::DeadLettered(reason));
             let event = &entry.event;
             if self.failed.is_some() {
                 continue;
             }
-            if self.budget.is_spent() {
-                self.budget.leave(reason, event.line, None);
+            if self.budget.is_exhausted() {
+                self.budget.count_overflow(reason, event.line, None);
                 continue;
             }
             let letter = Undeliverable::event(event.clone(), reason, rejection(reason), None, self.job);
-            letters.extend(self.budget.take(letter));
+            letters.extend(self.budget.admit(letter));
         }
         if self.failed.is_some() {
             // The next attempt puts it again, and writes the letters then.
-            outcomes.iter_mut().filter(|outcome| **outcome != Some(Outcome::Delivered)).for_each(|one| *one = None);
+            outcomes.iter_mut().filter(|outcome| **outcome != Some(LineOutcome::Delivered)).for_each(|one| *one = None);
         } else if !letters.is_empty() {
             self.sink.dead_letters(&letters).await?;
         }
@@ -165,22 +175,22 @@ impl<'a, S: EventSink> Put<'a, S> {
 
     /// Says of which events there is no letter of their own.
     async fn letters_of_the_rest(&mut self) -> Result<(), Failure> {
-        let letters = self.budget.rest(self.job);
+        let letters = self.budget.take_overflow(self.job);
         if letters.is_empty() { Ok(()) } else { self.sink.dead_letters(&letters).await }
     }
 
     /// None: no outcome yet.
-    fn settle(&mut self, batch: &Batch, outcomes: &[Option<Outcome>]) {
+    fn settle(&mut self, batch: &Batch, outcomes: &[Option<LineOutcome>]) {
         let mut ledger = self.ledger.lock();
         for (entry, outcome) in batch.entries.iter().zip(outcomes) {
-            if self.torn == Some(entry.index) {
+            if self.partly_refused_event == Some(entry.index) {
                 continue;
             }
             let Some(outcome) = *outcome else {
-                self.torn = Some(entry.index).filter(|_| entry.continues);
+                self.partly_refused_event = Some(entry.index).filter(|_| entry.continues);
                 continue;
             };
-            if outcome == Outcome::Delivered {
+            if outcome == LineOutcome::Delivered {
                 self.counts.bytes += entry.event.message.len() as u64;
                 self.counts.events += u64::from(!entry.continues);
             }
@@ -195,19 +205,19 @@ impl<'a, S: EventSink> Put<'a, S> {
 
 /// Does a piece of work. `failing` is raised as soon as it fails, whoever is
 /// waited for in the meantime.
-async fn begin<S: EventSink>(work: Work, sink: &S, failing: &AtomicBool) -> Done {
+async fn execute<S: EventSink>(work: SinkCommand, sink: &S, failing: &AtomicBool) -> CompletedPut {
     let failed = |failed: bool| failing.fetch_or(failed, Ordering::Relaxed);
     match work {
-        Work::Checkpoint(events) => Done::Checkpoint(events),
-        Work::DeadLetters(letters) => {
+        SinkCommand::Checkpoint(events) => CompletedPut::Checkpoint(events),
+        SinkCommand::DeadLetters(letters) => {
             let result = sink.dead_letters(&letters).await;
             failed(result.is_err());
-            Done::Letters(result)
+            CompletedPut::Letters(result)
         }
-        Work::Batch(batch) => {
+        SinkCommand::Batch(batch) => {
             let result = sink.put(&batch).await;
             failed(result.is_err());
-            Done::Put(batch, result)
+            CompletedPut::Put(batch, result)
         }
     }
 }

@@ -127,44 +127,44 @@ pub(in crate::pipeline) fn job() -> Job {
 }
 
 /// A batch of two events, of two lines, with these numbers.
-fn batch(first: u64) -> Work {
+fn batch(first: u64) -> SinkCommand {
     batch_of(first, "message")
 }
 
-fn batch_of(first: u64, message: &str) -> Work {
+fn batch_of(first: u64, message: &str) -> SinkCommand {
     let entry = |index| BatchEvent {
         index,
         event: Event { line: index, timestamp: 0, message: message.to_owned() },
         continues: false,
     };
-    Work::Batch(Batch { entries: vec![entry(first), entry(first + 1)], bytes: 0, settles_to: None })
+    SinkCommand::Batch(Batch { entries: vec![entry(first), entry(first + 1)], bytes: 0, settles_to: None })
 }
 
-fn letters(line: u64) -> Work {
+fn letters(line: u64) -> SinkCommand {
     let (reason, detail, data) = (Reason::Malformed, String::new(), Vec::new());
     let letter = Undeliverable { reason, detail, line, offset: None, length: 0, data };
-    Work::DeadLetters(vec![letter.into_letter(&job())])
+    SinkCommand::DeadLetters(vec![letter.into_letter(&job())])
 }
 
 /// Batches with a checkpoint after each.
-fn batches(count: u64) -> Vec<Work> {
-    (0..count).flat_map(|number| [batch(number * 2), Work::Checkpoint(number * 2 + 2)]).collect()
+fn batches(count: u64) -> Vec<SinkCommand> {
+    (0..count).flat_map(|number| [batch(number * 2), SinkCommand::Checkpoint(number * 2 + 2)]).collect()
 }
 
 /// What came of it, and what the ledger says of `lines` lines.
 struct Came {
     result: Result<(), Failure>,
-    counts: Counts,
+    counts: PutCounts,
     lines: super::super::Lines,
 }
 
 /// Puts what is there, while `meanwhile` goes on.
-fn run(fake: &Fake, work: Vec<Work>, lines: u64, meanwhile: impl Future<Output = ()>) -> Came {
+fn run(fake: &Fake, work: Vec<SinkCommand>, lines: u64, meanwhile: impl Future<Output = ()>) -> Came {
     let ledger = SharedLedger::default();
-    ledger.lock().saw(0, lines);
+    ledger.lock().add_read(0, lines);
     (0..lines).for_each(|line| ledger.lock().open(line, 1));
     let job = job();
-    let mut put = Put::new(fake, &ledger, &job);
+    let mut put = PutSide::new(fake, &ledger, &job);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     let result = runtime.block_on(async {
         let (sender, receiver) = mpsc::channel(2);
@@ -175,7 +175,7 @@ fn run(fake: &Fake, work: Vec<Work>, lines: u64, meanwhile: impl Future<Output =
                 }
             }
         };
-        let all = async { tokio::join!(put.all(receiver), feed, meanwhile).0 };
+        let all = async { tokio::join!(put.run(receiver), feed, meanwhile).0 };
         tokio::time::timeout(std::time::Duration::from_secs(240), all).await.expect("it hangs")
     });
     let counts = std::mem::take(&mut put.counts);
@@ -228,7 +228,7 @@ fn letters_are_written_before_the_checkpoint_passes_them() {
     let fake = Fake::new(2, [(2, Answer::Rejects(vec![1, 7]))]);
     let mut work = vec![letters(100)];
     work.extend(batches(1));
-    work.extend([letters(101), batch(2), Work::Checkpoint(4), letters(102), Work::Checkpoint(5)]);
+    work.extend([letters(101), batch(2), SinkCommand::Checkpoint(4), letters(102), SinkCommand::Checkpoint(5)]);
     let came = run(&fake, work, 4, async {});
     assert_eq!(came.result, Ok(()));
     let log = fake.log();
@@ -247,7 +247,7 @@ fn letters_are_written_before_the_checkpoint_passes_them() {
 fn no_checkpoint_passes_what_no_letter_speaks_of() {
     let fake = Fake::new(2, (0..6).map(|number| (number * 2, Answer::Rejects(vec![0, 1]))));
     let large = "x".repeat(250 << 10);
-    let work = (0..6).flat_map(|number| [batch_of(number * 2, &large), Work::Checkpoint(number * 2 + 2)]);
+    let work = (0..6).flat_map(|number| [batch_of(number * 2, &large), SinkCommand::Checkpoint(number * 2 + 2)]);
     let came = run(&fake, work.take(11).collect(), 12, async {});
     assert_eq!(came.result, Ok(()));
     let log = fake.log();
@@ -295,7 +295,7 @@ fn after_a_failure_nothing_is_begun_and_the_next_run_starts_at_the_first_event_n
 fn a_failure_is_seen_while_an_earlier_put_hangs() {
     let second = Arc::new(Notify::new());
     let fake = Fake::new(4, [(2, Answer::When(Arc::clone(&second))), (4, Answer::Fails)]);
-    let came = run(&fake, vec![batch(0), Work::Checkpoint(2), batch(2), batch(4)], 8, async {
+    let came = run(&fake, vec![batch(0), SinkCommand::Checkpoint(2), batch(2), batch(4)], 8, async {
         until(|| fake.log().contains(&"done 4".to_owned())).await;
         second.notify_one();
     });
@@ -322,7 +322,11 @@ fn what_is_refused_beside_a_failure_is_left_for_the_next_attempt() {
 fn an_event_of_which_a_piece_failed_is_not_delivered() {
     let piece = |continues| {
         let event = Event { line: 2, timestamp: 0, message: "x".to_owned() };
-        Work::Batch(Batch { entries: vec![BatchEvent { index: 2, event, continues }], bytes: 0, settles_to: None })
+        SinkCommand::Batch(Batch {
+            entries: vec![BatchEvent { index: 2, event, continues }],
+            bytes: 0,
+            settles_to: None,
+        })
     };
     for pieces in [1, 3] {
         // The puts of the pieces are told apart by their order: the first fails.
@@ -360,12 +364,12 @@ impl EventSink for FailsOnce {
 }
 
 /// Events that were put whole, and the three lines.
-fn run_with(sink: &FailsOnce, work: Vec<Work>) -> (u64, super::super::Lines) {
+fn run_with(sink: &FailsOnce, work: Vec<SinkCommand>) -> (u64, super::super::Lines) {
     let ledger = SharedLedger::default();
-    ledger.lock().saw(0, 3);
+    ledger.lock().add_read(0, 3);
     (0..3).for_each(|line| ledger.lock().open(line, 1));
     let job = job();
-    let mut put = Put::new(sink, &ledger, &job);
+    let mut put = PutSide::new(sink, &ledger, &job);
     tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
         let (sender, receiver) = mpsc::channel(8);
         let feed = async move {
@@ -373,7 +377,7 @@ fn run_with(sink: &FailsOnce, work: Vec<Work>) -> (u64, super::super::Lines) {
                 let _ = sender.send(work).await;
             }
         };
-        let (result, ()) = tokio::join!(put.all(receiver), feed);
+        let (result, ()) = tokio::join!(put.run(receiver), feed);
         assert!(result.is_err());
     });
     let lines = ledger.lock().lines();

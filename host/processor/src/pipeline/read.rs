@@ -2,10 +2,10 @@
 
 use std::io::{Read, Write};
 
-use super::chain::Chain;
+use super::chain::StageChain;
 use super::halt::Halt;
 use super::job::Job;
-use super::ledger::Outcome;
+use super::ledger::LineOutcome;
 use super::outbox::Undeliverable;
 use super::shadow::Shadow;
 use crate::object::{LineReader, Piece, Rest};
@@ -13,8 +13,8 @@ use model::{Reason, Stop};
 use sandbox::GuestError;
 
 /// Everything that the blocking side works with.
-pub(super) struct Reading<W> {
-    pub(super) chain: Chain<W>,
+pub(super) struct ReadSide<W> {
+    pub(super) chain: StageChain<W>,
     pub(super) shadow: Option<Shadow>,
     pub(super) stop: Stop,
     /// Why the rest of the object was not read, if so.
@@ -23,14 +23,14 @@ pub(super) struct Reading<W> {
     pub(super) read_bytes: u64,
 }
 
-impl<W: Write> Reading<W> {
+impl<W: Write> ReadSide<W> {
     /// Reads all of the object.
     pub(super) fn run<R: Read>(&mut self, job: &Job, lines: &mut LineReader<R>) -> Result<(), Halt> {
         let mut result = self.read(job, lines);
-        if stands(&result) {
+        if is_delivered(&result) {
             result = self.chain.context.outbox.finish().and(result);
         }
-        if stands(&result) {
+        if is_delivered(&result) {
             self.end_shadow(result.is_err());
         }
         result
@@ -42,10 +42,10 @@ impl<W: Write> Reading<W> {
             if self.stop.is_requested() {
                 return Err(Halt::Stopped);
             }
-            let seen = self.shadow.as_mut().and_then(|shadow| shadow.saw(&piece));
+            let seen = self.shadow.as_mut().and_then(|shadow| shadow.observe(&piece));
             self.chain.context.outbox.looks_like(lines.looks_like());
             let result = self.piece(piece, lines, job);
-            if stands(&result) {
+            if is_delivered(&result) {
                 self.shadow(seen);
             }
             result?;
@@ -67,7 +67,7 @@ impl<W: Write> Reading<W> {
                 self.without_guest(Reason::LineTooLong, 1);
                 let reason = Reason::LineTooLong;
                 let part = Undeliverable { reason, detail, line, offset: Some(offset), length, data: head };
-                self.chain.context.outbox.part(part)?;
+                self.chain.context.outbox.push_partial_line(part)?;
             }
             Piece::Rest(rest) => self.rest(rest, job)?,
         }
@@ -80,7 +80,7 @@ impl<W: Write> Reading<W> {
         self.cut_short = Some(rest.reason);
         // What is no part of the decompressed object lasts to the stored one's end.
         let length = rest.stored_from.map_or(rest.length, |from| job.stored_bytes.saturating_sub(from));
-        self.chain.context.outbox.rest(Undeliverable {
+        self.chain.context.outbox.push_remainder(Undeliverable {
             reason: rest.reason,
             detail: rest.detail,
             line: rest.line,
@@ -93,8 +93,8 @@ impl<W: Write> Reading<W> {
     /// Lines that no guest gets to see.
     fn without_guest(&self, reason: Reason, lines: u64) {
         let mut ledger = self.chain.context.ledger.lock();
-        ledger.saw(0, lines);
-        ledger.settle(lines, Outcome::DeadLettered(reason));
+        ledger.add_read(0, lines);
+        ledger.settle(lines, LineOutcome::DeadLettered(reason));
     }
 
     /// The shadow's turn: it can wait, what is delivered and who stops it can't.
@@ -123,6 +123,6 @@ impl<W: Write> Reading<W> {
 }
 
 /// Whether what came out is delivered: after a rejection what came before it is.
-fn stands(result: &Result<(), Halt>) -> bool {
+fn is_delivered(result: &Result<(), Halt>) -> bool {
     matches!(result, Ok(()) | Err(Halt::Guest(GuestError::Rejected { .. })))
 }

@@ -6,19 +6,19 @@ use memchr::memchr_iter;
 use super::feed::{feed, feed_to_the_end};
 use super::guests::Guests;
 use super::halt::Halt;
-use super::ledger::{Ledger, Outcome};
-use super::open::{OpenLines, Span};
+use super::ledger::{LineLedger, LineOutcome};
+use super::open_lines::{LineSpan, OpenLines};
 use super::outbox::Outbox;
 use super::plan::StageRole;
-use super::stage::{Cursor, Stage, StageContext};
-use super::transform::{noted, verdict};
+use super::stage::{Cursor, LineStage, StageContext};
+use super::transform::{noted_records, verdict};
 use crate::object::Chunk;
 use model::Reason;
 use sandbox::{GuestError, Note, Rewritten};
 
 /// Where a rewritten line comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Source {
+pub(super) struct SourceLine {
     /// The object's line.
     pub(super) line: u64,
     /// Where that begins in the decompressed object.
@@ -27,19 +27,19 @@ pub(super) struct Source {
 
 /// Lines that came out of a rewriter; the source of each is open in the ledger.
 #[derive(Default)]
-pub(super) struct NewLines {
+pub(super) struct RewrittenLines {
     /// Whole lines.
     pub(super) bytes: Vec<u8>,
     /// Where each comes from, ascending.
-    pub(super) sources: Vec<Source>,
+    pub(super) sources: Vec<SourceLine>,
     /// What came after them: the guest rejects the rest.
-    pub(super) then: Option<Halt>,
+    pub(super) halted_by: Option<Halt>,
 }
 
-impl NewLines {
+impl RewrittenLines {
     /// As chunks of about `chunk_bytes`, the first line of all number
     /// `first_line`, each with the sources of its lines.
-    pub(super) fn into_chunks(self, first_line: u64, chunk_bytes: usize) -> Vec<(Chunk, Vec<Source>)> {
+    pub(super) fn into_chunks(self, first_line: u64, chunk_bytes: usize) -> Vec<(Chunk, Vec<SourceLine>)> {
         // Where a rewritten line would lie in the object has no answer.
         let mut chunk = Chunk { first_line, ..Chunk::default() };
         if self.bytes.len() <= chunk_bytes && !self.sources.is_empty() {
@@ -78,13 +78,19 @@ pub(super) struct RewriteStage {
     to: u64,
     max_line_bytes: usize,
     /// What came out and was not passed on yet.
-    out: NewLines,
+    out: RewrittenLines,
 }
 
 impl RewriteStage {
     /// Lines that come out have at most `max_line_bytes`, as those that go in.
     pub(super) fn new(max_line_bytes: usize) -> Self {
-        Self { open: OpenLines::default(), cursor: Cursor::default(), to: 0, max_line_bytes, out: NewLines::default() }
+        Self {
+            open: OpenLines::default(),
+            cursor: Cursor::default(),
+            to: 0,
+            max_line_bytes,
+            out: RewrittenLines::default(),
+        }
     }
 
     /// The first line that is not settled.
@@ -93,31 +99,31 @@ impl RewriteStage {
     }
 
     /// Puts a chunk through the guest.
-    pub(super) fn chunk(&mut self, chunk: Chunk, context: &mut StageContext) -> Result<NewLines, Halt> {
+    pub(super) fn chunk(&mut self, chunk: Chunk, context: &mut StageContext) -> Result<RewrittenLines, Halt> {
         self.to = chunk.end_line();
         let (blank, others) = self.open.push(chunk);
-        context.ledger.lock().saw(blank, others);
+        context.ledger.lock().add_read(blank, others);
         let fed = feed(self, self.to, context);
         self.pass_on(fed)
     }
 
     /// After the last line.
-    pub(super) fn end(&mut self, context: &mut StageContext) -> Result<NewLines, Halt> {
+    pub(super) fn end(&mut self, context: &mut StageContext) -> Result<RewrittenLines, Halt> {
         let ended = feed_to_the_end(self, self.to, context);
         self.pass_on(ended)
     }
 
     /// What came out. Lines that came before a rejection stand.
-    fn pass_on(&mut self, result: Result<(), Halt>) -> Result<NewLines, Halt> {
+    fn pass_on(&mut self, result: Result<(), Halt>) -> Result<RewrittenLines, Halt> {
         self.open.release(self.cursor.from);
-        let then = match result {
+        let halted_by = match result {
             Err(rejected @ Halt::Guest(GuestError::Rejected { .. })) => Some(rejected),
             result => result.map(|()| None)?,
         };
-        Ok(NewLines { then, ..std::mem::take(&mut self.out) })
+        Ok(RewrittenLines { halted_by, ..std::mem::take(&mut self.out) })
     }
 
-    fn settle(&mut self, out: Rewritten, ledger: &mut Ledger) {
+    fn settle(&mut self, out: Rewritten, ledger: &mut LineLedger) {
         let mut notes = out.notes.iter().peekable();
         let mut cursor = self.cursor.from;
         for of_source in out.sources.chunk_by(|a, b| a == b) {
@@ -126,17 +132,17 @@ impl RewriteStage {
                 self.note(note, cursor, ledger);
                 cursor = note.last + 1;
             }
-            self.all(cursor, line, Outcome::Filtered, ledger);
+            self.all(cursor, line, LineOutcome::Filtered, ledger);
             ledger.open(line, of_source.len() as u64);
             let offset = self.open.record(line).map_or(0, |(_, offset)| offset);
-            self.out.sources.extend(of_source.iter().map(|_| Source { line, offset }));
+            self.out.sources.extend(of_source.iter().map(|_| SourceLine { line, offset }));
             cursor = line + 1;
         }
         for note in notes {
             self.note(note, cursor, ledger);
             cursor = note.last + 1;
         }
-        self.all(cursor, out.pending_from, Outcome::Filtered, ledger);
+        self.all(cursor, out.pending_from, LineOutcome::Filtered, ledger);
         self.cursor.from = out.pending_from;
         if self.out.bytes.is_empty() {
             self.out.bytes = out.lines;
@@ -180,28 +186,28 @@ impl RewriteStage {
         for note in notes {
             let Some((_, reason, text)) = verdict(note) else { continue };
             for (line, bytes, offset) in self.open.each_record(note.first, note.last + 1) {
-                outbox.line(reason, text, line, offset, bytes)?;
+                outbox.push_refused_line(reason, text, line, offset, bytes)?;
             }
         }
         Ok(())
     }
 
-    fn note(&self, note: &Note, cursor: u64, ledger: &mut Ledger) {
-        self.all(cursor, note.first, Outcome::Filtered, ledger);
+    fn note(&self, note: &Note, cursor: u64, ledger: &mut LineLedger) {
+        self.all(cursor, note.first, LineOutcome::Filtered, ledger);
         match verdict(note) {
             Some((outcome, ..)) => self.all(note.first, note.last + 1, outcome, ledger),
             None => ledger.join(self.open.records(note.first, note.last + 1)),
         }
     }
 
-    fn all(&self, from: u64, to: u64, outcome: Outcome, ledger: &mut Ledger) {
+    fn all(&self, from: u64, to: u64, outcome: LineOutcome, ledger: &mut LineLedger) {
         if from < to {
             ledger.settle(self.open.records(from, to), outcome);
         }
     }
 }
 
-impl Stage for RewriteStage {
+impl LineStage for RewriteStage {
     type Output = Rewritten;
     const ROLE: StageRole = StageRole::Rewrite;
 
@@ -217,7 +223,7 @@ impl Stage for RewriteStage {
         &mut self.cursor
     }
 
-    fn give(&self, span: &Span<'_>, guests: &mut Guests) -> Result<Rewritten, GuestError> {
+    fn give(&self, span: &LineSpan<'_>, guests: &mut Guests) -> Result<Rewritten, GuestError> {
         if !guests.rewrites() {
             return Ok(self.unchanged(span.end));
         }
@@ -237,7 +243,7 @@ impl Stage for RewriteStage {
     fn take(&mut self, out: Rewritten, context: &mut StageContext) -> Result<(), Halt> {
         self.dead_letters(&out.notes, &mut context.outbox)?;
         let sources = out.sources.chunk_by(|a, b| a == b).count() as u64;
-        let spoken_of = sources + noted(&out.notes, &self.open);
+        let spoken_of = sources + noted_records(&out.notes, &self.open);
         let dropped = self.open.records(self.cursor.from, out.pending_from).saturating_sub(spoken_of);
         context.guests.count_output(StageRole::Rewrite, out.sources.len() as u64, dropped);
         self.settle(out, &mut context.ledger.lock());
@@ -246,9 +252,9 @@ impl Stage for RewriteStage {
 
     fn poison(&mut self, to: u64, detail: &str, context: &mut StageContext) -> Result<(), Halt> {
         for (line, bytes, offset) in self.open.each_record(self.cursor.from, to) {
-            context.outbox.line(Reason::Poison, detail, line, offset, bytes)?;
+            context.outbox.push_refused_line(Reason::Poison, detail, line, offset, bytes)?;
         }
-        self.all(self.cursor.from, to, Outcome::DeadLettered(Reason::Poison), &mut context.ledger.lock());
+        self.all(self.cursor.from, to, LineOutcome::DeadLettered(Reason::Poison), &mut context.ledger.lock());
         context.outbox.send()
     }
 }

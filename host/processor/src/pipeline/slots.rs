@@ -13,22 +13,22 @@ use sandbox::Surroundings;
 /// A number of slots that blocking threads take turns in, first come, first served.
 /// `Clone` is cheap, and shares the slots.
 #[derive(Debug, Clone)]
-pub struct GuestSlots(Arc<Mutex<State>>);
+pub struct GuestSlots(Arc<Mutex<SlotQueue>>);
 
 #[derive(Debug)]
-struct State {
+struct SlotQueue {
     free: usize,
-    waiting: VecDeque<Waiting>,
+    waiting: VecDeque<Waiter>,
 }
 
 /// A thread that waits, and whether it has its slot.
 #[derive(Debug)]
-struct Waiting(Thread, Arc<AtomicBool>);
+struct Waiter(Thread, Arc<AtomicBool>);
 
 impl GuestSlots {
     /// So many slots, at least one.
     pub fn new(slots: usize) -> Self {
-        Self(Arc::new(Mutex::new(State { free: slots.max(1), waiting: VecDeque::new() })))
+        Self(Arc::new(Mutex::new(SlotQueue { free: slots.max(1), waiting: VecDeque::new() })))
     }
 
     /// Waits for a slot, which is free again when what is returned is dropped.
@@ -44,7 +44,7 @@ impl GuestSlots {
 
     /// Called by whoever has a slot: whoever waits longest gets it, and the caller
     /// waits for its next turn. Where nobody waits it just goes on.
-    pub(super) fn pass_on(&self) {
+    pub(super) fn yield_slot(&self) {
         let mut state = self.lock();
         if let Some(next) = state.waiting.pop_front() {
             next.serve();
@@ -52,22 +52,22 @@ impl GuestSlots {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, SlotQueue> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Queues, and returns when this thread is served.
-fn wait(mut state: MutexGuard<'_, State>) {
+fn wait(mut state: MutexGuard<'_, SlotQueue>) {
     let served = Arc::new(AtomicBool::new(false));
-    state.waiting.push_back(Waiting(thread::current(), Arc::clone(&served)));
+    state.waiting.push_back(Waiter(thread::current(), Arc::clone(&served)));
     drop(state);
     while !served.load(Ordering::Acquire) {
         thread::park();
     }
 }
 
-impl Waiting {
+impl Waiter {
     /// Hands a slot over.
     fn serve(self) {
         let Self(thread, served) = self;
@@ -93,16 +93,16 @@ impl Drop for Slot<'_> {
 
 /// The guests of one delivery, which take turns with all others: how long they were
 /// at work, their waiting not counted.
-pub(super) struct Turns {
+pub(super) struct SlotTimer {
     slots: GuestSlots,
-    worked: Duration,
+    cpu_time: Duration,
     /// Waited for another turn, in nanoseconds, within what a guest seems to have worked.
     waited: Arc<AtomicU64>,
 }
 
-impl Turns {
+impl SlotTimer {
     pub(super) fn new(slots: &GuestSlots) -> Self {
-        Self { slots: slots.clone(), worked: Duration::ZERO, waited: Arc::default() }
+        Self { slots: slots.clone(), cpu_time: Duration::ZERO, waited: Arc::default() }
     }
 
     /// Runs a guest when it has its turn.
@@ -112,7 +112,7 @@ impl Turns {
         let started = Instant::now();
         let done = work();
         let waited = self.waited.load(Ordering::Relaxed).saturating_sub(before);
-        self.worked += started.elapsed().saturating_sub(Duration::from_nanos(waited));
+        self.cpu_time += started.elapsed().saturating_sub(Duration::from_nanos(waited));
         done
     }
 
@@ -121,7 +121,7 @@ impl Turns {
         let (slots, waited) = (self.slots.clone(), Arc::clone(&self.waited));
         Arc::new(move || {
             let started = Instant::now();
-            slots.pass_on();
+            slots.yield_slot();
             let nanos = u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX);
             waited.fetch_add(nanos, Ordering::Relaxed);
         })
@@ -132,8 +132,8 @@ impl Turns {
         Surroundings { pause: Some(self.pause()), ..Surroundings::of(object, delivery, now) }
     }
 
-    pub(super) fn worked(&self) -> Duration {
-        self.worked
+    pub(super) fn cpu_time(&self) -> Duration {
+        self.cpu_time
     }
 }
 
@@ -187,7 +187,7 @@ mod tests {
     #[test]
     fn whoever_runs_long_lets_others_have_their_turn_and_does_not_count_it() {
         let slots = GuestSlots::new(1);
-        let mut long = Turns::new(&slots);
+        let mut long = SlotTimer::new(&slots);
         let pause = long.pause();
         let short = Duration::from_millis(100);
         let (order, started) = (Mutex::new(Vec::new()), Instant::now());
@@ -198,7 +198,7 @@ mod tests {
                     let waiting = slots.lock().waiting.len();
                     let (slots, order) = (&slots, &order);
                     scope.spawn(move || {
-                        Turns::new(slots).run(|| {
+                        SlotTimer::new(slots).run(|| {
                             std::thread::sleep(short);
                             order.lock().unwrap().push(name);
                         });
@@ -214,7 +214,7 @@ mod tests {
         assert_eq!(order.into_inner().unwrap(), ["a", "b", "long"]);
         // The others had at least so much of the time.
         let most = started.elapsed().saturating_sub(2 * short);
-        assert!(long.worked() <= most, "{:?} of {most:?}", long.worked());
+        assert!(long.cpu_time() <= most, "{:?} of {most:?}", long.cpu_time());
         let state = slots.lock();
         assert_eq!((state.free, state.waiting.len()), (1, 0));
     }

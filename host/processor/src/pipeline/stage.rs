@@ -2,7 +2,7 @@
 
 use super::guests::Guests;
 use super::halt::Halt;
-use super::open::{OpenLines, Span};
+use super::open_lines::{LineSpan, OpenLines};
 use super::outbox::{Outbox, SharedLedger};
 use super::plan::StageRole;
 use super::recovery::Successor;
@@ -41,7 +41,7 @@ impl Cursor {
 }
 
 /// A stage whose lines go through a guest.
-pub(super) trait Stage {
+pub(super) trait LineStage {
     /// What the guest returns.
     type Output;
     const ROLE: StageRole;
@@ -53,7 +53,7 @@ pub(super) trait Stage {
     fn cursor_mut(&mut self) -> &mut Cursor;
 
     /// Gives lines to the guest, and checks what it returns.
-    fn give(&self, span: &Span<'_>, guests: &mut Guests) -> Result<Self::Output, GuestError>;
+    fn give(&self, span: &LineSpan<'_>, guests: &mut Guests) -> Result<Self::Output, GuestError>;
 
     /// Tells the guest the end, before line `to`, and checks what it returns.
     fn finish(&self, to: u64, guests: &mut Guests) -> Result<Self::Output, GuestError>;
@@ -91,7 +91,7 @@ pub(super) struct FailedCall {
 }
 
 /// Gives the first piece of `start..end`.
-pub(super) fn give<S: Stage>(
+pub(super) fn give<S: LineStage>(
     stage: &mut S,
     start: u64,
     end: u64,
@@ -119,13 +119,13 @@ pub(super) fn give<S: Stage>(
 }
 
 /// Tells the guest the end, before line `to`.
-pub(super) fn finish<S: Stage>(stage: &mut S, to: u64, context: &mut StageContext) -> Result<CallOutcome, Halt> {
+pub(super) fn finish<S: LineStage>(stage: &mut S, to: u64, context: &mut StageContext) -> Result<CallOutcome, Halt> {
     let output = stage.finish(to, &mut context.guests);
     take(stage, output, |error| FailedCall { start: to, end: to, was_first: false, error }, context)
 }
 
 /// Takes what a call returned, or finds someone who goes on.
-fn take<S: Stage>(
+fn take<S: LineStage>(
     stage: &mut S,
     output: Result<S::Output, GuestError>,
     failed: impl FnOnce(GuestError) -> FailedCall,
@@ -141,7 +141,7 @@ fn take<S: Stage>(
 }
 
 /// Counts what was not counted before.
-fn count<S: Stage>(stage: &S, span: &Span<'_>, guests: &mut Guests) {
+fn count<S: LineStage>(stage: &S, span: &LineSpan<'_>, guests: &mut Guests) {
     let (open, start) = (stage.open(), span.first.max(stage.cursor().counted));
     if let Some(fresh) = open.span(start, span.end) {
         guests.count_input(S::ROLE, open.records(start, span.end), fresh.bytes.len());

@@ -11,24 +11,24 @@ use model::{Event, Reason, hex};
 const SHOWN_BYTES: usize = 256;
 
 /// Lines whose output is kept to be shown; of more only the hash is.
-const MOST_SHOWN: usize = 10_000;
+const MAX_SHOWN: usize = 10_000;
 
 /// Bytes of a hash that are kept; 16 digits of it are shown.
-type Kept = [u8; 16];
+type LineHash = [u8; 16];
 
 /// What a line became.
 #[derive(Debug, Default)]
-pub(super) struct Output {
+pub(super) struct LineOutput {
     /// Of its events (time in milliseconds, a space, message) or lines (without
     /// newline): SHA-256 of the first; with each further one, of the 16 bytes so far
     /// and it.
-    hash: Option<Kept>,
+    hash: Option<LineHash>,
     /// Why it, or a part of it, has none, where that was said.
     reason: Option<Reason>,
     shown: Option<Box<str>>,
 }
 
-impl Output {
+impl LineOutput {
     /// Whether there is any.
     pub(super) fn is_there(&self) -> bool {
         self.hash.is_some()
@@ -66,7 +66,7 @@ impl Output {
 /// Takes note of what comes out on one side.
 #[derive(Debug, Default)]
 pub(super) struct Tap {
-    lines: BTreeMap<u64, Output>,
+    lines: BTreeMap<u64, LineOutput>,
     /// Outputs are kept to be shown.
     shows: bool,
     /// Lines from here on that nothing else became of were rejected with the object.
@@ -96,7 +96,7 @@ impl Tap {
     }
 
     fn output(&mut self, line: u64, time: &str, text: &[u8]) {
-        let shows = self.shows && self.lines.len() < MOST_SHOWN;
+        let shows = self.shows && self.lines.len() < MAX_SHOWN;
         let known = self.lines.entry(line).or_default();
         known.add(time, text);
         if shows {
@@ -115,9 +115,9 @@ impl Tap {
     }
 
     /// Takes out what a line became; lines are asked for in their order.
-    pub(super) fn take(&mut self, line: u64) -> Output {
+    pub(super) fn take(&mut self, line: u64) -> LineOutput {
         let rejected = self.rejected_from.is_some_and(|from| from <= line).then_some(Reason::GuestRejected);
-        self.lines.remove(&line).unwrap_or(Output { reason: rejected, ..Output::default() })
+        self.lines.remove(&line).unwrap_or(LineOutput { reason: rejected, ..LineOutput::default() })
     }
 
     /// Lines that it knows of.
@@ -194,8 +194,8 @@ mod tests {
     #[test]
     fn contents_of_many_lines_are_not_kept() {
         let mut tap = tap(true);
-        (0..=MOST_SHOWN as u64).for_each(|line| tap.line(line, b"secret"));
+        (0..=MAX_SHOWN as u64).for_each(|line| tap.line(line, b"secret"));
         assert_eq!(tap.take(0).in_words().as_deref(), Some("secret"));
-        assert_eq!(tap.take(MOST_SHOWN as u64).in_words().unwrap().len(), 16);
+        assert_eq!(tap.take(MAX_SHOWN as u64).in_words().unwrap().len(), 16);
     }
 }

@@ -5,28 +5,30 @@ use std::collections::VecDeque;
 use super::feed::{feed, feed_to_the_end};
 use super::guests::Guests;
 use super::halt::Halt;
-use super::ledger::{Ledger, Outcome};
-use super::open::{OpenLines, Span};
+use super::ledger::{LineLedger, LineOutcome};
+use super::open_lines::{LineSpan, OpenLines};
 use super::outbox::Outbox;
 use super::plan::StageRole;
-use super::rewrite::Source;
-use super::stage::{Cursor, Stage, StageContext};
+use super::rewrite::SourceLine;
+use super::stage::{Cursor, LineStage, StageContext};
 use crate::object::Chunk;
 use model::{Event, Reason};
 use sandbox::{GuestError, Note, Transformed, Verdict};
 
 /// What a note means for its lines: outcome, reason of the dead letter, words;
 /// none: they are joined to a line before them.
-pub(super) fn verdict(note: &Note) -> Option<(Outcome, Reason, &str)> {
+pub(super) fn verdict(note: &Note) -> Option<(LineOutcome, Reason, &str)> {
     match &note.verdict {
         Verdict::Joined => None,
-        Verdict::Malformed(text) => Some((Outcome::Malformed, Reason::Malformed, text)),
-        Verdict::Rejected(text) => Some((Outcome::DeadLettered(Reason::GuestRejected), Reason::GuestRejected, text)),
+        Verdict::Malformed(text) => Some((LineOutcome::Malformed, Reason::Malformed, text)),
+        Verdict::Rejected(text) => {
+            Some((LineOutcome::DeadLettered(Reason::GuestRejected), Reason::GuestRejected, text))
+        }
     }
 }
 
 /// Records that notes speak of.
-pub(super) fn noted(notes: &[Note], open: &OpenLines) -> u64 {
+pub(super) fn noted_records(notes: &[Note], open: &OpenLines) -> u64 {
     notes.iter().map(|note| open.records(note.first, note.last + 1)).sum()
 }
 
@@ -36,7 +38,7 @@ enum Numbering {
     Object,
     /// A rewriter's, numbered from 0: the source of each line from the first
     /// of them on that may still be spoken of.
-    Rewritten { first: u64, sources: VecDeque<Source> },
+    Rewritten { first: u64, sources: VecDeque<SourceLine> },
 }
 
 /// The stage between lines and events.
@@ -67,7 +69,7 @@ impl TransformStage {
         self.to = chunk.end_line();
         let (blank, others) = self.open.push(chunk);
         if matches!(self.numbering, Numbering::Object) {
-            context.ledger.lock().saw(blank, others);
+            context.ledger.lock().add_read(blank, others);
         }
         feed(self, self.to, context)?;
         Ok(self.open.release(self.cursor.from))
@@ -77,7 +79,7 @@ impl TransformStage {
     pub(super) fn rewritten(
         &mut self,
         chunk: Chunk,
-        sources: Vec<Source>,
+        sources: Vec<SourceLine>,
         context: &mut StageContext,
     ) -> Result<(), Halt> {
         if let Numbering::Rewritten { sources: known, .. } = &mut self.numbering {
@@ -109,7 +111,7 @@ impl TransformStage {
     fn letters(&self, from: u64, to: u64, reason: Reason, text: &str, outbox: &mut Outbox) -> Result<(), Halt> {
         for (line, bytes, _) in self.open.each_record(from, to) {
             let source = self.source(line);
-            outbox.line(reason, text, source.line, source.offset, bytes)?;
+            outbox.push_refused_line(reason, text, source.line, source.offset, bytes)?;
         }
         Ok(())
     }
@@ -126,7 +128,7 @@ impl TransformStage {
     }
 
     /// Gives each line before `pending_from` its outcome, or its open outputs.
-    fn settle(&mut self, out: Transformed, ledger: &mut Ledger, outbox: &mut Outbox) {
+    fn settle(&mut self, out: Transformed, ledger: &mut LineLedger, outbox: &mut Outbox) {
         let mut notes = out.notes.into_iter().peekable();
         let mut events = out.events.into_iter().peekable();
         let mut cursor = self.cursor.from;
@@ -150,19 +152,19 @@ impl TransformStage {
     }
 
     /// The events of one line.
-    fn events(&self, line: u64, events: Vec<Event>, ledger: &mut Ledger, outbox: &mut Outbox) {
+    fn events(&self, line: u64, events: Vec<Event>, ledger: &mut LineLedger, outbox: &mut Outbox) {
         let source = self.source(line);
         match &self.numbering {
             Numbering::Object => ledger.open(line, events.len() as u64),
-            Numbering::Rewritten { .. } => ledger.report(source.line, events.len() as u64),
+            Numbering::Rewritten { .. } => ledger.add_events(source.line, events.len() as u64),
         }
         for event in events {
-            outbox.event(Event { line: source.line, ..event }, source.offset, ledger);
+            outbox.push_event(Event { line: source.line, ..event }, source.offset, ledger);
         }
     }
 
     /// A note, and the lines before it that nothing was said of.
-    fn note(&self, note: &Note, cursor: u64, ledger: &mut Ledger) {
+    fn note(&self, note: &Note, cursor: u64, ledger: &mut LineLedger) {
         self.filtered(cursor, note.first, ledger);
         let end = note.last + 1;
         match verdict(note) {
@@ -171,12 +173,12 @@ impl TransformStage {
         }
     }
 
-    fn filtered(&self, from: u64, to: u64, ledger: &mut Ledger) {
-        self.all(from, to, Outcome::Filtered, ledger);
+    fn filtered(&self, from: u64, to: u64, ledger: &mut LineLedger) {
+        self.all(from, to, LineOutcome::Filtered, ledger);
     }
 
     /// Lines without output get one outcome.
-    fn all(&self, from: u64, to: u64, outcome: Outcome, ledger: &mut Ledger) {
+    fn all(&self, from: u64, to: u64, outcome: LineOutcome, ledger: &mut LineLedger) {
         if from >= to {
             return;
         }
@@ -190,7 +192,7 @@ impl TransformStage {
         }
     }
 
-    fn joined(&self, from: u64, to: u64, ledger: &mut Ledger) {
+    fn joined(&self, from: u64, to: u64, ledger: &mut LineLedger) {
         match &self.numbering {
             Numbering::Object => ledger.join(self.open.records(from, to)),
             Numbering::Rewritten { .. } => {
@@ -200,8 +202,8 @@ impl TransformStage {
     }
 
     /// The object's line that a line comes from.
-    fn source(&self, line: u64) -> Source {
-        let own = || Source { line, offset: self.open.record(line).map_or(0, |(_, offset)| offset) };
+    fn source(&self, line: u64) -> SourceLine {
+        let own = || SourceLine { line, offset: self.open.record(line).map_or(0, |(_, offset)| offset) };
         match &self.numbering {
             Numbering::Object => own(),
             Numbering::Rewritten { first, sources } => {
@@ -220,7 +222,7 @@ impl TransformStage {
     }
 }
 
-impl Stage for TransformStage {
+impl LineStage for TransformStage {
     type Output = Transformed;
     const ROLE: StageRole = StageRole::Transform;
 
@@ -236,7 +238,7 @@ impl Stage for TransformStage {
         &mut self.cursor
     }
 
-    fn give(&self, span: &Span<'_>, guests: &mut Guests) -> Result<Transformed, GuestError> {
+    fn give(&self, span: &LineSpan<'_>, guests: &mut Guests) -> Result<Transformed, GuestError> {
         let open = self.cursor.from..span.end;
         let out = guests.transformer(|guest| guest.transform(span.first, span.bytes, open))?;
         self.check_events("transform", &out).map(|()| out)
@@ -250,7 +252,7 @@ impl Stage for TransformStage {
     fn take(&mut self, out: Transformed, context: &mut StageContext) -> Result<(), Halt> {
         self.dead_letters(&out.notes, &mut context.outbox)?;
         let lines = out.events.chunk_by(|a, b| a.line == b.line).count() as u64;
-        let spoken_of = lines + noted(&out.notes, &self.open);
+        let spoken_of = lines + noted_records(&out.notes, &self.open);
         let dropped = self.open.records(self.cursor.from, out.pending_from).saturating_sub(spoken_of);
         context.guests.count_output(StageRole::Transform, out.events.len() as u64, dropped);
         self.settle(out, &mut context.ledger.lock(), &mut context.outbox);
@@ -259,7 +261,7 @@ impl Stage for TransformStage {
 
     fn poison(&mut self, to: u64, detail: &str, context: &mut StageContext) -> Result<(), Halt> {
         self.letters(self.cursor.from, to, Reason::Poison, detail, &mut context.outbox)?;
-        self.all(self.cursor.from, to, Outcome::DeadLettered(Reason::Poison), &mut context.ledger.lock());
+        self.all(self.cursor.from, to, LineOutcome::DeadLettered(Reason::Poison), &mut context.ledger.lock());
         context.outbox.send()
     }
 }

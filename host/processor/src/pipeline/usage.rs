@@ -1,6 +1,6 @@
 //! What the guests of a delivery used, did, logged, and gave reason to warn of.
 
-use super::account::ComponentRun;
+use super::component_run::ComponentRun;
 use super::plan::{Plan, TenantGuest};
 use model::Limits;
 use sandbox::{GuestError, GuestLog, Instance};

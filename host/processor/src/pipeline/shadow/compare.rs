@@ -2,22 +2,22 @@
 
 use std::collections::VecDeque;
 
-use super::super::account::{Difference, ShadowRun};
-use super::super::open::is_blank;
-use super::super::tap::Output;
+use super::super::component_run::{Difference, ShadowRun};
+use super::super::open_lines::is_blank;
+use super::super::tap::LineOutput;
 use crate::object::Piece;
 
 /// Differences that are kept of an object.
-const MOST_SAMPLES: usize = 10;
+const MAX_SAMPLES: usize = 10;
 
 /// Lines that are not blank, and not counted yet: runs of numbers, ascending, each
 /// from its first to the one after its last.
 #[derive(Debug, Default)]
-pub(super) struct Records(VecDeque<(u64, u64)>);
+pub(super) struct UncountedLines(VecDeque<(u64, u64)>);
 
-impl Records {
+impl UncountedLines {
     /// Takes a piece's lines; returns the line after the last.
-    pub(super) fn saw(&mut self, piece: &Piece) -> u64 {
+    pub(super) fn observe(&mut self, piece: &Piece) -> u64 {
         match piece {
             Piece::Chunk(chunk) => {
                 let numbered = (chunk.first_line..).zip(chunk.lines());
@@ -69,7 +69,7 @@ impl Records {
 }
 
 /// Counts a line that both sides have settled.
-pub(super) fn count(run: &mut ShadowRun, line: u64, active: Output, shadow: Output) {
+pub(super) fn count(run: &mut ShadowRun, line: u64, active: LineOutput, shadow: LineOutput) {
     let (counter, kind) = match (active.is_there(), shadow.is_there()) {
         _ if active.equals(&shadow) => return run.same += 1,
         // Why a line has no output is nothing to ask of who would not read it.
@@ -79,7 +79,7 @@ pub(super) fn count(run: &mut ShadowRun, line: u64, active: Output, shadow: Outp
         (true, true) | (false, false) => (&mut run.changed, "changed"),
     };
     *counter += 1;
-    if run.samples.len() < MOST_SAMPLES {
+    if run.samples.len() < MAX_SAMPLES {
         run.samples.push(Difference { line, kind, active: active.in_words(), shadow: shadow.in_words() });
     }
 }
@@ -95,9 +95,9 @@ mod tests {
             let limits = ReadLimits { chunk_bytes, max_line_bytes: 5, max_object_bytes: 22 };
             let text = "a\nb\n\n \nc\ntoo long\nd\nnot read";
             let mut reader = LineReader::new(Decompressor::new(text.as_bytes()), limits);
-            let (mut records, mut to) = (Records::default(), 0);
+            let (mut records, mut to) = (UncountedLines::default(), 0);
             while let Some(piece) = reader.next_piece().unwrap() {
-                to = records.saw(&piece);
+                to = records.observe(&piece);
             }
             assert_eq!((to, records.len()), (8, 2), "{chunk_bytes} {records:?}");
             assert_eq!((records.next_before(0), records.next_before(1)), (None, Some(0)));

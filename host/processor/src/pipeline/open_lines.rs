@@ -7,7 +7,7 @@ use crate::object::Chunk;
 
 /// A chunk that has lines which are not settled.
 #[derive(Debug)]
-struct Kept {
+struct OpenChunk {
     chunk: Chunk,
     /// Numbers of its blank lines, ascending: usually none.
     blank: Vec<u64>,
@@ -15,7 +15,7 @@ struct Kept {
 
 /// Lines in a row, with their newlines.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Span<'a> {
+pub(super) struct LineSpan<'a> {
     /// Number of the first.
     pub(super) first: u64,
     pub(super) bytes: &'a [u8],
@@ -26,7 +26,7 @@ pub(super) struct Span<'a> {
 /// The chunks from the first line on that is not settled.
 #[derive(Debug, Default)]
 pub(super) struct OpenLines {
-    kept: VecDeque<Kept>,
+    kept: VecDeque<OpenChunk>,
 }
 
 impl OpenLines {
@@ -35,13 +35,13 @@ impl OpenLines {
         let numbered = (chunk.first_line..).zip(chunk.lines());
         let blank: Vec<u64> = numbered.filter(|(_, line)| is_blank(line)).map(|(number, _)| number).collect();
         let counts = (blank.len() as u64, (chunk.ends.len() - blank.len()) as u64);
-        self.kept.push_back(Kept { chunk, blank });
+        self.kept.push_back(OpenChunk { chunk, blank });
         counts
     }
 
     /// The first lines of `start..end`, as far as they lie in one chunk; none: no line
     /// of them is there (a guest never gets to see a line that is too long).
-    pub(super) fn span(&self, start: u64, end: u64) -> Option<Span<'_>> {
+    pub(super) fn span(&self, start: u64, end: u64) -> Option<LineSpan<'_>> {
         let kept = self.kept.get(self.kept.partition_point(|kept| kept.chunk.end_line() <= start))?;
         kept.span(start, end)
     }
@@ -85,8 +85,8 @@ impl OpenLines {
     }
 }
 
-impl Kept {
-    fn span(&self, start: u64, end: u64) -> Option<Span<'_>> {
+impl OpenChunk {
+    fn span(&self, start: u64, end: u64) -> Option<LineSpan<'_>> {
         let Chunk { first_line, bytes, ends, .. } = &self.chunk;
         let (first, end) = (start.max(*first_line), end.min(self.chunk.end_line()));
         let index = |line: u64| usize::try_from(line.checked_sub(*first_line)?).ok();
@@ -95,7 +95,7 @@ impl Kept {
             index => ends.get(index - 1).copied(),
         };
         let bytes = bytes.get(begins(first)?..begins(end)?).filter(|bytes| !bytes.is_empty())?;
-        Some(Span { first, bytes, end })
+        Some(LineSpan { first, bytes, end })
     }
 
     fn records(&self, from: u64, to: u64) -> u64 {
@@ -162,15 +162,15 @@ mod tests {
     fn spans_end_with_their_chunks_and_know_no_gap() {
         let text = "a\n\nbb\n \nccc";
         let whole = open(text, 1000);
-        assert_eq!(whole.span(0, 9), Some(Span { first: 0, bytes: text.as_bytes(), end: 5 }));
-        assert_eq!(whole.span(2, 4), Some(Span { first: 2, bytes: b"bb\n \n", end: 4 }));
+        assert_eq!(whole.span(0, 9), Some(LineSpan { first: 0, bytes: text.as_bytes(), end: 5 }));
+        assert_eq!(whole.span(2, 4), Some(LineSpan { first: 2, bytes: b"bb\n \n", end: 4 }));
         assert_eq!((whole.span(2, 2), whole.span(3, 2), whole.span(5, 9)), (None, None, None));
         let mut cut = open(text, 4);
-        assert_eq!(cut.span(1, 5), Some(Span { first: 1, bytes: b"\n", end: 2 }));
-        assert_eq!(cut.span(2, 3), Some(Span { first: 2, bytes: b"bb\n", end: 3 }));
+        assert_eq!(cut.span(1, 5), Some(LineSpan { first: 1, bytes: b"\n", end: 2 }));
+        assert_eq!(cut.span(2, 3), Some(LineSpan { first: 2, bytes: b"bb\n", end: 3 }));
         // Line 5 is too long.
         cut.push(Chunk { first_line: 6, offset: 99, bytes: b"d\n".to_vec(), ends: vec![2] });
-        assert_eq!(cut.span(5, 9), Some(Span { first: 6, bytes: b"d\n", end: 7 }));
+        assert_eq!(cut.span(5, 9), Some(LineSpan { first: 6, bytes: b"d\n", end: 7 }));
         assert_eq!(cut.span(5, 6), None);
     }
 

@@ -3,9 +3,9 @@
 
 use std::io::Read;
 
-use super::super::account::ShadowRun;
+use super::super::component_run::ShadowRun;
 use super::super::job::Job;
-use super::super::open::is_blank;
+use super::super::open_lines::is_blank;
 use super::super::plan::{OutputKind, Plan};
 use super::super::tap::Tap;
 use super::Shadow;
@@ -43,9 +43,9 @@ fn compare<R: Read>(job: &Job, mut shadow: Shadow, source: R, stop: &Stop) -> Op
             return None;
         }
         if let Some(active) = &mut active {
-            copied(active, &piece);
+            note_copied(active, &piece);
         }
-        let seen = shadow.saw(&piece);
+        let seen = shadow.observe(&piece);
         shadow.piece(seen, &mut active, None);
         if let Piece::Chunk(chunk) = piece {
             lines.recycle(chunk);
@@ -59,7 +59,7 @@ fn compare<R: Read>(job: &Job, mut shadow: Shadow, source: R, stop: &Stop) -> Op
 }
 
 /// In a copy each line is there as it is: those too that no guest is given.
-pub(super) fn copied(tap: &mut Tap, piece: &Piece) {
+pub(super) fn note_copied(tap: &mut Tap, piece: &Piece) {
     match piece {
         Piece::Chunk(chunk) => {
             let numbered = (chunk.first_line..).zip(chunk.lines());

@@ -14,23 +14,23 @@ use model::{DeadLetter, Reason};
 
 /// Bytes of letters for each stored byte: what logs inflate to, with what each letter
 /// says beside its line, is seldom more.
-const EACH_STORED_BYTE: u64 = 16;
+const BYTES_PER_STORED_BYTE: u64 = 16;
 
 /// Bytes of letters that every object may have.
-const LEAST_BYTES: u64 = 1024 * 1024;
+const MIN_BYTES: u64 = 1024 * 1024;
 
-/// What is left of them.
+/// The bytes that are left for letters.
 #[derive(Debug)]
-pub(super) struct LetterBudget {
-    most: u64,
+pub(super) struct DeadLetterBudget {
+    limit: u64,
     /// None: one did not fit, and none that follows is kept.
-    left: Option<u64>,
-    rest: BTreeMap<Reason, Rest>,
+    remaining: Option<u64>,
+    overflow: BTreeMap<Reason, Overflow>,
 }
 
 /// Letters that were not kept, of one reason.
 #[derive(Debug)]
-struct Rest {
+struct Overflow {
     count: u64,
     first: u64,
     last: u64,
@@ -38,55 +38,55 @@ struct Rest {
     offset: Option<u64>,
 }
 
-impl LetterBudget {
+impl DeadLetterBudget {
     /// Of an object with so many stored bytes.
     pub(super) fn new(stored_bytes: u64) -> Self {
-        let most = stored_bytes.saturating_mul(EACH_STORED_BYTE).max(LEAST_BYTES);
-        Self { most, left: Some(most), rest: BTreeMap::new() }
+        let limit = stored_bytes.saturating_mul(BYTES_PER_STORED_BYTE).max(MIN_BYTES);
+        Self { limit, remaining: Some(limit), overflow: BTreeMap::new() }
     }
 
-    /// Whether no letter is kept any more: it need not be made, [`Self::leave`] is enough.
-    pub(super) fn is_spent(&self) -> bool {
-        self.left.is_none()
+    /// Whether no letter is kept any more: it need not be made, [`Self::count_overflow`] is enough.
+    pub(super) fn is_exhausted(&self) -> bool {
+        self.remaining.is_none()
     }
 
     /// The letter, if it is to be kept; else it is counted.
-    pub(super) fn take(&mut self, letter: DeadLetter) -> Option<DeadLetter> {
-        self.left = self.left.and_then(|left| left.checked_sub(written_bytes(&letter)));
-        if self.left.is_some() {
+    pub(super) fn admit(&mut self, letter: DeadLetter) -> Option<DeadLetter> {
+        self.remaining = self.remaining.and_then(|remaining| remaining.checked_sub(written_bytes(&letter)));
+        if self.remaining.is_some() {
             return Some(letter);
         }
         let line = letter.lines.map_or(0, |(first, _)| first);
-        self.leave(letter.reason, line, letter.offset);
+        self.count_overflow(letter.reason, line, letter.offset);
         None
     }
 
     /// Counts a letter that isn't kept: of a line, or an event of it, that begins at `offset`.
-    pub(super) fn leave(&mut self, reason: Reason, line: u64, offset: Option<u64>) {
-        let rest = self.rest.entry(reason).or_insert(Rest { count: 0, first: line, last: line, offset });
-        rest.count += 1;
-        rest.last = rest.last.max(line);
-        if line < rest.first {
-            (rest.first, rest.offset) = (line, offset);
+    pub(super) fn count_overflow(&mut self, reason: Reason, line: u64, offset: Option<u64>) {
+        let overflow = self.overflow.entry(reason).or_insert(Overflow { count: 0, first: line, last: line, offset });
+        overflow.count += 1;
+        overflow.last = overflow.last.max(line);
+        if line < overflow.first {
+            (overflow.first, overflow.offset) = (line, offset);
         }
     }
 
     /// Letters for those that were not kept since this was asked last: one a reason.
-    pub(super) fn rest(&mut self, job: &Job) -> Vec<DeadLetter> {
-        let most = self.most;
-        let letter = |(reason, Rest { count, first, last, offset }): (Reason, Rest)| {
+    pub(super) fn take_overflow(&mut self, job: &Job) -> Vec<DeadLetter> {
+        let limit = self.limit;
+        let letter = |(reason, Overflow { count, first, last, offset }): (Reason, Overflow)| {
             let detail = format!(
                 "{count} more lines or events of lines {first} to {last} are counted but not kept one by one: the dead \
-                 letters of this object have {most} bytes, {EACH_STORED_BYTE} times what it has where it is stored (or 1 \
+                 letters of this object have {limit} bytes, {BYTES_PER_STORED_BYTE} times what it has where it is stored (or 1 \
                  MiB, if that is more); the object itself has them"
             );
             let whole = DeadLetter::of_object(&job.object, reason, detail).for_delivery(&job.delivery);
             DeadLetter { lines: Some((first, last)), offset, count: Some(count), ..whole }
         };
-        std::mem::take(&mut self.rest).into_iter().map(letter).collect()
+        std::mem::take(&mut self.overflow).into_iter().map(letter).collect()
     }
 }
 
 #[cfg(test)]
-#[path = "letters_tests.rs"]
+#[path = "dead_letter_budget_tests.rs"]
 mod tests;

@@ -9,45 +9,45 @@ fn letter(line: u64, reason: Reason, data: &str) -> DeadLetter {
 }
 
 /// How many are kept of so many letters of so many stored bytes, and their size.
-fn kept(budget: &mut LetterBudget, lines: std::ops::Range<u64>, data: &str) -> (u64, u64) {
-    let kept: Vec<_> = lines.filter_map(|line| budget.take(letter(line, Reason::Malformed, data))).collect();
+fn kept(budget: &mut DeadLetterBudget, lines: std::ops::Range<u64>, data: &str) -> (u64, u64) {
+    let kept: Vec<_> = lines.filter_map(|line| budget.admit(letter(line, Reason::Malformed, data))).collect();
     (kept.len() as u64, kept.iter().map(written_bytes).sum())
 }
 
 #[test]
 fn letters_are_kept_up_to_a_multiple_of_what_is_stored() {
-    for (stored, most) in [(0, LEAST_BYTES), (1000, LEAST_BYTES), (100_000, 1_600_000), (10_000_000, 160_000_000)] {
-        let mut budget = LetterBudget::new(stored);
+    for (stored, most) in [(0, MIN_BYTES), (1000, MIN_BYTES), (100_000, 1_600_000), (10_000_000, 160_000_000)] {
+        let mut budget = DeadLetterBudget::new(stored);
         let (count, bytes) = kept(&mut budget, 0..20_000, "{oops");
         assert!(bytes <= most, "{bytes} of {most}");
-        assert_eq!(budget.is_spent(), count < 20_000);
-        assert!(!budget.is_spent() || bytes + 1000 > most, "{bytes} of {most}: more would have fitted");
+        assert_eq!(budget.is_exhausted(), count < 20_000);
+        assert!(!budget.is_exhausted() || bytes + 1000 > most, "{bytes} of {most}: more would have fitted");
     }
 }
 
 #[test]
 fn of_the_others_one_letter_a_reason_says_how_many_and_where() {
-    let mut budget = LetterBudget::new(0);
-    assert!(budget.rest(&job()).is_empty());
+    let mut budget = DeadLetterBudget::new(0);
+    assert!(budget.take_overflow(&job()).is_empty());
     let large = "x".repeat(250_000);
     assert_eq!(
-        budget.take(letter(7, Reason::Malformed, &"x".repeat(200_000))).map(|letter| letter.lines),
+        budget.admit(letter(7, Reason::Malformed, &"x".repeat(200_000))).map(|letter| letter.lines),
         Some(Some((7, 7)))
     );
     for line in [8, 9, 10, 11, 12] {
-        assert_eq!(budget.take(letter(line, Reason::Malformed, &large)).is_some(), line < 11);
+        assert_eq!(budget.admit(letter(line, Reason::Malformed, &large)).is_some(), line < 11);
     }
-    assert!(budget.take(letter(13, Reason::TooOld, "tiny")).is_none(), "none that follows is kept");
-    budget.leave(Reason::TooOld, 5, None);
-    budget.leave(Reason::TooOld, 13, Some(130));
-    let rest = budget.rest(&job());
+    assert!(budget.admit(letter(13, Reason::TooOld, "tiny")).is_none(), "none that follows is kept");
+    budget.count_overflow(Reason::TooOld, 5, None);
+    budget.count_overflow(Reason::TooOld, 13, Some(130));
+    let rest = budget.take_overflow(&job());
     let told: Vec<_> = rest.iter().map(|rest| (rest.reason, rest.lines, rest.offset, rest.count)).collect();
     let expected =
         [(Reason::Malformed, Some((11, 12)), Some(110), Some(2)), (Reason::TooOld, Some((5, 13)), None, Some(3))];
     assert_eq!(told, expected);
     assert!(rest[0].detail.contains("2 more lines") && rest[0].data.is_empty(), "{}", rest[0].detail);
-    assert!(budget.rest(&job()).is_empty(), "it is told once");
-    assert!(budget.is_spent());
+    assert!(budget.take_overflow(&job()).is_empty(), "it is told once");
+    assert!(budget.is_exhausted());
 }
 
 #[test]
