@@ -23,7 +23,7 @@ pub(super) fn measure(arguments: &Arguments) -> Result<Reading> {
     let redactor = read(&fixture(arguments, "redactor-guest.wasm"))?;
     let default = read(&arguments.guest.join("default.wasm"))?;
     let limits = Limits::default();
-    let (pooled, frugal) = (Engine::new(8, limits.memory_bytes)?, Engine::frugal()?);
+    let (pooled, frugal) = (Engine::new(8, limits.memory_bytes)?, Engine::without_pool()?);
     let unmetered = Engine::without_fuel(8, limits.memory_bytes)?;
     let mut reading = Reading::new();
     let mut add = |name: &str, value: f64| {

@@ -8,9 +8,9 @@ use crate::exports;
 use crate::instance::Instance;
 use crate::surroundings::Surroundings;
 
-/// What is wrong with a component that could be loaded.
+/// Why a component that could be loaded can't be run for a delivery.
 #[derive(Debug, thiserror::Error)]
-pub enum Unfit {
+pub enum CheckError {
     /// The component can't be run as what it says that it is.
     #[error(transparent)]
     Refused(#[from] LoadError),
@@ -27,28 +27,32 @@ pub enum Unfit {
 
 impl Component {
     /// Checks with an instance, under the component's limits, that it starts, that
-    /// what it exports is of the contract's types, and that it accepts its settings.
+    /// its functions are of the contract's types, and that it accepts its settings.
     ///
     /// # Errors
-    /// What is wrong.
-    pub fn check(&self, settings: &[(String, String)]) -> Result<(), Unfit> {
+    /// What is wrong with the component, or why the host can't run it now.
+    pub fn check(&self, settings: &[(String, String)]) -> Result<(), CheckError> {
         let mut instance = Instance::start(self, &Surroundings::none()).map_err(|error| {
-            if error.is_guests_fault() { Unfit::Refused(LoadError::Start(error)) } else { Unfit::NotNow(error) }
+            if error.is_guests_fault() {
+                CheckError::Refused(LoadError::Start(error))
+            } else {
+                CheckError::NotNow(error)
+            }
         })?;
         check_types(self)?;
         if self.exports().settings_check.is_none() {
             return Ok(());
         }
         match instance.check_settings(settings) {
-            Ok(answer) => answer.map_err(Unfit::SettingsRefused),
-            Err(error) if error.is_guests_fault() => Err(Unfit::SettingsCheck(error)),
-            Err(error) => Err(Unfit::NotNow(error)),
+            Ok(answer) => answer.map_err(CheckError::SettingsRefused),
+            Err(error) if error.is_guests_fault() => Err(CheckError::SettingsCheck(error)),
+            Err(error) => Err(CheckError::NotNow(error)),
         }
     }
 }
 
-/// Checks that everything that a component exports of the contract, of any version,
-/// is of the contract's types. It takes an instance: so a start that fails shows here.
+/// Checks that every function that a component exports of the contract, of any version,
+/// is of the contract's types. This starts an instance, so a start that fails shows here.
 pub(crate) fn check_types(component: &Component) -> Result<(), LoadError> {
     let mut instance = Instance::start(component, &Surroundings::none()).map_err(LoadError::Start)?;
     let kind = component.pre.component().component_type();

@@ -1,5 +1,5 @@
-//! What a guest returned, believed only after it was checked. Each line must be
-//! able to get exactly one outcome from it.
+//! Checks on output of guests: none of it is believed before. Each line must be able to
+//! get exactly one outcome from it.
 
 use std::ops::Range;
 
@@ -10,7 +10,7 @@ use crate::limits::{CallLimits, setting};
 use crate::output::{Note, RawRewritten, RawTransformed, Rewritten, Transformed, Verdict};
 use crate::text::bounded;
 
-/// What a call's output is checked against.
+/// The rules that a call's output is checked by.
 pub(crate) struct OutputCheck<'a> {
     /// Function of the contract, for errors.
     pub(crate) function: &'static str,
@@ -19,7 +19,7 @@ pub(crate) struct OutputCheck<'a> {
     pub(crate) open: Range<u64>,
     /// Whether this is the last call, after which nothing may be held back.
     pub(crate) is_last: bool,
-    /// What the instance may use.
+    /// Limits of the instance.
     pub(crate) limits: &'a Limits,
     /// Bytes of input that the output may be about: they bound its size.
     pub(crate) input_bytes: usize,
@@ -163,11 +163,11 @@ impl OutputCheck<'_> {
     }
 }
 
-/// How much came out.
+/// Size of a call's output.
 struct Size {
     items: usize,
     bytes: usize,
-    /// Bytes of the longest of them.
+    /// Bytes of the longest item.
     longest: usize,
     notes: usize,
 }

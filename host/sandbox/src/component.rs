@@ -1,4 +1,4 @@
-//! A loaded component: what it exports, what it may import.
+//! A loaded component, and what it may import.
 
 use std::sync::Arc;
 
@@ -48,12 +48,12 @@ impl Component {
         })
     }
 
-    /// What it exports.
+    /// Interfaces of the contract that the component exports.
     pub fn exports(&self) -> Exports {
         self.exports
     }
 
-    /// What it imports, by name.
+    /// Names of what the component imports.
     pub fn imports(&self) -> &[String] {
         &self.imports
     }
@@ -63,7 +63,7 @@ impl Component {
         &self.digest
     }
 
-    /// Its name in errors: a file's path, or `default`.
+    /// The component's name in errors: a file's path, or `default`.
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -74,7 +74,7 @@ impl Component {
         Self { limits: Arc::new(limits), ..self.clone() }
     }
 
-    /// Bytes that its machine code takes in memory.
+    /// Bytes that the machine code takes in memory.
     pub fn code_bytes(&self) -> usize {
         let image = self.pre.component().image_range();
         (image.end.addr()).saturating_sub(image.start.addr())
@@ -88,19 +88,19 @@ impl Component {
         named
     }
 
-    /// What each of its instances may use.
+    /// Limits of each instance.
     pub fn limits(&self) -> &Limits {
         &self.limits
     }
 }
 
-/// What a component is given: all that it imports, or else it is refused.
+/// Links what a component imports: all of it, or else the component is refused.
 fn link(component: &wasmtime::component::Component, engine: &wasmtime::Engine) -> Result<Linker<StoreData>, LoadError> {
     let mut linker = Linker::new(engine);
     host_functions::add_host_log(&mut linker).map_err(LoadError::compile)?;
     for (import, item) in component.component_type().imports(engine) {
         // `types` holds no function: importing it gives a guest nothing.
-        let ours = version::is_given(import) && matches!(item.ty, ComponentItem::ComponentInstance(_));
+        let ours = version::is_provided(import) && matches!(item.ty, ComponentItem::ComponentInstance(_));
         if !ours && !wasi::link(&mut linker, engine, import, &item.ty).map_err(LoadError::compile)? {
             return Err(LoadError::Import(bounded(import.to_owned())));
         }

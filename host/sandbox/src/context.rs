@@ -1,24 +1,24 @@
-//! What a guest is told.
+//! The context that a guest is given.
 
 use model::{Delivery, ObjectId, Origin, TimestampNumbers};
 
-/// What a guest is told about the object and the delivery.
+/// The context of a guest's work: object, delivery, settings.
 #[derive(Debug, Clone, Copy)]
 pub struct Context<'a> {
-    /// From the key.
+    /// Origin of the object, as its key says.
     pub origin: &'a Origin,
-    /// The delivery that the object is processed for.
+    /// Delivery that the object is processed for.
     pub delivery: &'a Delivery,
-    /// The object.
+    /// Bucket and key.
     pub object: &'a ObjectId,
-    /// The tenant's settings for its component.
+    /// Settings that the tenant gives its component.
     pub settings: &'a [(String, String)],
-    /// Milliseconds since the epoch: the guest's only clock.
+    /// Time, in milliseconds since the Unix epoch: the guest's only clock.
     pub now: i64,
-    /// Milliseconds since the epoch.
+    /// Time at which the object was modified last, in milliseconds since the Unix epoch.
     pub last_modified: i64,
-    /// MAX_LINE_BYTES.
+    /// Most bytes of a line (MAX_LINE_BYTES).
     pub max_line_bytes: usize,
-    /// TIMESTAMP_NUMBERS.
+    /// How numbers are read as timestamps (TIMESTAMP_NUMBERS).
     pub timestamp_numbers: TimestampNumbers,
 }

@@ -1,4 +1,4 @@
-//! How components are compiled and run: one engine a process.
+//! How components are compiled and run. A process has one engine.
 
 use wasmtime::{
     Config, InstanceAllocationStrategy, OperatorCost, PoolingAllocationConfig, RegallocAlgorithm, WasmFeatures,
@@ -9,7 +9,8 @@ use crate::limits::{CORE_INSTANCES, TABLE_ELEMENTS, TABLES};
 
 /// Stack of a guest's own code, in bytes.
 const WASM_STACK: usize = 512 * 1024;
-/// And with what the host needs to answer it: copying what crosses, its log.
+/// Stack of a guest's code and of the host functions that it calls, in bytes: they copy what
+/// crosses, and log.
 const STACK: usize = 1024 * 1024;
 
 /// CPU features that compiled guests rely on: those of x86-64-v3, which every
@@ -32,7 +33,7 @@ const CPU_FEATURES: [&str; 11] = [
 #[cfg(not(target_arch = "x86_64"))]
 const CPU_FEATURES: [&str; 0] = [];
 
-/// Why there is no engine.
+/// Why an engine can't be made.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
     /// wasmtime refused the configuration or the machine.
@@ -47,33 +48,34 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// An engine whose pool has room for `instances` at once, each with up to
+    /// Makes an engine whose pool has room for `instances` at once, each with up to
     /// `memory_bytes` of linear memory.
     ///
     /// # Errors
-    /// When wasmtime can't run here at all.
+    /// wasmtime can't run here at all.
     pub fn new(instances: u32, memory_bytes: usize) -> Result<Self, EngineError> {
         let pooled = pooled(instances, memory_bytes);
         // Reserving address space fails under `ulimit -v` and in some sandboxes:
         // then instances are allocated one by one, which is slower but the same.
         wasmtime::Engine::new(&pooled)
-            .or_else(|_| wasmtime::Engine::new(&frugal()))
+            .or_else(|_| wasmtime::Engine::new(&unpooled()))
             .map(|inner| Self { inner })
             .map_err(EngineError::Unusable)
     }
 
-    /// As it is where address space is short.
+    /// Makes the engine that [`Engine::new`] falls back to where address space is short.
     ///
     /// # Errors
-    /// When wasmtime can't run here at all.
-    pub fn frugal() -> Result<Self, EngineError> {
-        wasmtime::Engine::new(&frugal()).map(|inner| Self { inner }).map_err(EngineError::Unusable)
+    /// wasmtime can't run here at all.
+    pub fn without_pool() -> Result<Self, EngineError> {
+        wasmtime::Engine::new(&unpooled()).map(|inner| Self { inner }).map_err(EngineError::Unusable)
     }
 
-    /// Without fuel: nothing stops what it runs. Only to measure what fuel costs.
+    /// Makes an engine without fuel: nothing stops what it runs. Only the benchmark uses it,
+    /// to measure what fuel costs.
     ///
     /// # Errors
-    /// When wasmtime can't run here at all.
+    /// wasmtime can't run here at all.
     pub fn without_fuel(instances: u32, memory_bytes: usize) -> Result<Self, EngineError> {
         let mut config = pooled(instances, memory_bytes);
         config.consume_fuel(false);
@@ -83,18 +85,18 @@ impl Engine {
     /// Compiles a component ahead of time, for [`Engine::load_precompiled`].
     ///
     /// # Errors
-    /// When the bytes are no component.
+    /// The bytes are no component.
     pub fn precompile(&self, component: &[u8]) -> Result<Vec<u8>, LoadError> {
         self.inner.precompile_component(component).map_err(LoadError::compile)
     }
 
-    /// For the rest of this crate.
+    /// The engine of wasmtime itself.
     pub(crate) fn wasmtime(&self) -> &wasmtime::Engine {
         &self.inner
     }
 }
 
-/// What decides about compiled code and how it behaves: the same everywhere.
+/// The configuration of compiled code and of how it behaves: the same everywhere.
 fn config() -> Config {
     let mut config = Config::new();
     // Fuel is deterministic: a verdict on a guest never depends on how busy
@@ -114,7 +116,7 @@ fn config() -> Config {
     config
 }
 
-/// Which proposals guests may use, of those that wasmtime has on or can turn on.
+/// Turns off the proposals of WebAssembly that guests may not use.
 ///
 /// On, as wasmtime has them, because compilers use them and fuel and the limits
 /// bound them: all of WebAssembly 2.0 (bulk memory, multi-value, reference types,
@@ -156,9 +158,9 @@ fn features(config: &mut Config) {
     }
 }
 
-/// Fuel: one an instruction (0.2 to 0.5 ns), and for what leaves the compiled code as
-/// many as take about as long, as far as wasmtime's scale goes. What works on many
-/// bytes costs one a byte besides.
+/// Costs of instructions in fuel: one per instruction (0.2 to 0.5 ns); for what leaves the
+/// compiled code, as many as take about as long, as far as wasmtime's scale goes. What
+/// works on many bytes costs one per byte besides.
 fn costs() -> OperatorCost {
     let mut costs = OperatorCost::new();
     // Asks the limiter and the kernel, some 70 ns; a page is 64 KiB to be zeroed.
@@ -190,6 +192,7 @@ fn portable(config: &mut Config) {
     }
 }
 
+/// Whether this machine has [`CPU_FEATURES`].
 fn cpu_fits() -> bool {
     #[cfg(target_arch = "x86_64")]
     return is_x86_feature_detected!("avx2")
@@ -202,17 +205,17 @@ fn cpu_fits() -> bool {
     return cfg!(target_os = "linux");
 }
 
-/// For little address space: a memory reserves no more than it has, and checks
-/// its bounds in code. What was compiled for guard pages is compiled anew.
-fn frugal() -> Config {
+/// The configuration for little address space: a memory reserves no more than it has, and
+/// checks its bounds in code. What was compiled for guard pages is compiled anew.
+fn unpooled() -> Config {
     let mut config = config();
     config.memory_reservation(0).memory_reservation_for_growth(1024 * 1024);
     config.memory_guard_size(0).guard_before_linear_memory(false);
     config
 }
 
-/// Room for so many instances, all of it reserved at the start; nothing of it is
-/// taken before it is used.
+/// The configuration with a pool: room for so many instances is reserved at the start, and
+/// none of it is taken before it is used.
 fn pooled(instances: u32, memory_bytes: usize) -> Config {
     let mut pool = PoolingAllocationConfig::new();
     // Enough for the most that each may have: otherwise one component could use

@@ -22,7 +22,7 @@ fn the_largest_pool_starts() {
 
 #[test]
 fn limits_hold_without_a_pool_too() {
-    let engine = Engine::frugal().unwrap();
+    let engine = Engine::without_pool().unwrap();
     let load = |bytes: &[u8]| engine.load("test", bytes, Limits::default());
     let answers = |body: &str, more: &str| {
         answer(&load(&filter(body, more)).unwrap(), &Surroundings::none()).map_err(|error| error.name())
@@ -41,7 +41,7 @@ fn limits_hold_without_a_pool_too() {
 #[test]
 fn memory_from_the_beginning_on_counts() {
     let limits = Limits { memory_bytes: 2 * 65_536 - 1, ..Limits::default() };
-    for engine in [Engine::new(2, 64 << 20).unwrap(), Engine::frugal().unwrap()] {
+    for engine in [Engine::new(2, 64 << 20).unwrap(), Engine::without_pool().unwrap()] {
         let error = engine.load("test", &filter("", ""), limits.clone()).map(|_| ()).unwrap_err().to_string();
         assert!(error.contains("memory limit in start: more than 131071 bytes"), "{error}");
     }
@@ -64,5 +64,5 @@ fn two_engines_yield_the_same() {
     let pooled = Engine::new(2, 64 << 20).unwrap();
     let first = run(&pooled).unwrap();
     assert_eq!(run(&pooled), Ok(first));
-    assert_eq!(run(&Engine::frugal().unwrap()), Ok(first));
+    assert_eq!(run(&Engine::without_pool().unwrap()), Ok(first));
 }

@@ -8,7 +8,7 @@ use crate::text::bounded;
 use crate::untyped::Untyped;
 use crate::version::Version;
 
-/// What is wrong with a component.
+/// Why a component can't be loaded, in words for the person who handed it over.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
     /// The bytes are something else.
@@ -72,14 +72,14 @@ pub enum LoadError {
         interface: &'static str,
         /// Function of it.
         function: &'static str,
-        /// How it differs.
+        /// wasmtime's words for the difference.
         #[source]
         error: wasmtime::Error,
     },
 }
 
 impl LoadError {
-    /// What wasmtime refused to compile, link or write down.
+    /// The error of a component that wasmtime refused to compile, link or write down.
     pub(crate) fn compile(error: wasmtime::Error) -> Self {
         match Untyped::of(&error) {
             Some(Untyped::PoolLimit) => Self::Pool(error),
@@ -219,12 +219,12 @@ pub enum GuestError {
         /// In wasmtime's words.
         what: String,
     },
-    /// What the guest returned breaks the contract.
+    /// The guest's output breaks the contract.
     #[error("the guest broke the contract in {function}: {what}")]
     Contract {
         /// Function of the contract.
         function: &'static str,
-        /// What is wrong.
+        /// The mistake.
         what: String,
     },
 }
@@ -266,7 +266,7 @@ impl GuestError {
         }
     }
 
-    /// Whether it is the component that failed: then `on_error` decides. What was
+    /// Whether the component itself failed: then `on_error` decides. What was
     /// rejected is an answer; time and the host's troubles say nothing about it.
     pub fn is_guests_fault(&self) -> bool {
         self.kind().is_guests_fault()

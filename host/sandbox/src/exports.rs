@@ -1,28 +1,28 @@
-//! Which of the contract's interfaces a component exports, and of which version: read
-//! from its type.
+//! The contract's interfaces that a component exports, and their versions, read from the
+//! component's type.
 
 use crate::error::LoadError;
 use crate::text::bounded;
 use crate::version::{Interface, PACKAGE, Version};
 
-/// Which interfaces a component exports, and of which version of the contract: of
-/// several the newest. The default guest does the rest.
+/// Interfaces of the contract that a component exports, each in the newest version of
+/// those that it has. The default guest does the rest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Exports {
-    /// Reads an object's key.
+    /// `key-parser`: reads an object's key.
     pub key_parser: Option<Version>,
-    /// Decides whether a delivery wants an object.
+    /// `log-filter`: decides whether a delivery wants an object.
     pub log_filter: Option<Version>,
-    /// Records in, records out.
+    /// `record-rewrite`: makes records of records.
     pub record_rewrite: Option<Version>,
-    /// Records in, events out.
+    /// `record-transform`: makes events of records.
     pub record_transform: Option<Version>,
-    /// Says what is wrong with settings.
+    /// `settings-check`: says what is wrong with settings.
     pub settings_check: Option<Version>,
 }
 
 impl Exports {
-    /// Of a component whose exports have these names.
+    /// Exports of a component whose exports have these names.
     pub(crate) fn of(names: &[&str]) -> Result<Self, LoadError> {
         let all = of_contract(names)?;
         let newest = |interface| all.iter().filter(|(of, _)| *of == interface).map(|(_, version)| *version).max();
@@ -38,7 +38,7 @@ impl Exports {
         })
     }
 
-    /// The interfaces that are used, as the component names them: with their version.
+    /// Names of the interfaces that are used, with their version.
     pub fn names(&self) -> impl Iterator<Item = &'static str> {
         let versions =
             [self.key_parser, self.log_filter, self.record_rewrite, self.record_transform, self.settings_check];
@@ -47,15 +47,16 @@ impl Exports {
     }
 }
 
-/// All of the contract that these names of exports are, in whatever version. What the
-/// contract doesn't know is refused where it claims to be of the contract: nobody may
-/// believe that it runs.
+/// The interfaces of the contract among these names of exports, in whatever version. What
+/// claims to be of the contract and is not known is refused: nobody may believe that it
+/// runs.
 pub(crate) fn of_contract(names: &[&str]) -> Result<Vec<(Interface, Version)>, LoadError> {
     let is_types = |name: &str| Version::ALL.iter().any(|version| version.names().types == name);
     let of_contract = names.iter().filter(|name| name.starts_with(PACKAGE) && !is_types(name));
     of_contract.map(|name| known(name).ok_or_else(|| LoadError::Version(bounded((*name).to_owned())))).collect()
 }
 
+/// The interface and version that a name is of.
 fn known(name: &str) -> Option<(Interface, Version)> {
     let mut all = Version::ALL.into_iter().flat_map(|version| Interface::ALL.map(|interface| (interface, version)));
     all.find(|(interface, version)| version.names().of(*interface) == name)

@@ -1,5 +1,5 @@
-//! One component at work: a fresh instance for one delivery of one object, so
-//! that nothing of one object or tenant is ever visible to another.
+//! An instance of a component: a fresh one for each delivery of each object, so that
+//! nothing of one object or tenant is ever visible to another.
 
 use std::ops::Range;
 
@@ -20,7 +20,7 @@ use crate::surroundings::Surroundings;
 use crate::text::bounded;
 use crate::version::Version;
 
-/// A component at work. After an error it must be dropped.
+/// An instance of a component. After an error it must be dropped.
 pub struct Instance {
     running: RunningInstance,
     exports: Exports,
@@ -29,10 +29,10 @@ pub struct Instance {
 }
 
 impl Instance {
-    /// A fresh instance.
+    /// Starts a fresh instance.
     ///
     /// # Errors
-    /// When the component's own start fails.
+    /// The component's own start fails, or the host has no room for it.
     pub fn start(component: &Component, around: &Surroundings) -> Result<Self, GuestError> {
         let running = RunningInstance::start(component, around)?;
         Ok(Self {
@@ -46,23 +46,24 @@ impl Instance {
     /// Reads an object's key.
     ///
     /// # Errors
-    /// As the guest says, or what it did wrong.
+    /// The guest failed as it says, or did something wrong.
     pub fn parse_key(&mut self, key: &str) -> Result<Origin, GuestError> {
         exported(self.exports.key_parser, "parse-key")?.parse_key(self.small_call(key.len()), key)
     }
 
-    /// Whether the delivery wants the object at all.
+    /// Asks whether the delivery wants the object at all.
     ///
     /// # Errors
-    /// As the guest says, or what it did wrong.
+    /// The guest failed as it says, or did something wrong.
     pub fn wants(&mut self, context: &Context<'_>) -> Result<bool, GuestError> {
         exported(self.exports.log_filter, "wants")?.wants(self.small_call(0), context)
     }
 
-    /// Whether the component accepts its settings: what is wrong with them, if not.
+    /// Asks whether the component accepts its settings; the answer has what is wrong with
+    /// them, if not.
     ///
     /// # Errors
-    /// What the guest did wrong.
+    /// The guest did something wrong.
     pub fn check_settings(&mut self, settings: &[(String, String)]) -> Result<Result<(), String>, GuestError> {
         let answer = exported(self.exports.settings_check, "check")?.check_settings(self.small_call(0), settings)?;
         Ok(answer.map_err(bounded))
@@ -71,7 +72,7 @@ impl Instance {
     /// Begins an object for `transform`.
     ///
     /// # Errors
-    /// As the guest says, or what it did wrong.
+    /// The guest failed as it says, or did something wrong.
     pub fn begin_transform(&mut self, context: &Context<'_>) -> Result<(), GuestError> {
         exported(self.exports.record_transform, "begin")?.begin_transform(self.small_call(0), context)
     }
@@ -80,7 +81,7 @@ impl Instance {
     /// the one after the last of `lines`.
     ///
     /// # Errors
-    /// As the guest says, or what it did wrong.
+    /// The guest failed as it says, or did something wrong.
     pub fn transform(&mut self, first_line: u64, lines: &[u8], open: Range<u64>) -> Result<Transformed, GuestError> {
         let input = self.transform_input.add(open.end, lines.len());
         let fuel = self.running.limits().fuel(lines.len()).saturating_add(self.transform_input.unspent_fuel);
@@ -95,7 +96,7 @@ impl Instance {
     /// Ends an object: makes events of what `transform` held back.
     ///
     /// # Errors
-    /// As the guest says, or what it did wrong.
+    /// The guest failed as it says, or did something wrong.
     pub fn end_transform(&mut self, open: Range<u64>) -> Result<Transformed, GuestError> {
         let input = self.transform_input.bytes;
         let fuel = self.running.limits().fuel(0).saturating_add(self.transform_input.unspent_fuel);
@@ -106,7 +107,7 @@ impl Instance {
     /// Begins an object for `rewrite`.
     ///
     /// # Errors
-    /// As the guest says, or what it did wrong.
+    /// The guest failed as it says, or did something wrong.
     pub fn begin_rewrite(&mut self, context: &Context<'_>) -> Result<(), GuestError> {
         exported(self.exports.record_rewrite, "begin")?.begin_rewrite(self.small_call(0), context)
     }
@@ -114,7 +115,7 @@ impl Instance {
     /// Makes lines of whole lines; `open`: as in [`Instance::transform`].
     ///
     /// # Errors
-    /// As the guest says, or what it did wrong.
+    /// The guest failed as it says, or did something wrong.
     pub fn rewrite(&mut self, first_line: u64, lines: &[u8], open: Range<u64>) -> Result<Rewritten, GuestError> {
         let input = self.rewrite_input.add(open.end, lines.len());
         let fuel = self.running.limits().fuel(lines.len()).saturating_add(self.rewrite_input.unspent_fuel);
@@ -129,7 +130,7 @@ impl Instance {
     /// Ends an object: makes lines of what `rewrite` held back.
     ///
     /// # Errors
-    /// As the guest says, or what it did wrong.
+    /// The guest failed as it says, or did something wrong.
     pub fn end_rewrite(&mut self, open: Range<u64>) -> Result<Rewritten, GuestError> {
         let input = self.rewrite_input.bytes;
         let fuel = self.running.limits().fuel(0).saturating_add(self.rewrite_input.unspent_fuel);
@@ -137,21 +138,22 @@ impl Instance {
         self.check("end", open, true, input).check_rewritten(out)
     }
 
+    /// Fuel that the last call left.
     pub(crate) fn fuel_left(&self) -> u64 {
         self.running.fuel_left()
     }
 
-    /// What it logged since this was asked last.
+    /// Takes what was logged since the last time.
     pub fn take_log(&mut self) -> GuestLog {
         self.running.take_log()
     }
 
-    /// What it used so far.
+    /// Usage so far.
     pub fn used(&self) -> Used {
         self.running.used()
     }
 
-    /// The check of a call's output. `open`: as in [`Instance::transform`].
+    /// Prepares the check of a call's output. `open`: as in [`Instance::transform`].
     fn check(&self, function: &'static str, open: Range<u64>, is_last: bool, input_bytes: usize) -> OutputCheck<'_> {
         OutputCheck { function, open, is_last, limits: self.running.limits(), input_bytes }
     }
@@ -161,11 +163,12 @@ impl Instance {
         &mut self.running
     }
 
-    /// A call whose input is no log lines.
+    /// Prepares a call whose input is no log lines.
     fn small_call(&mut self, input_bytes: usize) -> Call<'_> {
         self.call(self.running.limits().start_fuel, input_bytes)
     }
 
+    /// Prepares a call.
     fn call(&mut self, fuel: u64, input_bytes: usize) -> Call<'_> {
         Call { instance: &mut self.running, fuel, input_bytes }
     }

@@ -48,13 +48,13 @@ mod untyped;
 mod version;
 mod wasi;
 
-pub use check::Unfit;
+pub use check::CheckError;
 pub use component::Component;
 pub use context::Context;
 pub use engine::{Engine, EngineError};
 pub use error::{CostlyCode, GuestError, GuestLimit, LoadError};
 pub use exports::Exports;
-pub use inspect::{Given, Names};
+pub use inspect::{ComponentNames, Provider};
 pub use instance::Instance;
 pub use load::{Precompiled, read_component};
 pub use log::{GuestLog, Level, LogLine};

@@ -1,26 +1,25 @@
-//! What a guest may use: what follows from the numbers for a call, and what they are
-//! called where somebody sets them.
+//! Limits of guests: those that nobody sets, those of a call, and the names of settings.
 
 use model::Limits;
 
 /// Bytes in a MiB.
 const MIB: usize = 1024 * 1024;
 
-/// Elements that a table may have.
+/// Most elements of a table.
 pub(crate) const TABLE_ELEMENTS: usize = 20_000;
-/// Core instances that a component may be made of. Shims and adapters count; what
+/// Most core instances that a component may be made of. Shims and adapters count; what
 /// the usual tools make has three to eight, Python's has about 25.
 pub(crate) const CORE_INSTANCES: u32 = 32;
-/// Tables of all core instances together.
+/// Most tables of all core instances together.
 pub(crate) const TABLES: u32 = 32;
-/// Resources that a guest may hold at once, its own and the host's.
+/// Most resources that a guest may hold at once, its own and the host's.
 pub(crate) const HANDLES: usize = 10_000;
 
 /// Fuel after which a guest lets others have their turn: 5 to 15 ms of plain code, some
 /// 50 ms of what calls the host all the time. Changing turns takes microseconds.
 pub(crate) const SLICE: u64 = 30_000_000;
 
-/// A limit as errors name it: by whichever of the two it was set.
+/// Names of limits in errors: that of the item's field, and that of the operator's variable.
 pub(crate) mod setting {
     pub(crate) const MEMORY: &str = "`memory_bytes` in the item's limits, PLUGIN_MEMORY_BYTES";
     pub(crate) const FUEL_PER_MIB: &str = "`fuel_per_mib` in the item's limits, PLUGIN_FUEL_PER_MIB";

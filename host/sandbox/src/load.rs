@@ -11,7 +11,7 @@ use crate::precheck::refuse_what_is_no_component;
 /// Reads a component's file, but hardly more of it than a component may have.
 ///
 /// # Errors
-/// Where the file can't be read.
+/// The file can't be read.
 pub fn read_component(path: &std::path::Path, limits: &Limits) -> std::io::Result<Vec<u8>> {
     use std::io::Read;
     let mut bytes = Vec::new();
@@ -43,10 +43,10 @@ impl<'a> Precompiled<'a> {
 }
 
 impl Engine {
-    /// Compiles and checks a tenant's component.
+    /// Compiles a component, and checks the types of its functions, which starts it once.
     ///
     /// # Errors
-    /// What is wrong with it, in words for the person who handed it over.
+    /// What is wrong with the component, in words for the person who handed it over.
     pub fn load(&self, name: &str, bytes: &[u8], limits: Limits) -> Result<Component, LoadError> {
         refuse_what_is_no_component(bytes, &limits)?;
         let inner = wasmtime::component::Component::new(self.wasmtime(), bytes).map_err(LoadError::compile)?;
@@ -60,7 +60,7 @@ impl Engine {
     /// value says so.
     ///
     /// # Errors
-    /// When neither form can be used.
+    /// Neither form can be used.
     #[expect(unsafe_code, reason = "deserializing machine code can't be safe; see SAFETY")]
     pub fn load_precompiled(
         &self,
@@ -80,7 +80,7 @@ impl Engine {
     /// Compiles a component, without running any of it: see [`Component::check`].
     ///
     /// # Errors
-    /// What is wrong with it, in words for the person who handed it over.
+    /// What is wrong with the component, in words for the person who handed it over.
     pub fn compile(&self, name: &str, bytes: &[u8]) -> Result<Component, LoadError> {
         // Whoever fetched it has bounded it.
         let limits = Limits { component_bytes: u64::MAX, ..Limits::default() };

@@ -28,7 +28,7 @@ const HEADER: usize = 8 + 32 + 32 + 8 + 8 + TAG;
 /// Bytes of an HMAC or a checksum.
 const TAG: usize = 32;
 
-/// What says that code is what this program compiled.
+/// A proof that code is what this program compiled.
 #[derive(Clone, Copy)]
 pub enum Seal<'a> {
     /// HMAC-SHA256 with the operator's key, wherever the code lay.
@@ -167,7 +167,7 @@ fn verify<'a>(sealed: &'a [u8], seal: Seal<'_>) -> Result<Verified<'a>, SealErro
     })
 }
 
-/// What a seal says of a header and of code.
+/// HMAC or checksum of a header and of code.
 fn tag(seal: Seal<'_>, header: &[u8], code: &[u8]) -> [u8; TAG] {
     match seal {
         Seal::Key(key) => hmac(key, header, code).finalize().into_bytes().into(),
@@ -191,7 +191,8 @@ fn checksum(header: &[u8], code: &[u8]) -> [u8; TAG] {
     Sha256::new_with_prefix(header).chain_update(code).finalize().into()
 }
 
-/// The same for equal values in every process of one build, unlike the standard hashers.
+/// A hasher that gives the same for equal values in every process of one build, unlike the
+/// standard ones.
 struct StableHash(Sha256);
 
 impl Hasher for StableHash {

@@ -1,24 +1,24 @@
-//! What a guest sees of the world.
+//! The world as a guest sees it.
 
 use std::sync::Arc;
 
 use model::ObjectId;
 use sha2::{Digest, Sha256};
 
-/// What stands in for the world: the same at every attempt of an object's delivery.
+/// The world as a guest sees it: the same at every attempt of an object's delivery.
 #[derive(Clone)]
 pub struct Surroundings {
-    /// Every clock's time, in milliseconds since the Unix epoch.
+    /// Time of every clock, in milliseconds since the Unix epoch.
     pub now: i64,
-    /// What randomness comes of.
+    /// Seed of all randomness.
     pub seed: [u8; 32],
-    /// Called now and then while the guest works, on its thread: to let others have
-    /// their turn.
+    /// A function that is called between time slices of the guest, on its thread: to let
+    /// others have their turn.
     pub pause: Option<Arc<dyn Fn() + Send + Sync>>,
 }
 
 impl Surroundings {
-    /// Of one delivery (`cloudwatch`, `s3`, or nothing) of an object.
+    /// Surroundings of one delivery (`cloudwatch`, `s3`, or nothing) of an object.
     pub fn of(object: &ObjectId, delivery: &str, now: i64) -> Self {
         let mut hash = Sha256::new();
         // Neither a bucket nor a delivery has a newline.
@@ -26,7 +26,7 @@ impl Surroundings {
         Self { now, seed: hash.finalize().into(), pause: None }
     }
 
-    /// Of no object: to look at a component.
+    /// Surroundings without an object: to look at a component.
     pub fn none() -> Self {
         Self { now: 0, seed: [0; 32], pause: None }
     }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// What the names of all of the contract's interfaces begin with.
+/// Prefix of the names of all of the contract's interfaces.
 pub(crate) const PACKAGE: &str = "log-router:plugin/";
 
 /// The names of this version.
@@ -29,7 +29,7 @@ impl Version {
     /// All versions that the host speaks, the newest last.
     pub const ALL: [Self; 2] = [Self::V0_1_0, Self::V0_2_0];
 
-    /// What components call this version's interfaces.
+    /// Names of this version's interfaces.
     pub(crate) const fn names(self) -> &'static InterfaceNames {
         match self {
             Self::V0_1_0 => &InterfaceNames::V0_1_0,
@@ -93,7 +93,7 @@ impl InterfaceNames {
     }
 }
 
-/// Whether a guest is given what it imports by this name.
-pub(crate) fn is_given(import: &str) -> bool {
+/// Whether the contract has what a guest imports by this name.
+pub(crate) fn is_provided(import: &str) -> bool {
     Version::ALL.map(Version::names).iter().any(|names| import == names.host_log || import == names.types)
 }

@@ -13,7 +13,7 @@ use super::failure;
 use super::fetch::Sources;
 use super::published::CompiledBucket;
 use model::{ComponentErrorKind, ComponentRef, Digest, Failure, Plugin};
-use sandbox::{Component, Engine, Seal, Unfit};
+use sandbox::{CheckError, Component, Engine, Seal};
 
 /// The longest that a component's fetch takes, whoever is asked and however often.
 const FETCH_TIME: Duration = Duration::from_secs(30);
@@ -309,11 +309,11 @@ impl LoaderInner {
                 failure::of_component(ComponentErrorKind::Settings, &name, text)
             };
             component.check(&settings).map_err(|unfit| match unfit {
-                Unfit::Refused(error) => failure::by_error(ComponentErrorKind::Refused, &name, error),
-                check @ Unfit::SettingsCheck(_) => refused(&check.to_string()),
-                Unfit::SettingsRefused(words) if guest_words => refused(&words),
-                Unfit::SettingsRefused(_) => refused("`log-processor check` shows why, in its own words"),
-                Unfit::NotNow(error) => failure::not_now(&name, error),
+                CheckError::Refused(error) => failure::by_error(ComponentErrorKind::Refused, &name, error),
+                check @ CheckError::SettingsCheck(_) => refused(&check.to_string()),
+                CheckError::SettingsRefused(words) if guest_words => refused(&words),
+                CheckError::SettingsRefused(_) => refused("`log-processor check` shows why, in its own words"),
+                CheckError::NotNow(error) => failure::not_now(&name, error),
             })
         })
         .await

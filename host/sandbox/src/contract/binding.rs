@@ -14,7 +14,7 @@ use crate::error::{GuestError, LoadError};
 use crate::output::{RawRewritten, RawTransformed};
 use crate::version::{Interface, InterfaceNames, Version};
 
-/// What crosses between host and guest in a version.
+/// Types of a version that cross between host and guest.
 pub(super) trait Types: Sync + 'static {
     const VERSION: Version;
     type Origin: Lift + Into<Origin> + Send + Sync + 'static;

@@ -11,7 +11,7 @@ use crate::version::Interface;
 /// A version: its functions, which take and give what is the host's. Fallible ones
 /// fail as the guest says, or with what it did wrong.
 pub(crate) trait Contract: Sync {
-    /// Whether a component that exports an interface has all its functions, of the
+    /// Checks that a component that exports an interface has all its functions, of the
     /// right types.
     fn check_types(&self, interface: Interface, probe: &mut Probe<'_>) -> Result<(), LoadError>;
 

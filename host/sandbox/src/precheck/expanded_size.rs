@@ -34,7 +34,7 @@ pub(super) fn refuse_too_much(component: &[u8]) -> Result<(), LoadError> {
     }
 }
 
-/// What is known of a component after it was read.
+/// Measurements of a component.
 #[derive(Debug, PartialEq, Eq)]
 enum Measured {
     /// Number of its parts, written out.

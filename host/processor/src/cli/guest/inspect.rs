@@ -13,7 +13,7 @@ use crate::cli::operator::{self, OperatorContext};
 use crate::pipeline::blocking;
 use crate::tenant::plugin::{LIMITS, component, of_operator};
 use model::{ComponentErrorKind, ComponentRef, Digest, Failure, FailureKind, Limits};
-use sandbox::{Engine, Given, Seal, read_component};
+use sandbox::{Engine, Provider, Seal, read_component};
 
 /// What is known about a component.
 #[derive(Debug, Serialize)]
@@ -119,7 +119,7 @@ impl Inspection {
     }
 
     fn check_all(&mut self, engine: &Engine, bytes: &[u8], limits: Limits) -> Result<(), sandbox::LoadError> {
-        let names = engine.names(bytes, &limits)?;
+        let names = engine.read_names(bytes, &limits)?;
         self.exports = names.exports;
         let import = |(name, given)| Import { name, given: word(given) };
         self.imports = names.imports.into_iter().map(import).collect();
@@ -162,11 +162,11 @@ impl Import {
     }
 }
 
-fn word(given: Given) -> &'static str {
-    match given {
-        Given::Contract => "contract",
-        Given::EmptyWasi => "empty-wasi",
-        Given::Nothing => "nothing",
+fn word(provider: Provider) -> &'static str {
+    match provider {
+        Provider::Contract => "contract",
+        Provider::EmptyWasi => "empty-wasi",
+        Provider::Nobody => "nothing",
     }
 }
 
