@@ -1,61 +1,19 @@
 //! A client for each need, each built when it is first used.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use aws_config::SdkConfig;
 
 use super::cache::IdleCache;
 use super::config;
+use super::options::{AwsOptions, BucketOwnerSetting};
 use super::service::{Access, Service};
 use super::sessions::{Session, Sessions, with_session};
 use super::{AwsError, Logs, MetricsClient, Queue, S3, Table};
-use model::{Delivery, Destination, Fault, StaticCredentials};
+use model::{Delivery, Destination, Fault};
 
 /// Clients of tenants that are kept, of each service.
 const MAX_CLIENTS: usize = 500;
-
-/// What clients are made from.
-#[derive(Debug, Clone)]
-pub struct AwsOptions {
-    /// AWS_REGION: where the processor's own resources are.
-    pub region: String,
-    /// AWS_S3_USE_PATH_STYLE.
-    pub path_style: bool,
-    /// RETRY_ATTEMPTS: attempts of a call, the first included.
-    pub attempts: u32,
-    /// REQUEST_TIMEOUT: of each attempt of a call.
-    pub request_timeout: Duration,
-    /// CENTRAL_LOG_DISTRIBUTION_ROLE_ARN, the first hop.
-    pub central_role: Option<String>,
-    /// The processor's own, where the environment has them; else the SDK looks for them.
-    pub keys: Option<StaticCredentials>,
-    /// Whose buckets are written to and read from, where the operator says it.
-    pub owners: BucketOwners,
-}
-
-/// Who must own the buckets that are read and written.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct BucketOwners {
-    /// SOURCE_BUCKET_OWNER; none: anybody's will do.
-    pub source: Option<String>,
-    /// DEAD_LETTER_OWNER.
-    pub dead_letters: BucketOwnerSetting,
-    /// PLUGIN_BUCKET_OWNER: of components, and of their compiled forms.
-    pub components: BucketOwnerSetting,
-}
-
-/// Who must own a bucket of the operator's.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub enum BucketOwnerSetting {
-    /// The processor's own account, which STS says.
-    #[default]
-    Own,
-    /// This account.
-    Account(String),
-    /// Anybody's will do.
-    Anybody,
-}
 
 /// No AWS credentials were found, with the remedy.
 #[derive(Debug, thiserror::Error)]

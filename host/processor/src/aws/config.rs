@@ -10,8 +10,8 @@ use aws_config::{BehaviorVersion, ConfigLoader, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_sdk_s3::config::{RequestChecksumCalculation, ResponseChecksumValidation};
 
-use super::clients::AwsOptions;
 use super::http;
+use super::options::AwsOptions;
 use model::StaticCredentials;
 
 /// For a connection, TLS included; the SDK's default.

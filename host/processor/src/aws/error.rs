@@ -8,7 +8,7 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use super::http::NoResponse;
-use super::remedy::remedy;
+use super::remedy::{FailedCall, remedy};
 use super::skew::{Skew, detect_skew};
 use model::{AwsErrorKind, Failure, FailureKind, Fault};
 
@@ -86,7 +86,7 @@ fn kind_of_status(status: u16) -> AwsErrorKind {
 
 /// A call that failed after the SDK's own attempts.
 #[derive(Debug, Clone, thiserror::Error)]
-#[error("{operation} of {resource} failed: {message}{}", remedy(self))]
+#[error("{operation} of {resource} failed: {message}{}", self.remedy())]
 pub struct AwsError {
     /// Such as `PutLogEvents`.
     pub operation: &'static str,
@@ -142,6 +142,12 @@ impl AwsError {
         let kind = if self.kind == AwsErrorKind::Precondition { FailureKind::Changed } else { FailureKind::Source };
         let fault = if kind == FailureKind::Changed { Fault::Source } else { self.fault };
         Failure::of(kind, self).with_fault(fault)
+    }
+
+    /// What can be done about it, as the last clause of its text.
+    fn remedy(&self) -> String {
+        let (code, owner) = (self.code.as_deref(), self.owner.as_deref());
+        remedy(&FailedCall { operation: self.operation, kind: self.kind, fault: self.fault, code, owner })
     }
 
     /// The same, of a call that wanted this owner of the bucket.

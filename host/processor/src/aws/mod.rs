@@ -3,7 +3,7 @@
 //! is an [`AwsError`] that knows its class and its remedy.
 //!
 //! - `clients`: a client for each need.
-//! - `config`: what they have in common: region, endpoint, timeouts, retries.
+//! - `options`: the options they are made from; `config`: what they have in common: region, endpoint, timeouts, retries.
 //! - `http`: the one HTTP client, whose TLS is built when it is first needed.
 //! - `service`: what every call goes through; `lazy`, `cache`: built when needed, kept while used.
 //! - `sessions`: the double hop of roles, and its cache; `own_account`: the processor's.
@@ -21,6 +21,7 @@ mod http;
 mod lazy;
 mod logs;
 mod metrics;
+mod options;
 mod own_account;
 mod remedy;
 mod s3;
@@ -32,12 +33,13 @@ mod sts;
 #[cfg(test)]
 mod testing;
 
-pub use clients::{Aws, AwsOptions, BucketOwnerSetting, BucketOwners, ConnectError};
+pub use clients::{Aws, ConnectError};
 pub use dynamodb::{Attribute, Item, Table};
 pub use error::AwsError;
 pub use logs::{Logs, RejectedRanges};
 pub use metrics::{Datum, MetricsClient, refuses_data};
 pub use model::AwsErrorKind;
+pub use options::{AwsOptions, BucketOwnerSetting, BucketOwners};
 pub use s3::{
     Body, CopyRequest, CopySource, Download, Headers, ListPage, ListedObject, ObjectVersion, PartUpload, PutRequest,
     S3, StoredObject, WholeObject,

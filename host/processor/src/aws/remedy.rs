@@ -1,6 +1,5 @@
 //! What can be done about a failure: the last clause of its message.
 
-use super::error::AwsError;
 use model::{AwsErrorKind, Fault};
 
 /// Code of the failure that the central role isn't set.
@@ -9,12 +8,26 @@ pub(super) const NO_CENTRAL_ROLE: &str = "NoCentralRole";
 /// Code of the failure that the processor has no credentials of its own.
 pub(super) const NO_CREDENTIALS: &str = "NoCredentials";
 
+/// What a remedy depends on.
+pub(super) struct FailedCall<'a> {
+    /// Such as `PutLogEvents`.
+    pub(super) operation: &'a str,
+    /// Class.
+    pub(super) kind: AwsErrorKind,
+    /// Whose fault it is.
+    pub(super) fault: Fault,
+    /// AWS's error code, or one of this file's.
+    pub(super) code: Option<&'a str>,
+    /// The account that had to own the bucket.
+    pub(super) owner: Option<&'a str>,
+}
+
 /// A clause that begins with `; `, or nothing where AWS's own words must do.
-pub(super) fn remedy(error: &AwsError) -> String {
-    let clause = match error.kind {
-        AwsErrorKind::NotFound => not_found(error.operation),
+pub(super) fn remedy(failed: &FailedCall<'_>) -> String {
+    let clause = match failed.kind {
+        AwsErrorKind::NotFound => not_found(failed.operation),
         AwsErrorKind::NoBucket => "create the bucket, or correct its name where it is configured",
-        AwsErrorKind::Denied => denied(error),
+        AwsErrorKind::Denied => denied(failed),
         AwsErrorKind::Expired => {
             "sessions are renewed; where it is the processor's own credentials that expired, refresh them"
         }
@@ -33,8 +46,8 @@ pub(super) fn remedy(error: &AwsError) -> String {
         AwsErrorKind::NoProof => "it is tried again; a proxy or what stands in for AWS may have answered in its place",
         AwsErrorKind::Other => return String::new(),
     };
-    match &error.owner {
-        Some(owner) if error.kind == AwsErrorKind::Denied => {
+    match failed.owner {
+        Some(owner) if failed.kind == AwsErrorKind::Denied => {
             format!("; its bucket must be of account {owner}: check that it still is; if so, {clause}")
         }
         _ => format!("; {clause}"),
@@ -55,9 +68,9 @@ fn not_found(operation: &str) -> &'static str {
     }
 }
 
-fn denied(error: &AwsError) -> &'static str {
-    let by_code = error.code.as_deref().and_then(denied_by_code);
-    by_code.unwrap_or_else(|| match (error.operation, error.fault) {
+fn denied(failed: &FailedCall<'_>) -> &'static str {
+    let by_code = failed.code.and_then(denied_by_code);
+    by_code.unwrap_or_else(|| match (failed.operation, failed.fault) {
         ("CopyObject" | "UploadPartCopy", Fault::Source) => SOURCE_OF_COPY,
         (operation, _) => denied_by_policy(operation),
     })

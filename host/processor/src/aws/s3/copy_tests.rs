@@ -72,16 +72,6 @@ async fn where_aborting_is_denied_the_first_failure_is_told() {
     assert_eq!(server.of("DELETE").len(), 1);
 }
 
-#[test]
-fn parts_are_never_too_many_nor_too_small() {
-    for size in [5 * (1_u64 << 30) + 1, 5 << 40, 48 << 40] {
-        let ranges = crate::aws::s3::copy::ranges(size);
-        assert!(ranges.len() <= 10_000);
-        assert_eq!((ranges[0].start, ranges.last().unwrap().end), (0, size));
-        assert!(ranges.windows(2).all(|pair| pair[0].end == pair[1].start && pair[0].end - pair[0].start >= 512 << 20));
-    }
-}
-
 #[tokio::test]
 async fn an_error_in_the_body_of_a_200_is_an_error() {
     let server = Server::start(with_sts(|_| xml_error(200, "AccessDenied", "Access Denied"))).await;

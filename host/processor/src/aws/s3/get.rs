@@ -6,11 +6,12 @@ use std::time::Duration;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::error::SdkError;
 use aws_sdk_s3::operation::head_object::{HeadObjectError, HeadObjectOutput};
-use aws_sdk_s3::primitives::{ByteStream, DateTime, DateTimeFormat as Format};
+use aws_sdk_s3::primitives::{ByteStream, DateTime};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use bytes::Bytes;
 
-use super::{CopySource, Download, Headers, ObjectVersion, S3, StoredObject, WholeObject, quoted, unquoted};
+use super::headers::ReadHeaders;
+use super::{CopySource, Download, ObjectVersion, S3, StoredObject, WholeObject, quoted, unquoted};
 use crate::aws::error::describe_transport_error;
 use crate::aws::service::Service;
 use crate::aws::skew::detect_skew;
@@ -44,14 +45,7 @@ impl S3 {
             last_modified: modified.map(milliseconds).ok_or_else(|| lacks("Last-Modified"))?,
             etag: non_empty_etag(etag).ok_or_else(|| lacks("ETag"))?,
             version_id: answer.version_id().map(str::to_owned),
-            headers: Headers {
-                content_type: answer.content_type.clone(),
-                content_encoding: answer.content_encoding.clone(),
-                content_language: answer.content_language.clone(),
-                content_disposition: answer.content_disposition.clone(),
-                cache_control: answer.cache_control.clone(),
-                expires: expires(answer.expires_string.as_deref()),
-            },
+            headers: answer.read_headers(),
             kms_key: answer.ssekms_key_id().map(str::to_owned),
         };
         self.is_meant("GetObject", object, version, &stored.etag)?;
@@ -119,7 +113,7 @@ impl S3 {
             etag: non_empty_etag(answer.e_tag()).ok_or_else(|| lacks("ETag"))?,
             version_id: answer.version_id().map(str::to_owned),
             kms_key: answer.ssekms_key_id().map(str::to_owned),
-            headers: headers(answer),
+            headers: answer.read_headers(),
         })
     }
 
@@ -154,7 +148,7 @@ impl S3 {
             size: size(&answer),
             etag,
             kms_key: answer.ssekms_key_id().map(str::to_owned),
-            headers: headers(answer),
+            headers: answer.read_headers(),
         })
     }
 
@@ -210,17 +204,6 @@ fn size(answer: &HeadObjectOutput) -> Option<u64> {
     answer.content_length().and_then(|length| length.try_into().ok())
 }
 
-fn headers(answer: HeadObjectOutput) -> Headers {
-    Headers {
-        expires: expires(answer.expires_string.as_deref()),
-        content_type: answer.content_type,
-        content_encoding: answer.content_encoding,
-        content_language: answer.content_language,
-        content_disposition: answer.content_disposition,
-        cache_control: answer.cache_control,
-    }
-}
-
 /// Whether `announced` bytes with this Content-Range are an object's bytes from `from`
 /// on, all of them. A part that nobody asked for must not look like the whole.
 fn is_the_rest(range: Option<&str>, from: u64, announced: u64) -> bool {
@@ -244,11 +227,6 @@ pub(super) fn milliseconds(time: &DateTime) -> i64 {
 /// An ETag that is there, without its quotes.
 pub(super) fn non_empty_etag(etag: Option<&str>) -> Option<String> {
     Some(unquoted(etag)).filter(|etag| !etag.is_empty())
-}
-
-/// Expires as S3 gives it; what is no date is dropped.
-fn expires(text: Option<&str>) -> Option<i64> {
-    DateTime::from_str(text?, Format::HttpDate).ok().map(|time| time.secs())
 }
 
 /// Bytes of an object as they arrive.

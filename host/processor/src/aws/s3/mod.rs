@@ -4,9 +4,12 @@
 //! - `list`: objects of a bucket.
 //! - `copy`: within S3, in parts where it must be.
 //! - `upload`: writing objects, in parts or at once.
+//! - `headers`: what an object says about its content; `limits`: S3's, and what is derived from them.
 
 mod copy;
 mod get;
+mod headers;
+mod limits;
 mod list;
 mod upload;
 
@@ -17,6 +20,7 @@ use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 
 pub use self::get::Body;
+pub use self::headers::Headers;
 pub use self::upload::PartUpload;
 use super::AwsError;
 use super::own_account::OwnAccount;
@@ -68,24 +72,6 @@ impl From<&StoredObject> for CopySource {
         let StoredObject { size, etag, headers, kms_key, .. } = stored.clone();
         Self { size: Some(size), etag: Some(etag), headers, kms_key }
     }
-}
-
-/// What an object says about its content, as its headers have it. Written anew, it
-/// keeps them: without Content-Encoding no browser can read a gzip one.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Headers {
-    /// Content-Type.
-    pub content_type: Option<String>,
-    /// Content-Encoding.
-    pub content_encoding: Option<String>,
-    /// Content-Language.
-    pub content_language: Option<String>,
-    /// Content-Disposition.
-    pub content_disposition: Option<String>,
-    /// Cache-Control.
-    pub cache_control: Option<String>,
-    /// Expires: seconds since the Unix epoch.
-    pub expires: Option<i64>,
 }
 
 /// An object that is being read.

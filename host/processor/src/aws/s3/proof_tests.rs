@@ -37,7 +37,7 @@ async fn a_success_without_its_proof_is_none() {
         let error = if failing == "UploadPart" {
             let mut upload =
                 s3.begin_upload(&PutRequest { target: object("b", "k"), ..PutRequest::default() }).await.unwrap();
-            let error = upload.part(Bytes::from_static(b"one")).await.unwrap_err();
+            let error = upload.upload_part(Bytes::from_static(b"one")).await.unwrap_err();
             upload.abort().await;
             error
         } else {

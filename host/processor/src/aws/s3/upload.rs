@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_s3::primitives::DateTime;
 use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart, ObjectCannedAcl};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_types::body::SdkBody;
 use bytes::Bytes;
 
 use super::get::non_empty_etag;
+use super::headers::SetHeaders;
+use super::limits::{MAX_COPY_BYTES, copy_timeout};
 use super::{PutRequest, S3};
 use crate::aws::config::timeouts;
 use crate::aws::error::CallInfo;
@@ -24,16 +25,11 @@ impl S3 {
     /// # Errors
     /// As S3 says; a success without an ETag is none.
     pub async fn put(&self, put: &PutRequest, bytes: Bytes) -> Result<(), AwsError> {
-        let (target, headers) = (&put.target, &put.headers);
+        let target = &put.target;
         let request = self.client().await?.put_object().bucket(&target.bucket).key(&target.key);
         let answer = request
             .set_metadata(Some(put.metadata.iter().cloned().collect()))
-            .set_content_type(headers.content_type.clone())
-            .set_content_encoding(headers.content_encoding.clone())
-            .set_content_language(headers.content_language.clone())
-            .set_content_disposition(headers.content_disposition.clone())
-            .set_cache_control(headers.cache_control.clone())
-            .set_expires(headers.expires.map(DateTime::from_secs))
+            .set_headers(&put.headers)
             .set_acl(acl(put.owner_full_control))
             .set_expected_bucket_owner(self.expected_owner())
             .body(SdkBody::from(bytes).into())
@@ -49,16 +45,11 @@ impl S3 {
     /// # Errors
     /// As S3 says; a success without an upload ID is none.
     pub async fn begin_upload(&self, put: &PutRequest) -> Result<PartUpload, AwsError> {
-        let (target, headers) = (&put.target, &put.headers);
+        let target = &put.target;
         let request = self.client().await?.create_multipart_upload().bucket(&target.bucket).key(&target.key);
         let answer = request
             .set_metadata(Some(put.metadata.iter().cloned().collect()))
-            .set_content_type(headers.content_type.clone())
-            .set_content_encoding(headers.content_encoding.clone())
-            .set_content_language(headers.content_language.clone())
-            .set_content_disposition(headers.content_disposition.clone())
-            .set_cache_control(headers.cache_control.clone())
-            .set_expires(headers.expires.map(DateTime::from_secs))
+            .set_headers(&put.headers)
             .set_acl(acl(put.owner_full_control))
             .set_expected_bucket_owner(self.expected_owner())
             .send()
@@ -66,7 +57,7 @@ impl S3 {
             .map_err(|error| self.classify("CreateMultipartUpload", target, error))?;
         let lacks = || self.s3.call("CreateMultipartUpload").missing_proof(target.to_string(), "UploadId");
         let id = answer.upload_id.filter(|id| !id.is_empty()).ok_or_else(lacks)?;
-        let open = Open { s3: self.s3.clone(), target: target.clone(), id, owner: self.owner() };
+        let open = OpenUpload { s3: self.s3.clone(), target: target.clone(), id, owner: self.owner() };
         Ok(PartUpload { open: Some(open), parts: Vec::new() })
     }
 }
@@ -77,7 +68,7 @@ fn acl(owner_full_control: bool) -> Option<ObjectCannedAcl> {
 
 /// A multipart upload that S3 keeps until it is completed or aborted.
 #[derive(Clone)]
-pub(super) struct Open {
+pub(super) struct OpenUpload {
     pub(super) s3: Service<Client>,
     pub(super) target: ObjectId,
     pub(super) id: String,
@@ -85,7 +76,7 @@ pub(super) struct Open {
     pub(super) owner: Option<Arc<str>>,
 }
 
-impl Open {
+impl OpenUpload {
     pub(super) fn owner(&self) -> Option<String> {
         self.owner.as_deref().map(str::to_owned)
     }
@@ -119,7 +110,7 @@ impl Open {
 
     async fn complete(&self, parts: Vec<CompletedPart>) -> Result<(), AwsError> {
         // S3 may put parts together for minutes before it answers.
-        let timeout = self.s3.request_timeout + super::copy::copy_timeout(super::copy::MAX_AT_ONCE);
+        let timeout = self.s3.request_timeout + copy_timeout(MAX_COPY_BYTES);
         let parts = CompletedMultipartUpload::builder().set_parts(Some(parts)).build();
         let request = self.s3.client().await?.complete_multipart_upload();
         let request = request.bucket(&self.target.bucket).key(&self.target.key).upload_id(&self.id);
@@ -139,7 +130,7 @@ impl Open {
 /// A multipart upload on its way. Dropped before it is complete, it is aborted.
 pub struct PartUpload {
     /// None: completed, or aborted.
-    open: Option<Open>,
+    open: Option<OpenUpload>,
     parts: Vec<CompletedPart>,
 }
 
@@ -148,7 +139,7 @@ impl PartUpload {
     ///
     /// # Errors
     /// As S3 says; a success without an ETag is none.
-    pub async fn part(&mut self, bytes: Bytes) -> Result<(), AwsError> {
+    pub async fn upload_part(&mut self, bytes: Bytes) -> Result<(), AwsError> {
         let Some(open) = &self.open else { return Ok(()) };
         let number = part_number(self.parts.len());
         let request = open.s3.client().await?.upload_part();
@@ -190,7 +181,7 @@ impl PartUpload {
     }
 
     /// What copies need to add parts of their own.
-    pub(super) fn open(&self) -> Option<&Open> {
+    pub(super) fn open(&self) -> Option<&OpenUpload> {
         self.open.as_ref()
     }
 

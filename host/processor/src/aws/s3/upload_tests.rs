@@ -7,8 +7,8 @@ async fn put_and_upload_in_parts() {
     let metadata = vec![("m".into(), "1".into())];
     let put = PutRequest { target: object("b", "k"), metadata, owner_full_control: false, headers: headers() };
     let mut upload = s3.begin_upload(&put).await.unwrap();
-    upload.part(Bytes::from_static(b"one")).await.unwrap();
-    upload.part(Bytes::from_static(b"two")).await.unwrap();
+    upload.upload_part(Bytes::from_static(b"one")).await.unwrap();
+    upload.upload_part(Bytes::from_static(b"two")).await.unwrap();
     upload.complete().await.unwrap();
     let parts = server.of("PUT");
     assert_eq!(

@@ -30,8 +30,8 @@ pub trait Uploads: Send + Sync + 'static {
 
 /// What an upload in parts needs of S3; errors as [`PartUpload`] has them.
 pub trait MultipartUpload: Send + 'static {
-    /// See [`PartUpload::part`].
-    fn part(&mut self, bytes: Bytes) -> impl Future<Output = Result<(), AwsError>> + Send;
+    /// See [`PartUpload::upload_part`].
+    fn upload_part(&mut self, bytes: Bytes) -> impl Future<Output = Result<(), AwsError>> + Send;
 
     /// See [`PartUpload::complete`].
     fn complete(self) -> impl Future<Output = Result<(), AwsError>> + Send;
@@ -53,8 +53,8 @@ impl Uploads for S3 {
 }
 
 impl MultipartUpload for PartUpload {
-    async fn part(&mut self, bytes: Bytes) -> Result<(), AwsError> {
-        Self::part(self, bytes).await
+    async fn upload_part(&mut self, bytes: Bytes) -> Result<(), AwsError> {
+        Self::upload_part(self, bytes).await
     }
 
     async fn complete(self) -> Result<(), AwsError> {
@@ -169,7 +169,7 @@ impl<S: Uploads> UploadTask<S> {
         loop {
             match receiver.recv().await? {
                 UploadCommand::Part(bytes) => {
-                    if let Err(error) = self.part(bytes).await {
+                    if let Err(error) = self.upload_part(bytes).await {
                         return Some((Err(error.into()), None));
                     }
                 }
@@ -180,7 +180,7 @@ impl<S: Uploads> UploadTask<S> {
         }
     }
 
-    async fn part(&mut self, bytes: Bytes) -> Result<(), AwsError> {
+    async fn upload_part(&mut self, bytes: Bytes) -> Result<(), AwsError> {
         let parts = match &mut self.parts {
             Some(parts) => parts,
             none => {
@@ -189,7 +189,7 @@ impl<S: Uploads> UploadTask<S> {
                 none.insert(parts?)
             }
         };
-        let sent = parts.part(bytes).await;
+        let sent = parts.upload_part(bytes).await;
         self.activity.record();
         sent
     }
@@ -202,7 +202,7 @@ impl<S: Uploads> UploadTask<S> {
             self.s3.put(&self.put, bytes).await
         } else {
             // A part is only ever sent when more comes: this one isn't empty.
-            self.part(bytes).await?;
+            self.upload_part(bytes).await?;
             match self.parts.take() {
                 Some(parts) => parts.complete().await,
                 None => Ok(()),

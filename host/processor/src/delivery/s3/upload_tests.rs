@@ -50,7 +50,7 @@ impl Uploads for Fake {
 }
 
 impl MultipartUpload for FakeParts {
-    async fn part(&mut self, bytes: Bytes) -> Result<(), AwsError> {
+    async fn upload_part(&mut self, bytes: Bytes) -> Result<(), AwsError> {
         self.count += 1;
         self.fake.note(format!("part {}", bytes.len()));
         if self.fake.0.hangs == Some(self.count) {
