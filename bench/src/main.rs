@@ -1,90 +1,28 @@
 //! The benchmark behind docs/PERFORMANCE.md: one command, several rounds of every
 //! figure in turn, so that a machine whose speed drifts bends all of them alike.
 
+mod arguments;
 mod aws;
 mod child;
 mod figures;
 mod parts;
 mod plugins;
 mod reading;
+mod sample;
 mod spread;
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
-use clap::{Parser, ValueEnum};
+use clap::Parser;
 use comfy_table::{CellAlignment, Table, presets};
 
-use figures::{Bench, Figure, Sample};
+use arguments::{Arguments, Side};
+use figures::{Bench, Figure};
 use reading::Reading;
+use sample::Sample;
 use spread::Spread;
-
-#[derive(Parser)]
-#[command(about = "Measures the processor and its parts over Kubernetes logs, without AWS and with a stub of it")]
-struct Arguments {
-    /// Rounds; medians are printed
-    #[arg(long, default_value_t = 7)]
-    rounds: usize,
-    /// Decompressed megabytes (1,000,000 bytes) of the corpus of eight objects
-    #[arg(long, default_value_t = 200)]
-    mb: u64,
-    /// Decompressed megabytes of the one large object
-    #[arg(long, default_value_t = 512)]
-    large_mb: u64,
-    /// Small objects on AWS
-    #[arg(long, default_value_t = 400)]
-    objects: u64,
-    /// Decompressed megabytes of each of the eight large objects on AWS
-    #[arg(long, default_value_t = 16)]
-    object_mb: u64,
-    /// Processes that are started in each round to see how long that takes
-    #[arg(long, default_value_t = 25)]
-    starts: usize,
-    /// Tenants that bring a component of their own
-    #[arg(long, default_value_t = 1000)]
-    components: usize,
-    /// Only this side
-    #[arg(long, value_enum)]
-    only: Option<Side>,
-    /// One round over little data, to see that everything works
-    #[arg(long)]
-    quick: bool,
-    /// The processor
-    #[arg(long, default_value = "target/release/log-processor")]
-    processor: PathBuf,
-    /// Folder of the default guest's two forms
-    #[arg(long, default_value = "target/guest")]
-    guest: PathBuf,
-    /// Where corpora and outputs go; made anew
-    #[arg(long, default_value = "target/bench")]
-    folder: PathBuf,
-    /// Measure this part once, in this process, and print the raw numbers
-    #[arg(long, hide = true)]
-    part: Option<String>,
-}
-
-/// What the processor works on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Side {
-    Local,
-    Aws,
-    Plugins,
-}
-
-impl Arguments {
-    /// With little of everything, where that is wanted.
-    fn quickened(self) -> Self {
-        if !self.quick {
-            return self;
-        }
-        Self { rounds: 1, mb: 8, large_mb: 8, objects: 40, object_mb: 1, starts: 3, components: 20, ..self }
-    }
-
-    fn measures(&self, side: Side) -> bool {
-        self.only.is_none_or(|only| only == side)
-    }
-}
 
 fn main() -> Result<()> {
     let arguments = Arguments::parse().quickened();

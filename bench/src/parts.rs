@@ -13,9 +13,9 @@ use model::{Delivery, Destination, Limits, ObjectId, Origin, TimestampNumbers};
 use record::{Clock, Transformer};
 use sandbox::{Component, Context, Engine, Instance, Precompiled, Surroundings};
 
-use crate::Arguments;
+use crate::arguments::Arguments;
 use crate::child;
-use crate::figures::Sample;
+use crate::sample::Sample;
 
 /// Bytes of a chunk, as the processor has them.
 const CHUNK_BYTES: usize = 256 * 1024;

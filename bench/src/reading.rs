@@ -8,7 +8,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::Arguments;
+use crate::arguments::Arguments;
 
 /// Figures by their names.
 pub(crate) type Reading = BTreeMap<String, f64>;

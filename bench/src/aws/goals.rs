@@ -4,12 +4,10 @@ use std::collections::BTreeSet;
 
 use comfy_table::{CellAlignment, Table, presets};
 
-use super::Part;
+use super::part::Part;
+use super::world::CALL;
 use crate::reading::Reading;
 use crate::spread::Spread;
-
-/// Begins the name of an operation's calls, after the prefix of the run.
-pub(super) const CALL: &str = "call-";
 
 /// What is wanted.
 #[derive(Debug, Clone, Copy)]

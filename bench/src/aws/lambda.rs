@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use fake_aws::{FakeAws, Outcome, Service};
 
+use super::corpora::{SMALL, TENANTS};
 use super::world::World;
-use super::{SMALL, TENANTS};
-use crate::Arguments;
+use crate::arguments::Arguments;
 use crate::child::Running;
 use crate::reading::Reading;
 use crate::spread::{Spread, mib, number};

@@ -5,9 +5,9 @@ use std::process::Stdio;
 
 use anyhow::{Result, ensure};
 
-use super::LARGE;
+use super::corpora::LARGE;
 use super::world::World;
-use crate::Arguments;
+use crate::arguments::Arguments;
 use crate::reading::Reading;
 use crate::spread::{mib, number};
 

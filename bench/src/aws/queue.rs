@@ -8,9 +8,9 @@ use anyhow::{Context, Result, ensure};
 use fake_aws::Service;
 use fake_aws::scene::QUEUE;
 
-use super::SMALL;
+use super::corpora::SMALL;
 use super::world::{LIMIT, World};
-use crate::Arguments;
+use crate::arguments::Arguments;
 use crate::reading::Reading;
 use crate::spread::{mib, number};
 

@@ -12,7 +12,7 @@ use fake_aws::scene::{DEAD_LETTERS, Scene};
 use fake_aws::{FakeAws, Service};
 use log_processor::object::{Decompressor, LineReader, Piece, ReadLimits, list_objects};
 
-use crate::Arguments;
+use crate::arguments::Arguments;
 use crate::child::Running;
 use crate::reading::Reading;
 use crate::spread::number;
@@ -26,6 +26,9 @@ const LATENCIES: [(Service, u64); 6] = [
     (Service::Sqs, 10),
     (Service::CloudWatch, 20),
 ];
+
+/// Begins the name of an operation's calls, after the prefix of the run.
+pub(super) const CALL: &str = "call-";
 
 /// The day of the corpus is over then, and its logs are young.
 const AGED: i64 = 86_400_000;
@@ -127,9 +130,9 @@ impl World {
         let calls: BTreeMap<_, _> =
             self.scene.aws.calls().into_iter().filter(|((service, _), _)| *service != Service::Lambda).collect();
         let all: u64 = calls.values().sum();
-        let each = calls.into_iter().map(|((_, operation), count)| {
-            (format!("{prefix}{}{operation}", super::goals::CALL), number(count) / objects)
-        });
+        let each = calls
+            .into_iter()
+            .map(|((_, operation), count)| (format!("{prefix}{}{operation}", CALL), number(count) / objects));
         each.chain([(format!("{prefix}calls"), number(all) / objects)]).collect()
     }
 }

@@ -7,11 +7,12 @@ use log_processor::object::Chunk;
 use model::Limits;
 use sandbox::{Component, Engine, Instance, Surroundings};
 
-use super::{fixture, read};
+use super::fixture::{fixture, read};
+use crate::arguments::Arguments;
+use crate::child;
 use crate::parts::{chunks, context_of};
 use crate::reading::Reading;
 use crate::spread::{Spread, number};
-use crate::{Arguments, child};
 
 /// Rounds of each pair, taken in turn.
 const ROUNDS: usize = 5;

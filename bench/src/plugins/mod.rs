@@ -1,22 +1,21 @@
 //! What tenants' components cost: their own time, their limits, their number, and
 //! what one that loops costs the others. Each part is measured in a process of its own.
 //!
-//! - `rewriters`: `local` with a rewriter and without.
+//! - `rewriters`: `local` with a rewriter and without; `fixture`: where components lie.
 //! - `guests`: calls, starts, loading, fuel.
 //! - `thousand`: a component each for a thousand tenants.
 //! - `noisy`: a queue worked off beside a tenant whose component loops.
 
+mod fixture;
 mod guests;
 mod noisy;
 mod rewriters;
 mod thousand;
 
-use std::path::{Path, PathBuf};
-
-use anyhow::{Context, Result};
+use anyhow::Result;
 use comfy_table::{CellAlignment, Table, presets};
 
-use crate::Arguments;
+use crate::arguments::Arguments;
 use crate::reading::Reading;
 use crate::spread::Spread;
 
@@ -58,15 +57,6 @@ impl Part {
             Self::Thousand => thousand::measure(arguments),
         }
     }
-}
-
-/// A component of the tests' guests.
-fn fixture(arguments: &Arguments, name: &str) -> PathBuf {
-    arguments.guest.join("fixtures").join(name)
-}
-
-fn read(path: &Path) -> Result<Vec<u8>> {
-    std::fs::read(path).with_context(|| format!("can't read {}; `make fixtures` makes it", path.display()))
 }
 
 /// What each figure is, with its digits, and what is wanted of it.

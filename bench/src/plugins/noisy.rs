@@ -9,8 +9,8 @@ use fake_aws::{FakeAws, Service};
 use model::Digest;
 use serde_json::json;
 
-use super::{fixture, read};
-use crate::Arguments;
+use super::fixture::{fixture, read};
+use crate::arguments::Arguments;
 use crate::aws::{SMALL, World};
 use crate::reading::Reading;
 use crate::spread::number;

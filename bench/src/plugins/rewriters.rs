@@ -8,8 +8,8 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 use model::Digest;
 
-use super::{fixture, read};
-use crate::Arguments;
+use super::fixture::{fixture, read};
+use crate::arguments::Arguments;
 use crate::child::Running;
 use crate::reading::Reading;
 use crate::spread::number;

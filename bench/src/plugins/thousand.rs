@@ -8,8 +8,8 @@ use log_processor::plugin::{CacheOptions, Loader, LoaderOptions, Sources};
 use model::{AllowedSource, ComponentRef, Digest, Limits, OnError, Plugin};
 use sandbox::Engine;
 
-use super::{fixture, read};
-use crate::Arguments;
+use super::fixture::{fixture, read};
+use crate::arguments::Arguments;
 use crate::reading::Reading;
 use crate::spread::number;
 

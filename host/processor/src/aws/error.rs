@@ -144,6 +144,11 @@ impl AwsError {
         Failure::of(kind, self).with_fault(fault)
     }
 
+    /// Whether there is no such object, nor bucket.
+    pub(crate) fn is_missing(&self) -> bool {
+        matches!(self.kind, AwsErrorKind::NotFound | AwsErrorKind::NoBucket)
+    }
+
     /// What can be done about it, as the last clause of its text.
     fn remedy(&self) -> String {
         let (code, owner) = (self.code.as_deref(), self.owner.as_deref());

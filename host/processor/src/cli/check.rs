@@ -7,9 +7,9 @@ use std::sync::Arc;
 use futures_util::StreamExt;
 use serde::Serialize;
 
-use super::Exit;
 use super::arguments::CheckArguments;
-use super::modes::{self, Fatal, NO_QUEUE, fatal};
+use super::exit::{Exit, Fatal, fatal};
+use super::modes::{self, NO_QUEUE};
 use super::operator::{self, NamedPlugin, OperatorContext, Tenants, describe_delivery};
 use crate::aws::{Aws, BucketOwnerSetting};
 use crate::plugin::Loader;

@@ -5,11 +5,11 @@ use std::path::{Component as Part, Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::Exit;
 use super::arguments::LocalArguments;
 use super::console::Console;
+use super::environment::variable;
+use super::exit::Exit;
 use super::plan::{self, ComponentSources, GuestText};
-use super::variable;
 use crate::intake::local::{Output, Run};
 use crate::object::{ObjectListing, list_objects};
 use crate::pipeline::Stop;

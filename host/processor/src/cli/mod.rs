@@ -9,11 +9,15 @@
 //! - `plan`: the guests that all work with.
 //! - `arenas`: the allocator.
 //! - `console`: messages and progress on standard error.
+//! - `exit`: exit codes; `environment`: variables; `aws_options`: what clients are made from.
 
 mod arenas;
 mod arguments;
+mod aws_options;
 mod check;
 mod console;
+mod environment;
+mod exit;
 mod guest;
 mod local;
 mod modes;
@@ -27,22 +31,8 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use arguments::{Arguments, Command, GuestCommand};
+use exit::Exit;
 use sandbox::Precompiled;
-
-/// Exit codes, as the reference has them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Exit {
-    /// Everything has its outcome.
-    Done = 0,
-    /// Something failed and is left to do.
-    Failed = 1,
-    /// The command line can't be understood (in the reference: an invalid mode).
-    Usage = 2,
-    /// A setting, a file or a folder that was named is wrong.
-    Configuration = 3,
-    /// There are no AWS credentials.
-    Aws = 4,
-}
 
 /// Runs the command line `arguments`, of which the first is the program.
 /// `default_guest` is the one that the binary embeds.
@@ -72,15 +62,4 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, default_guest: Precomp
         }
     };
     ExitCode::from(exit as u8)
-}
-
-/// What the environment says. What is no UTF-8 is refused like any other value that
-/// is none.
-fn variable(name: &str) -> Option<String> {
-    path_variable(name).map(|value| value.to_string_lossy().into_owned())
-}
-
-/// What the environment says, where it is a path.
-fn path_variable(name: &str) -> Option<OsString> {
-    std::env::var_os(name)
 }

@@ -5,10 +5,13 @@ use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::arenas;
 use super::arguments::ModeArguments;
+use super::aws_options::aws_options;
+use super::environment::variable;
+use super::exit::{Exit, Fatal, fatal};
 use super::plan::{self, ComponentSources, GuestText, StartupComponents};
-use super::{Exit, arenas, variable};
-use crate::aws::{Aws, AwsOptions};
+use crate::aws::Aws;
 use crate::delivery::dead_letter::DeadLetterStore;
 use crate::intake::message::{Bounds, Control, Parts, Processor};
 use crate::intake::{lambda, manual, scan, sqs};
@@ -19,16 +22,6 @@ use sandbox::Precompiled;
 
 /// For manual mode's metrics: its work is done, and CloudWatch may hang.
 const LAST_FLUSH: Duration = Duration::from_secs(5);
-
-/// Why the process ends early.
-pub(super) struct Fatal {
-    pub(super) exit: Exit,
-    pub(super) problem: String,
-}
-
-pub(super) fn fatal(exit: Exit, problem: impl Into<String>) -> Fatal {
-    Fatal { exit, problem: problem.into() }
-}
 
 pub(super) fn run(arguments: &ModeArguments, default_guest: Precompiled<'_>) -> Exit {
     match prepare(arguments, default_guest) {
@@ -126,7 +119,7 @@ async fn work(
     machine: Machine,
     body: Option<String>,
 ) -> Result<(), Fatal> {
-    let aws = Aws::connect(options(&aws_settings)).await.map_err(|error| fatal(Exit::Aws, error.to_string()))?;
+    let aws = Aws::connect(aws_options(&aws_settings)).await.map_err(|error| fatal(Exit::Aws, error.to_string()))?;
     let (metrics, health) = (Metrics::new(), Health::default());
     let rules = PluginRules { limits: settings.plugin.limits.clone(), folder: None };
     let table = aws.table(&aws_settings.tenant_table);
@@ -188,18 +181,6 @@ async fn work(
             scan::run(processor, aws.source(), aws.metrics(), options, wait_for_signal()).await;
             Ok(())
         }
-    }
-}
-
-pub(super) fn options(settings: &AwsSettings) -> AwsOptions {
-    AwsOptions {
-        region: settings.region.clone(),
-        path_style: settings.path_style,
-        attempts: settings.attempts,
-        request_timeout: settings.request_timeout,
-        central_role: settings.central_role.clone(),
-        keys: settings.keys.clone(),
-        owners: settings.owners.clone(),
     }
 }
 

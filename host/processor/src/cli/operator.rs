@@ -9,8 +9,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::arguments::TenantArguments;
-use super::modes::{Fatal, fatal, options};
-use super::{Exit, plan, variable};
+use super::aws_options::aws_options;
+use super::environment::variable;
+use super::exit::{Exit, Fatal, fatal};
+use super::plan;
 use crate::aws::{Aws, AwsError};
 use crate::plugin::LoaderOptions;
 use crate::settings::{AwsSettings, Machine, PluginSettings, Purpose, Settings, SettingsError};
@@ -78,7 +80,7 @@ impl OperatorContext {
     }
 
     pub(super) async fn connect(&self) -> Result<Aws, Fatal> {
-        Aws::connect(options(&self.aws)).await.map_err(|error| fatal(Exit::Aws, error.to_string()))
+        Aws::connect(aws_options(&self.aws)).await.map_err(|error| fatal(Exit::Aws, error.to_string()))
     }
 
     /// For a loader, or for its sources alone.

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::arguments::PluginArguments;
+use super::environment::path_variable;
 use crate::aws::S3;
 use crate::pipeline::{GuestSlots, TenantGuest};
 use crate::plugin::{CacheOptions, CompiledBucket, Loader, LoaderOptions, Plans, PlansParts, Sources, default_folder};
@@ -128,7 +129,7 @@ pub(super) fn loader_options(settings: &PluginSettings, s3: Option<S3>) -> Loade
         settings.clone();
     let own = settings.default_plugin.iter().chain(&settings.key_parser);
     let own = own.map(|plugin| (plugin.component.clone(), plugin.sha256)).collect();
-    let folder = cache_dir.unwrap_or_else(|| default_folder(super::path_variable));
+    let folder = cache_dir.unwrap_or_else(|| default_folder(path_variable));
     LoaderOptions {
         sources: Sources { allowed: sources, own, s3, registry_auth },
         cache: CacheOptions { folder: Some(folder), bytes: cache_bytes, key: cache_key.map(|key| key.0) },

@@ -6,7 +6,8 @@ use serde_json::Value;
 
 use super::event::{self, EventKind};
 use super::record::{from_event_bridge, read_record};
-use super::{Announced, BadRecord, Resume, quote};
+use super::text::quote;
+use super::{Announced, BadRecord, Resume};
 
 /// So often a body may be wrapped: S3's event in SNS's, that in SQS's, and once more each.
 const MAX_WRAPPINGS: usize = 4;

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::quote;
+use super::text::quote;
 
 /// What an event tells of.
 #[derive(Debug, PartialEq, Eq)]

@@ -5,10 +5,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
+use super::text::{quote, truncate_error};
 use super::time;
-
-/// Bytes that are kept of `last_error`.
-const MAX_ERROR_BYTES: usize = 512;
 
 /// Characters that are kept of an item's type.
 const MAX_ITEM_CHARS: usize = 64;
@@ -98,7 +96,7 @@ impl Only {
             (Some(other), None) => Err(format!(
                 "its processing_metadata names the delivery {}, and there are cloudwatch and s3; \
                  send the message without processing_metadata where all of the tenant's deliveries are meant",
-                super::quote(&other.to_string())
+                quote(&other.to_string())
             )),
             (_, Some(_)) => {
                 Err("its processing_metadata has an item that is no text, or a delivery beside it".to_owned())
@@ -139,15 +137,10 @@ impl Resume {
             only,
             checkpoint,
             first_failed_at: text("first_failed_at").and_then(time::parse),
-            last_error: text("last_error").map(bounded),
+            last_error: text("last_error").map(truncate_error),
             refused: metadata.get("refused").and_then(Refused::read),
         })
     }
-}
-
-/// An error's text as a message may carry it.
-pub(crate) fn bounded(error: &str) -> String {
-    error.get(..error.floor_char_boundary(MAX_ERROR_BYTES)).unwrap_or_default().to_owned()
 }
 
 impl Checkpoint {
@@ -200,7 +193,7 @@ pub fn requeue(record: &Value, resume: &Resume, receipt_handle: &str, now: i64) 
             .chain(checkpoint.map(|it| ("checkpoint", it)))
             .chain(resume.refused.as_ref().map(|it| ("refused", it.write())))
             .chain(resume.first_failed_at.map(|at| ("first_failed_at", json!(time::format(at)))))
-            .chain(resume.last_error.as_deref().map(|error| ("last_error", json!(bounded(error)))));
+            .chain(resume.last_error.as_deref().map(|error| ("last_error", json!(truncate_error(error)))));
         metadata.extend(optional.map(|(field, value)| (field.to_owned(), value)));
     }
     let event = match record {

@@ -32,7 +32,10 @@ fn odd_fields_count_as_missing() {
         assert_eq!(read(json!({ "checkpoint": checkpoint })), Resume::default());
     }
     assert_eq!(read(json!({ "retry_count": 4_294_967_296_u64 })).retry_count, 0);
-    assert_eq!(read(json!({ "last_error": "ä".repeat(1000) })).last_error.unwrap().len(), MAX_ERROR_BYTES);
+    assert_eq!(
+        read(json!({ "last_error": "ä".repeat(1000) })).last_error.unwrap().len(),
+        crate::notification::text::MAX_ERROR_BYTES
+    );
 }
 
 #[test]
@@ -118,7 +121,7 @@ fn resumes() -> impl Strategy<Value = Resume> {
     ];
     let checkpoint = ("\\PC{0,20}", "[0-9a-f]{64}").prop_map(|(etag, guests)| Checkpoint { etag, guests });
     let failed = proptest::option::of(0_i64..4_000_000_000_000);
-    let error = proptest::option::of(".{0,100}".prop_map(|text| bounded(&text)));
+    let error = proptest::option::of(".{0,100}".prop_map(|text| truncate_error(&text)));
     let counts = proptest::collection::btree_map("[a-z-]{1,32}", any::<u64>(), 0..4);
     let refused = (any::<Option<u64>>(), counts, any::<bool>());
     let refused = refused.prop_map(|(from, counts, settled)| Refused { from, counts, settled });

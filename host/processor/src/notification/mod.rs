@@ -10,19 +10,12 @@ mod event;
 mod key;
 mod metadata;
 mod record;
+mod text;
 mod time;
 
 pub use envelope::{Notification, NotificationError, parse};
 pub use key::encode as form_encode;
-pub(crate) use metadata::bounded;
 pub use metadata::{Checkpoint, Only, Refused, Resume, requeue};
 pub use record::{Announced, BadRecord};
+pub(crate) use text::truncate_error;
 pub use time::format as rfc3339;
-
-/// The beginning of a text as an error shows it: quoted, escaped, 200 bytes of it.
-fn quote(text: &str) -> String {
-    const MAX_BYTES: usize = 200;
-    let end = text.floor_char_boundary(MAX_BYTES);
-    let cut = if end < text.len() { "…" } else { "" };
-    format!("{:?}{cut}", text.get(..end).unwrap_or_default())
-}

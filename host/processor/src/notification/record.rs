@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{key, quote, time};
+use super::text::quote;
+use super::{key, time};
 use model::ObjectId;
 
 /// An object that is announced.

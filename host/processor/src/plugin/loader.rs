@@ -8,6 +8,7 @@ use moka::future::Cache as MokaCache;
 use moka::policy::EvictionPolicy;
 use tokio::sync::Semaphore;
 
+use super::blocking::blocking;
 use super::cache::{CacheOptions, DiskCache};
 use super::failure;
 use super::fetch::Sources;
@@ -318,15 +319,6 @@ impl LoaderInner {
         })
         .await
     }
-}
-
-/// Work that blocks or takes long, off the tasks' threads.
-pub(super) async fn blocking<T: Send + 'static>(
-    component: &ComponentRef,
-    work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
-) -> Result<T, Failure> {
-    let lost = |_| Err(failure::of_component(ComponentErrorKind::Refused, component, "the host gave it up: a bug"));
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(lost)
 }
 
 fn weight(bytes: usize) -> u32 {

@@ -6,8 +6,10 @@
 //! - `loader`: one component: found, checked, kept in memory; `failure`: why it can't be.
 //! - `resolve`: where it is found: disk, the operator's bucket, its source.
 //! - `fetch`: bytes of a component: S3, OCI registries, files.
+//! - `blocking`: work off the tasks' threads.
 //! - `cache`: on disk; `published`: compiled, in the operator's bucket.
 
+mod blocking;
 mod cache;
 mod failure;
 mod fetch;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::plans::PluginPermits;
+use super::suspension::PluginPermits;
 use crate::pipeline::{ComponentRun, Plan, ShadowRun, blocking};
 use crate::report::Entry;
 use model::{FailureKind, GuestErrorKind, ObjectId, OnError, Origin};

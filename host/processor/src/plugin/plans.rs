@@ -7,7 +7,7 @@ use futures_util::future::BoxFuture;
 
 use super::loader::{Loader, LoaderStats};
 use super::planned::Planned;
-use super::suspension::{PluginIdentity, PluginPermit, PluginUse, Suspensions};
+use super::suspension::{PluginIdentity, PluginPermit, PluginPermits, PluginUse, Suspensions};
 use crate::pipeline::{ComponentRun, GuestSlots, Plan, ShadowRun, TenantGuest};
 use crate::report::Entry;
 use crate::telemetry::{Metrics, Throttle};
@@ -113,20 +113,6 @@ pub(super) struct PlansInner {
 /// A component that may be tried, and the attempt with it.
 type PermittedPlugin = (TenantGuest, PluginPermit);
 
-/// What a delivery tries its components by, until it has ended.
-#[derive(Default)]
-pub(super) struct PluginPermits {
-    active: Option<PluginPermit>,
-    shadow: Option<PluginPermit>,
-}
-
-impl PluginPermits {
-    fn active(&mut self, (guest, permit): PermittedPlugin) -> TenantGuest {
-        self.active = Some(permit);
-        guest
-    }
-}
-
 /// Why a component can't be had, for whoever can go on without it.
 struct Unavailable {
     digest: String,
@@ -167,11 +153,15 @@ impl Plans {
     pub async fn plan(&self, delivery: &Delivery) -> Result<Planned, PlanError> {
         let (mut replaced, mut no_shadow, mut warnings) = (None, None, Vec::new());
         let mut permits = PluginPermits::default();
+        let mut hold = |(guest, permit): PermittedPlugin| {
+            permits.active = Some(permit);
+            guest
+        };
         let tenant = match self.active(delivery) {
             None => None,
-            Some(PluginIdentity::CommandLine(_)) => self.command_line(delivery)?.map(|guest| permits.active(guest)),
+            Some(PluginIdentity::CommandLine(_)) => self.command_line(delivery)?.map(&mut hold),
             Some(PluginIdentity::Named(plugin)) => match self.named(delivery, &plugin).await {
-                Ok(guest) => Some(permits.active(guest)),
+                Ok(guest) => Some(hold(guest)),
                 Err(Unavailable { error, .. }) if plugin.on_error != OnError::Default => return Err(error),
                 Err(unavailable) => {
                     warnings.extend(self.0.warning(

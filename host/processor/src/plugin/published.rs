@@ -29,7 +29,7 @@ impl CompiledBucket {
         match self.s3.get_whole(object, most).await {
             Ok(WholeObject::Bytes(bytes)) => Ok(Some(bytes)),
             Ok(WholeObject::TooLarge(bytes)) => Err(PublishedReadError::TooLarge { bytes, most }),
-            Err(error) if super::fetch::is_missing(&error) => Ok(None),
+            Err(error) if error.is_missing() => Ok(None),
             Err(error) => Err(PublishedReadError::Aws(error)),
         }
     }

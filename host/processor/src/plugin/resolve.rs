@@ -6,9 +6,10 @@ use std::sync::atomic::Ordering;
 
 use tokio::sync::OwnedSemaphorePermit;
 
+use super::blocking::blocking;
 use super::cache::max_compiled_bytes;
 use super::failure;
-use super::loader::{CompileSlots, Loaded, LoaderInner, blocking};
+use super::loader::{CompileSlots, Loaded, LoaderInner};
 use model::{ComponentErrorKind, ComponentRef, Digest, Failure, ObjectId, Plugin};
 use sandbox::Seal;
 

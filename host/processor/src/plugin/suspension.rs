@@ -58,6 +58,13 @@ impl PluginIdentity {
 /// An attempt with a component, which is to say how it ended.
 pub(super) type PluginPermit = BreakerPermit<PluginUse, PluginIdentity>;
 
+/// The permits of a delivery's components, until it has ended.
+#[derive(Default)]
+pub(super) struct PluginPermits {
+    pub(super) active: Option<PluginPermit>,
+    pub(super) shadow: Option<PluginPermit>,
+}
+
 /// The circuit breakers of all components.
 pub(super) struct Suspensions(CircuitBreakers<PluginUse, PluginIdentity>);
 

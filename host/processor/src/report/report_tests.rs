@@ -1,4 +1,6 @@
 use super::*;
+use crate::pipeline::{Delivered, End, Lines};
+use model::{ObjectId, Reason};
 
 fn lines(delivered: u64, malformed: u64, dead: &[(Reason, u64)]) -> Lines {
     let sum: u64 = dead.iter().map(|(_, count)| count).sum();

@@ -152,14 +152,14 @@ impl Settings {
 
     /// `objects` is MAX_CONCURRENT_OBJECTS with the default `found`.
     fn read(reader: &mut SettingsReader<'_>, objects: &Variable, found: u64) -> Self {
-        let max_batch_size = to_usize(reader.number(&table::MAX_BATCH_SIZE));
-        let max_line_bytes = to_usize(reader.number(&table::MAX_LINE_BYTES));
+        let max_batch_size = value::to_usize(reader.number(&table::MAX_BATCH_SIZE));
+        let max_line_bytes = value::to_usize(reader.number(&table::MAX_LINE_BYTES));
         Self {
             max_batch_size,
             max_line_bytes,
             max_object_bytes: Some(reader.number(&table::MAX_OBJECT_BYTES)).filter(|n| *n > 0),
             timestamp_numbers: reader.text(&table::TIMESTAMP_NUMBERS, TimestampNumbers::parse).unwrap_or_default(),
-            max_concurrent_objects: to_usize(reader.number_or(objects, found)),
+            max_concurrent_objects: value::to_usize(reader.number_or(objects, found)),
             plugin: PluginSettings::read(reader, max_line_bytes),
             log_level: reader.level(),
         }
@@ -192,7 +192,7 @@ impl AwsSettings {
             scan_interval: reader.seconds(&table::SCAN_INTERVAL),
             scan_suffixes: reader.text(&table::SCAN_SUFFIXES, value::suffixes).unwrap_or_default(),
             path_style: reader.flag(&table::PATH_STYLE),
-            max_concurrent_per_tenant: to_usize(reader.number_or(&table::MAX_CONCURRENT_PER_TENANT, quarter)),
+            max_concurrent_per_tenant: value::to_usize(reader.number_or(&table::MAX_CONCURRENT_PER_TENANT, quarter)),
             tenant_cache: reader.seconds(&table::TENANT_CACHE_SECONDS),
             visibility_timeout: reader.seconds(&table::VISIBILITY_TIMEOUT),
             shutdown_grace: reader.seconds(&table::SHUTDOWN_GRACE_SECONDS),
@@ -203,12 +203,6 @@ impl AwsSettings {
             keys: environment::read(reader),
         }
     }
-}
-
-/// Every number that ends up here is bounded by its range; where a usize is smaller
-/// than that, the largest usize is as good a limit.
-fn to_usize(n: u64) -> usize {
-    usize::try_from(n).unwrap_or(usize::MAX)
 }
 
 #[cfg(test)]

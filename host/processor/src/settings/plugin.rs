@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::plugin_table as table;
 use super::reader::SettingsReader;
-use super::{plugin_table as table, to_usize, value};
+use super::value::{self, to_usize};
 use crate::tenant::plugin::{self, FieldProblem};
 use model::{AllowedSource, Limits, Plugin};
 

@@ -1,7 +1,6 @@
 //! The variables that concern components.
 
-use super::table::{GIB, KIB, MIB, NONE};
-use super::variable::{DefaultValue, Unit, ValueKind, Variable};
+use super::variable::{DefaultValue, GIB, KIB, MIB, NONE, Unit, ValueKind, Variable};
 use DefaultValue::{Computed, Fixed};
 use model::Limits;
 

@@ -1,7 +1,7 @@
 //! The table of all variables.
 
 use super::plugin_table::*;
-use super::variable::{DefaultValue, Unit, ValueKind, Variable};
+use super::variable::{DefaultValue, KIB, MIB, NONE, Unit, ValueKind, Variable};
 use crate::tenant::rules::{BUCKET, REGION, ROLE};
 use DefaultValue::{Computed, Fixed};
 
@@ -13,13 +13,7 @@ pub(super) const BYTES_PER_OBJECT: u64 = 16 * MIB;
 /// more cores busy, however much memory there is.
 pub(super) const MAX_OBJECTS_BY_MEMORY: u64 = 64;
 
-pub(super) const KIB: u64 = 1 << 10;
-pub(super) const MIB: u64 = 1 << 20;
-pub(super) const GIB: u64 = 1 << 30;
 const DAY: u64 = 24 * 60 * 60;
-
-/// What a variable has that names something there need not be.
-pub(super) const NONE: DefaultValue<&str> = Computed("none");
 
 /// What a variable may hold that names whose a bucket is.
 const ACCOUNT: &str = "an AWS account: twelve digits";

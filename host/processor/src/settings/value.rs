@@ -147,3 +147,9 @@ pub(super) fn http_addr(text: &str) -> Option<Option<SocketAddr>> {
         None => text.parse().ok().map(Some),
     }
 }
+
+/// Every number that ends up here is bounded by its range; where a usize is smaller
+/// than that, the largest usize is as good a limit.
+pub(super) fn to_usize(n: u64) -> usize {
+    usize::try_from(n).unwrap_or(usize::MAX)
+}

@@ -1,8 +1,11 @@
 //! One environment variable: its name, its default, what it may hold.
 
-const KIB: u64 = 1 << 10;
-const MIB: u64 = 1 << 20;
-const GIB: u64 = 1 << 30;
+pub(super) const KIB: u64 = 1 << 10;
+pub(super) const MIB: u64 = 1 << 20;
+pub(super) const GIB: u64 = 1 << 30;
+
+/// What a variable has that names something there need not be.
+pub(super) const NONE: DefaultValue<&str> = DefaultValue::Computed("none");
 
 /// One environment variable, as the parser and `--help` know it.
 #[derive(Debug)]

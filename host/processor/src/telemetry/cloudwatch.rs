@@ -9,7 +9,7 @@ use std::future::Future;
 use std::mem::take;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::DeliveryDone;
+use super::finished_delivery::FinishedDelivery;
 use crate::aws::{AwsError, Datum, MetricsClient, refuses_data};
 use crate::report::{Cause, Entry, Outcome};
 use model::Reason;
@@ -102,7 +102,7 @@ pub struct TenantMetrics {
 
 impl TenantMetrics {
     /// A delivery of a tenant's ended.
-    pub(super) fn record_delivery(&self, done: &DeliveryDone<'_>) {
+    pub(super) fn record_delivery(&self, done: &FinishedDelivery<'_>) {
         let (Some(tenant), Some(destination)) = (&done.entry.tenant, done.entry.delivery) else {
             return;
         };
@@ -246,7 +246,7 @@ fn datum(key: &SeriesKey, sum: StatisticSet) -> Datum {
 }
 
 /// What the reference would put for a delivery.
-fn values(destination: &str, done: &DeliveryDone<'_>) -> Vec<(&'static str, f64)> {
+fn values(destination: &str, done: &FinishedDelivery<'_>) -> Vec<(&'static str, f64)> {
     let numbers = &done.entry.numbers;
     match done.entry.outcome {
         Outcome::Delivered | Outcome::Partial | Outcome::Rejected | Outcome::Failed => {}

@@ -42,7 +42,7 @@ impl MetricSink for Fake {
 fn record(metrics: &TenantMetrics, tenant: &str, delivery: &'static str, outcome: Outcome, numbers: Numbers, ms: i64) {
     let object = ObjectId { bucket: "b".to_owned(), key: "k".to_owned() };
     let entry = Entry { numbers, ..Entry::new(&object, Some(tenant), Some(delivery), outcome) };
-    metrics.record_delivery(&DeliveryDone { entry: &entry, latency: Some(ms), guest_time: Duration::ZERO });
+    metrics.record_delivery(&FinishedDelivery { entry: &entry, latency: Some(ms), guest_time: Duration::ZERO });
 }
 
 /// (minimum, maximum, sum, samples) by name, of a single delivery.
@@ -56,7 +56,7 @@ fn entry(delivery: &'static str, outcome: Outcome, numbers: Numbers) -> Entry {
 }
 
 fn of(delivery: &'static str, entry: &Entry) -> Vec<(&'static str, f64)> {
-    values(delivery, &DeliveryDone { entry, latency: Some(1_500), guest_time: Duration::ZERO })
+    values(delivery, &FinishedDelivery { entry, latency: Some(1_500), guest_time: Duration::ZERO })
 }
 
 fn events(events: u64) -> Numbers {

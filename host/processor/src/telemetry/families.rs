@@ -1,19 +1,16 @@
 //! The families of metrics that /metrics shows: names, labels, help.
 
-use prometheus::core::{MetricVec, MetricVecBuilder};
 use prometheus::{
-    CounterVec, GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry, Result, TextEncoder,
+    CounterVec, GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder,
 };
 
+use super::family::{Family, counter, get, options, register};
 use super::plugins::PluginFamilies;
 
 /// Seconds from an object to its delivery: a second or so where all is well, hours
 /// after an outage, days at a queue's longest retention.
 const LATENCY_BUCKETS: [f64; 15] =
     [0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 7200.0, 21_600.0, 86_400.0];
-
-/// None: Prometheus refused its name or its labels, which a test rules out.
-pub(super) type Family<V> = Option<V>;
 
 /// All families. Labels are names from the code; from outside only a tenant's
 /// component has some, and those are bounded.
@@ -67,7 +64,7 @@ impl Families {
             bytes: counter(r, "bytes_total", &["destination"], "Bytes of messages or objects that were delivered"),
             read_bytes: counter(r, "read_bytes_total", &[], "Bytes of objects that were read, decompressed"),
             latency: latency(r),
-            guest_seconds: registered(
+            guest_seconds: register(
                 r,
                 CounterVec::new(options("guest_seconds_total", "Time in guests, in seconds"), &[]),
             ),
@@ -123,23 +120,23 @@ impl Families {
     /// What never changes; and zero where there are no labels, so that a rate has a beginning.
     fn set_constants(&self) {
         for family in [&self.read_bytes, &self.checkpoints_refused, &self.targets_replaced, &self.unaccounted] {
-            at(family, &[]);
+            get(family, &[]);
         }
         for reason in ["no-room", "no-number", "refused"] {
-            at(&self.dropped, &[reason]);
+            get(&self.dropped, &[reason]);
         }
         for family in [&self.in_flight, &self.breakers, &self.oldest_waiting] {
-            at(family, &[]);
+            get(family, &[]);
         }
-        at(&self.guest_seconds, &[]);
+        get(&self.guest_seconds, &[]);
         let build = IntGaugeVec::new(options("build_info", "Its version; always 1"), &["version"]);
-        if let Some(build) = at(&registered(&self.registry, build), &[env!("CARGO_PKG_VERSION")]) {
+        if let Some(build) = get(&register(&self.registry, build), &[env!("CARGO_PKG_VERSION")]) {
             build.set(1);
         }
         let name = "process_start_time_seconds";
         let start = GaugeVec::new(Opts::new(name, "Start of the process, in seconds since the Unix epoch"), &[]);
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-        if let Some(start) = at(&registered(&self.registry, start), &[]) {
+        if let Some(start) = get(&register(&self.registry, start), &[]) {
             start.set(now.as_secs_f64());
         }
     }
@@ -150,41 +147,12 @@ impl Families {
     }
 }
 
-/// The metric of a family with these labels.
-pub(super) fn at<B: MetricVecBuilder>(family: &Family<MetricVec<B>>, labels: &[&str]) -> Option<B::M> {
-    family.as_ref()?.get_metric_with_label_values(labels).ok()
-}
-
-/// Adds to a counter; nothing is no reason for a line of its own.
-pub(super) fn add(family: &Family<IntCounterVec>, labels: &[&str], n: u64) {
-    if n > 0
-        && let Some(counter) = at(family, labels)
-    {
-        counter.inc_by(n);
-    }
-}
-
-pub(super) fn options(name: &str, help: &str) -> Opts {
-    Opts::new(name, help).namespace("log_processor")
-}
-
-pub(super) fn registered<B: MetricVecBuilder + 'static>(
-    registry: &Registry,
-    vec: Result<MetricVec<B>>,
-) -> Family<MetricVec<B>> {
-    vec.and_then(|vec| registry.register(Box::new(vec.clone())).map(|()| vec)).ok()
-}
-
-pub(super) fn counter(registry: &Registry, name: &str, labels: &[&str], help: &str) -> Family<IntCounterVec> {
-    registered(registry, IntCounterVec::new(options(name, help), labels))
-}
-
 fn gauge(registry: &Registry, name: &str, help: &str) -> Family<IntGaugeVec> {
-    registered(registry, IntGaugeVec::new(options(name, help), &[]))
+    register(registry, IntGaugeVec::new(options(name, help), &[]))
 }
 
 fn latency(registry: &Registry) -> Family<HistogramVec> {
     let options = options("delivery_latency_seconds", "From an object's LastModified to its delivery, in seconds");
     let options = HistogramOpts::from(options).buckets(LATENCY_BUCKETS.to_vec());
-    registered(registry, HistogramVec::new(options, &["destination"]))
+    register(registry, HistogramVec::new(options, &["destination"]))
 }

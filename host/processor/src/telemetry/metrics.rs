@@ -5,21 +5,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::cloudwatch::{DroppedValues, Flush, TenantMetrics};
-use super::families::{Families, add, at};
+use super::families::Families;
+use super::family::{add, get};
+use super::finished_delivery::FinishedDelivery;
 use super::waiting::WaitingDeliveries;
 use crate::pipeline::ComponentRun;
 use crate::report::{Cause, Entry, Outcome};
-
-/// What is known of a delivery that ended.
-#[derive(Debug)]
-pub struct DeliveryDone<'a> {
-    /// Outcome, reason, numbers.
-    pub entry: &'a Entry,
-    /// From the object's LastModified to its delivery, in milliseconds.
-    pub latency: Option<i64>,
-    /// Time in guests.
-    pub guest_time: Duration,
-}
 
 /// The process's metrics. `Clone` is cheap.
 #[derive(Clone)]
@@ -43,7 +34,7 @@ impl Metrics {
 
     /// A delivery of an object ended; counts it, and keeps the reference's
     /// CloudWatch metrics of its tenant for the next flush.
-    pub fn delivery(&self, done: &DeliveryDone<'_>) {
+    pub fn delivery(&self, done: &FinishedDelivery<'_>) {
         let (all, entry, numbers) = (&self.families, done.entry, &done.entry.numbers);
         let destination = entry.delivery.unwrap_or("none");
         let reason = entry.reason.map_or("none", Cause::name);
@@ -63,11 +54,11 @@ impl Metrics {
         add(&all.batches, &[destination], numbers.batches);
         add(&all.bytes, &[destination], numbers.bytes);
         add(&all.read_bytes, &[], numbers.bytes_read);
-        if let Some(seconds) = at(&all.guest_seconds, &[]) {
+        if let Some(seconds) = get(&all.guest_seconds, &[]) {
             seconds.inc_by(done.guest_time.as_secs_f64());
         }
         if matches!(entry.outcome, Outcome::Delivered | Outcome::Partial)
-            && let (Some(latency), Some(histogram)) = (done.latency, at(&all.latency, &[destination]))
+            && let (Some(latency), Some(histogram)) = (done.latency, get(&all.latency, &[destination]))
         {
             // S3's clock may be ahead of this one.
             histogram.observe(Duration::from_millis(u64::try_from(latency).unwrap_or(0)).as_secs_f64());
@@ -91,7 +82,7 @@ impl Metrics {
 
     /// A message was received (1) or let go of (-1).
     pub fn in_flight(&self, change: i64) {
-        if let Some(gauge) = at(&self.families.in_flight, &[]) {
+        if let Some(gauge) = get(&self.families.in_flight, &[]) {
             gauge.add(change);
         }
     }
@@ -144,7 +135,7 @@ impl Metrics {
 
     /// A tenant's breaker opened (1) or closed (-1).
     pub fn breaker(&self, change: i64) {
-        if let Some(gauge) = at(&self.families.breakers, &[]) {
+        if let Some(gauge) = get(&self.families.breakers, &[]) {
             gauge.add(change);
         }
     }
@@ -172,7 +163,7 @@ impl Metrics {
             add(&self.families.dropped, &[reason], values);
         }
         self.families.plugins.show_suspended(Instant::now());
-        if let Some(gauge) = at(&self.families.oldest_waiting, &[]) {
+        if let Some(gauge) = get(&self.families.oldest_waiting, &[]) {
             let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
             let oldest = self.waiting.oldest(i64::try_from(since.as_millis()).unwrap_or(i64::MAX));
             gauge.set(i64::try_from(oldest.as_secs()).unwrap_or(i64::MAX));

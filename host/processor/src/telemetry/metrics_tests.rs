@@ -7,8 +7,8 @@ fn entry(delivery: Option<&'static str>, outcome: Outcome, numbers: Numbers) -> 
     Entry { numbers, ..Entry::new(&object, Some("acme-tenant"), delivery, outcome) }
 }
 
-fn done(entry: &Entry) -> DeliveryDone<'_> {
-    DeliveryDone { entry, latency: Some(2_000), guest_time: Duration::from_millis(250) }
+fn done(entry: &Entry) -> FinishedDelivery<'_> {
+    FinishedDelivery { entry, latency: Some(2_000), guest_time: Duration::from_millis(250) }
 }
 
 fn has(text: &str, line: &str) {
@@ -136,7 +136,7 @@ fn each_outcome_is_named_as_the_report_does() {
 fn a_latency_is_never_negative() {
     let metrics = Metrics::new();
     let entry = entry(Some("s3"), Outcome::Delivered, Numbers::default());
-    metrics.delivery(&DeliveryDone { latency: Some(-5), ..done(&entry) });
+    metrics.delivery(&FinishedDelivery { latency: Some(-5), ..done(&entry) });
     has(&metrics.text(), r#"delivery_latency_seconds_sum{destination="s3"} 0"#);
 }
 

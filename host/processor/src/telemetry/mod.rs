@@ -2,8 +2,8 @@
 //!
 //! - `log`: one JSON line an event on standard output; one an object at INFO. `log_options`:
 //!   its level and format.
-//! - `metrics`: counts and times, as Prometheus takes them; labels are bounded; `families` names them,
-//!   `plugins` those about tenants' components, `labels` which of them have labels.
+//! - `metrics`: counts and times, as Prometheus takes them; labels are bounded; `families` names them (each a
+//!   `family`), `plugins` those about tenants' components, `labels` which of them have labels.
 //! - `cloudwatch`: the reference's metrics, aggregated until they are flushed.
 //! - `health`: whether the process goes round, and what it can reach.
 //! - `http`: /metrics, /healthz, /readyz; `connections`: who may be connected.
@@ -13,6 +13,8 @@
 mod cloudwatch;
 mod connections;
 mod families;
+mod family;
+mod finished_delivery;
 mod health;
 mod http;
 mod labels;
@@ -24,10 +26,11 @@ mod throttle;
 mod waiting;
 
 pub use cloudwatch::TenantMetrics;
+pub use finished_delivery::FinishedDelivery;
 pub use health::{Dependency, Health};
 pub use http::serve;
 pub use log::init;
 pub use log_options::{LogFormat, LogLevel};
-pub use metrics::{DeliveryDone, Metrics};
+pub use metrics::Metrics;
 pub use throttle::Throttle;
 pub use waiting::WaitingDeliveries;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use prometheus::core::{MetricVec, MetricVecBuilder};
 use prometheus::{CounterVec, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Registry};
 
-use super::families::{Family, add, at, counter, options, registered};
+use super::family::{Family, add, counter, get, options, register};
 use super::labels::{LabelPair, Labels, RemovedLabels};
 use crate::pipeline::{ComponentRun, ShadowRun};
 use crate::report::Entry;
@@ -46,7 +46,7 @@ impl PluginFamilies {
     pub(super) fn new(r: &Registry) -> Self {
         let pair = |name, help| counter(r, name, &PAIR, help);
         let with = |name, label, help| counter(r, name, &["tenant", "digest", label], help);
-        let gauge = |name, help| registered(r, IntGaugeVec::new(options(name, help), &PAIR));
+        let gauge = |name, help| register(r, IntGaugeVec::new(options(name, help), &PAIR));
         let start = options("plugin_instantiation_seconds", "Instantiation of a component, in seconds");
         let start = HistogramOpts::from(start).buckets(START_BUCKETS.to_vec());
         Self {
@@ -56,13 +56,13 @@ impl PluginFamilies {
             dropped: pair("plugin_dropped_total", "Records that a component dropped"),
             poison: pair("plugin_poison_total", "Records that were dead-lettered because a component fails on them"),
             failures: with("plugin_failures_total", "kind", "Failures of a component, to load or at work"),
-            cpu: registered(
+            cpu: register(
                 r,
                 CounterVec::new(options("plugin_cpu_seconds_total", "CPU time of a component, in seconds"), &PAIR),
             ),
             input_bytes: pair("plugin_input_bytes_total", "Bytes of lines that a component was given"),
             peak_memory: gauge("plugin_peak_memory_bytes", "The most memory that an instance of a component had"),
-            starts: registered(r, HistogramVec::new(start, &PAIR)),
+            starts: register(r, HistogramVec::new(start, &PAIR)),
             suspended: gauge("plugin_suspended", "Deliveries of the tenant for which the component is left alone"),
             replaced: pair(
                 "plugin_replaced_total",
@@ -142,7 +142,7 @@ impl PluginFamilies {
             add(&self.failures, &[&tenant, &digest, kind], count);
         }
         // There from the beginning, so that an alarm has something to look at.
-        at(&self.suspended, &pair);
+        get(&self.suspended, &pair);
     }
 
     fn record_shadow(&self, tenant: &str, run: &ShadowRun, now: Instant) {
@@ -155,20 +155,20 @@ impl PluginFamilies {
         for (kind, count) in run.failures.by_name() {
             add(&self.failures, &[&tenant, &digest, kind], count);
         }
-        at(&self.suspended, &[&tenant, &digest]);
+        get(&self.suspended, &[&tenant, &digest]);
     }
 
     fn record_usage(&self, pair: [&str; 2], used: &Used) {
         add(&self.calls, &pair, used.calls);
-        if let Some(cpu) = at(&self.cpu, &pair) {
+        if let Some(cpu) = get(&self.cpu, &pair) {
             cpu.inc_by(used.cpu.as_secs_f64());
         }
         if used.start > Duration::ZERO
-            && let Some(starts) = at(&self.starts, &pair)
+            && let Some(starts) = get(&self.starts, &pair)
         {
             starts.observe(used.start.as_secs_f64());
         }
-        if let Some(peak) = at(&self.peak_memory, &pair) {
+        if let Some(peak) = get(&self.peak_memory, &pair) {
             let bytes = i64::try_from(used.peak_memory).unwrap_or(i64::MAX);
             // The lock makes one of looking and setting.
             let _one = self.state();
@@ -189,7 +189,7 @@ impl PluginFamilies {
         let (counts, removed) = state.suspended_by_label(now);
         removed.iter().for_each(|removed| self.forget(removed));
         for ([tenant, digest], count) in counts {
-            if let Some(gauge) = at(&self.suspended, &[&tenant, &digest]) {
+            if let Some(gauge) = get(&self.suspended, &[&tenant, &digest]) {
                 gauge.set(count);
             }
         }

@@ -1,4 +1,4 @@
-use super::super::item::PLUGIN;
+use super::super::plugin::FIELD as PLUGIN;
 use super::*;
 use model::{Destination, Limits};
 

@@ -6,7 +6,7 @@ use super::field_type::FieldType;
 use super::plugin::{self, PluginRules};
 use super::problem::{ItemNotes, ItemProblem};
 use super::rules::{self, Rule};
-use super::tree::{Node, Position, Value, quote};
+use super::tree::{Node, Position, Value, quote, quote_unless_plain};
 use model::{Delivery, Destination, Plugins};
 
 const DEFAULT_REGION: &str = "us-east-1";
@@ -42,7 +42,7 @@ const FIELDS: [(&str, FieldType); 15] = [
     (TTL, FieldType::Any),
     ("created_at", FieldType::Any),
     ("updated_at", FieldType::Any),
-    (PLUGIN, FieldType::Any),
+    (plugin::FIELD, FieldType::Any),
 ];
 
 /// When DynamoDB deletes the item, within days.
@@ -53,10 +53,6 @@ const ACCOUNT_ID: &str = "account_id";
 
 /// The tenant's role.
 const ROLE_ARN: &str = "log_distribution_role_arn";
-
-/// A tenant that names a component of its own counts on its records never going out
-/// without it.
-pub(super) const PLUGIN: &str = "plugin";
 
 /// Whether the item is enabled, or says so in a way that is wrong.
 pub(super) fn is_enabled(item: &Node) -> bool {
@@ -76,7 +72,7 @@ pub(super) fn has_expired(item: &Node, now: i64) -> bool {
 
 /// Whether an unknown field is a slip of `plugin`.
 fn means_plugin(name: &str) -> bool {
-    !is_field(name) && nearest_field(name) == Some(PLUGIN)
+    !is_field(name) && nearest_field(name) == Some(plugin::FIELD)
 }
 
 fn is_field(name: &str) -> bool {
@@ -202,7 +198,7 @@ impl<'a> ItemReader<'a> {
                 self.problem(key.at, Some(&quote_unless_plain(name)), message);
             } else if means_plugin(name) && value.value != Value::Null {
                 // Ignored, records might go out that a component was to filter.
-                let message = format!("unknown; did you mean {PLUGIN}? If not, take it out");
+                let message = format!("unknown; did you mean {}? If not, take it out", plugin::FIELD);
                 self.plugin_problem(key.at, &quote_unless_plain(name), message);
             } else if !is_field(name) {
                 let hint = nearest_field(name).map(|near| format!("; did you mean {near}?")).unwrap_or_default();
@@ -272,7 +268,8 @@ impl<'a> ItemReader<'a> {
 
     /// The components that the item names; what is wrong with them is noted.
     fn plugins(&mut self) -> Plugins {
-        let read = self.node(PLUGIN).map_or_else(|| Ok(Plugins::default()), |node| plugin::read(node, self.rules));
+        let read =
+            self.node(plugin::FIELD).map_or_else(|| Ok(Plugins::default()), |node| plugin::read(node, self.rules));
         read.unwrap_or_else(|problems| {
             for problem in problems {
                 self.plugin_problem(problem.at, &problem.field, problem.message);
@@ -373,13 +370,4 @@ impl<'a> ItemReader<'a> {
             }
         }
     }
-}
-
-/// A field's name as it can stand in a line.
-pub(super) fn quote_unless_plain(name: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-    if !name.is_empty() && name.len() <= 64 && name.chars().all(plain) {
-        return name.to_owned();
-    }
-    quote(name)
 }

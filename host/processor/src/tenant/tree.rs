@@ -78,6 +78,15 @@ pub(super) fn quote(text: &str) -> String {
     }
 }
 
+/// A field's name as it can stand in a line.
+pub(super) fn quote_unless_plain(name: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    if !name.is_empty() && name.len() <= 64 && name.chars().all(plain) {
+        return name.to_owned();
+    }
+    quote(name)
+}
+
 /// The file is no YAML that this reader takes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct SyntaxError {

@@ -6,9 +6,8 @@ use std::path::Path;
 use comfy_table::{Table, presets};
 use serde::Serialize;
 
-use crate::cli::Exit;
 use crate::cli::arguments::InspectArguments;
-use crate::cli::modes::{Fatal, fatal};
+use crate::cli::exit::{Exit, Fatal, fatal};
 use crate::cli::operator::{self, OperatorContext};
 use crate::pipeline::blocking;
 use crate::tenant::plugin::{LIMITS, component, of_operator};

@@ -4,9 +4,8 @@
 use std::sync::Arc;
 
 use crate::aws::Aws;
-use crate::cli::Exit;
 use crate::cli::arguments::{PrecompileArguments, S3Place};
-use crate::cli::modes::{Fatal, fatal};
+use crate::cli::exit::{Exit, Fatal, fatal};
 use crate::cli::operator::{self, NamedPlugin, OperatorContext, Tenants};
 use crate::plugin::{CompiledBucket, Loader};
 use crate::tenant::plugin::of_operator;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use sha2::{Digest, Sha256};
 
-use super::Provenance;
+use super::provenance::Provenance;
 use crate::delivery::local::path;
 use model::{DeadLetter, ObjectId, hex};
 

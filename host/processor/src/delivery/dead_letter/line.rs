@@ -6,7 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 
-use super::Provenance;
+use super::provenance::Provenance;
 use model::DeadLetter;
 
 /// Bytes of a record that a dead letter keeps.

@@ -5,11 +5,12 @@
 //! `object` where they are about the object as a whole. Files of their own, so that
 //! many workers, and attempts that go on from a checkpoint, never write over others'.
 //!
-//! - `line`: a letter as JSON.
+//! - `line`: a letter as JSON; `provenance`: what it says of the attempt.
 //! - `dead_letter_path`: where letters lie; `refusals`: what they are about, also where none is kept.
 
 mod dead_letter_path;
 mod line;
+mod provenance;
 mod refusals;
 
 use std::path::{Path, PathBuf};
@@ -26,6 +27,7 @@ use model::{DeadLetter, Failure, FailureKind, ObjectId, Reason};
 
 pub(in crate::delivery) use self::line::DeadLetterLine;
 pub use self::line::written_bytes;
+pub use self::provenance::Provenance;
 pub use self::refusals::{Refusals, SoFar};
 
 /// Where dead letters go. `Clone` is cheap.
@@ -57,19 +59,6 @@ impl DeadLetterStore {
             Self::Folder(_) | Self::S3 { .. } => "kept in DEAD_LETTER",
         }
     }
-}
-
-/// What every letter of a delivery says beside what it is about.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Provenance {
-    /// ETag of the object.
-    pub etag: Option<String>,
-    /// Version of the object.
-    pub version_id: Option<String>,
-    /// Digest of the tenant's component, where there is one.
-    pub component: Option<String>,
-    /// Which attempt this is, from 1.
-    pub attempt: u32,
 }
 
 /// The letters of one delivery of one object (or of the object as a whole, or of

@@ -9,7 +9,8 @@
 use std::future::Future;
 use std::time::Instant;
 
-use super::{Target, metadata};
+use super::metadata;
+use super::target::Target;
 use crate::aws::{AwsError, AwsErrorKind, CopyRequest, CopySource, ObjectVersion, S3, StoredObject};
 use model::{Activity, Fault, LearnedBuckets, ObjectId};
 

@@ -5,7 +5,7 @@
 //! so that every value can be undone the same way. Where it is too much, the longest
 //! values are cut between characters, and `truncated` names them.
 
-use super::Target;
+use super::target::Target;
 
 /// Bytes of all names and values. Source: the S3 user guide, object metadata.
 const MAX_BYTES: usize = 2 * 1024;

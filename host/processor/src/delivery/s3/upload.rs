@@ -8,7 +8,8 @@ use std::sync::{Arc, OnceLock};
 use bytes::{Bytes, BytesMut};
 use tokio::sync::{mpsc, oneshot};
 
-use super::Target;
+use super::metadata::user_metadata;
+use super::target::Target;
 use crate::aws::{AwsError, PartUpload, PutRequest, S3};
 use model::{Activity, Failure, FailureKind, Stop};
 
@@ -87,7 +88,7 @@ impl ObjectUpload {
     pub fn new<S: Uploads>(s3: S, target: &Target, activity: Activity, stop: &Stop) -> Self {
         let (sender, receiver) = mpsc::channel(1);
         let failure = Arc::new(OnceLock::new());
-        let task = UploadTask { s3, put: target.put(), activity, failure: Arc::clone(&failure), parts: None };
+        let task = UploadTask { s3, put: put_request(target), activity, failure: Arc::clone(&failure), parts: None };
         tokio::spawn(task.run(receiver, stop.clone()));
         Self { sender, part: BytesMut::new(), written: 0, failure }
     }
@@ -133,6 +134,12 @@ impl Write for ObjectUpload {
 
 fn abandoned() -> Failure {
     Failure::new(FailureKind::Destination, "the upload was abandoned: its delivery ended")
+}
+
+/// The request that writes a target anew, with the source's headers.
+fn put_request(target: &Target) -> PutRequest {
+    let (metadata, headers) = (user_metadata(target), target.headers.clone());
+    PutRequest { target: target.object(), metadata, owner_full_control: true, headers }
 }
 
 /// The sending side.

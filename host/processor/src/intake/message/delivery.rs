@@ -21,7 +21,7 @@ use crate::notification::Resume;
 use crate::pipeline::{Delivered, End, Guests, Job, StopScope, deliver_events};
 use crate::plugin::Planned;
 use crate::report::{Cause, Entry, Outcome};
-use crate::telemetry::DeliveryDone;
+use crate::telemetry::FinishedDelivery;
 use model::{BreakerOpen, Delivery, Destination, FailureKind, Origin};
 
 /// What ends when it is told to, has ended after this time: less than what a Lambda keeps
@@ -92,7 +92,7 @@ impl Processor {
         // A copy asks nothing about the source: its event's time is its LastModified.
         let modified = one.stored.as_ref().map(|stored| stored.last_modified).or(work.announced.event_time);
         let latency = modified.map(|modified| now().saturating_sub(modified).max(0));
-        self.metrics.delivery(&DeliveryDone { entry: &entry, latency, guest_time: one.guest_time });
+        self.metrics.delivery(&FinishedDelivery { entry: &entry, latency, guest_time: one.guest_time });
         (entry, left)
     }
 

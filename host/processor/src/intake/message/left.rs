@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::memory::Key;
 use super::{Message, delivery};
 use crate::aws::OutgoingMessage;
-use crate::notification::{self, Only, Resume, bounded};
+use crate::notification::{self, Only, Resume, truncate_error};
 use crate::plugin::PlanError;
 
 /// Times that a delivery is tried again without having come further: the reference's 3.
@@ -156,7 +156,7 @@ impl Left {
     /// What its next attempt is to know. `now`: milliseconds since the Unix epoch.
     pub(super) fn next(&self, now: i64) -> Resume {
         let last_error = match self.state.was_tried() && !self.error.is_empty() {
-            true => Some(bounded(&self.error)),
+            true => Some(truncate_error(&self.error)),
             false => self.resume.last_error.clone(),
         };
         Resume {

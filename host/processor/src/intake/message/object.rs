@@ -15,7 +15,7 @@ use crate::delivery::dead_letter::{Letters, Provenance};
 use crate::notification::{Announced, Only, Resume};
 use crate::plugin::KeyError;
 use crate::report::{Entry, Outcome, Unwanted};
-use crate::telemetry::DeliveryDone;
+use crate::telemetry::FinishedDelivery;
 use crate::tenant::{Found, InvalidDelivery, Lookup, meant_type};
 use model::{Delivery, FailureKind, ObjectId, Origin, Reason};
 
@@ -165,7 +165,7 @@ impl Processor {
 
     /// An outcome that no delivery came to: counted here, since nothing else does.
     pub(super) fn without_delivery(&self, entry: Entry, left: Option<Left>) -> Worked {
-        self.metrics.delivery(&DeliveryDone { entry: &entry, latency: None, guest_time: Duration::ZERO });
+        self.metrics.delivery(&FinishedDelivery { entry: &entry, latency: None, guest_time: Duration::ZERO });
         Worked { entries: vec![entry], left: left.into_iter().collect(), ..Worked::default() }
     }
 

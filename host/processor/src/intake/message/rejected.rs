@@ -14,7 +14,7 @@ use super::{Message, Processor, Verdict};
 use crate::delivery::dead_letter::{Letters, Provenance};
 use crate::notification::{BadRecord, Resume};
 use crate::report::{Entry, Outcome, Unwanted};
-use crate::telemetry::DeliveryDone;
+use crate::telemetry::FinishedDelivery;
 use model::{DeadLetter, ObjectId, Reason};
 
 /// Records of a message that are named in the log, and have a letter each; those beyond
@@ -123,7 +123,7 @@ impl Processor {
         let (about, reason) = (about(message), Reason::InvalidNotification);
         let entry = Entry::new(&about, None, None, Outcome::Rejected).because(reason, detail);
         of_message.reject(DeadLetter::of_object(&about, reason, detail).with_data(data.into_bytes()));
-        self.metrics.delivery(&DeliveryDone { entry: &entry, latency: None, guest_time: Duration::ZERO });
+        self.metrics.delivery(&FinishedDelivery { entry: &entry, latency: None, guest_time: Duration::ZERO });
     }
 
     /// Rejects an announced object, whose key names no tenant or which may not be named;

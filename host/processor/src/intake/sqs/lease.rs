@@ -74,7 +74,7 @@ impl Leases {
     async fn extend(self, handles: Vec<String>, at: Instant) {
         let (seconds, longest) = {
             let table = self.table();
-            (super::whole_seconds(table.timeout), table.call_time())
+            (whole_seconds(table.timeout), table.call_time())
         };
         let answer = timeout(longest, self.0.0.set_visibility(&handles, seconds)).await.ok();
         self.table().record_answer(&handles, at, answer);
@@ -243,6 +243,11 @@ impl LeaseTable {
             true
         });
     }
+}
+
+/// Whole seconds of a time, at least one.
+pub(super) fn whole_seconds(time: Duration) -> u32 {
+    u32::try_from(time.as_secs().max(1)).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]

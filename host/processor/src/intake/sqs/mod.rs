@@ -24,7 +24,7 @@ use super::tenant_shares::{Amount, TenantShares};
 use crate::aws::{AwsError, MetricsClient, Queue, ReceivedMessage};
 use crate::telemetry::Dependency;
 use acknowledge::Acknowledger;
-use lease::Leases;
+use lease::{Leases, whole_seconds};
 use message_task::MessageWorker;
 use release::Releaser;
 
@@ -226,11 +226,6 @@ impl QueueWorker {
         }
         begun + options.grace
     }
-}
-
-/// Whole seconds of a time, at least one.
-fn whole_seconds(time: Duration) -> u32 {
-    u32::try_from(time.as_secs().max(1)).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]

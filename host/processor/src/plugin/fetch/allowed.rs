@@ -4,8 +4,8 @@ use std::path::Path;
 
 use super::Sources;
 use super::file::{FileLocation, locate};
+use crate::plugin::blocking::blocking;
 use crate::plugin::failure;
-use crate::plugin::loader::blocking;
 use model::{AllowedSource, ComponentErrorKind, ComponentRef, Failure, Plugin};
 
 impl Sources {

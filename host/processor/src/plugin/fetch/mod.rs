@@ -10,8 +10,9 @@ mod oci;
 
 use std::path::{Path, PathBuf};
 
+use super::blocking::blocking;
 use super::failure;
-use crate::aws::{AwsError, AwsErrorKind, S3, WholeObject};
+use crate::aws::{S3, WholeObject};
 use model::{AllowedSource, ComponentErrorKind, ComponentRef, Digest, Failure, ObjectId};
 
 /// Where components may come from.
@@ -58,21 +59,16 @@ impl Sources {
         match s3.get_whole(object, most).await {
             Ok(WholeObject::Bytes(bytes)) => Ok(bytes),
             Ok(WholeObject::TooLarge(bytes)) => Err(failure::too_large(component, Some(bytes), most)),
-            Err(error) if is_missing(&error) => Err(failure::missing(component, error)),
+            Err(error) if error.is_missing() => Err(failure::missing(component, error)),
             Err(error) => Err(failure::by_error(ComponentErrorKind::Source, component, error)),
         }
     }
 }
 
-/// Whether S3 says that there is no such object.
-pub(super) fn is_missing(error: &AwsError) -> bool {
-    matches!(error.kind, AwsErrorKind::NotFound | AwsErrorKind::NoBucket)
-}
-
 /// A file that may be read, whoever named it.
 pub(super) async fn read_file(component: &ComponentRef, path: &Path, most: u64) -> Result<Vec<u8>, Failure> {
     let (component, path) = (component.clone(), path.to_owned());
-    super::loader::blocking(&component.clone(), move || file::read(&component, &path, most)).await
+    blocking(&component.clone(), move || file::read(&component, &path, most)).await
 }
 
 #[cfg(test)]

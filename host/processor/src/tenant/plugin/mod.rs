@@ -4,63 +4,36 @@
 //!
 //! - `reader`: reads the fields, and notes all that is wrong with them.
 //! - `source`: the texts that say where a component lies, or may lie.
-//! - `limits`: what a component may use, by name.
+//! - `limits`: what a component may use, by name; `rules`: what it may not go beyond.
+//! - `problem`: something wrong in a field.
 
 mod limits;
+mod problem;
 mod reader;
+mod rules;
 mod source;
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::json;
-use super::tree::{Node, Position, Value};
+use super::tree::{Node, Value};
 use model::{Limits, Plugin, Plugins};
 use reader::{PluginMode, PluginReader};
 
 pub(crate) use limits::LIMITS;
+pub(crate) use problem::FieldProblem;
+pub use rules::PluginRules;
 pub(crate) use source::{allowed, component};
 
-/// What items may not go beyond, and where they begin.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PluginRules {
-    /// The operator's; items may only lower them.
-    pub limits: Limits,
-    /// Where relative `file:` paths begin; none: there are none.
-    pub folder: Option<PathBuf>,
-}
-
-impl PluginRules {
-    /// Of a tenant file: relative paths begin at its folder.
-    pub fn of_file(path: &Path, limits: Limits) -> Self {
-        let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-        Self { limits, folder: path.parent().map(Path::to_owned) }
-    }
-}
-
-/// Something wrong in a field.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct FieldProblem {
-    pub(super) at: Option<Position>,
-    /// Its path, such as `plugin[1].limits.memory_bytes`; empty: the whole.
-    pub(crate) field: String,
-    /// What was found, and what is expected; no setting's value.
-    pub(crate) message: String,
-}
-
-impl FieldProblem {
-    /// Something wrong with the whole.
-    pub(crate) fn of_all(message: String) -> Self {
-        Self { at: None, field: String::new(), message }
-    }
-}
+/// The field of an item that names its components. A tenant that has it counts on its
+/// records never going out without them.
+pub(super) const FIELD: &str = "plugin";
 
 /// Reads the value of an item's field `plugin`.
 ///
 /// # Errors
 /// All that is wrong with it; at least one.
 pub(super) fn read(node: &Node, rules: &PluginRules) -> Result<Plugins, Vec<FieldProblem>> {
-    const FIELD: &str = super::item::PLUGIN;
     let mut reader = PluginReader::new(rules, true);
     let mut plugins = Plugins::default();
     match &node.value {

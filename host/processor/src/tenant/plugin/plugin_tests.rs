@@ -1,4 +1,4 @@
-use super::super::tree;
+use super::super::tree::{self, Position};
 use super::*;
 use model::{ComponentRef, Digest, OnError};
 

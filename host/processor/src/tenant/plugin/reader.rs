@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use super::limits::LIMITS;
-use super::{FieldProblem, PluginRules, source};
-use crate::tenant::item::quote_unless_plain;
+use super::problem::FieldProblem;
+use super::rules::PluginRules;
+use super::source;
 use crate::tenant::rules;
-use crate::tenant::tree::{Node, Position, Value, quote};
+use crate::tenant::tree::{Node, Position, Value, quote, quote_unless_plain};
 use model::{Digest, Limits, OnError, Plugin};
 
 const FIELDS: [&str; 7] = ["component", "sha256", "settings", "on_error", "mode", "limits", "log"];

@@ -1,0 +1,182 @@
+//! One delivery of one object, as the report has it.
+
+use serde::Serialize;
+
+use super::component;
+use super::numbers::{Numbers, by_reason};
+use super::outcome::{Cause, Outcome};
+use crate::pipeline::{ComponentRun, Delivered, End, ShadowRun};
+use model::{Failure, FailureKind, Fault, ObjectId, Reason};
+
+/// One delivery of one object, or an object that has none.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Entry {
+    /// Bucket.
+    pub bucket: String,
+    /// Key.
+    pub key: String,
+    /// The tenant, where the key names one.
+    pub tenant: Option<String>,
+    /// `cloudwatch` or `s3`; none where the object has no delivery.
+    pub delivery: Option<&'static str>,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Why, where `outcome` asks for it.
+    pub reason: Option<Cause>,
+    /// Why, in words, with the remedy.
+    pub error: Option<String>,
+    /// Whose failure it is, where that is known.
+    #[serde(skip)]
+    pub fault: Option<Fault>,
+    /// Its numbers.
+    #[serde(flatten)]
+    pub numbers: Numbers,
+    /// Events that an earlier run had delivered.
+    pub resumed_from_event: u64,
+    /// Lines that its guests logged.
+    pub guest_log_lines: u64,
+    /// What the tenant's component did, where there is one.
+    #[serde(serialize_with = "component::component")]
+    pub component: Option<ComponentRun>,
+    /// How its shadow differs, where there is one.
+    #[serde(serialize_with = "component::shadow")]
+    pub shadow: Option<ShadowRun>,
+    /// Milliseconds of wall-clock time.
+    pub milliseconds: u64,
+    /// What is odd about the object.
+    pub warnings: Vec<String>,
+    /// Where its output lies, below the output folder.
+    #[serde(skip)]
+    pub output: String,
+}
+
+impl Entry {
+    /// An entry without numbers.
+    pub fn new(object: &ObjectId, tenant: Option<&str>, delivery: Option<&'static str>, outcome: Outcome) -> Self {
+        Self {
+            bucket: object.bucket.clone(),
+            key: object.key.clone(),
+            tenant: tenant.map(str::to_owned),
+            delivery,
+            outcome,
+            reason: None,
+            error: None,
+            fault: None,
+            numbers: Numbers::default(),
+            resumed_from_event: 0,
+            guest_log_lines: 0,
+            component: None,
+            shadow: None,
+            milliseconds: 0,
+            warnings: Vec::new(),
+            output: String::new(),
+        }
+    }
+
+    /// With why.
+    #[must_use]
+    pub fn because(mut self, reason: impl Into<Cause>, error: impl Into<String>) -> Self {
+        self.reason = Some(reason.into());
+        self.error = Some(error.into());
+        self
+    }
+
+    /// A call had no answer that says what it did.
+    #[must_use]
+    pub fn with_effect_unknown(mut self) -> Self {
+        self.warnings.push(EFFECT_UNKNOWN.to_owned());
+        self
+    }
+
+    /// That failed: to be tried again.
+    #[must_use]
+    pub fn failed(self, failure: &Failure) -> Self {
+        let entry = Self { outcome: Outcome::Failed, fault: Some(failure.fault), ..self };
+        let entry = entry.because(failure.kind, failure.to_string());
+        if failure.effect_unknown { entry.with_effect_unknown() } else { entry }
+    }
+
+    /// What failed, if it did.
+    pub fn failure(&self) -> Option<FailureKind> {
+        match (self.outcome, self.reason) {
+            (Outcome::Failed, Some(Cause::Failed(kind))) => Some(kind),
+            _ => None,
+        }
+    }
+
+    /// Whether its object turned out to be another than the one that was announced.
+    pub fn has_changed(&self) -> bool {
+        (self.outcome, self.reason) == (Outcome::Ignored, Some(Cause::Refused(Reason::Changed)))
+    }
+
+    /// Whose failure it is.
+    #[must_use]
+    pub fn fault(mut self, fault: Fault) -> Self {
+        self.fault = Some(fault);
+        self
+    }
+
+    /// Counts a failure of its component's, which may have none of its own yet.
+    pub fn component_failed(&mut self, digest: &str, kind: FailureKind) {
+        let none = || ComponentRun { digest: digest.to_owned(), ..ComponentRun::default() };
+        self.component.get_or_insert_with(none).failures.add(kind, 1);
+    }
+
+    /// With what came of it.
+    #[must_use]
+    pub fn with(mut self, delivered: Delivered) -> Self {
+        self.numbers = Numbers {
+            events: delivered.events,
+            batches: delivered.batches,
+            bytes: delivered.bytes,
+            bytes_read: delivered.read_bytes,
+            ..Numbers::new(delivered.lines)
+        };
+        self.guest_log_lines = delivered.guest_log.lines;
+        (self.component, self.shadow) = (delivered.component, delivered.shadow);
+        self.warnings = delivered.warnings;
+        if delivered.effect_unknown {
+            self = self.with_effect_unknown();
+        }
+        self.outcome = match delivered.end {
+            End::Complete => return self.complete(),
+            End::Interrupted => Outcome::Interrupted,
+            End::Rejected(reason) => {
+                self = self.because(reason, cut_short(reason));
+                if self.numbers.some() { Outcome::Partial } else { Outcome::Rejected }
+            }
+            // Whether its effect is unknown is said above.
+            End::Failed(failure) => return self.failed(&failure.with_effect_unknown(false)),
+        };
+        self
+    }
+
+    /// Every line has its outcome; whether that is a delivery of all of them is another
+    /// matter. The reason is that of most lines.
+    fn complete(self) -> Self {
+        let refused = self.numbers.refused();
+        let Some(reason) = refused.most() else {
+            return Self { outcome: Outcome::Delivered, ..self };
+        };
+        let outcome = if self.numbers.some() { Outcome::Partial } else { Outcome::Rejected };
+        let words = format!("lines that can never be delivered: {}", by_reason(&refused));
+        Self { outcome, ..self.because(reason, words) }
+    }
+}
+
+/// Of a put that got no answer, or none that says what was done.
+const EFFECT_UNKNOWN: &str = "a put had no answer that says what it did, and its effect is unknown: what it held may \
+                              arrive twice";
+
+/// Why an object could not be taken as a whole.
+fn cut_short(reason: Reason) -> &'static str {
+    match reason {
+        Reason::Damaged => "the gzip stream is damaged or cut short; what comes before is delivered, the rest can't be",
+        Reason::ObjectTooLarge => {
+            "the object is larger than MAX_OBJECT_BYTES; what fits is delivered, the rest can't be"
+        }
+        Reason::LineTooLong => "a line of it has no end; what comes before is delivered, the rest can't be",
+        Reason::Malformed => "no line of it is a record",
+        _ => "the guest rejected it; what came before is delivered, the rest can't be",
+    }
+}
