@@ -82,3 +82,24 @@ fn every_metric_of_an_alarm_is_listed() {
         );
     }
 }
+
+#[test]
+fn every_path_of_the_architecture_is_there() {
+    let text = read(&root().join("ARCHITECTURE.md"));
+    let prose = text.split("```").step_by(2).collect::<Vec<_>>().join(" ");
+    let is_path =
+        |word: &&str| word.contains('/') && word.chars().all(|c| c.is_ascii_alphanumeric() || "/._-".contains(c));
+    let paths: Vec<&str> = prose.split('`').skip(1).step_by(2).filter(is_path).collect();
+    assert!(paths.len() > 40, "{paths:?}");
+    // Beside the root: the rooms' folder, and the folders that a row or sentence is about.
+    let source = "host/processor/src";
+    let places = ["", source, "tests"].map(PathBuf::from).into_iter();
+    let places = places.chain(["intake", "delivery", "plugin"].map(|room| Path::new(source).join(room)));
+    let places: Vec<PathBuf> = places.map(|place| root().join(place)).collect();
+    for path in paths {
+        assert!(
+            places.iter().any(|place| place.join(path).exists()),
+            "ARCHITECTURE.md names {path}, which isn't there"
+        );
+    }
+}
