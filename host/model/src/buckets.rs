@@ -1,8 +1,10 @@
 //! Buckets: which ones a message may name, and what is known of some for a while.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
+
+use crate::lock;
 
 /// Patterns of buckets' names, in which `*` stands for any characters, none included.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,13 +53,13 @@ impl LearnedBuckets {
 
     /// Whether it was learned of this one, not too long before `now`.
     pub fn has(&self, bucket: &str, now: Instant) -> bool {
-        let buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let buckets = lock(&self.0);
         buckets.get(bucket).is_some_and(|learned| now.saturating_duration_since(*learned) < Self::TTL)
     }
 
     /// It was learned of this one at `now`.
     pub fn learn(&self, bucket: &str, now: Instant) {
-        let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut buckets = lock(&self.0);
         if buckets.len() >= Self::MAX_BUCKETS && !buckets.contains_key(bucket) {
             buckets.clear();
         }

@@ -2,8 +2,10 @@
 
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
+
+use crate::lock;
 
 /// Bytes that are kept of why something failed.
 const MAX_CAUSE_BYTES: usize = 512;
@@ -221,7 +223,7 @@ impl<K: Eq + Hash + Clone, V: PartialEq + Clone> CircuitBreakers<K, V> {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<K, (V, CircuitBreaker)>> {
-        self.0.known.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0.known)
     }
 
     /// Why something may not be tried now, if so. Asking changes nothing: whoever then

@@ -1,6 +1,5 @@
-use std::sync::PoisonError;
-
 use super::*;
+use crate::lock;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -29,7 +28,7 @@ impl Lab {
     }
 
     fn changes(&self) -> Vec<String> {
-        std::mem::take(&mut *self.changes.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut *lock(&self.changes))
     }
 
     fn state(&self, key: &'static str, after: Duration) -> BreakerState {

@@ -5,7 +5,9 @@
 //! - `circuit_breaker`: what keeps failing is not tried for a while.
 //! - `credentials`: AWS credentials that were given as texts.
 //! - `failure`: what can fail; `counts`: how often, by kind.
+//! - `lock`: a mutex that outlives a panic.
 //! - `named`: kinds that are shown by a name.
+//! - `origin`: where an object comes from, and what its parts may be.
 //! - `plugin`: what is said about a component.
 //! - `timestamps`: how numbers are read as times.
 
@@ -15,7 +17,9 @@ mod counts;
 mod credentials;
 mod failure;
 mod fault;
+mod lock;
 mod named;
+mod origin;
 mod plugin;
 mod timestamps;
 
@@ -32,7 +36,9 @@ pub use counts::Counts;
 pub use credentials::StaticCredentials;
 pub use failure::{AwsErrorKind, ComponentErrorKind, Failure, FailureKind, GuestErrorKind};
 pub use fault::Fault;
+pub use lock::lock;
 pub use named::Named;
+pub use origin::Origin;
 pub use plugin::{AllowedSource, ComponentRef, Digest, Limits, OnError, ParseDigestError, Plugin, Plugins};
 pub use timestamps::TimestampNumbers;
 
@@ -49,23 +55,6 @@ impl fmt::Display for ObjectId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "s3://{}/{}", self.bucket, self.key)
     }
-}
-
-/// Where an object comes from, as a key-parser reads it from the key.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Origin {
-    /// First segment of the key.
-    pub cluster_id: String,
-    /// Second segment of the key.
-    pub namespace: String,
-    /// The tenant: the namespace, as the reference has it.
-    pub tenant_id: String,
-    /// Third segment of the key.
-    pub application: String,
-    /// Fourth segment of the key; the log stream's name.
-    pub pod_name: String,
-    /// `production`, `staging` or `development`.
-    pub environment: String,
 }
 
 /// One enabled delivery of a tenant.

@@ -14,8 +14,8 @@ use super::hex;
 pub struct Digest(pub [u8; 32]);
 
 impl Digest {
-    /// Digits of [`Digest::short`].
-    pub const SHORT: usize = 12;
+    /// Digits of a shortened digest: enough to tell a tenant's components apart.
+    const SHORT: usize = 12;
 
     /// Of these bytes.
     pub fn of(bytes: &[u8]) -> Self {
@@ -23,9 +23,15 @@ impl Digest {
         Self(sha2::Sha256::digest(bytes).into())
     }
 
-    /// The first twelve digits: what labels and log lines have.
+    /// The first twelve digits, as labels and log lines have them.
     pub fn short(&self) -> String {
-        hex(&self.0).chars().take(Self::SHORT).collect()
+        Self::shorten(&hex(&self.0)).to_owned()
+    }
+
+    /// The first twelve digits of a digest in hexadecimal digits, as [`Digest::short`]; a
+    /// shorter text stays as it is.
+    pub fn shorten(digits: &str) -> &str {
+        digits.get(..Self::SHORT).unwrap_or(digits)
     }
 }
 

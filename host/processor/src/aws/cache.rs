@@ -2,8 +2,10 @@
 
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
+
+use model::lock;
 
 /// What isn't asked for during this time is dropped when something new comes in.
 const IDLE: Duration = Duration::from_secs(15 * 60);
@@ -26,7 +28,7 @@ impl<K: Eq + Hash + Clone, V: Clone> IdleCache<K, V> {
     }
 
     fn get_or_insert_at(&self, key: K, make: impl FnOnce(&K) -> V, now: Instant) -> V {
-        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut entries = lock(&self.entries);
         if let Some((value, used)) = entries.get_mut(&key) {
             *used = now;
             return value.clone();
@@ -43,7 +45,7 @@ impl<K: Eq + Hash + Clone, V: Clone> IdleCache<K, V> {
 
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
-        self.entries.lock().unwrap_or_else(PoisonError::into_inner).len()
+        lock(&self.entries).len()
     }
 }
 

@@ -8,7 +8,7 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant, SystemTime};
 
 use aws_config::{Region, SdkConfig};
@@ -25,7 +25,7 @@ use super::own_account::OwnAccount;
 use super::remedy::{NO_CENTRAL_ROLE, NO_CREDENTIALS};
 use super::sts::{RoleToAssume, assume_role};
 use super::{AwsError, AwsErrorKind};
-use model::Fault;
+use model::{Fault, lock};
 
 /// Credentials are renewed this long before they expire.
 const RENEW_BEFORE: Duration = Duration::from_secs(5 * 60);
@@ -228,7 +228,7 @@ impl Session {
     }
 
     fn state(&self) -> MutexGuard<'_, SessionState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 }
 

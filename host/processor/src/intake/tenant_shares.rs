@@ -6,9 +6,11 @@
 //! at once; the others take no more than their bytes.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use model::lock;
 
 /// A tenant may hold one part in so many of what is free.
 const SHARE_DIVISOR: usize = 8;
@@ -78,7 +80,7 @@ impl TenantShares {
     }
 
     fn lock(&self) -> MutexGuard<'_, Holdings> {
-        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0.state)
     }
 
     /// Whether `count` more may be taken in.

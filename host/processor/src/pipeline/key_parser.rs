@@ -38,24 +38,7 @@ pub fn parse_key(
 
 /// Takes from a tenant's key-parser what it may decide.
 fn refine(origin: Origin, refined: Origin) -> Result<Origin, GuestError> {
-    let broken = |what: String| Err(GuestError::Contract { function: "parse-key", what });
-    let fixed = [
-        ("tenant-id", &origin.tenant_id, &refined.tenant_id),
-        ("cluster-id", &origin.cluster_id, &refined.cluster_id),
-        ("namespace", &origin.namespace, &refined.namespace),
-    ];
-    for (field, ours, theirs) in fixed {
-        if ours != theirs {
-            return broken(format!("it changed {field}, which only the key itself decides"));
-        }
-    }
-    let free =
-        [("application", &refined.application), ("pod-name", &refined.pod_name), ("environment", &refined.environment)];
-    for (field, value) in free {
-        if value.trim().is_empty() || value.contains('/') || value.as_str() == ".." {
-            return broken(format!("{field} is empty, has a `/`, or is `..`"));
-        }
-    }
+    origin.check_refined(&refined).map_err(|what| GuestError::Contract { function: "parse-key", what })?;
     Ok(refined)
 }
 

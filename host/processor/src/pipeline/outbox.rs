@@ -1,7 +1,7 @@
 //! From the blocking side to the other: events gather in a window, dead letters
 //! go ahead of it, and after each window comes the checkpoint.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use tokio::sync::mpsc;
 
@@ -11,7 +11,7 @@ use super::job::Job;
 use super::ledger::{LineLedger, LineOutcome};
 use super::tap::Tap;
 use crate::delivery::batch::{Batch, EventCheck, Refusal, Window};
-use model::{DeadLetter, Event, Reason};
+use model::{DeadLetter, Event, Reason, lock};
 
 /// What the other side does next.
 #[derive(Debug)]
@@ -36,7 +36,7 @@ pub(super) struct SharedLedger(Arc<Mutex<LineLedger>>);
 impl SharedLedger {
     /// Never held while work is sent: the other side needs it to take work.
     pub(super) fn lock(&self) -> MutexGuard<'_, LineLedger> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 }
 

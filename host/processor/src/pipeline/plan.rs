@@ -66,12 +66,6 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// The default guest alone.
-    #[must_use]
-    pub fn without_tenant(&self) -> Self {
-        Self { tenant: None, ..self.clone() }
-    }
-
     /// What the tenant's component exports; nothing where there is none.
     pub(super) fn exports(&self) -> Exports {
         self.tenant.as_ref().map(|tenant| tenant.component.exports()).unwrap_or_default()

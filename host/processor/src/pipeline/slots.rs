@@ -3,11 +3,11 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
-use model::ObjectId;
+use model::{ObjectId, lock};
 use sandbox::Surroundings;
 
 /// A number of slots that blocking threads take turns in, first come, first served.
@@ -53,7 +53,7 @@ impl GuestSlots {
     }
 
     fn lock(&self) -> MutexGuard<'_, SlotQueue> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 }
 

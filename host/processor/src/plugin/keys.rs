@@ -112,20 +112,7 @@ impl PlansInner {
 
 /// Each part of an origin becomes part of a path, whoever made it.
 fn checked(origin: Origin) -> Result<Origin, GuestError> {
-    let fields = [
-        ("cluster-id", &origin.cluster_id),
-        ("namespace", &origin.namespace),
-        ("tenant-id", &origin.tenant_id),
-        ("application", &origin.application),
-        ("pod-name", &origin.pod_name),
-        ("environment", &origin.environment),
-    ];
-    let bad = |value: &str| value.trim().is_empty() || value.contains('/') || value == "..";
-    let found = fields.into_iter().find(|(_, value)| bad(value)).map(|(field, _)| field);
-    found.map_or(Ok(()), |field| {
-        let what = format!("{field} is empty, has a `/`, or is `..`");
-        Err(GuestError::Contract { function: "parse-key", what })
-    })?;
+    origin.check().map_err(|what| GuestError::Contract { function: "parse-key", what })?;
     Ok(origin)
 }
 

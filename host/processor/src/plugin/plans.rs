@@ -1,6 +1,6 @@
 //! Which components a delivery runs with.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
@@ -11,7 +11,7 @@ use super::suspension::{PluginIdentity, PluginPermit, PluginPermits, PluginUse, 
 use crate::pipeline::{ComponentRun, GuestSlots, Plan, ShadowRun, TenantGuest};
 use crate::report::Entry;
 use crate::telemetry::{Metrics, Throttle};
-use model::{BreakerOpen, ComponentErrorKind, Counts, Delivery, Failure, FailureKind, Fault, OnError, Plugin};
+use model::{BreakerOpen, ComponentErrorKind, Counts, Delivery, Failure, FailureKind, Fault, OnError, Plugin, lock};
 use sandbox::{Component, Used};
 
 /// Between two warnings about the same component.
@@ -272,7 +272,7 @@ impl PlansInner {
     /// A component, counted.
     async fn fetch(&self, plugin: &Plugin) -> Result<Component, Failure> {
         let component = self.loader.load(plugin).await;
-        let mut before = self.loads.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut before = lock(&self.loads);
         let now = self.loader.stats();
         for (result, count) in [
             ("memory", now.memory - before.memory),

@@ -51,7 +51,7 @@ impl PluginIdentity {
     }
 
     fn short(&self) -> String {
-        self.digest().chars().take(model::Digest::SHORT).collect()
+        model::Digest::shorten(&self.digest()).to_owned()
     }
 }
 

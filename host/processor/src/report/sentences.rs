@@ -24,12 +24,12 @@ pub(super) fn sentences(entries: &[Entry]) -> Vec<String> {
     for entry in entries {
         let (tenant, delivery) = (entry.tenant.as_deref().unwrap_or_default(), entry.delivery.unwrap_or_default());
         if let Some(run) = &entry.component {
-            let all = said.entry((tenant, delivery, short(&run.digest))).or_default();
+            let all = said.entry((tenant, delivery, Digest::shorten(&run.digest))).or_default();
             all.poison += run.poison;
             all.replaced += u64::from(run.replaced);
         }
         if let Some(run) = &entry.shadow {
-            let all = said.entry((tenant, delivery, short(&run.digest))).or_default();
+            let all = said.entry((tenant, delivery, Digest::shorten(&run.digest))).or_default();
             all.compared = true;
             for (sum, more) in [
                 (&mut all.same, run.same),
@@ -67,11 +67,6 @@ impl ComponentSums {
         }
         parts
     }
-}
-
-/// As logs and metrics have digests.
-fn short(digest: &str) -> &str {
-    digest.get(..Digest::SHORT).unwrap_or(digest)
 }
 
 #[cfg(test)]

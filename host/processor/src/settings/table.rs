@@ -2,6 +2,7 @@
 
 use super::plugin_table::*;
 use super::variable::{DefaultValue, KIB, MIB, NONE, Unit, ValueKind, Variable};
+use crate::delivery::limits::MAX_BATCH_EVENTS;
 use crate::tenant::rules::{BUCKET, REGION, ROLE};
 use DefaultValue::{Computed, Fixed};
 
@@ -22,8 +23,8 @@ const OWN_ACCOUNT: DefaultValue<&str> = Computed("the processor's own");
 
 pub(super) const MAX_BATCH_SIZE: Variable = Variable::number(
     "MAX_BATCH_SIZE",
-    Fixed(10_000),
-    (1, 10_000),
+    Fixed(MAX_BATCH_EVENTS as u64),
+    (1, MAX_BATCH_EVENTS as u64),
     Unit::Count,
     "events per put, at most what AWS takes",
 );

@@ -7,12 +7,12 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry as Slot;
 use std::future::Future;
 use std::mem::take;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use super::finished_delivery::FinishedDelivery;
 use crate::aws::{AwsError, Datum, MetricsClient, refuses_data};
 use crate::report::{Cause, Entry, Outcome};
-use model::Reason;
+use model::{Reason, lock};
 
 const NAMESPACE: &str = "HCPLF/LogForwarding";
 
@@ -200,11 +200,11 @@ impl TenantMetrics {
     }
 
     fn dropped(&self) -> MutexGuard<'_, DroppedValues> {
-        self.dropped.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.dropped)
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<SeriesKey, StatisticSet>> {
-        self.series.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.series)
     }
 }
 

@@ -3,8 +3,10 @@
 use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::future::Future;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
+
+use model::lock;
 
 /// How long the intake's loop may take to go round.
 const MAX_SILENCE: Duration = Duration::from_secs(120);
@@ -107,7 +109,7 @@ impl Health {
     }
 
     fn lock(&self) -> MutexGuard<'_, HealthState> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 }
 

@@ -48,7 +48,7 @@ pub(super) struct RemovedLabels {
 impl Labels {
     /// The labels of a pair that is active now, and those that went for them.
     pub(super) fn of(&mut self, tenant: &str, digest: &str, now: Instant) -> (LabelPair, Vec<RemovedLabels>) {
-        let pair = [tenant.to_owned(), short(digest)];
+        let pair = [tenant.to_owned(), Digest::shorten(digest).to_owned()];
         if self.touch(&pair, now) {
             return (pair, Vec::new());
         }
@@ -77,7 +77,7 @@ impl Labels {
 
     /// A component is left alone for a delivery more (1) or less (-1).
     pub(super) fn count_suspended(&mut self, tenant: &str, digest: &str, change: i64) {
-        let pair = [tenant.to_owned(), short(digest)];
+        let pair = [tenant.to_owned(), Digest::shorten(digest).to_owned()];
         let count = self.suspended.get(&pair).copied().unwrap_or_default().saturating_add(change);
         match count > 0 {
             true => self.suspended.insert(pair, count),
@@ -126,10 +126,6 @@ impl Labels {
         let removed = stale.into_iter().filter_map(|pair| self.pairs.remove_entry(&pair));
         removed.map(|(pair, state)| RemovedLabels { pair, kinds: state.kinds }).collect()
     }
-}
-
-fn short(digest: &str) -> String {
-    digest.chars().take(Digest::SHORT).collect()
 }
 
 #[cfg(test)]

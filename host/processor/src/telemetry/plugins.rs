@@ -1,6 +1,6 @@
 //! The families about tenants' components, by tenant and component.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use prometheus::core::{MetricVec, MetricVecBuilder};
@@ -10,6 +10,7 @@ use super::family::{Family, add, counter, get, options, register};
 use super::labels::{LabelPair, Labels, RemovedLabels};
 use crate::pipeline::{ComponentRun, ShadowRun};
 use crate::report::Entry;
+use model::lock;
 use sandbox::Used;
 
 /// The pair that every family here has, and what some have beside it.
@@ -80,7 +81,7 @@ impl PluginFamilies {
     }
 
     fn state(&self) -> MutexGuard<'_, Labels> {
-        self.labels.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.labels)
     }
 
     /// The labels of a pair that is active now; with those that have no labels any more

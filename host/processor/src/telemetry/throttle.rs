@@ -1,8 +1,10 @@
 //! What may be said often is said only so often.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
+
+use model::lock;
 
 /// Keys that are told apart; the others share one allowance.
 const MAX_KEYS: usize = 1000;
@@ -29,7 +31,7 @@ impl Throttle {
     /// Whether one more of this key may be said; if so, how many were left out since
     /// the last one.
     pub fn take(&self, key: &str, now: Instant) -> Option<u64> {
-        let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut keys = lock(&self.keys);
         let over = |window: &ThrottleWindow| now.saturating_duration_since(window.began) >= self.interval;
         if keys.len() >= MAX_KEYS && !keys.contains_key(key) {
             keys.retain(|_, window| !over(window));

@@ -1,8 +1,10 @@
 //! The deliveries that wait, as far as this process knows: since when the oldest does.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
+
+use model::lock;
 
 /// Deliveries that are known to wait; of more, the oldest.
 const MAX_DELIVERIES: usize = 10_000;
@@ -22,7 +24,7 @@ struct WaitingState {
 
 impl WaitingDeliveries {
     fn lock(&self) -> MutexGuard<'_, WaitingState> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 
     /// A delivery waits since `since`; it is known for so long that it does.

@@ -1,7 +1,7 @@
 //! The directory of tenants as the DynamoDB table, cached.
 
 use std::future::Future;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use moka::Expiry;
@@ -10,6 +10,7 @@ use moka::future::Cache;
 use super::{Found, PluginRules};
 use crate::aws::{AwsError, Item, Table};
 use crate::telemetry::{Dependency, Health, Metrics};
+use model::lock;
 
 /// So many tenants are remembered, those that are asked for most.
 const MAX_TENANTS: u64 = 10_000;
@@ -61,7 +62,7 @@ impl TableDirectory {
     fn update_health(&self, tenant_id: &str, found: &Result<Arc<Found>, AwsError>, answer: &str) {
         match found {
             Err(error) => {
-                *self.last_failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(tenant_id.to_owned());
+                *lock(&self.last_failed) = Some(tenant_id.to_owned());
                 self.health.mark_down(Dependency::TenantTable, error);
             }
             Ok(_) if answer != "hit" => self.health.mark_up(Dependency::TenantTable),
@@ -79,7 +80,7 @@ impl TableDirectory {
     }
 
     async fn retry(&self) {
-        let tenant = self.last_failed.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let tenant = lock(&self.last_failed).clone();
         if let Some(tenant) = tenant.filter(|_| self.health.is_down(Dependency::TenantTable)) {
             // What is wrong is told by `fails`, once.
             let _ = self.lookup(&tenant).await;

@@ -11,7 +11,6 @@
 
 use std::borrow::Cow;
 
-use percent_encoding::percent_decode_str;
 use sha2::{Digest, Sha256};
 
 /// Characters of a stream's name. Counted in UTF-16, where AWS could count more
@@ -33,16 +32,6 @@ pub fn name(pod: &str) -> Cow<'_, str> {
     }
     let encoded: String = ENCODED.chars().chain(pod.chars().flat_map(encode)).collect();
     Cow::Owned(if count_characters(&encoded) <= MAX_CHARACTERS { encoded } else { shorten(pod) })
-}
-
-/// The pod's name that a stream's name stands for; none: it was cut, or is no name
-/// that [`name`] gives.
-pub fn decode(stream: &str) -> Option<String> {
-    let pod = match stream.strip_prefix(ENCODED) {
-        Some(encoded) => percent_decode_str(encoded).decode_utf8().ok()?,
-        None => Cow::Borrowed(stream),
-    };
-    (name(&pod) == stream).then(|| pod.into_owned())
 }
 
 fn shorten(pod: &str) -> String {
@@ -76,7 +65,18 @@ fn count_characters(name: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use percent_encoding::percent_decode_str;
     use proptest::prelude::*;
+
+    /// The pod's name that a stream's name stands for; `None` if it was cut, or is no name
+    /// that [`name`] gives.
+    fn decode(stream: &str) -> Option<String> {
+        let pod = match stream.strip_prefix(ENCODED) {
+            Some(encoded) => percent_decode_str(encoded).decode_utf8().ok()?,
+            None => Cow::Borrowed(stream),
+        };
+        (name(&pod) == stream).then(|| pod.into_owned())
+    }
 
     fn aws_takes(name: &str) -> bool {
         (1..=512).contains(&name.encode_utf16().count()) && !name.contains([':', '*'])

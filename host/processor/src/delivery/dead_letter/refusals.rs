@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
-use model::{DeadLetter, Reason};
+use model::{DeadLetter, Reason, lock};
 
 /// What was refused, shared by all who write a delivery's letters. `Clone` is cheap.
 #[derive(Debug, Clone, Default)]
@@ -32,11 +32,11 @@ impl Refusals {
 
     /// What was refused so far.
     pub fn so_far(&self) -> SoFar {
-        self.so_far.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.so_far).clone()
     }
 
     pub(super) fn record(&self, letters: &[DeadLetter]) {
-        let mut so_far = self.so_far.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut so_far = lock(&self.so_far);
         if so_far.counts.is_empty() && !letters.is_empty() {
             so_far.from = self.settled.load(Ordering::Relaxed);
         }

@@ -59,11 +59,6 @@ fn is_missing(error: &io::Error) -> bool {
 }
 
 impl DeadLetterFile {
-    /// Where the letters lie; the file is made with the first.
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
     /// Appends a letter; it is in the file when this returns.
     ///
     /// # Errors
@@ -113,7 +108,7 @@ mod tests {
             assert!(!path.exists());
             file.write(&letter(b"{oops")).unwrap();
             file.write(&letter(b"again")).unwrap();
-            assert_eq!(file.path(), path);
+            assert_eq!(file.path, path);
         }
         let first = r#"{"tenant":"n","delivery":"cloudwatch","bucket":"logs","key":"c/n/a/p/f.ndjson","component":"abcd","reason":"malformed","detail":"no JSON","lines":[3,3],"offset":120,"length":5,"data":"{oops"}"#;
         let written = fs::read_to_string(&path).unwrap();
@@ -128,6 +123,6 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let object = ObjectId { bucket: "b".to_owned(), key: "short".to_owned() };
         let file = DeadLetters::new(dir.path()).begin(&object, None, None).unwrap();
-        assert_eq!(file.path(), dir.path().join("dead-letter/b/short/object.ndjson"));
+        assert_eq!(file.path, dir.path().join("dead-letter/b/short/object.ndjson"));
     }
 }

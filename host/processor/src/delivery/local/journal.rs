@@ -5,14 +5,14 @@ use std::collections::HashMap;
 use std::fs::{self, File, Metadata, OpenOptions, TryLockError};
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::UNIX_EPOCH;
 
 use serde::{Deserialize, Serialize};
 
 use super::append::AppendFile;
 use super::{OutputError, stable_hash};
-use model::ObjectId;
+use model::{ObjectId, lock};
 
 const FILE: &str = ".journal.ndjson";
 const LOCK: &str = ".lock";
@@ -167,7 +167,7 @@ impl Journal {
     /// How far earlier runs, and this one, came with a delivery of an object.
     pub fn state(&self, entry: &JournalEntry<'_>) -> JournalProgress {
         let line = entry.line(0, false, "");
-        let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let inner = lock(&self.inner);
         let Some(latest) = inner.latest_by_key.get(&line.key()) else {
             return JournalProgress::Fresh;
         };
@@ -198,7 +198,7 @@ impl Journal {
     }
 
     fn add(&self, line: &JournalLine<'_>) -> Result<(), OutputError> {
-        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut inner = lock(&self.inner);
         let JournalFile { file, latest_by_key } = &mut *inner;
         let mut bytes = serde_json::to_vec(line).map_err(|e| OutputError::write(file.path())(e.into()))?;
         bytes.push(b'\n');

@@ -105,11 +105,6 @@ impl Upload {
         make_parent(&self.path)?;
         fs::rename(&self.temporary, &self.path).map_err(OutputError::write(&self.path))
     }
-
-    /// An error of [`Write`] with the object's path and the remedy.
-    pub fn error(&self, error: io::Error) -> OutputError {
-        OutputError::write(&self.path)(error)
-    }
 }
 
 impl Write for Upload {

@@ -3,12 +3,12 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use super::append::AppendFile;
 use super::{OutputError, path};
 use crate::delivery::json::{push_number, push_string};
-use model::{Event, ObjectId};
+use model::{Event, ObjectId, lock};
 
 /// Streams whose two files are kept open.
 const MAX_OPEN: usize = 64;
@@ -144,12 +144,6 @@ impl Streams {
         *files = Some(open.put(lines, batch)?);
         Ok(())
     }
-}
-
-/// A thread that panicked left nothing half-done behind these locks: a slot is
-/// emptied before it is used.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn write_events<'e>(out: &mut Vec<u8>, events: impl Iterator<Item = &'e Event>) {

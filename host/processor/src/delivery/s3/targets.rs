@@ -6,9 +6,9 @@
 //! noticed where both came through this process, and not too long after each other.
 
 use std::hash::{BuildHasher, RandomState};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, OnceLock};
 
-use model::ObjectId;
+use model::{ObjectId, lock};
 
 /// Copies that are remembered: 1 MiB in all, once there is one.
 const SLOTS: usize = 1 << 16;
@@ -42,7 +42,7 @@ impl Targets {
         // 0 is a place that is free.
         let (target, source) = (state.hash_one(target) | 1, state.hash_one(source));
         let slots = self.slots.get_or_init(|| Mutex::new(vec![TargetSlot::default(); SLOTS]));
-        let mut slots = slots.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut slots = lock(slots);
         let index = usize::try_from(target >> 32).unwrap_or_default() % SLOTS;
         let Some(slot) = slots.get_mut(index) else { return false };
         let before = std::mem::replace(slot, TargetSlot { target, source });

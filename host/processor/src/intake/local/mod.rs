@@ -13,7 +13,7 @@ mod sink;
 
 use std::collections::{HashSet, VecDeque};
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use tokio::task::JoinSet;
 
@@ -24,7 +24,7 @@ use crate::pipeline::Stop;
 use crate::plugin::Plans;
 use crate::report::{Entry, Outcome};
 use crate::tenant::FileDirectory;
-use model::{FailureKind, ObjectId, TimestampNumbers};
+use model::{FailureKind, ObjectId, TimestampNumbers, lock};
 use sandbox::LogLine;
 
 /// Bytes of whole lines that a guest is given at once. 64 to 256 KiB are
@@ -155,7 +155,7 @@ fn unaccounted(ids: &[ObjectId], entries: &[Entry]) -> Vec<Entry> {
 async fn worker(run: Arc<Run>, queue: Arc<Mutex<VecDeque<Vec<LocalObject>>>>) -> Vec<Entry> {
     let mut entries = Vec::new();
     loop {
-        let next = queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+        let next = lock(&queue).pop_front();
         let Some(pod) = next else { return entries };
         for object in pod {
             let of_object = object::deliver(&run, &object).await;

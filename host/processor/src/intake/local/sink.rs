@@ -1,7 +1,7 @@
 //! A delivery's place in the output folder.
 
 use std::io::{self, Write};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use super::Output;
 use crate::delivery::batch::Batch;
@@ -9,7 +9,7 @@ use crate::delivery::local::{DeadLetterFile, JournalEntry, OutputError, StreamNa
 use crate::delivery::port::{EventSink, Rejected};
 use crate::object::GzipWriter;
 use crate::pipeline::{Job, Stop};
-use model::{DeadLetter, Destination, Failure, FailureKind};
+use model::{DeadLetter, Destination, Failure, FailureKind, lock};
 
 impl From<OutputError> for Failure {
     fn from(error: OutputError) -> Self {
@@ -53,7 +53,7 @@ impl EventSink for LocalSink<'_> {
     }
 
     async fn dead_letters(&self, letters: &[DeadLetter]) -> Result<(), Failure> {
-        let mut file = self.letters.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut file = lock(&self.letters);
         letters.iter().try_for_each(|letter| file.write(letter)).map_err(|error| failed(error, &self.stop))
     }
 

@@ -23,7 +23,7 @@ impl GuestLogs {
     /// it was taken. It may hold log contents, which is what the item asks for.
     pub(super) fn show(&self, tenant: &str, component: &Component, object: &ObjectId, lines: &[LogLine]) {
         let digest = component.digest();
-        let digest = digest.get(..Digest::SHORT).unwrap_or(digest);
+        let digest = Digest::shorten(digest);
         let key = format!("{tenant} {digest}");
         for LogLine { level, text } in lines {
             let Some(left_out) = self.0.take(&key, Instant::now()) else { continue };

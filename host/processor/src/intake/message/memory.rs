@@ -3,12 +3,13 @@
 //! of one of its deliveries.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use tokio_util::sync::CancellationToken;
 
 use super::object::Work;
 use crate::notification::{Announced, Resume};
+use model::lock;
 
 /// Deliveries that are remembered: a few hundred bytes each.
 const MOST: usize = 16_384;
@@ -83,7 +84,7 @@ struct Inner {
 
 impl Memory {
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 
     /// A message begins with a delivery.

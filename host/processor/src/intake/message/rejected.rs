@@ -3,7 +3,7 @@
 //! hundreds of thousands of records.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -15,7 +15,7 @@ use crate::delivery::dead_letter::{Letters, Provenance};
 use crate::notification::{BadRecord, Resume};
 use crate::report::{Entry, Outcome, Unwanted};
 use crate::telemetry::FinishedDelivery;
-use model::{DeadLetter, ObjectId, Reason};
+use model::{DeadLetter, ObjectId, Reason, lock};
 
 /// Records of a message that are named in the log, and have a letter each; those beyond
 /// share one.
@@ -78,7 +78,7 @@ impl OfMessage {
     }
 
     fn lock(&self) -> MutexGuard<'_, Rejected> {
-        self.rejected.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.rejected)
     }
 
     /// All letters, of which there are few.

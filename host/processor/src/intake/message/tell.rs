@@ -56,7 +56,7 @@ pub(super) fn object(id: &ObjectId, worked: &Worked, took: Duration, fate: &'sta
 fn component(entry: &Entry) -> Option<String> {
     let run = entry.component.as_ref()?;
     let kind = entry.delivery.unwrap_or("object");
-    let (digest, calls, cpu) = (short(&run.digest), run.used.calls, run.used.cpu.as_millis());
+    let (digest, calls, cpu) = (Digest::shorten(&run.digest), run.used.calls, run.used.cpu.as_millis());
     let (dropped, poison, failures) = (run.dropped, run.poison, failures(&run.failures));
     let replaced = if run.replaced { ", replaced" } else { "" };
     Some(format!(
@@ -77,7 +77,7 @@ fn shadow(id: &ObjectId, entry: &Entry) {
         key = id.key.as_str(),
         tenant = entry.tenant.as_deref().unwrap_or_default(),
         delivery = entry.delivery.unwrap_or_default(),
-        digest = short(&run.digest),
+        digest = Digest::shorten(&run.digest),
         same,
         changed,
         dropped,
@@ -88,10 +88,6 @@ fn shadow(id: &ObjectId, entry: &Entry) {
         samples = samples.iter().map(sample).collect::<Vec<_>>().join(", "),
         "shadow"
     );
-}
-
-fn short(digest: &str) -> &str {
-    digest.get(..Digest::SHORT).unwrap_or(digest)
 }
 
 /// `guest-trap 1 guest-fuel 2`, or `none`.

@@ -4,7 +4,7 @@
 //! work stops in time; whether it is allowed by now is asked again and again.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
@@ -13,6 +13,7 @@ use super::batch::{MAX_BATCHES, MAX_MESSAGES};
 use crate::aws::{AwsError, AwsErrorKind, Queue, VisibilityResult};
 use crate::intake::message::Control;
 use crate::telemetry::Metrics;
+use model::lock;
 
 /// Of the timeout, what is kept for sending back what is left, where a lease
 /// can't be extended: a fifth, but at most this.
@@ -39,7 +40,7 @@ impl Leases {
     }
 
     fn table(&self) -> MutexGuard<'_, LeaseTable> {
-        self.0.1.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0.1)
     }
 
     /// A message was received at `at`.
