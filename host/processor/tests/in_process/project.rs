@@ -103,7 +103,7 @@ fn large_crates_are_used_in_one_room_each() {
         ("use aws_smithy_", "host/processor/src/aws"),
         ("lambda_runtime::", "host/processor/src/intake/lambda/mod.rs"),
         ("oci_client::", "host/processor/src/plugin/fetch"),
-        ("env::var_os", "host/processor/src/cli/mod.rs"),
+        ("env::var_os", "host/processor/src/cli/environment.rs"),
         ("env::var(name)", "host/processor/src/aws/config.rs"),
     ];
     for (word, room) in rooms {
