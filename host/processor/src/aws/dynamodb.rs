@@ -7,6 +7,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::AwsError;
+use super::operation::Operation;
 use super::service::{Access, Service};
 
 /// A value of an item.
@@ -67,13 +68,10 @@ impl Table {
             .expression_attribute_values(":value", AttributeValue::S(value.to_owned()));
         let (mut items, mut from) = (Vec::new(), None);
         loop {
-            let page = request
-                .clone()
-                .set_exclusive_start_key(from)
-                .send()
-                .await
-                .map_err(|error| self.dynamodb.call("Query").classify(format!("table {}", self.name), error))?;
-            items.extend(self.proven("Query", page.items)?);
+            let page = request.clone().set_exclusive_start_key(from).send().await.map_err(|error| {
+                self.dynamodb.call(Operation::Query).classify(format!("table {}", self.name), error)
+            })?;
+            items.extend(self.proven(Operation::Query, page.items)?);
             from = page.last_evaluated_key.filter(|key| !key.is_empty());
             if from.is_none() {
                 return Ok(items);
@@ -89,13 +87,11 @@ impl Table {
         let request = self.dynamodb.client().await?.scan().table_name(&*self.name);
         let (mut items, mut from) = (Vec::new(), None);
         loop {
-            let page = request
-                .clone()
-                .set_exclusive_start_key(from)
-                .send()
-                .await
-                .map_err(|error| self.dynamodb.call("Scan").classify(format!("table {}", self.name), error))?;
-            items.extend(self.proven("Scan", page.items)?);
+            let page =
+                request.clone().set_exclusive_start_key(from).send().await.map_err(|error| {
+                    self.dynamodb.call(Operation::Scan).classify(format!("table {}", self.name), error)
+                })?;
+            items.extend(self.proven(Operation::Scan, page.items)?);
             from = page.last_evaluated_key.filter(|key| !key.is_empty());
             if from.is_none() {
                 return Ok(items);
@@ -109,7 +105,7 @@ impl Table {
     /// answer without is none, and would make a tenant unknown, whose logs are ignored.
     fn proven(
         &self,
-        operation: &'static str,
+        operation: Operation,
         items: Option<Vec<HashMap<String, AttributeValue>>>,
     ) -> Result<impl Iterator<Item = Item>, AwsError> {
         let unproven = || self.dynamodb.call(operation).missing_proof(format!("table {}", self.name), "list of items");

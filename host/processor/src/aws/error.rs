@@ -8,6 +8,7 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use super::http::NoResponse;
+use super::operation::Operation;
 use super::remedy::{FailedCall, remedy};
 use super::skew::{Skew, detect_skew};
 use model::{AwsErrorKind, Failure, FailureKind, Fault};
@@ -89,7 +90,7 @@ fn kind_of_status(status: u16) -> AwsErrorKind {
 #[error("{operation} of {resource} failed: {message}{}", self.remedy())]
 pub struct AwsError {
     /// Such as `PutLogEvents`.
-    pub operation: &'static str,
+    pub operation: Operation,
     /// What it was about: `log group /a of account 123`, `s3://bucket/key`, `role arn:…`.
     pub resource: String,
     /// Class.
@@ -112,7 +113,7 @@ pub struct AwsError {
 impl AwsError {
     /// A failure of a destination's, without more than its class and words.
     pub fn new(
-        operation: &'static str,
+        operation: Operation,
         resource: impl Into<String>,
         kind: AwsErrorKind,
         message: impl Into<String>,
@@ -172,7 +173,7 @@ impl From<AwsError> for Failure {
 /// A call that is made, for what is said when it fails.
 pub(super) struct CallInfo<'a> {
     /// Such as `PutLogEvents`.
-    pub(super) operation: &'static str,
+    pub(super) operation: Operation,
     /// Region that was asked.
     pub(super) region: &'a str,
     /// Who is charged where nothing says otherwise.
@@ -183,7 +184,7 @@ pub(super) struct CallInfo<'a> {
 
 impl<'a> CallInfo<'a> {
     /// A call in the processor's own affairs.
-    pub(super) fn own(operation: &'static str, region: &'a str) -> Self {
+    pub(super) fn own(operation: Operation, region: &'a str) -> Self {
         Self { operation, region, fault: Fault::Host, in_own_region: true }
     }
 }

@@ -27,7 +27,7 @@ async fn errors_of_sts() {
         let server = Server::start(move |_| query_error(403, code, "words")).await;
         let bucket = one_attempt(&server).await.destination("t", "eu-west-1", None);
         let error = bucket.list("b", None, None).await.unwrap_err();
-        assert_eq!((error.operation, error.kind), ("AssumeRole", kind), "{error}");
+        assert_eq!((error.operation, error.kind), (Operation::AssumeRole, kind), "{error}");
     }
 }
 
@@ -119,7 +119,7 @@ fn every_class_but_other_has_a_remedy() {
         ClockSkew,
         NoProof,
     ] {
-        let error = CallInfo::own("GetObject", "r").error("s3://b/k", kind, None, "words", false);
+        let error = CallInfo::own(Operation::GetObject, "r").error("s3://b/k", kind, None, "words", false);
         let text = error.to_string();
         assert!(text.starts_with("GetObject of s3://b/k failed: words; "), "{text}");
     }
@@ -163,7 +163,8 @@ async fn whose_fault_it_is() {
 #[test]
 fn what_the_class_says_about_who_is_charged() {
     use model::Fault::{Destination, Host, Source};
-    let call = |in_own_region| CallInfo { operation: "PutLogEvents", region: "r", fault: Destination, in_own_region };
+    let call =
+        |in_own_region| CallInfo { operation: Operation::PutLogEvents, region: "r", fault: Destination, in_own_region };
     let fault = |in_own_region, kind, unknown| call(in_own_region).error("x", kind, None, "words", unknown).fault;
     // Without a connection nobody was asked; in a region that only a tenant names, it may be its slip.
     assert_eq!(fault(true, AwsErrorKind::Unreachable, false), Host);

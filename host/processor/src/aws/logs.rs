@@ -17,6 +17,7 @@ use bytes::Bytes;
 
 use super::empty_response::EmptyResponseCheck;
 use super::error::never_sent;
+use super::operation::Operation;
 use super::service::{Access, Service};
 use super::{AwsError, AwsErrorKind};
 
@@ -64,12 +65,12 @@ impl Logs {
         let call = call.set_log_events(Some(Vec::new())).customize().interceptor(body);
         match call.interceptor(empty.clone()).send().await {
             Ok(_) if empty.was_empty() => {
-                Err(self.logs.call("PutLogEvents").missing_proof(self.resource(group), "JSON document"))
+                Err(self.logs.call(Operation::PutLogEvents).missing_proof(self.resource(group), "JSON document"))
             }
             Ok(answer) => Ok(rejected_ranges(&answer)),
             Err(error) if error.code() == Some("DataAlreadyAcceptedException") => Ok(RejectedRanges::default()),
             Err(error) => {
-                let mut error = self.classify("PutLogEvents", group, error);
+                let mut error = self.classify(Operation::PutLogEvents, group, error);
                 error.effect_unknown |= response_lost.load(Ordering::Relaxed);
                 Err(error)
             }
@@ -83,7 +84,8 @@ impl Logs {
     /// `NotFound`: the group is missing.
     pub async fn create_stream(&self, group: &str, stream: &str) -> Result<(), AwsError> {
         let call = self.logs.client().await?.create_log_stream().log_group_name(group).log_stream_name(stream);
-        let answer = call.send().await.map(drop).map_err(|error| self.classify("CreateLogStream", group, error));
+        let answer =
+            call.send().await.map(drop).map_err(|error| self.classify(Operation::CreateLogStream, group, error));
         allow_existing(answer)
     }
 
@@ -93,11 +95,12 @@ impl Logs {
     /// `Conflict`: somebody else is creating it.
     pub async fn create_group(&self, group: &str) -> Result<(), AwsError> {
         let call = self.logs.client().await?.create_log_group().log_group_name(group);
-        let answer = call.send().await.map(drop).map_err(|error| self.classify("CreateLogGroup", group, error));
+        let answer =
+            call.send().await.map(drop).map_err(|error| self.classify(Operation::CreateLogGroup, group, error));
         allow_existing(answer)
     }
 
-    fn classify<E>(&self, operation: &'static str, group: &str, error: SdkError<E, HttpResponse>) -> AwsError
+    fn classify<E>(&self, operation: Operation, group: &str, error: SdkError<E, HttpResponse>) -> AwsError
     where
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     {

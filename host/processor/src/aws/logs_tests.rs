@@ -107,7 +107,7 @@ async fn group_and_stream_that_exist_are_no_error_and_a_missing_group_is() {
     logs.create_group("/a").await.unwrap();
     logs.create_stream("/a", "s").await.unwrap();
     let error = logs.create_stream("/a", "other").await.unwrap_err();
-    assert_eq!((error.kind, error.operation), (AwsErrorKind::NotFound, "CreateLogStream"));
+    assert_eq!((error.kind, error.operation), (AwsErrorKind::NotFound, Operation::CreateLogStream));
     assert_eq!(error.resource, "log group /a of account 222222222222 in us-east-2");
 }
 

@@ -9,6 +9,7 @@ use aws_sdk_cloudwatch::types::{Dimension, MetricDatum, StandardUnit, StatisticS
 
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
+use super::operation::Operation;
 use super::service::{Access, Service};
 use super::{AwsError, AwsErrorKind};
 use model::Digest;
@@ -88,7 +89,7 @@ impl MetricsClient {
             let data = data.iter().map(|datum| metric(datum, now)).collect();
             let request = self.cloudwatch.client().await?.put_metric_data().namespace(namespace);
             request.set_metric_data(Some(data)).send().await.map_err(|error| {
-                self.cloudwatch.call("PutMetricData").classify(format!("namespace {namespace}"), error)
+                self.cloudwatch.call(Operation::PutMetricData).classify(format!("namespace {namespace}"), error)
             })?;
         }
         Ok(())

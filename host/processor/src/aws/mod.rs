@@ -7,6 +7,7 @@
 //! - `http`: the one HTTP client, whose TLS is built when it is first needed.
 //! - `service`: what every call goes through; `lazy`, `cache`: built when needed, kept while used.
 //! - `sessions`: the double hop of roles, and its cache; `own_account`: the processor's.
+//! - `operation`: the calls that are made.
 //! - `error`, `remedy`: what a failed call means, and what to do about it; `skew`: a clock that is off; `empty_response`: a
 //!   success with nothing in it.
 //! - `s3`, `sqs`, `dynamodb`, `logs`, `metrics`, `sts`: the services.
@@ -21,6 +22,7 @@ mod http;
 mod lazy;
 mod logs;
 mod metrics;
+mod operation;
 mod options;
 mod own_account;
 mod remedy;
@@ -39,6 +41,7 @@ pub use error::AwsError;
 pub use logs::{Logs, RejectedRanges};
 pub use metrics::{Datum, MetricsClient, refuses_data};
 pub use model::AwsErrorKind;
+pub use operation::Operation;
 pub use options::{AwsOptions, BucketOwnerSetting, BucketOwners};
 pub use s3::{
     Body, CopyRequest, CopySource, Download, Headers, ListPage, ListedObject, ObjectVersion, PartUpload, PutRequest,

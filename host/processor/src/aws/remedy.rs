@@ -1,5 +1,6 @@
 //! What can be done about a failure: the last clause of its message.
 
+use super::operation::Operation;
 use model::{AwsErrorKind, Fault};
 
 /// Code of the failure that the central role isn't set.
@@ -11,7 +12,7 @@ pub(super) const NO_CREDENTIALS: &str = "NoCredentials";
 /// What a remedy depends on.
 pub(super) struct FailedCall<'a> {
     /// Such as `PutLogEvents`.
-    pub(super) operation: &'a str,
+    pub(super) operation: Operation,
     /// Class.
     pub(super) kind: AwsErrorKind,
     /// Whose fault it is.
@@ -54,16 +55,19 @@ pub(super) fn remedy(failed: &FailedCall<'_>) -> String {
     }
 }
 
-fn not_found(operation: &str) -> &'static str {
+fn not_found(operation: Operation) -> &'static str {
     match operation {
-        "Query" | "Scan" => "check TENANT_CONFIG_TABLE and AWS_REGION",
-        "PutLogEvents" | "CreateLogStream" => "create the log group, or allow logs:CreateLogGroup to the tenant's role",
-        "GetObject" | "HeadObject" | "CopyObject" | "UploadPartCopy" => {
+        Operation::Query | Operation::Scan => "check TENANT_CONFIG_TABLE and AWS_REGION",
+        Operation::PutLogEvents | Operation::CreateLogStream => {
+            "create the log group, or allow logs:CreateLogGroup to the tenant's role"
+        }
+        Operation::GetObject | Operation::HeadObject | Operation::CopyObject | Operation::UploadPartCopy => {
             "it may have been deleted, by a lifecycle rule for one; without s3:ListBucket AWS doesn't say"
         }
-        "ReceiveMessage" | "SendMessageBatch" | "DeleteMessageBatch" | "ChangeMessageVisibilityBatch" => {
-            "check SQS_QUEUE_URL and AWS_REGION"
-        }
+        Operation::ReceiveMessage
+        | Operation::SendMessageBatch
+        | Operation::DeleteMessageBatch
+        | Operation::ChangeMessageVisibilityBatch => "check SQS_QUEUE_URL and AWS_REGION",
         _ => "check its name and region",
     }
 }
@@ -71,7 +75,7 @@ fn not_found(operation: &str) -> &'static str {
 fn denied(failed: &FailedCall<'_>) -> &'static str {
     let by_code = failed.code.and_then(denied_by_code);
     by_code.unwrap_or_else(|| match (failed.operation, failed.fault) {
-        ("CopyObject" | "UploadPartCopy", Fault::Source) => SOURCE_OF_COPY,
+        (Operation::CopyObject | Operation::UploadPartCopy, Fault::Source) => SOURCE_OF_COPY,
         (operation, _) => denied_by_policy(operation),
     })
 }
@@ -99,35 +103,40 @@ fn denied_by_code(code: &str) -> Option<&'static str> {
     Some(clause)
 }
 
-fn denied_by_policy(operation: &str) -> &'static str {
+fn denied_by_policy(operation: Operation) -> &'static str {
     match operation {
-        "AssumeRole" => {
+        Operation::AssumeRole => {
             "allow sts:AssumeRole on it to the role that assumes it, and name that role (and the external ID) in its \
              trust policy"
         }
-        "Query" => "allow dynamodb:Query on the table to the processor",
-        "Scan" => "allow dynamodb:Scan on the table to whoever runs this, or name one tenant with --tenant",
-        "GetObject" | "HeadObject" => {
+        Operation::Query => "allow dynamodb:Query on the table to the processor",
+        Operation::Scan => "allow dynamodb:Scan on the table to whoever runs this, or name one tenant with --tenant",
+        Operation::GetObject | Operation::HeadObject => {
             "allow s3:GetObject on it (s3:GetObjectVersion for a version), in its bucket's policy too, and kms:Decrypt \
              on its key"
         }
-        "ListObjectsV2" => "allow s3:ListBucket on the bucket",
-        "CopyObject" | "UploadPartCopy" => {
+        Operation::ListObjectsV2 => "allow s3:ListBucket on the bucket",
+        Operation::CopyObject | Operation::UploadPartCopy => {
             "allow s3:PutObject to the central role in the target's bucket policy, and kms:GenerateDataKey and \
              kms:Decrypt on its key"
         }
-        "PutObject" | "CreateMultipartUpload" | "UploadPart" | "CompleteMultipartUpload" => {
+        Operation::PutObject
+        | Operation::CreateMultipartUpload
+        | Operation::UploadPart
+        | Operation::CompleteMultipartUpload => {
             "allow s3:PutObject in the bucket policy, and kms:GenerateDataKey on its key"
         }
-        "AbortMultipartUpload" => "allow s3:AbortMultipartUpload, or let a lifecycle rule remove unfinished uploads",
-        "PutLogEvents" | "CreateLogStream" | "CreateLogGroup" => {
+        Operation::AbortMultipartUpload => {
+            "allow s3:AbortMultipartUpload, or let a lifecycle rule remove unfinished uploads"
+        }
+        Operation::PutLogEvents | Operation::CreateLogStream | Operation::CreateLogGroup => {
             "allow logs:PutLogEvents, logs:CreateLogStream and logs:CreateLogGroup to the tenant's role"
         }
-        "PutMetricData" => "allow cloudwatch:PutMetricData to the processor",
-        "ChangeMessageVisibilityBatch" => "allow sqs:ChangeMessageVisibility on the queue to the processor",
-        "DeleteMessageBatch" => "allow sqs:DeleteMessage on the queue to the processor",
-        "SendMessageBatch" => "allow sqs:SendMessage on the queue to the processor",
-        "ReceiveMessage" => "allow sqs:ReceiveMessage on the queue to the processor",
+        Operation::PutMetricData => "allow cloudwatch:PutMetricData to the processor",
+        Operation::ChangeMessageVisibilityBatch => "allow sqs:ChangeMessageVisibility on the queue to the processor",
+        Operation::DeleteMessageBatch => "allow sqs:DeleteMessage on the queue to the processor",
+        Operation::SendMessageBatch => "allow sqs:SendMessage on the queue to the processor",
+        Operation::ReceiveMessage => "allow sqs:ReceiveMessage on the queue to the processor",
         _ => "allow it in the policies of the role",
     }
 }

@@ -10,6 +10,7 @@ use aws_sdk_s3::config::retry::RetryPartition;
 use super::AwsError;
 use super::error::CallInfo;
 use super::lazy::Lazy;
+use super::operation::Operation;
 use super::sessions::Session;
 use model::Fault;
 
@@ -65,12 +66,12 @@ impl<C: Send + Sync + 'static> Service<C> {
     }
 
     /// A call that is made to it.
-    pub(super) fn call(&self, operation: &'static str) -> CallInfo<'_> {
+    pub(super) fn call(&self, operation: Operation) -> CallInfo<'_> {
         self.call_in(operation, &self.region, self.fault)
     }
 
     /// A call that is made elsewhere, or charged to somebody else.
-    pub(super) fn call_in<'a>(&self, operation: &'static str, region: &'a str, fault: Fault) -> CallInfo<'a> {
+    pub(super) fn call_in<'a>(&self, operation: Operation, region: &'a str, fault: Fault) -> CallInfo<'a> {
         CallInfo { operation, region, fault, in_own_region: *region == self.own_region }
     }
 }

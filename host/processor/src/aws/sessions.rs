@@ -21,6 +21,7 @@ use aws_sdk_sts::config::retry::RetryPartition;
 use super::cache::IdleCache;
 use super::error::{CallInfo, describe_transport_error};
 use super::lazy::Lazy;
+use super::operation::Operation;
 use super::own_account::OwnAccount;
 use super::remedy::{NO_CENTRAL_ROLE, NO_CREDENTIALS};
 use super::sts::{RoleToAssume, assume_role};
@@ -248,7 +249,7 @@ impl ProvideCredentials for Session {
 }
 
 fn no_credentials(error: &CredentialsError) -> AwsError {
-    let call = CallInfo::own("credentials", "");
+    let call = CallInfo::own(Operation::Credentials, "");
     call.error(
         "the processor",
         AwsErrorKind::Denied,
@@ -275,13 +276,13 @@ fn trim_credentials(found: Credentials) -> Option<Credentials> {
 }
 
 fn unusable_credentials() -> AwsError {
-    let call = CallInfo::own("credentials", "");
+    let call = CallInfo::own(Operation::Credentials, "");
     let message = "what was found is empty, or holds white space or other characters that no key has (it is not shown)";
     call.error("the processor", AwsErrorKind::Denied, Some(NO_CREDENTIALS.to_owned()), message, false)
 }
 
 fn no_central_role() -> AwsError {
-    let call = CallInfo::own("AssumeRole", "");
+    let call = CallInfo::own(Operation::AssumeRole, "");
     let message = "CENTRAL_LOG_DISTRIBUTION_ROLE_ARN is not set";
     call.error("the central role", AwsErrorKind::Denied, Some(NO_CENTRAL_ROLE.to_owned()), message, false)
 }

@@ -192,7 +192,7 @@ async fn a_denied_role_is_named_and_all_who_wait_share_the_answer() {
     let calls = (0..10).map(|index| put(&aws, if index % 2 == 0 { "a" } else { "b" }, "us-east-2"));
     for result in futures_util::future::join_all(calls).await {
         let error = result.unwrap_err();
-        assert_eq!((error.operation, error.kind), ("AssumeRole", AwsErrorKind::Denied));
+        assert_eq!((error.operation, error.kind), (Operation::AssumeRole, AwsErrorKind::Denied));
         let text = error.to_string();
         assert!(text.contains(TENANT) && text.contains("trust policy"), "{text}");
     }
@@ -211,8 +211,8 @@ async fn a_provider_that_fails_within_a_call_surfaces_as_itself() {
     let sessions = Sessions::new(&server.config(&options()).await, Some(CENTRAL));
     let config = with_session(&server.config(&options()).await, sessions.destination(), "eu-west-1");
     let sdk = aws_sdk_dynamodb::Client::new(&config).list_tables().send().await.unwrap_err();
-    let error = CallInfo::own("ListTables", "").classify("x", sdk);
-    assert_eq!((error.operation, error.resource), ("AssumeRole", format!("role {CENTRAL}")));
+    let error = CallInfo::own(Operation::Scan, "").classify("x", sdk);
+    assert_eq!((error.operation, error.resource), (Operation::AssumeRole, format!("role {CENTRAL}")));
 }
 
 #[tokio::test]
@@ -221,7 +221,7 @@ async fn the_external_id_is_asked_again_after_a_failure_only() {
     let server = Server::start(with_sts_failing(failures)).await;
     let aws = server.aws().await;
     let error = put(&aws, "t", "us-east-2").await.unwrap_err();
-    assert_eq!(error.operation, "GetCallerIdentity");
+    assert_eq!(error.operation, Operation::GetCallerIdentity);
     put(&aws, "t", "us-east-2").await.unwrap();
     put(&aws, "t", "eu-central-1").await.unwrap();
     assert_eq!(server.of("GetCallerIdentity").len(), 2);

@@ -14,6 +14,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 
 use super::config::timeouts;
 use super::empty_response::EmptyResponseCheck;
+use super::operation::Operation;
 use super::service::{Access, Service};
 use super::{AwsError, AwsErrorKind};
 
@@ -89,7 +90,7 @@ impl Queue {
             .attribute_names(QueueAttributeName::RedrivePolicy)
             .send()
             .await
-            .map_err(|error| self.classify("GetQueueAttributes", error))?;
+            .map_err(|error| self.classify(Operation::GetQueueAttributes, error))?;
         let policy = answer.attributes().and_then(|all| all.get(&QueueAttributeName::RedrivePolicy));
         let policy = policy.and_then(|json| serde_json::from_str::<serde_json::Value>(json).ok());
         let count = policy.as_ref().and_then(|policy| policy.get("maxReceiveCount"));
@@ -120,10 +121,13 @@ impl Queue {
             .interceptor(empty.clone())
             .send()
             .await
-            .map_err(|error| self.classify("ReceiveMessage", error))?;
+            .map_err(|error| self.classify(Operation::ReceiveMessage, error))?;
         // No empty queue: it would be asked again at once, for ever, and count as ready.
         if empty.was_empty() {
-            return Err(self.sqs.call("ReceiveMessage").missing_proof(format!("queue {}", self.url), "JSON document"));
+            return Err(self
+                .sqs
+                .call(Operation::ReceiveMessage)
+                .missing_proof(format!("queue {}", self.url), "JSON document"));
         }
         Ok(answer.messages.unwrap_or_default().into_iter().map(received_message).collect())
     }
@@ -142,10 +146,10 @@ impl Queue {
         let entries: Result<Vec<_>, _> = receipt_handles.iter().enumerate().map(entry).collect();
         let request = self.sqs.client().await?.delete_message_batch().queue_url(&*self.url);
         let answer = request
-            .set_entries(Some(entries.map_err(|error| self.invalid("DeleteMessageBatch", &error))?))
+            .set_entries(Some(entries.map_err(|error| self.invalid(Operation::DeleteMessageBatch, &error))?))
             .send()
             .await
-            .map_err(|error| self.classify("DeleteMessageBatch", error))?;
+            .map_err(|error| self.classify(Operation::DeleteMessageBatch, error))?;
         let done = answer.successful().iter().map(DeleteMessageBatchResultEntry::id);
         Ok(in_request_order(receipt_handles.len(), done, answer.failed()))
     }
@@ -169,10 +173,10 @@ impl Queue {
         let entries: Result<Vec<_>, _> = receipt_handles.iter().enumerate().map(entry).collect();
         let request = self.sqs.client().await?.change_message_visibility_batch().queue_url(&*self.url);
         let answer = request
-            .set_entries(Some(entries.map_err(|error| self.invalid("ChangeMessageVisibilityBatch", &error))?))
+            .set_entries(Some(entries.map_err(|error| self.invalid(Operation::ChangeMessageVisibilityBatch, &error))?))
             .send()
             .await
-            .map_err(|error| self.classify("ChangeMessageVisibilityBatch", error))?;
+            .map_err(|error| self.classify(Operation::ChangeMessageVisibilityBatch, error))?;
         let mut results = vec![VisibilityResult::Failed(NO_ANSWER.to_owned()); receipt_handles.len()];
         for done in answer.successful() {
             set_result(&mut results, done.id(), VisibilityResult::Extended);
@@ -195,22 +199,22 @@ impl Queue {
             messages.iter().enumerate().map(|(id, message)| send_entry(id, message)).collect();
         let request = self.sqs.client().await?.send_message_batch().queue_url(&*self.url);
         let answer = request
-            .set_entries(Some(entries.map_err(|error| self.invalid("SendMessageBatch", &error))?))
+            .set_entries(Some(entries.map_err(|error| self.invalid(Operation::SendMessageBatch, &error))?))
             .send()
             .await
-            .map_err(|error| self.classify("SendMessageBatch", error))?;
+            .map_err(|error| self.classify(Operation::SendMessageBatch, error))?;
         let done = answer.successful().iter().map(SendMessageBatchResultEntry::id);
         Ok(in_request_order(messages.len(), done, answer.failed()))
     }
 
-    fn classify<E>(&self, operation: &'static str, error: SdkError<E, HttpResponse>) -> AwsError
+    fn classify<E>(&self, operation: Operation, error: SdkError<E, HttpResponse>) -> AwsError
     where
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     {
         self.sqs.call(operation).classify(format!("queue {}", self.url), error)
     }
 
-    fn invalid(&self, operation: &'static str, error: &BuildError) -> AwsError {
+    fn invalid(&self, operation: Operation, error: &BuildError) -> AwsError {
         self.sqs.call(operation).error(
             format!("queue {}", self.url),
             AwsErrorKind::Other,

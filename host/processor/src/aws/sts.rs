@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use super::AwsError;
 use super::error::CallInfo;
+use super::operation::Operation;
 use super::skew::{measure_skew, server_time};
 use model::Fault;
 
@@ -46,7 +47,7 @@ pub(super) async fn assume_role(
     external_id: Option<&str>,
 ) -> Result<Credentials, AwsError> {
     let call = CallInfo {
-        operation: "AssumeRole",
+        operation: Operation::AssumeRole,
         region: &role.region,
         fault: role.fault,
         in_own_region: role.in_own_region,
@@ -75,7 +76,7 @@ pub(super) async fn assume_role(
     }
     let expiry = SystemTime::try_from(*given.expiration()).ok();
     let expiry = expiry.map(|expiry| by_own_clock(expiry, server_time_seen.get().copied(), SystemTime::now()));
-    Ok(Credentials::new(key, secret, Some(token.to_owned()), expiry, "AssumeRole"))
+    Ok(Credentials::new(key, secret, Some(token.to_owned()), expiry, Operation::AssumeRole.name()))
 }
 
 /// The account of whoever asks: GetCallerIdentity.
@@ -83,7 +84,7 @@ pub(super) async fn assume_role(
 /// # Errors
 /// After the SDK's attempts.
 pub(super) async fn own_account(client: &Client, region: &str) -> Result<String, AwsError> {
-    let call = CallInfo::own("GetCallerIdentity", region);
+    let call = CallInfo::own(Operation::GetCallerIdentity, region);
     let resource = "the processor's own credentials";
     let answer = client.get_caller_identity().send().await.map_err(|error| call.classify(resource, error))?;
     let account = answer.account().filter(|account| !account.is_empty()).map(str::to_owned);

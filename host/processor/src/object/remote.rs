@@ -8,6 +8,7 @@ use std::time::Instant;
 use bytes::{Buf, Bytes, BytesMut};
 use tokio::sync::mpsc;
 
+use crate::aws::Operation;
 use crate::aws::{AwsError, AwsErrorKind, Body, ObjectVersion, S3, StoredObject};
 use model::{Activity, Fault, LearnedBuckets, ObjectId, Stop};
 
@@ -239,7 +240,7 @@ impl<G: GetObject> Fetcher<G> {
     /// A part of an object must not look like all of it.
     fn too_short(&self) -> AwsError {
         let message = format!("the answer ended after {} of {} bytes", self.position, self.size);
-        AwsError::new("GetObject", self.object.to_string(), AwsErrorKind::Unreachable, message)
+        AwsError::new(Operation::GetObject, self.object.to_string(), AwsErrorKind::Unreachable, message)
             .with_fault(Fault::Source)
     }
 

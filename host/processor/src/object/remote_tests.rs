@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::*;
+use crate::aws::Operation;
 
 /// How a body goes on.
 #[derive(Clone, Copy)]
@@ -50,7 +51,7 @@ impl Drop for FakeBody {
 }
 
 fn error(kind: AwsErrorKind) -> AwsError {
-    AwsError::new("GetObject", "s3://b/k", kind, "no")
+    AwsError::new(Operation::GetObject, "s3://b/k", kind, "no")
 }
 
 impl Fake {

@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::aws::AwsErrorKind;
+use crate::aws::Operation;
 use crate::report::Numbers;
 use model::ObjectId;
 
@@ -25,7 +26,7 @@ impl Fake {
 }
 
 fn throttled() -> AwsError {
-    AwsError::new("PutMetricData", "a namespace", AwsErrorKind::Throttled, "")
+    AwsError::new(Operation::PutMetricData, "a namespace", AwsErrorKind::Throttled, "")
 }
 
 impl MetricSink for Fake {
@@ -176,7 +177,8 @@ impl MetricSink for Picky {
     async fn put(&self, data: &[Datum]) -> Result<(), AwsError> {
         *self.calls.lock().unwrap() += 1;
         if data.iter().any(|datum| (self.poison)(&datum.tenant)) {
-            let error = AwsError::new("PutMetricData", "a namespace", AwsErrorKind::Other, "The value is invalid");
+            let error =
+                AwsError::new(Operation::PutMetricData, "a namespace", AwsErrorKind::Other, "The value is invalid");
             return Err(AwsError { code: Some("InvalidParameterValue".to_owned()), ..error });
         }
         self.taken.lock().unwrap().extend_from_slice(data);

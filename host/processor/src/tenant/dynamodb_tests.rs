@@ -2,6 +2,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::super::Lookup;
 use super::*;
+use crate::aws::Operation;
 use crate::aws::{Attribute, AwsErrorKind};
 use model::Limits;
 
@@ -22,7 +23,12 @@ impl ItemSource for Fake {
             tokio::task::yield_now().await;
         }
         if before < self.failing {
-            return Err(AwsError::new("Query", format!("table of {tenant_id}"), AwsErrorKind::Unavailable, "down"));
+            return Err(AwsError::new(
+                Operation::Query,
+                format!("table of {tenant_id}"),
+                AwsErrorKind::Unavailable,
+                "down",
+            ));
         }
         Ok(self.items.clone())
     }

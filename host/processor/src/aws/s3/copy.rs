@@ -13,6 +13,7 @@ use super::limits::{COPIES_IN_FLIGHT, MAX_COPY_BYTES, copy_timeout, part_ranges}
 use super::upload::{OpenUpload, part_number};
 use super::{CopyRequest, PutRequest, S3, quoted};
 use crate::aws::config::timeouts;
+use crate::aws::operation::Operation;
 use crate::aws::{AwsError, AwsErrorKind};
 
 /// What stays as it is in `x-amz-copy-source`.
@@ -57,7 +58,7 @@ impl S3 {
             .config_override(aws_sdk_s3::Config::builder().timeout_config(timeouts(timeout)))
             .send()
             .await;
-        let call = self.s3.call("CopyObject");
+        let call = self.s3.call(Operation::CopyObject);
         let answer =
             answer.map_err(|error| call.classify(describe_copy(copy), error).with_owner(self.owner().as_ref()))?;
         let etag = answer.copy_object_result().and_then(CopyObjectResult::e_tag);
@@ -126,10 +127,11 @@ async fn copy_part(
         .send()
         .await
         .map_err(|error| {
-            open.call("UploadPartCopy").classify(describe_copy(copy), error).with_owner(open.owner.as_ref())
+            open.call(Operation::UploadPartCopy).classify(describe_copy(copy), error).with_owner(open.owner.as_ref())
         })?;
     let etag = answer.copy_part_result.and_then(|result| result.e_tag).filter(|etag| !etag.is_empty());
-    let lacks = || open.call("UploadPartCopy").missing_proof(describe_copy(copy), "CopyPartResult with an ETag");
+    let lacks =
+        || open.call(Operation::UploadPartCopy).missing_proof(describe_copy(copy), "CopyPartResult with an ETag");
     Ok(CompletedPart::builder().part_number(number).e_tag(etag.ok_or_else(lacks)?).build())
 }
 

@@ -1,4 +1,5 @@
 use super::*;
+use crate::aws::operation::Operation;
 
 const COPIED: &str = "<CopyObjectResult><ETag>\"n\"</ETag></CopyObjectResult>";
 
@@ -53,7 +54,7 @@ async fn a_copy_in_parts_that_fails_is_aborted() {
     let server = Server::start(with_sts(|request| in_parts(request, Some(3)))).await;
     let s3 = server.aws().await.destination("t", "us-east-2", None);
     let error = s3.copy(&a_copy(), Some(6 << 30)).await.unwrap_err();
-    assert_eq!((error.operation, error.kind), ("UploadPartCopy", AwsErrorKind::Denied));
+    assert_eq!((error.operation, error.kind), (Operation::UploadPartCopy, AwsErrorKind::Denied));
     let aborts = server.of("DELETE");
     assert_eq!(aborts.len(), 1);
     assert!(aborts[0].target.contains("uploadId=U1"));
@@ -68,7 +69,7 @@ async fn where_aborting_is_denied_the_first_failure_is_told() {
     .await;
     let error =
         server.aws().await.destination("t", "us-east-2", None).copy(&a_copy(), Some(6 << 30)).await.unwrap_err();
-    assert_eq!(error.operation, "UploadPartCopy");
+    assert_eq!(error.operation, Operation::UploadPartCopy);
     assert_eq!(server.of("DELETE").len(), 1);
 }
 
@@ -77,7 +78,7 @@ async fn an_error_in_the_body_of_a_200_is_an_error() {
     let server = Server::start(with_sts(|_| xml_error(200, "AccessDenied", "Access Denied"))).await;
     let s3 = server.aws().await.destination("t", "us-east-2", None);
     let error = s3.copy(&a_copy(), Some(10)).await.unwrap_err();
-    assert_eq!((error.operation, error.kind), ("CopyObject", AwsErrorKind::Denied));
+    assert_eq!((error.operation, error.kind), (Operation::CopyObject, AwsErrorKind::Denied));
 
     for failing in ["PUT", "POST"] {
         let server = Server::start(with_sts(move |request| {
@@ -90,7 +91,7 @@ async fn an_error_in_the_body_of_a_200_is_an_error() {
         let s3 = server.aws_with(AwsOptions { attempts: 1, ..options() }).await.destination("t", "us-east-2", None);
         let error = s3.copy(&a_copy(), Some(6 << 30)).await.unwrap_err();
         let operation = if failing == "PUT" { "UploadPartCopy" } else { "CompleteMultipartUpload" };
-        assert_eq!((error.operation, error.kind), (operation, AwsErrorKind::Unavailable));
+        assert_eq!((error.operation.name(), error.kind), (operation, AwsErrorKind::Unavailable));
         assert_eq!(server.of("DELETE").len(), 1);
     }
 }

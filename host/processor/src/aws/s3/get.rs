@@ -13,6 +13,7 @@ use bytes::Bytes;
 use super::headers::ReadHeaders;
 use super::{CopySource, Download, ObjectVersion, S3, StoredObject, WholeObject, quoted, unquoted};
 use crate::aws::error::describe_transport_error;
+use crate::aws::operation::Operation;
 use crate::aws::service::Service;
 use crate::aws::skew::detect_skew;
 use crate::aws::{AwsError, AwsErrorKind};
@@ -32,8 +33,8 @@ impl S3 {
             .set_expected_bucket_owner(self.expected_owner())
             .send()
             .await
-            .map_err(|error| self.classify("GetObject", object, error))?;
-        let lacks = |what| self.s3.call("GetObject").missing_proof(object.to_string(), what);
+            .map_err(|error| self.classify(Operation::GetObject, object, error))?;
+        let lacks = |what| self.s3.call(Operation::GetObject).missing_proof(object.to_string(), what);
         let announced = answer.content_length().and_then(|length| u64::try_from(length).ok());
         let announced = announced.ok_or_else(|| lacks("Content-Length"))?;
         if !is_the_rest(answer.content_range(), from, announced) {
@@ -48,7 +49,7 @@ impl S3 {
             headers: answer.read_headers(),
             kms_key: answer.ssekms_key_id().map(str::to_owned),
         };
-        self.is_meant("GetObject", object, version, &stored.etag)?;
+        self.is_meant(Operation::GetObject, object, version, &stored.etag)?;
         let body = Body {
             stream: answer.body,
             announced,
@@ -85,7 +86,7 @@ impl S3 {
     /// S3 may overlook conditions) is the same as a refusal.
     fn is_meant(
         &self,
-        operation: &'static str,
+        operation: Operation,
         object: &ObjectId,
         version: &ObjectVersion,
         answered: &str,
@@ -106,7 +107,7 @@ impl S3 {
         let owner = self.owner();
         let head_request = HeadRequest { region: &self.s3.region, fault: self.s3.fault, owner: owner.as_ref() };
         let answer = self.head_as(object, version, &head_request).await?;
-        let lacks = |what| self.s3.call("HeadObject").missing_proof(object.to_string(), what);
+        let lacks = |what| self.s3.call(Operation::HeadObject).missing_proof(object.to_string(), what);
         Ok(StoredObject {
             size: size(&answer).ok_or_else(|| lacks("Content-Length"))?,
             last_modified: answer.last_modified().map(milliseconds).ok_or_else(|| lacks("Last-Modified"))?,
@@ -141,7 +142,7 @@ impl S3 {
         // What stands before S3 may drop the one or the other, and S3's copy needs neither.
         let etag = non_empty_etag(answer.e_tag());
         if etag.is_none() && answer.last_modified().is_none() {
-            let call = self.s3.call_in("HeadObject", &self.s3.own_region, Fault::Source);
+            let call = self.s3.call_in(Operation::HeadObject, &self.s3.own_region, Fault::Source);
             return Err(call.missing_proof(object.to_string(), "ETag or Last-Modified"));
         }
         Ok(CopySource {
@@ -158,7 +159,7 @@ impl S3 {
         version: &ObjectVersion,
         head_request: &HeadRequest<'_>,
     ) -> Result<HeadObjectOutput, AwsError> {
-        let call = self.s3.call_in("HeadObject", head_request.region, head_request.fault);
+        let call = self.s3.call_in(Operation::HeadObject, head_request.region, head_request.fault);
         let answer = match self.head_once(object, version, head_request).await? {
             // A refusal of HEAD has no code that would tell the SDK to try again by AWS's
             // clock, which it has learned from it.
@@ -169,7 +170,7 @@ impl S3 {
         };
         let answer = answer.map_err(|error| call.classify(object.to_string(), error).with_owner(head_request.owner))?;
         if let Some(etag) = non_empty_etag(answer.e_tag()) {
-            self.is_meant("HeadObject", object, version, &etag)
+            self.is_meant(Operation::HeadObject, object, version, &etag)
                 .map_err(|error| error.with_fault(head_request.fault))?;
         }
         Ok(answer)
@@ -260,8 +261,13 @@ impl Body {
 
     fn broken(&self, why: &str) -> AwsError {
         let message = format!("the body broke off after {} of {} bytes: {why}", self.received, self.announced);
-        let error =
-            self.s3.call("GetObject").error(self.object.to_string(), AwsErrorKind::Unreachable, None, message, false);
+        let error = self.s3.call(Operation::GetObject).error(
+            self.object.to_string(),
+            AwsErrorKind::Unreachable,
+            None,
+            message,
+            false,
+        );
         // It was reached.
         error.with_fault(self.s3.fault)
     }

@@ -6,6 +6,7 @@ use percent_encoding::percent_decode_str;
 use super::get::milliseconds;
 use super::{Headers, ListPage, ListedObject, S3, StoredObject, unquoted};
 use crate::aws::AwsError;
+use crate::aws::operation::Operation;
 
 impl S3 {
     /// A page of the objects of a bucket, those after the key `after`; `next` from the
@@ -14,7 +15,7 @@ impl S3 {
     /// # Errors
     /// `NoBucket`, `Denied`, ….
     pub async fn list(&self, bucket: &str, after: Option<&str>, next: Option<String>) -> Result<ListPage, AwsError> {
-        let (call, resource) = (self.s3.call("ListObjectsV2"), || format!("bucket {bucket}"));
+        let (call, resource) = (self.s3.call(Operation::ListObjectsV2), || format!("bucket {bucket}"));
         let request = self.client().await?.list_objects_v2().bucket(bucket);
         let answer = request
             // XML can't hold every character that a key may have.

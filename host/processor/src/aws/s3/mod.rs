@@ -25,6 +25,7 @@ pub use self::upload::PartUpload;
 use super::AwsError;
 use super::own_account::OwnAccount;
 use super::service::{Access, Service};
+use crate::aws::operation::Operation;
 use model::ObjectId;
 
 /// Which state of an object is meant.
@@ -204,7 +205,7 @@ impl S3 {
         self.owner().map(|owner| owner.to_string())
     }
 
-    fn classify<E>(&self, operation: &'static str, object: &ObjectId, error: SdkError<E, HttpResponse>) -> AwsError
+    fn classify<E>(&self, operation: Operation, object: &ObjectId, error: SdkError<E, HttpResponse>) -> AwsError
     where
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     {

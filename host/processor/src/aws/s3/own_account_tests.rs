@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use super::tests::{object, read};
+use crate::aws::operation::Operation;
 use crate::aws::testing::{Request, Server, answer, options, query_error, with_sts, xml_error};
 use crate::aws::{AwsOptions, BucketOwners, ObjectVersion, PutRequest};
 
@@ -43,7 +44,7 @@ async fn an_account_that_is_not_known_yet_is_asked_for_again() {
     let put = PutRequest { target: object("b", "k"), ..PutRequest::default() };
     for asked in 1..=2 {
         let error = aws.dead_letters().put(&put, Bytes::from_static(b"x")).await.unwrap_err();
-        assert_eq!(error.operation, "GetCallerIdentity");
+        assert_eq!(error.operation, Operation::GetCallerIdentity);
         assert_eq!((server.of("GetCallerIdentity").len(), server.requests().len()), (asked, asked));
     }
 }

@@ -14,7 +14,7 @@ async fn a_success_without_its_proof_is_none() {
             ("CreateMultipartUpload", s3.begin_upload(&put).await.map(drop).unwrap_err()),
         ] {
             assert_eq!(
-                (error.operation, error.kind, error.effect_unknown),
+                (error.operation.name(), error.kind, error.effect_unknown),
                 (operation, AwsErrorKind::NoProof, true),
                 "{error}"
             );
@@ -44,7 +44,7 @@ async fn a_success_without_its_proof_is_none() {
             s3.copy(&a_copy(), Some(6 << 30)).await.unwrap_err()
         };
         assert_eq!(
-            (error.operation, error.kind, error.effect_unknown),
+            (error.operation.name(), error.kind, error.effect_unknown),
             (failing, AwsErrorKind::NoProof, true),
             "{error}"
         );
@@ -151,7 +151,7 @@ async fn a_role_that_is_not_proven_to_be_assumed_did_nothing() {
         let s3 = server.aws_with(AwsOptions { attempts: 1, ..options() }).await.destination("t", "us-east-2", None);
         let put = PutRequest { target: object("b", "k"), ..PutRequest::default() };
         let error = s3.put(&put, Bytes::from_static(b"x")).await.unwrap_err();
-        let told = (error.operation, error.kind, error.effect_unknown);
+        let told = (error.operation.name(), error.kind, error.effect_unknown);
         assert_eq!(told, ("AssumeRole", AwsErrorKind::NoProof, false), "{error}");
     }
 }

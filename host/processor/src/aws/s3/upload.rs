@@ -15,6 +15,7 @@ use super::limits::{MAX_COPY_BYTES, copy_timeout};
 use super::{PutRequest, S3};
 use crate::aws::config::timeouts;
 use crate::aws::error::CallInfo;
+use crate::aws::operation::Operation;
 use crate::aws::service::Service;
 use crate::aws::{AwsError, AwsErrorKind};
 use model::ObjectId;
@@ -35,8 +36,8 @@ impl S3 {
             .body(SdkBody::from(bytes).into())
             .send()
             .await
-            .map_err(|error| self.classify("PutObject", target, error))?;
-        let lacks = || self.s3.call("PutObject").missing_proof(target.to_string(), "ETag");
+            .map_err(|error| self.classify(Operation::PutObject, target, error))?;
+        let lacks = || self.s3.call(Operation::PutObject).missing_proof(target.to_string(), "ETag");
         non_empty_etag(answer.e_tag()).map(drop).ok_or_else(lacks)
     }
 
@@ -54,8 +55,8 @@ impl S3 {
             .set_expected_bucket_owner(self.expected_owner())
             .send()
             .await
-            .map_err(|error| self.classify("CreateMultipartUpload", target, error))?;
-        let lacks = || self.s3.call("CreateMultipartUpload").missing_proof(target.to_string(), "UploadId");
+            .map_err(|error| self.classify(Operation::CreateMultipartUpload, target, error))?;
+        let lacks = || self.s3.call(Operation::CreateMultipartUpload).missing_proof(target.to_string(), "UploadId");
         let id = answer.upload_id.filter(|id| !id.is_empty()).ok_or_else(lacks)?;
         let open = OpenUpload { s3: self.s3.clone(), target: target.clone(), id, owner: self.owner() };
         Ok(PartUpload { open: Some(open), parts: Vec::new() })
@@ -81,14 +82,14 @@ impl OpenUpload {
         self.owner.as_deref().map(str::to_owned)
     }
 
-    fn classify<E>(&self, operation: &'static str, error: SdkError<E, HttpResponse>) -> AwsError
+    fn classify<E>(&self, operation: Operation, error: SdkError<E, HttpResponse>) -> AwsError
     where
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     {
         self.call(operation).classify(self.target.to_string(), error).with_owner(self.owner.as_ref())
     }
 
-    pub(super) fn call(&self, operation: &'static str) -> CallInfo<'_> {
+    pub(super) fn call(&self, operation: Operation) -> CallInfo<'_> {
         self.s3.call(operation)
     }
 
@@ -105,7 +106,7 @@ impl OpenUpload {
         let request = self.s3.client().await?.abort_multipart_upload();
         let request = request.bucket(&self.target.bucket).key(&self.target.key).upload_id(&self.id);
         let answer = request.set_expected_bucket_owner(self.owner()).send().await;
-        answer.map(drop).map_err(|error| self.classify("AbortMultipartUpload", error))
+        answer.map(drop).map_err(|error| self.classify(Operation::AbortMultipartUpload, error))
     }
 
     async fn complete(&self, parts: Vec<CompletedPart>) -> Result<(), AwsError> {
@@ -121,8 +122,8 @@ impl OpenUpload {
             .config_override(aws_sdk_s3::Config::builder().timeout_config(timeouts(timeout)))
             .send()
             .await
-            .map_err(|error| self.classify("CompleteMultipartUpload", error))?;
-        let lacks = || self.call("CompleteMultipartUpload").missing_proof(self.target.to_string(), "ETag");
+            .map_err(|error| self.classify(Operation::CompleteMultipartUpload, error))?;
+        let lacks = || self.call(Operation::CompleteMultipartUpload).missing_proof(self.target.to_string(), "ETag");
         non_empty_etag(answer.e_tag()).map(drop).ok_or_else(lacks)
     }
 }
@@ -146,8 +147,8 @@ impl PartUpload {
         let request = request.bucket(&open.target.bucket).key(&open.target.key).upload_id(&open.id);
         let request = request.part_number(number).set_expected_bucket_owner(open.owner());
         let answer = request.body(SdkBody::from(bytes).into()).send().await;
-        let answer = answer.map_err(|error| open.classify("UploadPart", error))?;
-        let lacks = || open.call("UploadPart").missing_proof(open.target.to_string(), "ETag");
+        let answer = answer.map_err(|error| open.classify(Operation::UploadPart, error))?;
+        let lacks = || open.call(Operation::UploadPart).missing_proof(open.target.to_string(), "ETag");
         let etag = answer.e_tag.filter(|etag| !etag.is_empty()).ok_or_else(lacks)?;
         self.parts.push(CompletedPart::builder().part_number(number).e_tag(etag).build());
         Ok(())

@@ -2,6 +2,7 @@ use std::collections::VecDeque;
 use std::sync::Mutex;
 
 use super::*;
+use crate::aws::Operation;
 use crate::delivery::batch::BatchEvent;
 use crate::delivery::dead_letter::{DeadLetterStore, Provenance};
 use model::{Event, Fault, ObjectId};
@@ -19,7 +20,7 @@ struct Fake {
     waited: Mutex<Duration>,
 }
 
-fn error(operation: &'static str, kind: AwsErrorKind) -> AwsError {
+fn error(operation: Operation, kind: AwsErrorKind) -> AwsError {
     let effect_unknown = kind == AwsErrorKind::Unreachable;
     AwsError { effect_unknown, ..AwsError::new(operation, "log group /g", kind, "no") }
 }
@@ -39,17 +40,17 @@ impl PutLogs for &Fake {
             ("/g", &"/g".into(), &"%-p%3A1".into())
         );
         if !*self.stream.lock().unwrap() {
-            return Err(error("PutLogEvents", AwsErrorKind::NotFound));
+            return Err(error(Operation::PutLogEvents, AwsErrorKind::NotFound));
         }
         let answer = self.answers.lock().unwrap().pop_front().unwrap_or(Ok(RejectedRanges::default()));
-        answer.map_err(|kind| error("PutLogEvents", kind))
+        answer.map_err(|kind| error(Operation::PutLogEvents, kind))
     }
 
     async fn create_stream(&self, group: &str, stream: &str) -> Result<(), AwsError> {
         self.called("stream");
         assert_eq!((group, stream), ("/g", "%-p%3A1"));
         if !*self.group.lock().unwrap() {
-            return Err(error("CreateLogStream", AwsErrorKind::NotFound));
+            return Err(error(Operation::CreateLogStream, AwsErrorKind::NotFound));
         }
         *self.stream.lock().unwrap() = true;
         Ok(())
@@ -59,7 +60,7 @@ impl PutLogs for &Fake {
         self.called("group");
         assert_eq!(group, "/g");
         if self.coming.is_some() {
-            return Err(error("CreateLogGroup", AwsErrorKind::Conflict).with_fault(Fault::Host));
+            return Err(error(Operation::CreateLogGroup, AwsErrorKind::Conflict).with_fault(Fault::Host));
         }
         *self.group.lock().unwrap() = true;
         Ok(())

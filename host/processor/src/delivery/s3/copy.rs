@@ -11,6 +11,7 @@ use std::time::Instant;
 
 use super::metadata;
 use super::target::Target;
+use crate::aws::Operation;
 use crate::aws::{AwsError, AwsErrorKind, CopyRequest, CopySource, ObjectVersion, S3, StoredObject};
 use model::{Activity, Fault, LearnedBuckets, ObjectId};
 
@@ -181,9 +182,9 @@ fn fault(error: &AwsError, source: Option<&CopySource>) -> Fault {
     let says = |word: &str| error.message.contains(word);
     let of_source = match (error.kind, error.operation) {
         // What is said of an upload is the destination's.
-        (AwsErrorKind::NotFound, operation) => matches!(operation, "CopyObject" | "HeadObject"),
+        (AwsErrorKind::NotFound, operation) => matches!(operation, Operation::CopyObject | Operation::HeadObject),
         (AwsErrorKind::Archived | AwsErrorKind::Precondition, _) => true,
-        (AwsErrorKind::Denied, "CopyObject" | "UploadPartCopy") => {
+        (AwsErrorKind::Denied, Operation::CopyObject | Operation::UploadPartCopy) => {
             let of_kms = says("kms:") || error.code.as_deref().is_some_and(|code| code.starts_with("KMS"));
             let key = source.and_then(|source| source.kms_key.as_deref());
             match key {

@@ -3,6 +3,7 @@ use std::sync::Mutex;
 use super::super::tests::{block_on, error, target};
 use super::*;
 use crate::aws::Headers;
+use crate::aws::Operation;
 
 /// S3 that denies versions, or says something else, to HeadObject and to CopyObject.
 struct Fake {
@@ -191,7 +192,7 @@ fn a_source_that_is_gone_or_can_be_asked_later_is_not_copied_blindly() {
 }
 
 fn error_of_copy(kind: AwsErrorKind, code: Option<&str>, message: &str) -> AwsError {
-    let error = AwsError::new("CopyObject", "s3://central/x to s3://theirs/y", kind, message);
+    let error = AwsError::new(Operation::CopyObject, "s3://central/x to s3://theirs/y", kind, message);
     AwsError { code: code.map(str::to_owned), ..error }
 }
 
@@ -235,7 +236,7 @@ fn each_failure_of_a_copy_is_charged_to_whose_it_is() {
     ] {
         assert_eq!(of(AwsErrorKind::Denied, Some(code), &message, &encrypted), expected, "{code} {message}");
     }
-    let upload = AwsError::new("UploadPart", "x", AwsErrorKind::NotFound, "NoSuchUpload");
+    let upload = AwsError::new(Operation::UploadPart, "x", AwsErrorKind::NotFound, "NoSuchUpload");
     assert_eq!(fault(&upload, None), Destination);
     let host = error_of_copy(AwsErrorKind::Denied, Some("NoCredentials"), "").with_fault(Host);
     assert_eq!(fault(&host, Some(&encrypted)), Host);

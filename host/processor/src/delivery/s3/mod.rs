@@ -19,7 +19,7 @@ pub use upload::{MultipartUpload, ObjectUpload, Uploads};
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::aws::{AwsError, AwsErrorKind, Headers};
+    use crate::aws::{AwsError, AwsErrorKind, Headers, Operation};
     use model::{ObjectId, Origin};
 
     pub(super) fn target(key: &str) -> Target {
@@ -42,7 +42,7 @@ mod tests {
 
     pub(super) fn error(kind: AwsErrorKind) -> AwsError {
         let effect_unknown = kind == AwsErrorKind::Unreachable;
-        AwsError { effect_unknown, ..AwsError::new("UploadPart", "s3://theirs/x", kind, "no") }
+        AwsError { effect_unknown, ..AwsError::new(Operation::UploadPart, "s3://theirs/x", kind, "no") }
     }
 
     pub(super) fn block_on<T>(work: impl Future<Output = T>) -> T {

@@ -1,6 +1,7 @@
 use std::collections::VecDeque;
 
 use super::*;
+use crate::aws::Operation;
 
 const TIMEOUT: Duration = Duration::from_secs(100);
 
@@ -84,7 +85,7 @@ impl Scene {
 
 fn error(kind: AwsErrorKind) -> AwsError {
     let (about, message) = ("queue q".to_owned(), "no".to_owned());
-    AwsError::new("ChangeMessageVisibilityBatch", about, kind, message)
+    AwsError::new(Operation::ChangeMessageVisibilityBatch, about, kind, message)
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, mpsc};
 use std::time::Duration;
 
+use log_processor::aws::Operation;
 use log_processor::aws::{AwsError, AwsErrorKind};
 use log_processor::delivery::batch::Batch;
 use log_processor::delivery::port::{EventSink, Rejected};
@@ -54,7 +55,7 @@ fn sink(second: Second) -> Sink {
 }
 
 fn aws(kind: AwsErrorKind) -> AwsError {
-    AwsError::new("GetObject", "s3://central/k", kind, "as AWS says")
+    AwsError::new(Operation::GetObject, "s3://central/k", kind, "as AWS says")
 }
 
 /// Lines, and then what comes at the end.
