@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use model::Limits;
-use sha2::{Digest, Sha256};
+use model::{Digest, Limits};
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{InstancePre, Linker};
 
@@ -18,31 +17,31 @@ use crate::{host_functions, version, wasi};
 pub struct Component {
     pub(crate) pre: InstancePre<StoreData>,
     pub(crate) limits: Arc<Limits>,
-    pub(crate) name: Arc<str>,
-    pub(crate) digest: Arc<str>,
+    name: Arc<str>,
+    digest: Arc<str>,
     imports: Arc<[String]>,
     exports: Exports,
 }
 
 impl Component {
-    pub(crate) fn new(
+    /// Links a component that wasmtime has compiled from bytes of this digest.
+    pub(crate) fn link(
         name: &str,
-        bytes: &[u8],
-        component: wasmtime::component::Component,
-        engine: &wasmtime::Engine,
+        digest: Digest,
+        compiled: &wasmtime::component::Component,
         limits: Limits,
     ) -> Result<Self, LoadError> {
-        let kind = component.component_type();
+        let (kind, engine) = (compiled.component_type(), compiled.engine());
         let imports: Vec<String> = kind.imports(engine).map(|(name, _)| name.to_owned()).collect();
-        let linker = link(&component, engine)?;
+        let linker = link(compiled)?;
         let names: Vec<&str> = kind.exports(engine).map(|(name, _)| name).collect();
         let exports = Exports::of(&names)?;
-        let pre = linker.instantiate_pre(&component).map_err(LoadError::compile)?;
+        let pre = linker.instantiate_pre(compiled).map_err(LoadError::compile)?;
         Ok(Self {
             pre,
             limits: Arc::new(limits),
             name: name.into(),
-            digest: sha256(bytes),
+            digest: digest.to_string().into(),
             imports: imports.into(),
             exports,
         })
@@ -95,7 +94,8 @@ impl Component {
 }
 
 /// Links what a component imports: all of it, or else the component is refused.
-fn link(component: &wasmtime::component::Component, engine: &wasmtime::Engine) -> Result<Linker<StoreData>, LoadError> {
+fn link(component: &wasmtime::component::Component) -> Result<Linker<StoreData>, LoadError> {
+    let engine = component.engine();
     let mut linker = Linker::new(engine);
     host_functions::add_host_log(&mut linker).map_err(LoadError::compile)?;
     for (import, item) in component.component_type().imports(engine) {
@@ -111,10 +111,6 @@ fn link(component: &wasmtime::component::Component, engine: &wasmtime::Engine) -
         Some(memories) if memories > 1 => Err(LoadError::Memories(memories)),
         _ => Ok(linker),
     }
-}
-
-fn sha256(bytes: &[u8]) -> Arc<str> {
-    model::hex(&Sha256::digest(bytes)).into()
 }
 
 #[cfg(test)]

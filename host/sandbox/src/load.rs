@@ -1,6 +1,6 @@
 //! From bytes to a component: what this program compiled, or compiles now.
 
-use model::Limits;
+use model::{Digest, Limits};
 
 use crate::check::check_types;
 use crate::component::Component;
@@ -49,8 +49,8 @@ impl Engine {
     /// What is wrong with the component, in words for the person who handed it over.
     pub fn load(&self, name: &str, bytes: &[u8], limits: Limits) -> Result<Component, LoadError> {
         refuse_what_is_no_component(bytes, &limits)?;
-        let inner = wasmtime::component::Component::new(self.wasmtime(), bytes).map_err(LoadError::compile)?;
-        let component = Component::new(name, bytes, inner, self.wasmtime(), limits)?;
+        let compiled = wasmtime::component::Component::new(self.wasmtime(), bytes).map_err(LoadError::compile)?;
+        let component = Component::link(name, Digest::of(bytes), &compiled, limits)?;
         check_types(&component)?;
         Ok(component)
     }
@@ -70,9 +70,9 @@ impl Engine {
     ) -> Result<(Component, bool), LoadError> {
         // SAFETY: whoever made the `Precompiled` promised that `precompile` made its
         // code, and that nobody changed it: that is the contract of `Precompiled::new`.
-        let inner = unsafe { wasmtime::component::Component::deserialize(self.wasmtime(), guest.code) };
-        match inner {
-            Ok(inner) => Ok((Component::new(name, guest.component, inner, self.wasmtime(), limits)?, false)),
+        let compiled = unsafe { wasmtime::component::Component::deserialize(self.wasmtime(), guest.code) };
+        match compiled {
+            Ok(compiled) => Ok((Component::link(name, Digest::of(guest.component), &compiled, limits)?, false)),
             Err(_) => Ok((self.load(name, guest.component, limits)?, true)),
         }
     }
@@ -85,7 +85,7 @@ impl Engine {
         // Whoever fetched it has bounded it.
         let limits = Limits { component_bytes: u64::MAX, ..Limits::default() };
         refuse_what_is_no_component(bytes, &limits)?;
-        let inner = wasmtime::component::Component::new(self.wasmtime(), bytes).map_err(LoadError::compile)?;
-        Component::new(name, bytes, inner, self.wasmtime(), Limits::default())
+        let compiled = wasmtime::component::Component::new(self.wasmtime(), bytes).map_err(LoadError::compile)?;
+        Component::link(name, Digest::of(bytes), &compiled, Limits::default())
     }
 }

@@ -124,13 +124,11 @@ impl Engine {
         // while they are borrowed, have a true seal; the caller promises that only
         // `seal` makes such, which takes a component that wasmtime compiled. The
         // fingerprint says that the same engine did.
-        let inner = unsafe { wasmtime::component::Component::deserialize(self.wasmtime(), code) };
+        let compiled = unsafe { wasmtime::component::Component::deserialize(self.wasmtime(), code) };
         let unusable = |text: String| SealError::Unusable(bounded(text));
-        let inner = inner.map_err(|error| unusable(format!("{error:#}")))?;
-        let loaded = Component::new(name, &[], inner, self.wasmtime(), Limits::default());
-        let mut loaded = loaded.map_err(|error| unusable(error.to_string()))?;
-        loaded.digest = of.to_string().into();
-        Ok((loaded, bytes))
+        let compiled = compiled.map_err(|error| unusable(format!("{error:#}")))?;
+        let linked = Component::link(name, of, &compiled, Limits::default());
+        Ok((linked.map_err(|error| unusable(error.to_string()))?, bytes))
     }
 }
 

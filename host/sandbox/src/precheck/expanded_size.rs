@@ -196,13 +196,13 @@ fn size(value: ComponentValType, types: TypesRef<'_>, sizes: &mut TypeSizes) -> 
     }
     let Some(kind) = types.get(id) else { return UNKNOWN };
     // The validator bounds how deep this goes.
-    let size = inner(kind).into_iter().fold(1, |sum: u64, value| sum.saturating_add(size(value, types, sizes)));
+    let size = element_types(kind).into_iter().fold(1, |sum: u64, value| sum.saturating_add(size(value, types, sizes)));
     sizes.insert(id, size);
     size
 }
 
 /// Types that a type is made of.
-fn inner(kind: &ComponentDefinedType) -> Vec<ComponentValType> {
+fn element_types(kind: &ComponentDefinedType) -> Vec<ComponentValType> {
     use ComponentDefinedType as Kind;
     match kind {
         Kind::Record(record) => record.fields.values().copied().collect(),
