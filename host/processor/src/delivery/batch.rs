@@ -1,4 +1,4 @@
-//! Events in guest order to batches that CloudWatch Logs takes whole.
+//! From events in guest order to batches that CloudWatch Logs takes whole.
 //!
 //! Events gather in windows, so that memory is bounded; a window is sorted
 //! stably by time, and cut where count, bytes or 24 hours ask for it.
@@ -8,31 +8,31 @@ use super::limits::{
 };
 use model::{Event, Reason};
 
-/// Events in a window, at most.
+/// The most events in a window.
 const WINDOW_EVENTS: usize = 50_000;
 
-/// Which events can be put at all.
+/// Decides which events can be put at all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EventCheck {
-    /// The time against which ages are judged, in milliseconds since the Unix
-    /// epoch; none: the destination judges them itself.
+    /// The time that ages are measured from, in milliseconds since the Unix epoch; `None` if
+    /// the destination judges ages itself.
     pub age_at: Option<i64>,
 }
 
-/// Why an event is not put.
+/// Why an event isn't put.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
-    /// Its message is empty, which CloudWatch Logs doesn't take.
+    /// The message is empty, which CloudWatch Logs doesn't take.
     Empty,
-    /// It can never be delivered.
+    /// The event can never be delivered.
     Dead(Reason),
 }
 
 impl EventCheck {
-    /// Whether an event can be put.
+    /// Checks whether an event can be put.
     ///
     /// # Errors
-    /// Why not.
+    /// Why it can't.
     pub fn check(&self, event: &Event) -> Result<(), Refusal> {
         if event.message.is_empty() {
             return Err(Refusal::Empty);
@@ -56,23 +56,23 @@ pub struct BatchEvent {
     pub index: u64,
     /// Line, time and text.
     pub event: Event,
-    /// More pieces of the same event follow.
+    /// Whether more pieces of the same event follow.
     pub continues: bool,
 }
 
-/// What one PutLogEvents call takes.
+/// The events of one PutLogEvents call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Batch {
-    /// Ascending by time.
+    /// The events, ascending by time.
     pub entries: Vec<BatchEvent>,
     /// Bytes as CloudWatch Logs counts them.
     pub bytes: usize,
-    /// With this batch every event before this number is put, in guest order;
-    /// none: only the whole window says so.
+    /// The number of the event before which, in guest order, every event is put with this
+    /// batch; `None` if only the whole window settles them.
     pub settles_to: Option<u64>,
 }
 
-/// Events that gather until they are put.
+/// Events that are gathered until they are put.
 #[derive(Debug)]
 pub struct Window {
     events: Vec<(u64, Event)>,
@@ -94,17 +94,17 @@ impl Window {
         self.events.push((index, event));
     }
 
-    /// Whether it must be emptied before more is added.
+    /// Whether the window must be emptied before more is added.
     pub fn is_full(&self) -> bool {
         self.events.len() >= WINDOW_EVENTS || self.bytes >= self.max_bytes
     }
 
-    /// Empties it: batches of at most `max_events`, in the order in which they
-    /// are to be put.
+    /// Empties the window into batches of at most `max_events`, in the order in which they are
+    /// to be put.
     pub fn batches(&mut self, max_events: usize) -> Batches {
         let mut events = std::mem::take(&mut self.events);
         self.bytes = 0;
-        // The usual window is in order: then each batch is a step of its own.
+        // A window is usually in order; then each batch settles its events by itself.
         let in_order = events.is_sorted_by_key(|(_, event)| event.timestamp);
         if !in_order {
             events.sort_by_key(|(_, event)| event.timestamp);
@@ -119,7 +119,7 @@ pub struct Batches {
     events: std::vec::IntoIter<(u64, Event)>,
     /// An entry that didn't fit into the last batch.
     next: Option<BatchEvent>,
-    /// What is left of an event that is put in pieces.
+    /// The remainder of an event that is put in pieces.
     remainder: Option<(u64, Event)>,
     in_order: bool,
     max_events: usize,

@@ -1,6 +1,6 @@
-//! JSON text at the speed of a copy: runs that need no escape are copied whole.
+//! JSON strings at the speed of a copy: runs without escapes are copied whole.
 
-/// How many bytes are looked at together; a multiple of a vector register.
+/// The number of bytes that are scanned at once; a multiple of a vector register.
 const CHUNK: usize = 32;
 
 /// Appends `text` as a JSON string, quotes included. Only `"`, `\` and control
@@ -10,7 +10,7 @@ pub(in crate::delivery) fn push_string(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
     let (chunks, rest) = text.as_bytes().as_chunks::<CHUNK>();
     for chunk in chunks {
-        // Without a branch in the loop the compiler makes vectors of it.
+        // Without a branch in the loop, the compiler vectorizes it.
         if chunk.iter().fold(false, |any, b| any | is_special(*b)) {
             push_bytes(out, chunk);
         } else {

@@ -1,4 +1,4 @@
-//! What a destination of log events must be able to do.
+//! The interface of a destination of log events.
 
 use std::future::Future;
 
@@ -10,26 +10,26 @@ pub use model::Activity;
 /// An event of a batch that the destination refused for good.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rejected {
-    /// Its index in the batch.
+    /// The event's index in the batch.
     pub index: usize,
-    /// Why.
+    /// The reason.
     pub reason: Reason,
 }
 
-/// A log stream, the dead letters beside it, and the memory of how far it is.
+/// A destination: a log stream, the dead letters beside it, and the checkpoint.
 pub trait EventSink: Sync {
-    /// Puts that may be in flight at once, at least 1. With 1 the order of the puts
-    /// is the order of the batches.
+    /// The number of puts that may be in flight at once, at least 1. With 1, the puts happen
+    /// in the order of the batches.
     fn puts_at_once(&self) -> usize {
         1
     }
 
-    /// Puts a batch: all of it, but for those that it says it refused.
+    /// Puts a batch; returns the events that the destination refused.
     fn put(&self, batch: &Batch) -> impl Future<Output = Result<Vec<Rejected>, Failure>> + Send;
 
-    /// Keeps what can't be delivered. Done before the checkpoint passes it.
+    /// Keeps dead letters. This happens before the checkpoint passes their lines.
     fn dead_letters(&self, letters: &[DeadLetter]) -> impl Future<Output = Result<(), Failure>> + Send;
 
-    /// The first `events` events, in guest order, are settled for good.
+    /// Records that the first `events` events, in guest order, are settled for good.
     fn checkpoint(&self, events: u64) -> impl Future<Output = Result<(), Failure>> + Send;
 }

@@ -1,4 +1,4 @@
-//! From a message's body to its records.
+//! Reads the records of a message's body.
 
 use std::collections::BTreeMap;
 
@@ -9,34 +9,36 @@ use super::record::{from_event_bridge, read_record};
 use super::text::quote;
 use super::{Announced, BadRecord, Resume};
 
-/// So often a body may be wrapped: S3's event in SNS's, that in SQS's, and once more each.
+/// The most layers that may wrap a body: S3's event in SNS's, that in SQS's, and each once
+/// more.
 const MAX_WRAPPINGS: usize = 4;
 
-/// What a message says.
+/// A parsed message.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Notification {
     /// The objects it announces, or why a record announces none.
     pub records: Vec<Result<Announced, BadRecord>>,
     /// Events of S3's that need no work (removals, tests, …), by a bounded name.
     pub ignored: BTreeMap<&'static str, u64>,
-    /// How far an earlier attempt came.
+    /// The checkpoint of an earlier attempt.
     pub resume: Option<Resume>,
-    /// Why it can't be told what an earlier attempt left to do, if so.
+    /// Why the message doesn't say what an earlier attempt left to do, if it should and
+    /// doesn't.
     pub unclear: Option<String>,
 }
 
-/// The body is no notification.
+/// The error for a body that is no notification.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the message is no S3 notification ({what}); it begins with {beginning}")]
 pub struct NotificationError {
-    /// What is wrong.
+    /// What is wrong with the body.
     pub what: String,
-    /// Its first bytes, escaped.
+    /// The body's first bytes, escaped.
     pub beginning: String,
 }
 
-/// Reads a message's body: an S3 event, directly, in SNS's `Message` or in what SQS or SNS
-/// hand to a Lambda, or an EventBridge event, likewise. Only what is needed is looked at.
+/// Reads a message's body: an S3 event or an EventBridge event, directly, in SNS's `Message`,
+/// or in what SQS or SNS hand to a Lambda. Only the fields that are needed are read.
 ///
 /// # Errors
 /// The body is nothing that announces objects, nor another event of S3's.
@@ -56,12 +58,12 @@ fn read(body: &str) -> Result<Notification, String> {
 }
 
 impl Notification {
-    /// Takes an event, or what wraps one; `what` it is, for an error.
+    /// Reads an event, or what wraps one. `what` names it in errors.
     fn read_event(&mut self, mut event: Value, what: &'static str, depth: usize) -> Result<(), String> {
         if depth > MAX_WRAPPINGS {
             return Err(format!("it is wrapped more than {MAX_WRAPPINGS} times"));
         }
-        // The outermost holds: what was sent back is wrapped by whoever did.
+        // The outermost metadata counts: whoever sent the message back wrapped it.
         if self.resume.is_none() && self.unclear.is_none() {
             match read_resume(&event) {
                 Ok(resume) => self.resume = resume,
@@ -105,8 +107,8 @@ impl Notification {
         ))
     }
 
-    /// Takes the records of an event. Those of other services' are bad ones beside those
-    /// of S3's; alone they make the message none of S3's.
+    /// Reads the records of an event. Records of other services are bad records beside those
+    /// of S3; alone, they make the message no notification.
     fn read_records(&mut self, records: Vec<Value>, depth: usize) -> Result<(), String> {
         let Some(first) = records.first() else { return Err("its list of Records is empty".to_owned()) };
         let alone = records.len() == 1;
@@ -137,8 +139,8 @@ impl Notification {
         Ok(())
     }
 
-    /// Takes a message within the message. What is known of an earlier attempt holds for
-    /// a message as a whole: of several, each begins anew.
+    /// Reads a message within the message. Metadata is about a message as a whole: if there
+    /// are several inside, each starts from the beginning.
     fn read_nested(&mut self, body: &str, alone: bool, depth: usize) -> Result<(), String> {
         let body = serde_json::from_str(body).map_err(|e| format!("the body of its record is not JSON: {e}"))?;
         let mut inner = Self::default();

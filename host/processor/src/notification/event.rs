@@ -1,21 +1,21 @@
-//! What an event is about: a new object, something else of S3's, or none of S3's.
+//! Classifies events: a new object, another event of S3, or none of S3's.
 
 use serde_json::Value;
 
 use super::text::quote;
 
-/// What an event tells of.
+/// The kind of an event.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum EventKind {
     /// A new object.
     Created,
-    /// Something else that S3 tells of, and that leaves nothing to deliver: a bounded name.
+    /// Another S3 event, with nothing to deliver; its bounded name.
     Other(&'static str),
-    /// Nothing of S3's: what it is, in words.
+    /// No event of S3; what it is, in words.
     Foreign(String),
 }
 
-/// Events of S3's that are no new object, by what stands before the colon of their name.
+/// The S3 events that announce no new object, by the part of their name before the colon.
 /// Source: Supported event types for S3, and MinIO's.
 const OTHER_EVENTS: [(&str, &str); 11] = [
     ("ObjectRemoved", "removed"),
@@ -31,7 +31,8 @@ const OTHER_EVENTS: [(&str, &str); 11] = [
     ("TestEvent", TEST),
 ];
 
-/// The same of EventBridge, by its `detail-type`. Source: EventBridge events of S3.
+/// The EventBridge events of S3 that announce no new object, by `detail-type`. Source:
+/// EventBridge events of S3.
 const OTHER_BRIDGE_EVENTS: [(&str, &str); 9] = [
     ("Object Deleted", "removed"),
     ("Object Restore Initiated", "restored"),
@@ -47,14 +48,13 @@ const OTHER_BRIDGE_EVENTS: [(&str, &str); 9] = [
 /// The name of `s3:TestEvent`.
 pub(super) const TEST: &str = "test";
 
-/// The name of what S3's console makes of "create folder": a key that ends in `/`, of
-/// size 0.
+/// The name of what S3's console makes for "create folder": a key that ends in `/`, of size 0.
 pub(super) const FOLDER: &str = "folder-marker";
 
-/// A record of `Records`. The reference looks at neither its source nor its name, so one
-/// without them is taken for a new object.
+/// Classifies a record of `Records`. The reference looks at neither source nor event name, so
+/// a record without them is taken for a new object.
 pub(super) fn classify_record(record: &Value) -> EventKind {
-    // What stands in for S3 says so: minio:s3, ceph:s3.
+    // Servers that stand in for S3 name themselves: minio:s3, ceph:s3.
     let of_s3 = |source: &&str| *source == "s3" || source.ends_with(":s3");
     if let Some(source) = text(record, "eventSource").filter(|source| !of_s3(source)) {
         return EventKind::Foreign(format!("a record of {}", quote(source)));
@@ -68,7 +68,7 @@ pub(super) fn classify_record(record: &Value) -> EventKind {
         .unwrap_or_else(|| EventKind::Foreign(format!("a record of the event {}", quote(name))))
 }
 
-/// An event of EventBridge's.
+/// Classifies an EventBridge event.
 pub(super) fn classify_bridge_event(event: &Value) -> EventKind {
     let kind = text(event, "detail-type").unwrap_or_default();
     let foreign = |source| EventKind::Foreign(format!("an event of {}, {}", quote(source), quote(kind)));
@@ -79,7 +79,7 @@ pub(super) fn classify_bridge_event(event: &Value) -> EventKind {
     }
 }
 
-/// A new object, unless it is a folder's marker; the key may be form-encoded.
+/// A new object, unless it is a folder marker. The key may be form-encoded.
 fn created(object: Option<&Value>) -> EventKind {
     let key = object.and_then(|object| text(object, "key")).unwrap_or_default();
     let is_folder = ["/", "%2F", "%2f"].iter().any(|end| key.ends_with(end));
@@ -92,7 +92,7 @@ fn find_other_event(names: &[(&str, &'static str)], name: &str) -> Option<EventK
     names.iter().find(|(find_other_event, _)| *find_other_event == name).map(|(_, kind)| EventKind::Other(kind))
 }
 
-/// A text that says something.
+/// The field's text, if it isn't empty.
 fn text<'a>(record: &'a Value, field: &str) -> Option<&'a str> {
     record.get(field).and_then(Value::as_str).filter(|text| !text.is_empty())
 }

@@ -1,11 +1,12 @@
-//! Keys as S3's events have them: form-encoded.
+//! The form-encoding that S3's events have their keys in.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-/// What stands for something else, or could be taken for it.
+/// The characters that are encoded: those that mean something else in the encoding, or could
+/// be mistaken for it.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'/');
 
-/// Form-encodes a key; a space becomes `%20`, which all readers take.
+/// Form-encodes a key. A space becomes `%20`, which all readers understand.
 pub fn encode(key: &str) -> String {
     utf8_percent_encode(key, ENCODED).to_string()
 }
@@ -13,8 +14,8 @@ pub fn encode(key: &str) -> String {
 /// Decodes a form-encoded key: `+` is a space, `%XX` a byte.
 ///
 /// # Errors
-/// What is wrong: a `%` without two hex digits (never taken as it is: it would name
-/// another object), or bytes that are no UTF-8.
+/// A `%` without two hex digits (never taken literally: it would name another object), or
+/// bytes that are no UTF-8.
 pub(super) fn decode(encoded: &str) -> Result<String, &'static str> {
     let mut bytes = encoded.bytes();
     let mut decoded = Vec::with_capacity(encoded.len());

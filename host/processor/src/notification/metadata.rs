@@ -1,5 +1,5 @@
-//! How far an earlier attempt came, in a message's `processing_metadata`: the
-//! reference's four fields, and this project's own.
+//! The checkpoint of an earlier attempt, in a message's `processing_metadata`: the reference's
+//! four fields, and this project's own.
 
 use std::collections::BTreeMap;
 
@@ -8,21 +8,21 @@ use serde_json::{Map, Value, json};
 use super::text::{quote, truncate_error};
 use super::time;
 
-/// Characters that are kept of an item's type.
+/// The most characters of an item's type that are kept.
 const MAX_ITEM_CHARS: usize = 64;
 
-/// How far an earlier attempt came.
+/// The state that an earlier attempt left.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Resume {
-    /// `offset`: events, in guest order, that are delivered.
+    /// `offset`: the number of events, in guest order, that are delivered.
     pub offset: u64,
-    /// `retry_count`: attempts that made no progress.
+    /// `retry_count`: the number of attempts without progress.
     pub retry_count: u32,
-    /// `delivery`, `item`: what is left.
+    /// `delivery`, `item`: the deliveries that are left.
     pub only: Only,
-    /// `checkpoint`: what `offset` belongs to; none: the reference's own.
+    /// `checkpoint`: what `offset` belongs to; `None` in the reference's own messages.
     pub checkpoint: Option<Checkpoint>,
-    /// `first_failed_at`: since when it fails, or waits, without having come further; in
+    /// `first_failed_at`: since when the delivery fails or waits without progress, in
     /// milliseconds since the Unix epoch (RFC 3339 in the message).
     pub first_failed_at: Option<i64>,
     /// `last_error`: why the last attempt failed; at most 512 bytes.
@@ -31,28 +31,28 @@ pub struct Resume {
     pub refused: Option<Refused>,
 }
 
-/// What of an object was refused for good.
+/// Lines and events of an object that were refused for good.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Refused {
-    /// `from`: where no letter keeps it (DEAD_LETTER=fail), the offset to begin with again,
-    /// so that none of it is missed.
+    /// `from`: the offset to start again from so that no refusal is missed, if no dead letter
+    /// keeps them (DEAD_LETTER=fail).
     pub from: Option<u64>,
     /// `counts`: lines and events, by reason.
     pub counts: BTreeMap<String, u64>,
-    /// `settled`: all else is delivered. The message is only there to fail, for the
-    /// queue's dead-letter queue to keep it (DEAD_LETTER=fail).
+    /// `settled`: everything else is delivered. The message exists only to fail, so that the
+    /// queue's dead-letter queue keeps it (DEAD_LETTER=fail).
     pub settled: bool,
 }
 
-/// Which of a tenant's deliveries a message is about.
+/// The deliveries of a tenant that a message is about.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Only {
-    /// All: S3's own messages, and the reference's.
+    /// All deliveries: S3's own messages, and the reference's.
     #[default]
     All,
-    /// `delivery`: this one, `cloudwatch` or `s3`.
+    /// `delivery`: one delivery, `cloudwatch` or `s3`.
     Delivery(&'static str),
-    /// `item`: the one that an item of this `type`, which no delivery has, is meant to
+    /// `item`: the delivery that an item of this `type`, which no delivery has, is meant to
     /// become.
     Item(String),
 }
@@ -68,7 +68,7 @@ impl Only {
         }
     }
 
-    /// Whether it is about the item of this `type`.
+    /// Whether the message is about the item of this `type`.
     pub fn has_item(&self, kind: &str) -> bool {
         match self {
             Self::All => true,
@@ -77,7 +77,7 @@ impl Only {
         }
     }
 
-    /// As logs name it; none: all.
+    /// The name in logs; `None` for all deliveries.
     pub fn name(&self) -> Option<&str> {
         match self {
             Self::All => None,
@@ -86,7 +86,8 @@ impl Only {
         }
     }
 
-    /// What a message is about that was sent back: never more than it says.
+    /// Reads the deliveries that a message is about which was sent back: never more than it
+    /// names.
     fn read(metadata: &Map<String, Value>) -> Result<Self, String> {
         let field_value = |field| metadata.get(field).filter(|value| !value.is_null());
         match (field_value("delivery"), field_value("item")) {
@@ -105,22 +106,22 @@ impl Only {
     }
 }
 
-/// What an offset belongs to; where it differs, the offset means nothing.
+/// What an offset belongs to. If it differs, the offset means nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Checkpoint {
     /// ETag of the object, without quotes.
     pub etag: String,
-    /// SHA-256 (hex) of what decides which events the object becomes: guests, settings.
+    /// SHA-256 (hex) of everything that decides which events the object becomes: guests,
+    /// settings.
     pub guests: String,
 }
 
 impl Resume {
-    /// Reads the metadata of a message. A number or a time that is not as it should be
-    /// counts as missing, and so does an offset whose checkpoint can't be read: what is
-    /// delivered twice is better than what is never delivered.
+    /// Reads a message's metadata. An invalid number or time counts as missing, and so does an
+    /// offset whose checkpoint can't be read: delivering twice is better than never.
     ///
     /// # Errors
-    /// What it is about can't be told.
+    /// The deliveries that the message is about can't be read.
     pub(super) fn read(metadata: &Map<String, Value>) -> Result<Self, String> {
         let number = |field| metadata.get(field).and_then(Value::as_u64);
         let text = |field| metadata.get(field).and_then(Value::as_str);
@@ -150,11 +151,12 @@ impl Checkpoint {
     }
 }
 
-/// Reasons that are read of a message: more than there are.
+/// The most reasons that are read from a message: more than exist.
 const MAX_REASONS: usize = 32;
 
 impl Refused {
-    /// Names of reasons are words of ours; what else stands in a message is left out.
+    /// Reads refusals. Names of reasons are this program's own; anything else in the message
+    /// is left out.
     fn read(value: &Value) -> Option<Self> {
         let word = |name: &String| name.len() <= 32 && name.chars().all(|c| c.is_ascii_lowercase() || c == '-');
         let counts = value.get("counts")?.as_object()?.iter().filter(|(name, _)| word(name));
@@ -171,9 +173,9 @@ impl Refused {
     }
 }
 
-/// The body of a message that carries one record, or a list of them, and what is known of its
-/// delivery: in SNS's form, as the reference reads it. `now` is in milliseconds
-/// since the Unix epoch (`requeued_at`, RFC 3339).
+/// The body of a message that carries a record, or a list of records, and the state of its
+/// delivery, in SNS's form as the reference reads it. `now` is in milliseconds since the Unix
+/// epoch (`requeued_at`, RFC 3339).
 pub fn requeue(record: &Value, resume: &Resume, receipt_handle: &str, now: i64) -> String {
     let mut metadata = json!({
         "offset": resume.offset,
@@ -203,8 +205,8 @@ pub fn requeue(record: &Value, resume: &Resume, receipt_handle: &str, now: i64) 
     escape_for_sqs(&json!({ "Message": event.to_string(), "processing_metadata": metadata }).to_string())
 }
 
-/// JSON without the two characters that SQS refuses in a message and JSON doesn't:
-/// escaped. Source: API_SendMessage, MessageBody.
+/// Escapes the two characters that JSON allows and SQS refuses. Source: API_SendMessage,
+/// MessageBody.
 fn escape_for_sqs(json: &str) -> String {
     json.replace('\u{fffe}', "\\ufffe").replace('\u{ffff}', "\\uffff")
 }

@@ -1,9 +1,9 @@
-//! What a message says: S3 events, directly or by SNS or EventBridge; and the
-//! processing metadata of a message that was sent back.
+//! Messages: S3 events, directly or by SNS or EventBridge, and the processing metadata of
+//! messages that were sent back.
 //!
 //! - `envelope`: from a message's body to its records; `event`: what each tells of.
 //! - `record`: one object that is announced; `key`, `time`: two of its fields.
-//! - `metadata`: how far an earlier attempt came; the body of the next one.
+//! - `metadata`: the checkpoint of an earlier attempt; the body of the next message.
 
 mod envelope;
 mod event;

@@ -1,4 +1,4 @@
-//! One object that is announced.
+//! The records that announce objects.
 
 use serde_json::{Map, Value, json};
 
@@ -11,16 +11,16 @@ use model::ObjectId;
 pub struct Announced {
     /// Bucket, and key, decoded.
     pub object: ObjectId,
-    /// Where the bucket has versions.
+    /// The object's version, if the bucket has versions.
     pub version_id: Option<String>,
-    /// Without quotes.
+    /// The object's ETag, without quotes.
     pub etag: Option<String>,
-    /// Bytes as stored.
+    /// The object's size in bytes, as stored.
     pub size: Option<u64>,
     /// eventTime, in milliseconds since the Unix epoch.
     pub event_time: Option<i64>,
-    /// The record in the form of an S3 event's (an EventBridge event is
-    /// translated), for a message that is sent back.
+    /// The record in the form of an S3 event (an EventBridge event is translated), for a
+    /// message that is sent back.
     pub record: Value,
 }
 
@@ -28,7 +28,7 @@ pub struct Announced {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{what}")]
 pub struct BadRecord {
-    /// What is wrong, with the key where there is one.
+    /// What is wrong, with the key if there is one.
     pub what: String,
     /// The record, for its dead letter.
     pub record: String,
@@ -52,7 +52,7 @@ pub(super) fn read_record(record: Value) -> Result<Announced, BadRecord> {
     })
 }
 
-/// The object that a record names, or why it names none.
+/// The object that a record names.
 fn object(record: &Value) -> Result<ObjectId, String> {
     let encoded = text(record.pointer("/s3/object/key")).ok_or("the record names no key")?;
     let about = |what: &str| format!("the key {} {what}", quote(encoded));
@@ -61,13 +61,13 @@ fn object(record: &Value) -> Result<ObjectId, String> {
     Ok(ObjectId { bucket: bucket.to_owned(), key })
 }
 
-/// Reads EventBridge's event that tells of a new object.
+/// Reads an EventBridge event that announces a new object.
 pub(super) fn from_event_bridge(event: &Value) -> Result<Announced, BadRecord> {
     read_record(to_s3_record(event)).map_err(|bad| BadRecord { record: event.to_string(), ..bad })
 }
 
-/// The record of an S3 event that says what EventBridge's event does; what is not of
-/// the type that such a record has is left out, so that the reference can read it.
+/// Translates an EventBridge event to the record of an S3 event. Fields of the wrong type are
+/// left out, so that the reference can read it.
 fn to_s3_record(event: &Value) -> Value {
     let detail = |path| event.pointer(path).and_then(Value::as_str).filter(|text| !text.is_empty());
     let mut object = Map::new();
@@ -100,12 +100,12 @@ fn to_s3_record(event: &Value) -> Value {
     record
 }
 
-/// A text that says something.
+/// The value's text, if it isn't empty.
 fn text(value: Option<&Value>) -> Option<&str> {
     value.and_then(Value::as_str).filter(|text| !text.is_empty())
 }
 
-/// A number of bytes, also in quotes.
+/// A number of bytes, which may stand in quotes.
 fn size(value: Option<&Value>) -> Option<u64> {
     match value? {
         Value::String(digits) => digits.parse().ok(),

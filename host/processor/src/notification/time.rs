@@ -3,8 +3,8 @@
 const MINUTE: i64 = 60;
 const DAY: i64 = 86_400;
 
-/// Reads `YYYY-MM-DDThh:mm:ss[.fraction](Z|±hh:mm)` into milliseconds since the Unix
-/// epoch, the rest of the fraction cut off; none if it is anything else.
+/// Parses `YYYY-MM-DDThh:mm:ss[.fraction](Z|±hh:mm)` to milliseconds since the Unix epoch;
+/// digits beyond milliseconds are cut off.
 pub(super) fn parse(text: &str) -> Option<i64> {
     let (date_and_time, rest) = text.as_bytes().split_first_chunk::<19>()?;
     let [y1, y2, y3, y4, b'-', o1, o2, b'-', d1, d2, b'T', h1, h2, b':', m1, m2, b':', s1, s2] = *date_and_time else {
@@ -18,8 +18,8 @@ pub(super) fn parse(text: &str) -> Option<i64> {
     valid.then_some(seconds * 1000 + milliseconds)
 }
 
-/// Writes milliseconds since the Unix epoch; years are held within 0 to 9999, which
-/// is all that RFC 3339 can say.
+/// Formats milliseconds since the Unix epoch. Years are clamped to 0 to 9999, all that RFC
+/// 3339 can express.
 pub fn format(milliseconds: i64) -> String {
     const FIRST: i64 = -62_167_219_200_000;
     const LAST: i64 = 253_402_300_799_999;
@@ -39,7 +39,7 @@ fn digit(byte: u8) -> Option<i64> {
     byte.is_ascii_digit().then(|| i64::from(byte - b'0'))
 }
 
-/// The milliseconds of a fraction, if there is one, and what follows it.
+/// Parses a fraction, if there is one, to milliseconds; returns also what follows it.
 fn fraction(text: &[u8]) -> Option<(i64, &[u8])> {
     let Some(digits) = text.strip_prefix(b".") else {
         return Some((0, text));
@@ -51,7 +51,7 @@ fn fraction(text: &[u8]) -> Option<(i64, &[u8])> {
     (count > 0).then_some((milliseconds, rest))
 }
 
-/// Seconds east of Greenwich.
+/// Parses a zone to seconds east of Greenwich.
 fn east(zone: &[u8]) -> Option<i64> {
     let [sign, h1, h2, b':', m1, m2] = *zone else {
         return (zone == b"Z").then_some(0);
@@ -79,7 +79,7 @@ fn days_in(month: i64, year: i64) -> Option<i64> {
 /// Days in 400 years, after which the Gregorian calendar repeats.
 const ERA: i64 = 146_097;
 
-/// From 0000-03-01 to 1970-01-01. Years are counted from March, so that the leap day
+/// Days from 0000-03-01 to 1970-01-01. Years are counted from March, so that the leap day
 /// comes last.
 const EPOCH: i64 = 719_468;
 

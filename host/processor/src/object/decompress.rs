@@ -1,21 +1,21 @@
 //! Bytes as they were logged: gunzipped where the content is gzip, in any
 //! number of members, else as they are. The name of an object only hints.
 //!
-//! Between and after members may stand padding, of any length: zeros (a tape's or
-//! disk's blocks) and white space (a shipper's newline after each member). What is
-//! neither padding nor a member ends the content, and is told.
+//! Padding of any length may stand between and after members: zeros (a tape's or disk's
+//! blocks) and white space (a shipper's newline after each member). Anything else that isn't a
+//! member ends the content, and is reported.
 
 use std::io::{self, Read};
 
 use flate2::{Decompress, FlushDecompress, Status};
 
-/// Compressed bytes that are read at once.
+/// Compressed bytes per read.
 const INPUT_BYTES: usize = 64 * 1024;
 
-/// What a gzip member begins with (RFC 1952, 2.3.1): ID1, ID2.
+/// The first bytes of a gzip member (RFC 1952, 2.3.1): ID1, ID2.
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 
-/// Bytes kept of what follows a member and is none.
+/// The most bytes that are kept of a tail: of what follows a member and isn't one.
 const TAIL_BYTES: usize = 4 * 1024;
 
 /// zlib's largest window: any gzip file fits.
@@ -26,27 +26,27 @@ pub fn is_gzip(head: &[u8]) -> bool {
     head.starts_with(&GZIP_MAGIC)
 }
 
-/// Why no more bytes come.
+/// Why the content ends early.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
     /// The source can't be read; it may be tried again.
     #[error("{0}")]
     Io(#[from] io::Error),
-    /// The gzip stream is damaged or cut short; it will always be.
+    /// The gzip stream is damaged or cut short, for good.
     #[error("the gzip stream {what} at compressed byte {compressed_offset}")]
     Damaged {
         /// What is wrong.
         what: &'static str,
-        /// Bytes of the stored object before the damage was noticed.
+        /// The offset in the stored object at which the damage was noticed.
         compressed_offset: u64,
     },
-    /// What follows a gzip member is neither padding nor another member; it always
-    /// will be. All that comes before it is whole.
+    /// A gzip member is followed by neither padding nor another member, for good. Everything
+    /// before it is whole.
     #[error("bytes that are no gzip follow a gzip member, from compressed byte {compressed_offset} on")]
     Tail {
-        /// Bytes of the stored object before it.
+        /// The offset of the tail in the stored object.
         compressed_offset: u64,
-        /// The first bytes of it.
+        /// The tail's first bytes.
         head: Vec<u8>,
     },
 }
@@ -55,11 +55,11 @@ enum DecompressState {
     /// Nothing was read yet.
     Start,
     Plain,
-    /// Within a gzip member.
+    /// The source is within a gzip member.
     Member(Box<Decompress>),
-    /// After a member.
+    /// The source is after a member.
     Between,
-    /// At bytes after a member that are none of gzip's.
+    /// The source is at bytes after a member that aren't gzip.
     Tail,
     Done,
 }
@@ -68,11 +68,11 @@ enum DecompressState {
 pub struct Decompressor<R> {
     source: R,
     input: Vec<u8>,
-    /// What of `input` is read and not yet used.
+    /// The range of `input` that was read and isn't used yet.
     unused: std::ops::Range<usize>,
     compressed_offset: u64,
     state: DecompressState,
-    /// Found after bytes that were good; told at the next call.
+    /// Damage that was found after good bytes; returned by the next call.
     pending_damage: Option<&'static str>,
 }
 
@@ -89,11 +89,11 @@ impl<R: Read> Decompressor<R> {
         }
     }
 
-    /// Fills the beginning of `out`, which must not be empty; 0: the end.
+    /// Fills the beginning of `out`, which must not be empty. Returns 0 at the end.
     ///
     /// # Errors
-    /// Where the source can't be read, is damaged, or goes on with what is no gzip.
-    /// All bytes before that were returned before.
+    /// The source can't be read, is damaged, or has a tail that isn't gzip. All bytes before
+    /// that were returned before.
     pub fn read(&mut self, out: &mut [u8]) -> Result<usize, ReadError> {
         loop {
             if let Some(what) = self.pending_damage {
@@ -131,7 +131,7 @@ impl<R: Read> Decompressor<R> {
         }
     }
 
-    /// Goes on to the first byte that is no padding, or to the end.
+    /// Skips to the first byte that isn't padding, or to the end.
     fn skip_padding(&mut self) -> io::Result<()> {
         loop {
             self.fill(1)?;
@@ -144,7 +144,7 @@ impl<R: Read> Decompressor<R> {
         }
     }
 
-    /// Inflates into `out`; 0: the member ended, or needs another round.
+    /// Inflates into `out`. Returns 0 if the member ended, or if another call is needed.
     fn inflate(&mut self, out: &mut [u8]) -> Result<usize, ReadError> {
         if self.unused.is_empty() {
             self.fill(1)?;
@@ -162,7 +162,7 @@ impl<R: Read> Decompressor<R> {
             Ok(Status::StreamEnd) => self.state = DecompressState::Between,
             Ok(_) if at_end && read == 0 => self.pending_damage = Some("ends too soon (truncated)"),
             Ok(_) => {}
-            // What was inflated before the damage is good.
+            // Bytes that were inflated before the damage are good.
             Err(_) => self.pending_damage = Some("is damaged (bad deflate data or checksum)"),
         }
         Ok(read)
@@ -204,7 +204,7 @@ impl<R: Read> Decompressor<R> {
     }
 }
 
-/// Zero, or white space of ASCII.
+/// Whether a byte is padding: zero, or ASCII white space.
 fn is_padding(byte: u8) -> bool {
     matches!(byte, 0 | b' ' | b'\t'..=b'\r')
 }

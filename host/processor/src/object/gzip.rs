@@ -1,30 +1,30 @@
-//! Gzip whose bytes depend on nothing but its content: no time, no name.
+//! Gzip output that depends on nothing but its content: no time, no name.
 
 use std::io::{self, Write};
 
 use flate2::{Compression, GzBuilder, write::GzEncoder};
 
-/// Compresses what is written, or passes it on as it is. Where nothing is written,
-/// nothing comes out: not even what is around compressed bytes.
+/// A writer that compresses, or passes on. If nothing is written nothing comes out, not even a
+/// gzip header.
 pub enum GzipWriter<W: Write> {
-    /// Compressed.
+    /// Compresses.
     Gzip(Box<GzEncoder<W>>),
-    /// As it is.
+    /// Passes on.
     Plain(W),
-    /// To be compressed; nothing was written yet. (None: for a moment only.)
+    /// Will compress, but nothing was written yet. (`None` only while the state changes.)
     Empty(Option<W>),
 }
 
 impl<W: Write> GzipWriter<W> {
-    /// Compresses where the source was compressed.
+    /// A writer that compresses if `gzip`, as the source was.
     pub fn new(to: W, gzip: bool) -> Self {
         if gzip { Self::Empty(Some(to)) } else { Self::Plain(to) }
     }
 
-    /// Writes the end, and returns what was written to.
+    /// Writes the end, and returns the inner writer.
     ///
     /// # Errors
-    /// Where the end can't be written.
+    /// The end can't be written.
     pub fn finish(self) -> io::Result<W> {
         match self {
             Self::Gzip(encoder) => encoder.finish(),

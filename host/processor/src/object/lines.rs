@@ -1,5 +1,5 @@
-//! Chunks of whole lines, numbered from 0 over the decompressed object, blank
-//! ones included: the unit of account. Memory is bounded by a chunk and a line.
+//! Chunks of whole lines, the unit of accounting: numbered from 0 over the decompressed
+//! object, blank lines included. Memory is bounded by a chunk and a line.
 
 use std::collections::VecDeque;
 use std::io::Read;
@@ -9,63 +9,65 @@ use super::piece::{Chunk, Piece, ReadLimits, Rest};
 use super::sniff::looks_like;
 use model::Reason;
 
-/// UTF-8's byte order mark. Before the first line it is no content: nobody who reads
-/// JSON is to trip over it. Offsets count it.
+/// UTF-8's byte order mark. Before the first line it is no content: no JSON parser should trip
+/// over it. Offsets count it.
 const BYTE_ORDER_MARK: [u8; 3] = *b"\xef\xbb\xbf";
 
-/// A line that outgrows this gets at once all the room that a line may have. Memory
-/// that isn't touched costs nothing; to grow is to copy, with both copies there.
+/// The size from which a line's buffer gets at once all the room that a line may have.
+/// Untouched memory costs nothing; growing means copying, with both copies there.
 const LARGE_LINE_BYTES: usize = 1024 * 1024;
 
-/// Bytes kept of something that is too long or damaged.
+/// The most bytes that are kept of something too long or damaged.
 const HEAD_BYTES: usize = 4 * 1024;
 
-/// Lines of this many times MAX_LINE_BYTES are not searched for their end:
-/// that is no log but a bomb. Where MAX_LINE_BYTES is small, so may a log's
-/// lines be that are longer; the lines after them are not to be lost.
+/// A line of this many times MAX_LINE_BYTES isn't searched for its end: that is no log but a
+/// bomb. MAX_LINE_BYTES may be small and a log's lines longer; the lines after them must not
+/// be lost, hence the minimum.
 const ABANDON_FACTOR: u64 = 64;
 const MIN_ABANDON_BYTES: u64 = 64 * 1024 * 1024;
 
-/// How the reading ends.
+/// How reading an object ends.
 enum ReadEnd {
-    /// With the object.
+    /// Reading ends with the object.
     Whole,
-    /// Before it, somewhere within a line.
+    /// Reading ends early, somewhere within a line.
     Cut(Reason, String),
-    /// With its last gzip member: more bytes follow, from here on in the stored object.
+    /// Reading ends with the last gzip member; other bytes follow, from `stored_from` on in
+    /// the stored object.
     Tail { detail: String, stored_from: u64, head: Vec<u8> },
 }
 
-/// A line that is too long, on the way to its end.
+/// A line that is too long, while its end is searched.
 struct LongLine {
     offset: u64,
     length: u64,
     head: Vec<u8>,
 }
 
-/// Reads an object as pieces.
+/// Reads an object piece by piece.
 pub struct LineReader<R> {
     source: Decompressor<R>,
     limits: ReadLimits,
-    /// Begins with a line's first byte; the line after its last newline is open.
+    /// Bytes from a line's first byte on; what follows the last newline is the open line.
     buffer: Vec<u8>,
     filled: usize,
-    /// The buffer is looked at when this much of it is filled: by the content alone,
-    /// and not by how much each read brings, it is decided where chunks end. Else a
-    /// component would be given other chunks at another attempt.
+    /// The fill level at which the buffer is split into lines. Only the content may decide
+    /// where chunks end, not how much each read returns: otherwise a component would get other
+    /// chunks at another attempt.
     fill_target: usize,
-    /// Before this, `buffer` holds no newline.
+    /// The offset in `buffer` before which there is no newline.
     scanned: usize,
     /// Offset of `buffer` in the decompressed object.
     offset: u64,
     line: u64,
     long: Option<LongLine>,
-    /// A buffer that came back.
+    /// A recycled buffer.
     spare: Vec<u8>,
     ready: VecDeque<Piece>,
-    /// Enough was there to tell whether it begins with a mark.
+    /// Whether the byte order mark was looked for.
     mark_checked: bool,
-    /// What its beginning looks like, if no log; none: nothing was there yet.
+    /// The kind of content that the beginning looks like, if it isn't a log; outer `None`:
+    /// nothing was read yet.
     looks_like: Option<Option<&'static str>>,
     ended: bool,
 }
@@ -91,8 +93,8 @@ impl<R: Read> LineReader<R> {
         }
     }
 
-    /// What the object looks like by its first bytes, if it is known and no log.
-    /// Nothing is decided by it.
+    /// The kind of content that the object's first bytes look like, if they are known and no
+    /// log. Only error texts use it.
     pub fn looks_like(&self) -> Option<&'static str> {
         self.looks_like.flatten()
     }
@@ -104,10 +106,10 @@ impl<R: Read> LineReader<R> {
         }
     }
 
-    /// The next piece; none: the end of the object.
+    /// Returns the next piece; `None` at the object's end.
     ///
     /// # Errors
-    /// When the source can't be read; damage is no error but a [`Rest`].
+    /// The source can't be read. Damage is no error but a [`Rest`].
     pub fn next_piece(&mut self) -> std::io::Result<Option<Piece>> {
         loop {
             if let Some(piece) = self.ready.pop_front() {
@@ -120,7 +122,7 @@ impl<R: Read> LineReader<R> {
         }
     }
 
-    /// Reads on, and queues the whole lines when there is as much as is wanted.
+    /// Reads on, and queues whole lines when the buffer is full enough.
     fn read_more(&mut self) -> std::io::Result<()> {
         self.make_room();
         let spare = self.buffer.get_mut(self.filled..self.fill_target).unwrap_or_default();
@@ -150,7 +152,8 @@ impl<R: Read> LineReader<R> {
         Ok(())
     }
 
-    /// A line that didn't fit gets room to double, up to what shows that it is too long.
+    /// The next fill level: a line that didn't fit gets double the room, up to the size that
+    /// shows that it is too long.
     fn next_fill_target(&self) -> usize {
         let read_size = read_size(self.limits);
         let most = self.limits.max_line_bytes.saturating_add(1);
@@ -165,7 +168,7 @@ impl<R: Read> LineReader<R> {
         self.buffer.resize(self.fill_target.max(self.buffer.len()), 0);
     }
 
-    /// Drops a byte order mark at the beginning of the object.
+    /// Removes a byte order mark at the object's beginning.
     fn strip_byte_order_mark(&mut self) {
         if self.mark_checked || self.filled < BYTE_ORDER_MARK.len() {
             return;
@@ -182,7 +185,7 @@ impl<R: Read> LineReader<R> {
         format!("the object has more than {} bytes decompressed (MAX_OBJECT_BYTES)", self.limits.max_object_bytes)
     }
 
-    /// Drops what is over MAX_OBJECT_BYTES; true: something was.
+    /// Drops what is over MAX_OBJECT_BYTES; returns whether there was any.
     fn truncate_at_limit(&mut self) -> bool {
         let max = self.limits.max_object_bytes;
         let read = self.offset + self.long.as_ref().map_or(0, |long| long.length) + self.filled as u64;
@@ -194,7 +197,7 @@ impl<R: Read> LineReader<R> {
         true
     }
 
-    /// Queues the whole lines of the buffer; `all`: the last one needs no newline.
+    /// Queues the buffer's whole lines. `all`: the last line needs no newline.
     fn queue_whole_lines(&mut self, all: bool) {
         self.looks_like.get_or_insert_with(|| looks_like(self.buffer.get(..self.filled).unwrap_or_default()));
         if self.long.is_some() && !self.skip_long_line() {
@@ -256,7 +259,7 @@ impl<R: Read> LineReader<R> {
             self.buffer = buffer;
             return;
         }
-        // What is left of the last use stays: filling it again with zeros costs.
+        // The recycled buffer keeps its old bytes: zeroing it again would cost time.
         let mut next = std::mem::take(&mut self.spare);
         next.resize(next.len().max(open.len()), 0);
         next.iter_mut().zip(open).for_each(|(to, from)| *to = *from);
@@ -270,7 +273,7 @@ impl<R: Read> LineReader<R> {
         }
     }
 
-    /// Begins to skip the open line when it can't end within the limit any more.
+    /// Starts to skip the open line if it can't end within the limit any more.
     fn start_long_line(&mut self) {
         if self.filled > self.limits.max_line_bytes {
             let head = self.buffer.get(..self.filled.min(HEAD_BYTES)).unwrap_or_default().to_vec();
@@ -285,7 +288,7 @@ impl<R: Read> LineReader<R> {
         (self.filled, self.scanned) = (0, 0);
     }
 
-    /// Goes on to the end of a line that is too long; true: it was found.
+    /// Skips to the end of a line that is too long; returns whether it was found.
     fn skip_long_line(&mut self) -> bool {
         let Some(long) = &mut self.long else { return true };
         let bytes = self.buffer.get(..self.filled).unwrap_or_default();
@@ -361,7 +364,7 @@ impl<R: Read> LineReader<R> {
     }
 }
 
-/// Bytes that are read before lines are looked for.
+/// The number of bytes that are read before lines are searched.
 fn read_size(limits: ReadLimits) -> usize {
     limits.chunk_bytes.max(4 * 1024)
 }

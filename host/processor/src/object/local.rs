@@ -1,4 +1,4 @@
-//! Objects of a folder: `DIR/<bucket>/<key>`.
+//! Objects in a folder: `DIR/<bucket>/<key>`.
 
 use std::fs::{File, Metadata};
 use std::io;
@@ -6,49 +6,49 @@ use std::path::{Path, PathBuf};
 
 use model::ObjectId;
 
-/// A file that stands for an object.
+/// A file as an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LocalObject {
     /// Bucket and key.
     pub id: ObjectId,
-    /// Where it lies.
+    /// The file's path.
     pub path: PathBuf,
 }
 
 impl LocalObject {
-    /// What the file system says about it.
+    /// Returns the file's metadata.
     ///
     /// # Errors
-    /// Where it can't be asked, or is no file.
+    /// The metadata can't be read, or this is no regular file.
     pub fn metadata(&self) -> io::Result<Metadata> {
         let metadata = std::fs::metadata(&self.path)?;
         if metadata.is_file() { Ok(metadata) } else { Err(io::Error::other("this is no regular file")) }
     }
 
-    /// Opens it.
+    /// Opens the file.
     ///
     /// # Errors
-    /// Where it can't be read, or is no file.
+    /// The file can't be read, or is no regular file.
     pub fn open(&self) -> io::Result<File> {
-        // Asked first: to open a pipe is to wait for its other end.
+        // Opening a pipe would wait for its other end.
         self.metadata()?;
         File::open(&self.path)
     }
 }
 
-/// What lies in a folder of objects: these, and what can't be taken as one.
+/// The objects in a folder, and the files that can't be one.
 #[derive(Debug, Default)]
 pub struct ObjectListing {
-    /// By bucket and key.
+    /// The objects, by bucket and key.
     pub objects: Vec<LocalObject>,
-    /// Each names a path and says what is wrong with it.
+    /// Sentences that name a path and say what is wrong with it.
     pub problems: Vec<String>,
 }
 
 /// Lists the objects below `root`, sorted by bucket and key.
 ///
 /// # Errors
-/// Where `root` itself can't be listed.
+/// `root` itself can't be listed.
 pub fn list_objects(root: &Path) -> io::Result<ObjectListing> {
     let mut listing = ObjectListing::default();
     for entry in std::fs::read_dir(root)? {

@@ -1,16 +1,16 @@
-//! What an object is read as: whole lines, lines that are too long, and the rest of
-//! an object that ends before its end.
+//! The pieces of an object: whole lines, lines that are too long, and the rest of an object
+//! that can't be read to its end.
 
 use model::Reason;
 
-/// What bounds the reading.
+/// The limits of reading.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReadLimits {
-    /// Bytes of whole lines in a chunk; a longer line makes a chunk of its own.
+    /// The most bytes of whole lines in a chunk; a longer line is a chunk of its own.
     pub chunk_bytes: usize,
-    /// MAX_LINE_BYTES: longest line, without its newline.
+    /// MAX_LINE_BYTES: the most bytes of a line, without its newline.
     pub max_line_bytes: usize,
-    /// MAX_OBJECT_BYTES, decompressed; 0: none.
+    /// MAX_OBJECT_BYTES: the most bytes of the decompressed object; 0 for no limit.
     pub max_object_bytes: u64,
 }
 
@@ -23,7 +23,7 @@ pub struct Chunk {
     pub offset: u64,
     /// The lines; each ends with a newline, but for the object's last.
     pub bytes: Vec<u8>,
-    /// Where each line ends in `bytes`, its newline included.
+    /// The end of each line in `bytes`, its newline included.
     pub ends: Vec<usize>,
 }
 
@@ -33,7 +33,7 @@ impl Chunk {
         self.first_line + self.ends.len() as u64
     }
 
-    /// A line without its newline, and its offset in the object.
+    /// Returns a line without its newline, and its offset in the object.
     pub fn line(&self, number: u64) -> Option<(&[u8], u64)> {
         let index = usize::try_from(number.checked_sub(self.first_line)?).ok()?;
         let end = *self.ends.get(index)?;
@@ -42,7 +42,7 @@ impl Chunk {
         Some((line.strip_suffix(b"\n").unwrap_or(line), self.offset + start as u64))
     }
 
-    /// Each line without its newline.
+    /// The lines, each without its newline.
     pub fn lines(&self) -> impl Iterator<Item = &[u8]> {
         let mut start = 0;
         self.ends.iter().map(move |&end| {
@@ -53,44 +53,44 @@ impl Chunk {
     }
 }
 
-/// The rest of an object, from where it can't be read any more.
+/// The rest of an object, from the point where it can't be read any more.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rest {
     /// Number of the line that is not whole, or would follow.
     pub line: u64,
-    /// Whether anything of that line was there: then it counts as a line.
+    /// Whether the incomplete line has any bytes: only then it counts as a line.
     pub partial: bool,
-    /// Where it begins in the decompressed object.
+    /// The offset in the decompressed object at which the rest begins.
     pub offset: u64,
-    /// Bytes of it that were read.
+    /// The bytes of the rest that were read.
     pub length: u64,
-    /// Why.
+    /// The reason why reading ended.
     pub reason: Reason,
-    /// Why in words.
+    /// The reason in words.
     pub detail: String,
-    /// The first bytes of that line, or of what is at `stored_from`.
+    /// The first bytes of the incomplete line, or of the stored object at `stored_from`.
     pub head: Vec<u8>,
-    /// Where it begins in the stored object, where it is no part of the decompressed
-    /// one: bytes after a gzip member that are none of gzip's.
+    /// The offset in the stored object, if the rest is no part of the decompressed object:
+    /// bytes after a gzip member that aren't gzip.
     pub stored_from: Option<u64>,
 }
 
-/// What an object is read as.
+/// A piece of an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Piece {
     /// Whole lines.
     Chunk(Chunk),
     /// A line over MAX_LINE_BYTES.
     TooLong {
-        /// Its number.
+        /// The line's number.
         line: u64,
-        /// Where it begins in the decompressed object.
+        /// The line's offset in the decompressed object.
         offset: u64,
-        /// Its bytes.
+        /// The line's length in bytes.
         length: u64,
-        /// The first of them.
+        /// The line's first bytes.
         head: Vec<u8>,
     },
-    /// The object ends here, before its end.
+    /// The object can't be read beyond this point.
     Rest(Rest),
 }

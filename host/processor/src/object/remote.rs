@@ -1,5 +1,5 @@
-//! An object of S3 as a reader for the blocking side: a task fetches ahead, by as
-//! much as a bounded channel holds.
+//! An S3 object as a reader for the blocking side. A task fetches ahead, by as much as a
+//! bounded channel holds.
 
 use std::future::Future;
 use std::io::{self, Read};
@@ -12,19 +12,18 @@ use crate::aws::Operation;
 use crate::aws::{AwsError, AwsErrorKind, Body, ObjectVersion, S3, StoredObject};
 use model::{Activity, Fault, LearnedBuckets, ObjectId, Stop};
 
-/// Pieces that are fetched ahead: more gained nothing.
+/// Pieces that are fetched ahead; more made nothing faster.
 const PIECES_AHEAD: usize = 8;
 
-/// Bytes that are gathered to a piece, where they come in smaller ones: each piece
-/// wakes a thread.
+/// The size to which smaller pieces are gathered, since each piece wakes a thread.
 const PIECE_BYTES: usize = 64 * 1024;
 
-/// Buckets whose versions this process may not read, as was found out.
+/// Buckets whose versions this process was denied to read.
 static NO_VERSIONS: LearnedBuckets = LearnedBuckets::new();
 
-/// What a reader needs of S3; errors as [`S3::get`] has them.
+/// GetObject, for a reader; errors as [`S3::get`] has them.
 trait GetObject: Clone + Send + Sync + 'static {
-    /// Bytes as they arrive.
+    /// The body of an answer.
     type Body: BodyStream;
 
     /// See [`S3::get`].
@@ -36,7 +35,7 @@ trait GetObject: Clone + Send + Sync + 'static {
     ) -> impl Future<Output = Result<(StoredObject, Self::Body), AwsError>> + Send;
 }
 
-/// Bytes as they arrive; errors as [`Body::next`] has them.
+/// A body whose bytes arrive bit by bit; errors as [`Body::next`] has them.
 trait BodyStream: Send + 'static {
     /// See [`Body::next`].
     fn next(&mut self) -> impl Future<Output = Result<Option<Bytes>, AwsError>> + Send;
@@ -61,20 +60,20 @@ impl BodyStream for Body {
     }
 }
 
-/// What comes through the channel; its end without an `End`: reading was given up.
+/// A piece in the channel. If the channel closes without an `End`, reading was abandoned.
 enum FetchedPiece {
     Bytes(Bytes),
     End,
     Failed(AwsError),
 }
 
-/// An object's bytes as they arrive; not to be read on a task. Where the body breaks
-/// off, it goes on from there, a few times. An error of it has an [`AwsError`] inside,
-/// but for one: its delivery was abandoned.
+/// An object's bytes as they arrive, not to be read on an async task. A body that breaks off
+/// is resumed from there, a few times. Errors hold an [`AwsError`], except when the delivery
+/// was abandoned.
 pub struct RemoteReader {
     receiver: mpsc::Receiver<FetchedPiece>,
     piece: Bytes,
-    /// Nothing more comes: it ended well, or why not.
+    /// The end, if it was reached: success, or why it failed.
     ended: Option<Result<(), AwsError>>,
 }
 
@@ -85,7 +84,7 @@ impl RemoteReader {
             Some(FetchedPiece::Bytes(bytes)) => self.piece = bytes,
             Some(FetchedPiece::End) => self.ended = Some(Ok(())),
             Some(FetchedPiece::Failed(error)) => self.ended = Some(Err(error)),
-            // Never taken for the end: a part of an object must not look like all of it.
+            // Never treated as the end: a part of an object must not look like all of it.
             None => return Err(io::Error::new(io::ErrorKind::ConnectionAborted, "reading was abandoned")),
         }
         Ok(())
@@ -107,12 +106,12 @@ impl Read for RemoteReader {
     }
 }
 
-/// Begins to read an object; it ends when `stop` is abandoned. Where reading a
-/// version is denied, its ETag is relied on instead. `attempts`: how often in a row
-/// a body may break off without a byte. Must be called on tokio.
+/// Starts to read an object, until `stop` is abandoned. If reading a version is denied, its
+/// ETag is used instead. `attempts`: how often in a row a body may break off without a byte.
+/// Must be called on tokio.
 ///
 /// # Errors
-/// As [`S3::get`]; `Precondition`: the object has changed.
+/// As [`S3::get`]; `Precondition` if the object has changed.
 pub async fn open(
     s3: &S3,
     object: &ObjectId,
@@ -125,12 +124,12 @@ pub async fn open(
     start(s3, object, version, &NO_VERSIONS, options).await
 }
 
-/// What goes with every reading.
+/// Options of a fetch.
 struct FetchOptions {
     attempts: u32,
     activity: Activity,
     stop: Stop,
-    /// When it began.
+    /// The start of the fetch.
     now: Instant,
 }
 
@@ -143,7 +142,7 @@ async fn start<G: GetObject>(
 ) -> Result<(StoredObject, RemoteReader), AwsError> {
     let (stored, body, version_id) = open_body(s3, object, version, no_versions, &options).await?;
     let (sender, receiver) = mpsc::channel(PIECES_AHEAD);
-    // What is fetched later must be of the same state.
+    // Everything that is fetched later must be of the same state.
     let version = ObjectVersion { version_id, etag: Some(stored.etag.clone()) };
     let (object, size) = (object.clone(), stored.size);
     let fetcher = Fetcher { s3: s3.clone(), object, version, size, position: 0, buffered: BytesMut::new(), sender };
@@ -151,7 +150,7 @@ async fn start<G: GetObject>(
     Ok((stored, RemoteReader { receiver, piece: Bytes::new(), ended: None }))
 }
 
-/// The first answer, and the version that was asked for.
+/// Opens the first body; returns also the version that was asked for.
 async fn open_body<G: GetObject>(
     s3: &G,
     object: &ObjectId,
@@ -165,7 +164,7 @@ async fn open_body<G: GetObject>(
         answer.map(|(stored, body)| (stored, body, version.version_id))
     };
     let with_etag = ObjectVersion { version_id: None, etag: version.etag.clone() };
-    // Without an ETag another version would be taken for this one.
+    // Without an ETag, another version could be taken for this one.
     let replaceable = version.version_id.is_some() && version.etag.is_some();
     if replaceable && no_versions.has(&object.bucket, options.now) {
         return get(with_etag).await;
@@ -173,7 +172,7 @@ async fn open_body<G: GetObject>(
     match get(version.clone()).await {
         Err(error) if error.kind == AwsErrorKind::Denied && replaceable => {
             let answer = get(with_etag).await?;
-            // Only now it is known that the version was what was denied.
+            // Only this success shows that the version was denied, and not the object.
             no_versions.learn(&object.bucket, options.now);
             Ok(answer)
         }
@@ -181,15 +180,15 @@ async fn open_body<G: GetObject>(
     }
 }
 
-/// The fetching side.
+/// The side that fetches.
 struct Fetcher<G: GetObject> {
     s3: G,
     object: ObjectId,
     version: ObjectVersion,
     size: u64,
-    /// Bytes that arrived.
+    /// The number of bytes that have arrived.
     position: u64,
-    /// Those that are not sent yet.
+    /// Bytes that have arrived and aren't sent yet.
     buffered: BytesMut,
     sender: mpsc::Sender<FetchedPiece>,
 }
@@ -206,7 +205,7 @@ impl<G: GetObject> Fetcher<G> {
         }
     }
 
-    /// Fetches all, and says how it ended.
+    /// Fetches the whole object, and sends how it ended.
     async fn fetch_all(&mut self, mut body: G::Body, options: &FetchOptions) {
         let mut breaks = 0;
         let end = loop {
@@ -215,7 +214,7 @@ impl<G: GetObject> Fetcher<G> {
             if self.position >= self.size && !matches!(&ended, Err(error) if error.kind != AwsErrorKind::Unreachable) {
                 break FetchedPiece::End;
             }
-            // An answer that is whole may be of less than what is left.
+            // A complete answer may still be shorter than what is left.
             match ended.err().unwrap_or_else(|| self.too_short()) {
                 error if error.kind == AwsErrorKind::Unreachable => {
                     breaks = if self.position > before { 0 } else { breaks + 1 };
@@ -229,7 +228,7 @@ impl<G: GetObject> Fetcher<G> {
             options.activity.record();
             match answer {
                 Ok((_, again)) => body = again,
-                // It had the SDK's attempts.
+                // The call had the SDK's attempts already.
                 Err(error) => break FetchedPiece::Failed(error),
             }
         };
@@ -237,14 +236,15 @@ impl<G: GetObject> Fetcher<G> {
         let _ = self.sender.send(end).await;
     }
 
-    /// A part of an object must not look like all of it.
+    /// The error for an answer that ends early: a part of an object must not look like all of
+    /// it.
     fn too_short(&self) -> AwsError {
         let message = format!("the answer ended after {} of {} bytes", self.position, self.size);
         AwsError::new(Operation::GetObject, self.object.to_string(), AwsErrorKind::Unreachable, message)
             .with_fault(Fault::Source)
     }
 
-    /// Fetches what one answer brings.
+    /// Fetches one body.
     async fn fetch_body(&mut self, body: &mut G::Body, options: &FetchOptions) -> Result<(), AwsError> {
         while let Some(bytes) = body.next().await? {
             options.activity.record();
@@ -261,7 +261,7 @@ impl<G: GetObject> Fetcher<G> {
         Ok(())
     }
 
-    /// Sends what was gathered. A reader that is gone ends this task elsewhere.
+    /// Sends the buffered bytes. If the reader is gone, [`Self::run`] ends this task.
     async fn send_buffered(&mut self) {
         if !self.buffered.is_empty() {
             let _ = self.sender.send(FetchedPiece::Bytes(self.buffered.split().freeze())).await;

@@ -1,7 +1,6 @@
-//! What content looks like that is no lines of JSON: for the words about it alone,
-//! nothing is decided by it.
+//! Guesses at content that isn't lines of JSON. Only error texts use them.
 
-/// What content begins with, and what it is then.
+/// First bytes, and the format that they belong to.
 const SIGNATURES: [(&[u8], &str); 22] = [
     (b"\x1f\x8b", "gzip within gzip"),
     (b"\x28\xb5\x2f\xfd", "Zstandard"),
@@ -16,7 +15,7 @@ const SIGNATURES: [(&[u8], &str); 22] = [
     (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
     (b"PAR1", "Parquet"),
     (b"Obj\x01", "Avro"),
-    // Before UTF-16's mark, which it begins with.
+    // Before UTF-16's mark, which is a prefix of this one.
     (b"\xff\xfe\0\0", "UTF-32 text"),
     (b"\0\0\xfe\xff", "UTF-32 text"),
     (b"\xff\xfe", "UTF-16 text"),
@@ -28,17 +27,18 @@ const SIGNATURES: [(&[u8], &str); 22] = [
     (b"\x1e{", "a JSON text sequence (RFC 7464)"),
 ];
 
-/// What some tell in the first line, and what it is then.
+/// Texts in the first line, and the format that they belong to.
 const FIRST_LINE_MARKERS: [(&[u8], &str); 3] = [
     (b";chunk-signature=", "a signed upload in chunks (aws-chunked)"),
     (b" stdout F ", "a container's log as the kubelet keeps it (CRI)"),
     (b" stderr F ", "a container's log as the kubelet keeps it (CRI)"),
 ];
 
-/// Bytes in which [`FIRST_LINE_MARKERS`] is looked for.
+/// The number of bytes in which [`FIRST_LINE_MARKERS`] are searched.
 const FIRST_BYTES: usize = 128;
 
-/// What content that begins with `head` looks like, if it is known and no lines of JSON.
+/// Guesses the format of content that begins with `head`, if it is known and isn't lines of
+/// JSON.
 pub(super) fn looks_like(head: &[u8]) -> Option<&'static str> {
     let begins = SIGNATURES.iter().find(|(beginning, _)| head.starts_with(beginning));
     let first = head.get(..FIRST_BYTES).unwrap_or(head);
@@ -50,8 +50,8 @@ pub(super) fn looks_like(head: &[u8]) -> Option<&'static str> {
     })
 }
 
-/// A name, filled up with zeros to 100 bytes, and a mode in octal digits; POSIX's has a
-/// magic too, which older ones lack.
+/// Whether content is a tar archive: a name, padded with zeros to 100 bytes, and a mode in
+/// octal digits. POSIX archives have a magic number too, but older ones don't.
 fn is_tar(head: &[u8]) -> bool {
     let (Some(name), Some(mode)) = (head.get(..100), head.get(100..107)) else { return false };
     let begins = name.first().is_some_and(|&byte| byte != 0) && name.ends_with(&[0]);

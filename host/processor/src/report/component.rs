@@ -1,4 +1,4 @@
-//! What components did, as the report shows it.
+//! Components in the report.
 
 use std::time::Duration;
 
@@ -47,7 +47,7 @@ struct ComponentEntry<'a> {
     replaced: bool,
 }
 
-/// For serde: a component's part of an entry.
+/// Serializes a component's part of an entry.
 pub(super) fn component<S: Serializer>(run: &Option<ComponentRun>, to: S) -> Result<S::Ok, S::Error> {
     let run = run.as_ref().map(|run| ComponentEntry {
         digest: &run.digest,
@@ -94,7 +94,7 @@ impl<'a> SampleEntry<'a> {
     }
 }
 
-/// For serde: a shadow's part of an entry.
+/// Serializes a shadow's part of an entry.
 pub(super) fn shadow<S: Serializer>(run: &Option<ShadowRun>, to: S) -> Result<S::Ok, S::Error> {
     let run = run.as_ref().map(|run| ShadowEntry {
         digest: &run.digest,

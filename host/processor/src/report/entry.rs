@@ -17,35 +17,35 @@ pub struct Entry {
     pub key: String,
     /// The tenant, where the key names one.
     pub tenant: Option<String>,
-    /// `cloudwatch` or `s3`; none where the object has no delivery.
+    /// `cloudwatch` or `s3`; `None` if the object has no delivery.
     pub delivery: Option<&'static str>,
-    /// How it ended.
+    /// How the delivery ended.
     pub outcome: Outcome,
-    /// Why, where `outcome` asks for it.
+    /// The cause of the outcome, if the outcome needs one.
     pub reason: Option<Cause>,
-    /// Why, in words, with the remedy.
+    /// The cause in words, with the remedy.
     pub error: Option<String>,
-    /// Whose failure it is, where that is known.
+    /// Whose failure it is, if that is known.
     #[serde(skip)]
     pub fault: Option<Fault>,
-    /// Its numbers.
+    /// Line and event counts.
     #[serde(flatten)]
     pub numbers: Numbers,
     /// Events that an earlier run had delivered.
     pub resumed_from_event: u64,
     /// Lines that its guests logged.
     pub guest_log_lines: u64,
-    /// What the tenant's component did, where there is one.
+    /// The work of the tenant's component, if there is one.
     #[serde(serialize_with = "component::component")]
     pub component: Option<ComponentRun>,
-    /// How its shadow differs, where there is one.
+    /// The differences of the shadow, if there is one.
     #[serde(serialize_with = "component::shadow")]
     pub shadow: Option<ShadowRun>,
     /// Milliseconds of wall-clock time.
     pub milliseconds: u64,
-    /// What is odd about the object.
+    /// Warnings about the object.
     pub warnings: Vec<String>,
-    /// Where its output lies, below the output folder.
+    /// The output's path below the output folder.
     #[serde(skip)]
     pub output: String,
 }
@@ -73,7 +73,7 @@ impl Entry {
         }
     }
 
-    /// With why.
+    /// Adds the cause.
     #[must_use]
     pub fn because(mut self, reason: impl Into<Cause>, error: impl Into<String>) -> Self {
         self.reason = Some(reason.into());
@@ -88,7 +88,7 @@ impl Entry {
         self
     }
 
-    /// That failed: to be tried again.
+    /// Marks the delivery as failed, to be tried again.
     #[must_use]
     pub fn failed(self, failure: &Failure) -> Self {
         let entry = Self { outcome: Outcome::Failed, fault: Some(failure.fault), ..self };
@@ -96,7 +96,7 @@ impl Entry {
         if failure.effect_unknown { entry.with_effect_unknown() } else { entry }
     }
 
-    /// What failed, if it did.
+    /// The kind of failure, if the delivery failed.
     pub fn failure(&self) -> Option<FailureKind> {
         match (self.outcome, self.reason) {
             (Outcome::Failed, Some(Cause::Failed(kind))) => Some(kind),
@@ -104,12 +104,12 @@ impl Entry {
         }
     }
 
-    /// Whether its object turned out to be another than the one that was announced.
+    /// Whether the object turned out to be another than the announced one.
     pub fn has_changed(&self) -> bool {
         (self.outcome, self.reason) == (Outcome::Ignored, Some(Cause::Refused(Reason::Changed)))
     }
 
-    /// Whose failure it is.
+    /// Sets whose failure it is.
     #[must_use]
     pub fn fault(mut self, fault: Fault) -> Self {
         self.fault = Some(fault);
@@ -122,7 +122,7 @@ impl Entry {
         self.component.get_or_insert_with(none).failures.add(kind, 1);
     }
 
-    /// With what came of it.
+    /// Adds the result of the delivery.
     #[must_use]
     pub fn with(mut self, delivered: Delivered) -> Self {
         self.numbers = Numbers {
@@ -164,11 +164,11 @@ impl Entry {
     }
 }
 
-/// Of a put that got no answer, or none that says what was done.
+/// Added to the error of a put whose answer doesn't say what it did.
 const EFFECT_UNKNOWN: &str = "a put had no answer that says what it did, and its effect is unknown: what it held may \
                               arrive twice";
 
-/// Why an object could not be taken as a whole.
+/// Why an object couldn't be taken as a whole, in words.
 fn cut_short(reason: Reason) -> &'static str {
     match reason {
         Reason::Damaged => "the gzip stream is damaged or cut short; what comes before is delivered, the rest can't be",

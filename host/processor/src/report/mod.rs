@@ -1,4 +1,4 @@
-//! What a run did: one entry per object and delivery, the totals, and a table by tenant.
+//! The report of a run: an entry per object and delivery, totals, and a table by tenant.
 //!
 //! - `entry`: one delivery of one object; `outcome`: how it ended; `numbers`: its lines, events, bytes.
 //! - `component`: what components did; `sentences`: the same for a person to read.
@@ -22,9 +22,9 @@ pub use outcome::{Cause, Outcome, Unwanted};
 /// All of a run.
 #[derive(Debug, Serialize)]
 pub struct Report {
-    /// By bucket, key and delivery.
+    /// The entries, by bucket, key and delivery.
     pub entries: Vec<Entry>,
-    /// Their sums.
+    /// The entries' sums.
     pub totals: Totals,
 }
 
@@ -61,7 +61,7 @@ impl Report {
         self.entries.iter().any(|entry| entry.outcome.is_open())
     }
 
-    /// A sentence a tenant whose objects nobody wants.
+    /// A sentence per tenant whose objects nobody wants.
     pub fn ignored(&self) -> Vec<String> {
         let mut tenants: BTreeMap<(&str, &str), u64> = BTreeMap::new();
         for entry in self.entries.iter().filter(|entry| entry.outcome == Outcome::Ignored) {
@@ -74,7 +74,7 @@ impl Report {
             .collect()
     }
 
-    /// A sentence a tenant, delivery and component, where there is something to say.
+    /// A sentence per tenant, delivery and component that did something worth saying.
     pub fn components(&self) -> Vec<String> {
         sentences::sentences(&self.entries)
     }

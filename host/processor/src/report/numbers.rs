@@ -17,7 +17,7 @@ pub struct Numbers {
     pub delivered: u64,
     /// Lines that the guest dropped, `empty` ones included.
     pub filtered: u64,
-    /// Of `filtered`: lines whose message is empty.
+    /// The lines among `filtered` whose message is empty.
     pub empty: u64,
     /// Lines that are no record.
     pub malformed: u64,
@@ -45,7 +45,8 @@ impl Numbers {
             filtered: lines.filtered,
             empty: lines.empty,
             malformed: lines.malformed,
-            // Of an object that broke off between two lines no line is lost: that counts for nothing.
+            // An object that breaks off between two lines loses no line; that count is
+            // dropped.
             dead_lettered: lines.dead_lettered.into_iter().collect(),
             left: lines.left,
             ..Self::default()
@@ -97,19 +98,19 @@ impl Numbers {
         refused
     }
 
-    /// Whether anything of it arrived: of an array of records, which is one line, some may
-    /// have, though the line as a whole has not.
+    /// Whether anything arrived. Of an array of records, which is one line, some may have
+    /// arrived though the line as a whole counts as refused.
     pub(super) fn some(&self) -> bool {
         self.delivered > 0 || self.events > 0
     }
 }
 
-/// Numbers by reason, in a line: `too-old 2, malformed 1`.
+/// Formats counts by reason: `too-old 2, malformed 1`.
 pub fn by_reason(refused: &Counts<Reason>) -> String {
     refused.by_name().map(|(reason, count)| format!("{reason} {count}")).collect::<Vec<_>>().join(", ")
 }
 
-/// For serde: counts, by name.
+/// Serializes counts, by name.
 pub(super) fn by_name<K: Named, S: Serializer>(counts: &Counts<K>, to: S) -> Result<S::Ok, S::Error> {
     to.collect_map(counts.by_name())
 }

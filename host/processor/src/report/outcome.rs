@@ -1,10 +1,10 @@
-//! How an object's delivery ended, and why.
+//! Outcomes of deliveries, and their causes.
 
 use serde::{Serialize, Serializer};
 
 use model::{FailureKind, Reason, named};
 
-/// How an object's delivery ended, in one word.
+/// The outcome of an object's delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
@@ -16,11 +16,11 @@ pub enum Outcome {
     Rejected,
     /// The delivery doesn't want it.
     Filtered,
-    /// Nobody wants it: no such tenant, or none enabled.
+    /// Nobody wants the object: the tenant is unknown, or none of its deliveries is enabled.
     Ignored,
     /// An earlier run delivered it.
     AlreadyDelivered,
-    /// To be tried again.
+    /// The delivery failed and will be tried again.
     Failed,
     /// Stopped by request; a later run goes on.
     Interrupted,
@@ -47,16 +47,16 @@ impl Outcome {
     }
 }
 
-/// Why an entry has its outcome.
+/// The cause of an entry's outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cause {
     /// Something of it can never be delivered.
     Refused(Reason),
     /// Something failed, and is tried again.
     Failed(FailureKind),
-    /// Nobody wants it.
+    /// Nobody wants the object.
     Unwanted(Unwanted),
-    /// It was stopped by request.
+    /// The delivery was stopped by request.
     Interrupted,
 }
 
@@ -103,7 +103,7 @@ named! {
         UnknownTenant = "unknown-tenant",
         /// No delivery of the tenant is enabled.
         NoneEnabled = "none-enabled",
-        /// What the directory has of the tenant has expired (`ttl`).
+        /// All of the tenant's items have expired (`ttl`).
         Expired = "expired",
     }
 }

@@ -1,11 +1,11 @@
-//! What there is to say of components, in sentences.
+//! Sentences about components.
 
 use std::collections::BTreeMap;
 
 use super::entry::Entry;
 use model::Digest;
 
-/// What there is to say of one component for one delivery.
+/// The sums of one component for one delivery.
 #[derive(Default)]
 struct ComponentSums {
     poison: u64,
@@ -18,7 +18,7 @@ struct ComponentSums {
     failed: u64,
 }
 
-/// A sentence a tenant, delivery and component, where there is something to say.
+/// A sentence per tenant, delivery and component that did something worth saying.
 pub(super) fn sentences(entries: &[Entry]) -> Vec<String> {
     let mut said: BTreeMap<(&str, &str, &str), ComponentSums> = BTreeMap::new();
     for entry in entries {

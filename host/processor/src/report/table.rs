@@ -7,7 +7,7 @@ use comfy_table::{CellAlignment, Table, TableComponent, presets};
 use super::{Numbers, Outcome, Report};
 
 impl Report {
-    /// A row a tenant and delivery.
+    /// A table with a row per tenant and delivery.
     pub fn table(&self) -> String {
         let mut rows: BTreeMap<(String, &'static str), Row<'_>> = BTreeMap::new();
         for entry in &self.entries {

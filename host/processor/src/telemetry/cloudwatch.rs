@@ -16,15 +16,15 @@ use model::{Reason, lock};
 
 const NAMESPACE: &str = "HCPLF/LogForwarding";
 
-/// Data a call. Source: API_PutMetricData.
+/// The most data that one call takes. Source: API_PutMetricData.
 const MAX_DATA_PER_CALL: usize = 1000;
 
-/// Series that are kept: ten for each of 2,000 tenants, a few MiB. A tenant has no more
-/// than ten: five names for each of two destinations.
+/// The most series that are kept: ten for each of 2,000 tenants, a few MiB. A tenant has at
+/// most ten: five names for each of two destinations.
 const MAX_SERIES: usize = 20_000;
 
-/// Calls a flush that look for what was refused in others: a datum among a thousand
-/// takes twenty.
+/// The most calls per flush that look for refused data among others: to find one datum in a
+/// thousand takes twenty.
 const MAX_SEARCHES: usize = 256;
 
 const SUCCESSFUL_EVENTS: &str = "successful_events";
@@ -33,7 +33,7 @@ const SUCCESSFUL_DELIVERY: &str = "successful_delivery";
 const FAILED_DELIVERY: &str = "failed_delivery";
 const DELIVERY_LATENCY: &str = "delivery_latency";
 
-/// Where data are sent.
+/// A receiver of metric data: CloudWatch, or a test's.
 pub(super) trait MetricSink {
     fn put(&self, data: &[Datum]) -> impl Future<Output = Result<(), AwsError>> + Send;
 }
@@ -44,23 +44,23 @@ impl MetricSink for MetricsClient {
     }
 }
 
-/// What a flush did.
+/// The result of a flush.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Flush {
-    /// There was nothing to send.
+    /// Nothing was sent, for there was nothing to send.
     Nothing,
-    /// Everything was sent, but for what can never be.
+    /// Everything was sent except what CloudWatch will never take.
     Sent,
 }
 
-/// Values that were given up, by why.
+/// Values that were dropped, by reason.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(super) struct DroppedValues {
-    /// There was no room.
+    /// Values for which no series was free.
     pub(super) no_room: u64,
-    /// They are no numbers that CloudWatch takes.
+    /// Values that CloudWatch doesn't take as numbers (NaN, infinite, too large).
     pub(super) no_number: u64,
-    /// CloudWatch refused them.
+    /// Values that CloudWatch refused.
     pub(super) refused: u64,
 }
 
@@ -71,7 +71,7 @@ struct SeriesKey {
     name: &'static str,
 }
 
-/// Values that were seen, as a statistic set has them.
+/// The values of a series, aggregated as CloudWatch's statistic sets are.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct StatisticSet {
     minimum: f64,
@@ -93,7 +93,7 @@ impl StatisticSet {
     }
 }
 
-/// Sums by tenant and name.
+/// The tenants' metrics since the last flush.
 #[derive(Debug, Default)]
 pub struct TenantMetrics {
     series: Mutex<HashMap<SeriesKey, StatisticSet>>,
@@ -101,7 +101,7 @@ pub struct TenantMetrics {
 }
 
 impl TenantMetrics {
-    /// A delivery of a tenant's ended.
+    /// Records a delivery that ended.
     pub(super) fn record_delivery(&self, done: &FinishedDelivery<'_>) {
         let (Some(tenant), Some(destination)) = (&done.entry.tenant, done.entry.delivery) else {
             return;
@@ -114,14 +114,14 @@ impl TenantMetrics {
         self.merge(named);
     }
 
-    /// What was given up since this was last asked.
+    /// Takes the counts of values that were dropped since the last call.
     pub(super) fn take_dropped(&self) -> DroppedValues {
         take(&mut *self.dropped())
     }
 
-    /// Sends everything. What isn't sent, because a call failed or the caller gave
-    /// up, is kept; what CloudWatch refuses is looked for, dropped and counted, and all
-    /// the rest of its call is sent: one datum must never hold the others back.
+    /// Sends everything. What isn't sent, because a call failed or the caller gave up, is
+    /// kept. What CloudWatch refuses is found, dropped and counted, and the rest of its call
+    /// is sent: one bad datum must never hold the others back.
     pub(super) async fn flush(&self, sink: &impl MetricSink) -> Result<Flush, AwsError> {
         let mut series: Vec<_> = self.lock().drain().collect();
         if series.is_empty() {
@@ -136,7 +136,7 @@ impl TenantMetrics {
             unsent.fresh.push(std::mem::replace(&mut series, rest));
         }
         unsent.fresh.reverse();
-        // What is taken as a whole goes first: a search may be long.
+        // Calls that succeed as a whole go first, because a search may take long.
         while let Some(piece) = unsent.fresh.last() {
             let put = put(sink, piece).await;
             let piece = unsent.fresh.pop().unwrap_or_default();
@@ -149,11 +149,11 @@ impl TenantMetrics {
         Ok(Flush::Sent)
     }
 
-    /// Halves what was refused until it is a single datum, which is dropped.
+    /// Halves what was refused until a single datum is left, which is dropped.
     async fn search(&self, sink: &impl MetricSink, unsent: &mut UnsentSeries<'_>) -> Result<(), AwsError> {
         let mut searches = 0;
         while let Some(mut piece) = unsent.refused.pop() {
-            // What was refused by itself, and nothing else.
+            // A datum that was refused alone is the culprit.
             if let [(key, _)] = piece.as_slice() {
                 tracing::warn!(
                     tenant = key.tenant,
@@ -168,7 +168,7 @@ impl TenantMetrics {
             unsent.fresh.extend([piece, half]);
             while let Some(piece) = unsent.fresh.last() {
                 if searches == MAX_SEARCHES {
-                    // The next flush goes on: what was found is gone by then.
+                    // The next flush goes on from here: what was found so far is gone by then.
                     return Ok(());
                 }
                 searches += 1;
@@ -208,13 +208,13 @@ impl TenantMetrics {
     }
 }
 
-/// Series on their way out, in pieces of a call each; whatever is still here at its end
-/// goes back.
+/// Series that are being sent, in pieces of one call each. What is still here when it is
+/// dropped goes back to the metrics.
 struct UnsentSeries<'a> {
     of: &'a TenantMetrics,
-    /// To be sent.
+    /// Pieces that are still to be sent.
     fresh: Vec<Vec<(SeriesKey, StatisticSet)>>,
-    /// Refused as a whole.
+    /// Pieces that were refused as a whole.
     refused: Vec<Vec<(SeriesKey, StatisticSet)>>,
 }
 
@@ -230,7 +230,7 @@ async fn put(sink: &impl MetricSink, piece: &[(SeriesKey, StatisticSet)]) -> Res
     sink.put(&data).await
 }
 
-/// An error, unless it is about the data.
+/// Returns the error unless it is about the data, which the search deals with.
 fn ignore_refusal(error: AwsError) -> Result<(), AwsError> {
     if refuses_data(&error) { Ok(()) } else { Err(error) }
 }
@@ -245,12 +245,12 @@ fn datum(key: &SeriesKey, sum: StatisticSet) -> Datum {
     Datum { name, tenant: key.tenant.clone(), minimum, maximum, sum, samples }
 }
 
-/// What the reference would put for a delivery.
+/// The values that the reference would put for a delivery.
 fn values(destination: &str, done: &FinishedDelivery<'_>) -> Vec<(&'static str, f64)> {
     let numbers = &done.entry.numbers;
     match done.entry.outcome {
         Outcome::Delivered | Outcome::Partial | Outcome::Rejected | Outcome::Failed => {}
-        // It goes on: what arrived has arrived.
+        // The delivery goes on later; what has arrived by now has arrived.
         Outcome::Interrupted => {
             let events = Some(numbers.events).filter(|events| *events > 0 && destination == "cloudwatch");
             return events.map(|events| (SUCCESSFUL_EVENTS, float(events))).into_iter().collect();
@@ -278,8 +278,8 @@ fn values(destination: &str, done: &FinishedDelivery<'_>) -> Vec<(&'static str, 
     values
 }
 
-/// What should have arrived and did not: refused for good, or left; at least one
-/// where the delivery is not whole. A line that is no record never was an event.
+/// Events that should have arrived and didn't: refused for good, or left; at least one if the
+/// delivery is incomplete. A malformed line was never an event, so it doesn't count.
 fn failed_events(entry: &Entry) -> u64 {
     let failed = entry.numbers.left + entry.numbers.dead_lettered.sum();
     match entry.outcome {
@@ -289,7 +289,7 @@ fn failed_events(entry: &Entry) -> u64 {
     }
 }
 
-/// Exact for whatever one object can hold.
+/// Converts a count; exact for every number that one object can have.
 fn float(n: u64) -> f64 {
     f64::from(u32::try_from(n).unwrap_or(u32::MAX))
 }

@@ -1,7 +1,7 @@
-//! Which connections of the HTTP server are open. A new one always has a place: where
-//! there is none, the one that has had its own for longest gives it up. So nobody who
-//! only holds connections open, however many, keeps a probe out; and whoever does so
-//! gives up its own first.
+//! The open connections of the HTTP server. A new connection always gets a slot: if none is
+//! free, the connection that has held its slot for longest is closed. So a client that only
+//! holds connections open can't keep a probe out, however many it opens, and loses its own
+//! first.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -11,34 +11,34 @@ use tokio_util::sync::CancellationToken;
 
 use model::lock;
 
-/// Connections at once.
+/// The most connections at once.
 pub(super) const MAX_CONNECTIONS: usize = 64;
 
-/// Of them, those of one address.
+/// The most connections of one peer.
 pub(super) const MAX_PER_PEER: usize = 16;
 
-/// Of them, those that are sent /metrics: up to a few MB each.
+/// The most connections that are sent /metrics at once: up to a few MB each.
 pub(super) const MAX_SENDING_METRICS: usize = 4;
 
-/// What a connection is at.
+/// What a connection is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ConnectionStage {
-    /// Its request has not come whole.
+    /// The request hasn't arrived completely.
     Head,
-    /// It is answered.
+    /// The request is being answered.
     Answer,
-    /// It is sent /metrics.
+    /// The answer is /metrics.
     Metrics,
 }
 
-/// All that are open. `Clone` is cheap.
+/// All open connections. `Clone` is cheap.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Connections(Arc<Mutex<OpenConnections>>);
 
 #[derive(Debug, Default)]
 struct OpenConnections {
     next: u64,
-    /// The oldest first.
+    /// Connections by number, the oldest first.
     open: BTreeMap<u64, Connection>,
 }
 
@@ -49,7 +49,7 @@ struct Connection {
     closed: CancellationToken,
 }
 
-/// The place of a connection, which ends with it.
+/// The slot of a connection, freed on drop.
 #[derive(Debug)]
 pub(super) struct ConnectionSlot {
     connections: Connections,
@@ -58,7 +58,7 @@ pub(super) struct ConnectionSlot {
 }
 
 impl Connections {
-    /// A place for a new connection.
+    /// Gives a new connection its slot.
     pub(super) fn admit(&self, address: IpAddr) -> ConnectionSlot {
         let peer = peer(address);
         let mut state = self.lock();
@@ -75,7 +75,7 @@ impl Connections {
         ConnectionSlot { connections: self.clone(), number, closed }
     }
 
-    /// Makes room where the process itself has none, being out of files.
+    /// Closes the oldest connection, for when the process is out of file descriptors.
     pub(super) fn close_oldest(&self) {
         self.lock().close_one(|_| true);
     }
@@ -85,7 +85,7 @@ impl Connections {
         self.lock().open.len()
     }
 
-    /// How many there ever were.
+    /// The number of connections that were ever admitted.
     #[cfg(test)]
     pub(super) fn admitted(&self) -> u64 {
         self.lock().next
@@ -101,7 +101,7 @@ impl OpenConnections {
         self.open.values().filter(|open| which(open)).count()
     }
 
-    /// The oldest of these that has yet to say what it wants, else the oldest.
+    /// Closes the oldest matching connection whose request hasn't arrived, else the oldest.
     fn close_one(&mut self, which: impl Fn(&Connection) -> bool) {
         let oldest = |stage: Option<ConnectionStage>| {
             let fits = |open: &Connection| which(open) && stage.is_none_or(|stage| open.stage == stage);
@@ -115,17 +115,18 @@ impl OpenConnections {
 }
 
 impl ConnectionSlot {
-    /// When it has to be given up.
+    /// A token that is cancelled when the connection must be closed.
     pub(super) fn closed(&self) -> CancellationToken {
         self.closed.clone()
     }
 
-    /// Its request has come.
+    /// Marks that the request has arrived.
     pub(super) fn mark_answering(&self) {
         self.set_stage(ConnectionStage::Answer);
     }
 
-    /// It is sent /metrics.
+    /// Marks that the answer is /metrics, and closes the oldest of these if there are too
+    /// many.
     pub(super) fn mark_sending_metrics(&self) {
         self.set_stage(ConnectionStage::Metrics);
         let mut state = self.connections.lock();
@@ -147,8 +148,8 @@ impl Drop for ConnectionSlot {
     }
 }
 
-/// Whom connections are counted for: an address; of IPv6 the network, of which one
-/// machine has 2^64.
+/// The peer that connections are counted for: an IPv4 address, or an IPv6 /64, since one
+/// machine has all 2^64 addresses of its network.
 fn peer(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => address.into(),

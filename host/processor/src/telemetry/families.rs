@@ -117,7 +117,8 @@ impl Families {
         families
     }
 
-    /// What never changes; and zero where there are no labels, so that a rate has a beginning.
+    /// Sets the constant metrics, and to zero all counters without labels, so that their rates
+    /// have a beginning.
     fn set_constants(&self) {
         for family in [&self.read_bytes, &self.checkpoints_refused, &self.targets_replaced, &self.unaccounted] {
             get(family, &[]);

@@ -3,7 +3,8 @@
 use prometheus::core::{MetricVec, MetricVecBuilder};
 use prometheus::{IntCounterVec, Opts, Registry, Result};
 
-/// None: Prometheus refused its name or its labels, which a test rules out.
+/// A family of metrics; `None` if Prometheus refused its name or labels, which a test rules
+/// out.
 pub(super) type Family<V> = Option<V>;
 
 /// The metric of a family with these labels.

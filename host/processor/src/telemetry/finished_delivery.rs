@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use crate::report::Entry;
 
-/// What is known of a delivery that ended.
+/// A delivery that ended, as metrics see it.
 #[derive(Debug)]
 pub struct FinishedDelivery<'a> {
     /// Outcome, reason, numbers.
     pub entry: &'a Entry,
-    /// From the object's LastModified to its delivery, in milliseconds.
+    /// Milliseconds from the object's LastModified to its delivery.
     pub latency: Option<i64>,
     /// Time in guests.
     pub guest_time: Duration,

@@ -1,4 +1,5 @@
-//! Whether the process goes round, and whether it can reach what it works with.
+//! Health: whether the intake's loop makes progress, and whether its dependencies can be
+//! reached.
 
 use std::collections::BTreeSet;
 use std::fmt::Display;
@@ -8,13 +9,13 @@ use std::time::{Duration, Instant};
 
 use model::lock;
 
-/// How long the intake's loop may take to go round.
+/// The longest that the intake's loop may go without progress before /healthz is 503.
 const MAX_SILENCE: Duration = Duration::from_secs(120);
 
-/// Between signs of life while something is waited for.
+/// The interval at which progress is recorded while the loop waits for something.
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(10);
 
-/// Something that the process can't work without.
+/// A dependency without which the process can't work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Dependency {
     /// SQS_QUEUE_URL: messages are received.
@@ -26,7 +27,7 @@ pub enum Dependency {
 }
 
 impl Dependency {
-    /// As /readyz and the log name it.
+    /// The name in /readyz and in the log.
     pub fn name(self) -> &'static str {
         match self {
             Self::Queue => "queue",
@@ -36,7 +37,7 @@ impl Dependency {
     }
 }
 
-/// Whether the process can work. `Clone` is cheap.
+/// The health of the process. `Clone` is cheap.
 #[derive(Debug, Clone)]
 pub struct Health(Arc<Mutex<HealthState>>);
 
@@ -47,41 +48,42 @@ struct HealthState {
 }
 
 impl Default for Health {
-    /// A loop that has yet to begin is not late, and nothing is known to be down.
+    /// A health in which the loop isn't late and nothing is known to be down.
     fn default() -> Self {
         Self(Arc::new(Mutex::new(HealthState { last_progress: Instant::now(), down: BTreeSet::new() })))
     }
 }
 
 impl Health {
-    /// A part was just asked, and answered.
+    /// Records that a dependency answered.
     pub fn mark_up(&self, dependency: Dependency) {
         if self.lock().down.remove(&dependency) {
             tracing::info!(part = dependency.name(), "it can be reached again");
         }
     }
 
-    /// A part was just asked, and that failed: /readyz is 503 until it [works](Self::mark_up)
-    /// again. Whoever says so has to ask again, whether there is work or not. The words
-    /// go to the log, where each change is told once.
+    /// Records that a dependency failed: /readyz is 503 until it is [up](Self::mark_up) again.
+    /// The caller must keep asking, whether or not there is work. `error` goes to the log,
+    /// once per change.
     pub fn mark_down(&self, dependency: Dependency, error: &dyn Display) {
         if self.lock().down.insert(dependency) {
             tracing::warn!(part = dependency.name(), %error, "it can't be reached: /readyz is 503 until it can");
         }
     }
 
-    /// Whether a part failed when it was last asked.
+    /// Whether a dependency failed when it was last asked.
     pub fn is_down(&self, dependency: Dependency) -> bool {
         self.lock().down.contains(&dependency)
     }
 
-    /// The loop of the intake went round: /healthz is 503 when it has not for two minutes.
+    /// Records that the intake's loop made progress: /healthz is 503 when it hasn't for two
+    /// minutes.
     pub fn record_progress(&self) {
         self.lock().last_progress = Instant::now();
     }
 
-    /// Waits for something that may take long, and is bounded in itself: that the
-    /// process waits for it is no reason to restart it.
+    /// Waits for work that may take long but is bounded in itself, and records progress
+    /// meanwhile: waiting for it is no reason to restart the process.
     pub async fn keep_alive_during<T>(&self, work: impl Future<Output = T>) -> T {
         self.keep_alive_every(PROGRESS_INTERVAL, work).await
     }
@@ -97,13 +99,13 @@ impl Health {
         }
     }
 
-    /// How long the loop is overdue; none: it isn't.
+    /// The time since the loop's last progress, if it is overdue.
     pub(super) fn overdue(&self, now: Instant) -> Option<Duration> {
         let idle = now.saturating_duration_since(self.lock().last_progress);
         (idle > MAX_SILENCE).then_some(idle)
     }
 
-    /// The parts that are down.
+    /// The dependencies that are down.
     pub(super) fn down(&self) -> Vec<Dependency> {
         self.lock().down.iter().copied().collect()
     }

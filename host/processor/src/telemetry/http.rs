@@ -17,26 +17,26 @@ use tokio::sync::Mutex;
 use super::connections::{ConnectionSlot, Connections};
 use super::{Health, Metrics};
 
-/// How long a connection may take: one request.
+/// The time limits of a connection, which serves one request.
 #[derive(Debug, Clone, Copy)]
 struct ConnectionTimeouts {
-    /// For the request's head.
+    /// The limit for the request's head.
     head: Duration,
-    /// For all of it, until the answer is read.
+    /// The limit for the whole connection, until the answer is read.
     whole: Duration,
 }
 
 const TIMEOUTS: ConnectionTimeouts =
     ConnectionTimeouts { head: Duration::from_secs(5), whole: Duration::from_secs(15) };
 
-/// Bytes of a request's head.
+/// The most bytes of a request's head.
 const MAX_HEAD_BYTES: usize = 16 * 1024;
 
-/// Before the next try, where a connection can't be accepted: out of files, mostly.
+/// The pause after a connection couldn't be accepted, usually for lack of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
-/// Serves until the process ends. Binds before it returns; the address that it
-/// returns is the one that is bound (port 0: any that is free).
+/// Serves until the process ends. The address is bound before this returns; the returned
+/// address is the bound one (port 0 means any free port).
 ///
 /// # Errors
 /// The address can't be bound: names it and HTTP_ADDR.
@@ -51,17 +51,17 @@ pub async fn serve(address: SocketAddr, metrics: Metrics, health: Health) -> Res
     Ok(bound)
 }
 
-/// Who answers. `Clone` is cheap.
+/// The server's state. `Clone` is cheap.
 #[derive(Clone)]
 struct Server {
     metrics: Metrics,
     health: Health,
-    /// Of whoever writes the metrics down: one core at most is busy with it.
+    /// Held while the metrics are rendered, so that at most one core is busy with it.
     render_lock: Arc<Mutex<()>>,
     timeouts: ConnectionTimeouts,
 }
 
-/// Every connection is accepted at once: see [`Connections`].
+/// Accepts every connection at once: see [`Connections`].
 async fn accept(listener: TcpListener, server: Server, connections: Connections) {
     loop {
         let Ok((stream, peer)) = listener.accept().await else {
@@ -72,7 +72,7 @@ async fn accept(listener: TcpListener, server: Server, connections: Connections)
         let (server, slot) = (server.clone(), Arc::new(connections.admit(peer.ip())));
         tokio::spawn(async move {
             let (closed, whole) = (slot.closed(), server.timeouts.whole);
-            // However it ends, there is nobody to tell.
+            // There is nobody to tell how it ended.
             tokio::select! {
                 () = closed.cancelled() => {}
                 _ = tokio::time::timeout(whole, connection(stream, server, slot)) => {}
@@ -81,7 +81,7 @@ async fn accept(listener: TcpListener, server: Server, connections: Connections)
     }
 }
 
-/// One request: an idle connection must not keep a probe out.
+/// Serves one request. Connections aren't kept alive: an idle one must not keep a probe out.
 async fn connection(stream: TcpStream, server: Server, slot: Arc<ConnectionSlot>) -> hyper::Result<()> {
     let head = server.timeouts.head;
     let service = service_fn(move |request: Request<hyper::body::Incoming>| {
@@ -98,7 +98,7 @@ async fn connection(stream: TcpStream, server: Server, slot: Arc<ConnectionSlot>
 }
 
 impl Server {
-    /// For HEAD as for GET: the connection leaves the body out.
+    /// Answers a request. HEAD is answered as GET is; hyper leaves the body out.
     async fn answer(&self, method: &Method, path: &str, slot: &ConnectionSlot) -> Response<Full<Bytes>> {
         const PLAIN: &str = "text/plain; charset=utf-8";
         slot.mark_answering();
@@ -131,8 +131,9 @@ fn healthy(health: &Health, now: Instant) -> (StatusCode, String) {
     }
 }
 
-/// A line for each part that is down: its name. AWS's words, which hold accounts and
-/// names of resources, are in the log: whoever may probe need not see them.
+/// The answer to /readyz: a line with the name of each dependency that is down. AWS's error
+/// texts, which hold accounts and resource names, are in the log only: a prober need not see
+/// them.
 fn ready(health: &Health) -> (StatusCode, String) {
     let down = health.down();
     match down.is_empty() {

@@ -1,44 +1,46 @@
-//! Which pairs of tenant and component have labels of their own: those that are active,
-//! as long as there is room. Who was silent for an hour makes room for who is not.
+//! The pairs of tenant and component that have metric labels of their own: the active ones, as
+//! long as there is room. A pair that was silent for an hour makes room for one that wasn't.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 
 use model::Digest;
 
-/// Pairs of tenant and component that have labels of their own: about twenty series each.
+/// The most pairs of tenant and component that have labels of their own; each has about twenty
+/// series.
 pub(super) const MAX_PAIRS: usize = 1000;
 
-/// Pairs of one tenant: who changes its component all the time must not take the labels
-/// of the others.
+/// The most pairs of one tenant: a tenant that changes its component all the time must not
+/// take the others' labels.
 pub(super) const MAX_PAIRS_PER_TENANT: usize = 20;
 
-/// After so long without work a pair's labels may go to another.
+/// The time without work after which a pair's labels may go to another pair.
 pub(super) const STALE_AFTER: Duration = Duration::from_secs(60 * 60);
 
-/// What those beyond that share.
+/// The label that all further pairs share.
 const OTHER: &str = "other";
 
-/// A tenant, and the beginning of a component's digest.
+/// A tenant and a shortened digest.
 pub(super) type LabelPair = [String; 2];
 
 /// All pairs that have labels.
 #[derive(Default)]
 pub(super) struct Labels {
     pairs: HashMap<LabelPair, LabelState>,
-    /// What is left alone, for how many deliveries each: whatever labels it has.
+    /// Suspended components, whatever labels they have: for how many deliveries each is
+    /// suspended.
     suspended: BTreeMap<LabelPair, i64>,
 }
 
 struct LabelState {
     active: Instant,
-    /// How its component failed so far.
+    /// The kinds of failure that the component has had.
     kinds: BTreeSet<&'static str>,
-    /// It stands for all further ones of its tenant.
+    /// Whether the pair stands for all further components of its tenant.
     shared: bool,
 }
 
-/// A pair whose labels are gone.
+/// A pair whose labels were removed.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct RemovedLabels {
     pub(super) pair: LabelPair,
@@ -46,7 +48,7 @@ pub(super) struct RemovedLabels {
 }
 
 impl Labels {
-    /// The labels of a pair that is active now, and those that went for them.
+    /// Returns the labels of a pair that is active now, and the pairs that lost theirs for it.
     pub(super) fn of(&mut self, tenant: &str, digest: &str, now: Instant) -> (LabelPair, Vec<RemovedLabels>) {
         let pair = [tenant.to_owned(), Digest::shorten(digest).to_owned()];
         if self.touch(&pair, now) {
@@ -68,14 +70,14 @@ impl Labels {
         (label, removed)
     }
 
-    /// Its component failed in these ways.
+    /// Records how a pair's component failed.
     pub(super) fn record_failures(&mut self, pair: &LabelPair, kinds: impl Iterator<Item = &'static str>) {
         if let Some(state) = self.pairs.get_mut(pair) {
             state.kinds.extend(kinds);
         }
     }
 
-    /// A component is left alone for a delivery more (1) or less (-1).
+    /// Counts a component as suspended for one delivery more (1) or less (-1).
     pub(super) fn count_suspended(&mut self, tenant: &str, digest: &str, change: i64) {
         let pair = [tenant.to_owned(), Digest::shorten(digest).to_owned()];
         let count = self.suspended.get(&pair).copied().unwrap_or_default().saturating_add(change);
@@ -85,8 +87,8 @@ impl Labels {
         };
     }
 
-    /// All labels that there are; and of each that has any, how much is left alone. What
-    /// is left alone counts as active.
+    /// Counts suspended components for every label that exists. A suspended component counts
+    /// as active.
     pub(super) fn suspended_by_label(&mut self, now: Instant) -> (BTreeMap<LabelPair, i64>, Vec<RemovedLabels>) {
         let (mut counts, mut removed) = (BTreeMap::new(), Vec::new());
         for ([tenant, digest], count) in self.suspended.clone() {
@@ -110,7 +112,7 @@ impl Labels {
         now.saturating_duration_since(state.active) >= STALE_AFTER && !self.suspended.contains_key(pair)
     }
 
-    /// Takes the labels of the one, of this tenant or of all, that was silent for longest.
+    /// Removes the labels of the pair, of this tenant or of all, that was silent for longest.
     fn make_room(&mut self, tenant: Option<&str>, now: Instant, removed: &mut Vec<RemovedLabels>) -> bool {
         let of_tenant = |[its, _]: &LabelPair| tenant.is_none_or(|tenant| its == tenant);
         let stale = self.pairs.iter().filter(|(pair, state)| of_tenant(pair) && self.is_stale(pair, state, now));

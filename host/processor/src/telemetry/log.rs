@@ -1,4 +1,4 @@
-//! One JSON line an event on standard output.
+//! Logging: one JSON line per event on standard output.
 
 use std::fmt;
 
@@ -17,21 +17,21 @@ use tracing_subscriber::registry::LookupSpan;
 
 use super::log_options::{LogFormat, LogLevel};
 
-/// Where this program's own events come from: each of its modules begins with it.
+/// The prefix of the targets of this program's own events: its modules' paths begin with it.
 const OWN: &str = "log_processor";
 
-/// What `tracing` calls an event's text.
+/// The name that `tracing` gives an event's text.
 const MESSAGE: &str = "message";
 
-/// Sets the process's logger: JSON lines on standard output, this program's own
-/// events from `level` on, its libraries' errors (below that, theirs may show requests).
-/// A second call changes nothing.
+/// Sets the process's logger: JSON lines on standard output, this program's own events from
+/// `level` on, and only errors of its libraries (below that, theirs may show requests). A
+/// second call changes nothing.
 pub fn init(level: LogLevel, format: LogFormat) {
-    // The only error is that there is a logger already.
+    // The only possible error is that a logger is set already.
     let _ = tracing::subscriber::set_global_default(subscriber(level, format, std::io::stdout));
 }
 
-/// A line is written at once, as a whole.
+/// A subscriber that writes each line with one call.
 fn subscriber<W>(level: LogLevel, format: LogFormat, writer: W) -> impl Subscriber + Send + Sync
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
@@ -55,12 +55,12 @@ fn filter(level: LogLevel) -> LevelFilter {
     }
 }
 
-/// A line is the time (RFC 3339, UTC), `level`, the event's own fields with its text
-/// among them, and `target` (the module). Spans are not shown.
+/// The format of a line: the time (RFC 3339, UTC), `level`, the event's own fields with its
+/// text among them, and `target` (the module). Spans are not shown.
 struct JsonLines(LogFormat);
 
 impl JsonLines {
-    /// What time and text are called.
+    /// The names of the fields for time and text.
     fn names(&self) -> (&'static str, &'static str) {
         match self.0 {
             LogFormat::Json => ("timestamp", MESSAGE),
@@ -100,7 +100,7 @@ where
     }
 }
 
-/// An event's fields, on their way into a line.
+/// Writes an event's fields into a line.
 struct FieldVisitor<'a> {
     map: Compound<'a, &'a mut Vec<u8>, CompactFormatter>,
     text_name: &'static str,

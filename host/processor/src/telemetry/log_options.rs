@@ -1,20 +1,20 @@
-//! What is logged, and in which form.
+//! Options of the log: the least level, and the format.
 
 /// The least level that is logged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogLevel {
     /// Everything.
     Debug,
-    /// What an operator wants to see of a run that goes well.
+    /// Events that an operator wants to see of a run that goes well.
     Info,
-    /// What may need a look (`WARN` or `WARNING`).
+    /// Events that may need a look (`WARN` or `WARNING`).
     Warn,
-    /// What failed.
+    /// Failures.
     Error,
 }
 
 impl LogLevel {
-    /// The level by its name, in any case; none: there is no such.
+    /// Parses a level's name, in any case.
     pub fn parse(text: &str) -> Option<Self> {
         const NAMES: [(&str, LogLevel); 5] = [
             ("DEBUG", LogLevel::Debug),
@@ -27,7 +27,7 @@ impl LogLevel {
     }
 }
 
-/// What the fields of a log line are called.
+/// The names of a log line's fields.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum LogFormat {
     /// `timestamp`, `level`, `message`.
@@ -38,7 +38,7 @@ pub enum LogFormat {
 }
 
 impl LogFormat {
-    /// The format by its name, in any case; none: there is no such.
+    /// Parses a format's name, in any case.
     pub fn parse(text: &str) -> Option<Self> {
         match text.to_ascii_lowercase().as_str() {
             "json" => Some(Self::Json),

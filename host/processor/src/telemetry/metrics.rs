@@ -1,5 +1,5 @@
-//! Counts and times, as Prometheus takes them. Labels are bounded: never a key or an
-//! error's text, and a tenant only where it has a component of its own, up to a number.
+//! Counts and times for Prometheus. Labels are bounded: never a key or an error's text, and a
+//! tenant only if it has a component of its own, up to a number.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -27,13 +27,13 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// All at zero.
+    /// Metrics that are all zero.
     pub fn new() -> Self {
         Self { families: Arc::new(Families::new()), tenants: Arc::default(), waiting: WaitingDeliveries::default() }
     }
 
-    /// A delivery of an object ended; counts it, and keeps the reference's
-    /// CloudWatch metrics of its tenant for the next flush.
+    /// Counts a delivery that ended, and keeps its tenant's CloudWatch metrics, as the
+    /// reference has them, for the next flush.
     pub fn delivery(&self, done: &FinishedDelivery<'_>) {
         let (all, entry, numbers) = (&self.families, done.entry, &done.entry.numbers);
         let destination = entry.delivery.unwrap_or("none");
@@ -80,83 +80,83 @@ impl Metrics {
         }
     }
 
-    /// A message was received (1) or let go of (-1).
+    /// Counts a message as in flight (1), or no longer (-1).
     pub fn in_flight(&self, change: i64) {
         if let Some(gauge) = get(&self.families.in_flight, &[]) {
             gauge.add(change);
         }
     }
 
-    /// What became of a message: `acknowledged`, `failed`, `returned`.
+    /// Counts a message's outcome: `acknowledged`, `failed`, `returned`.
     pub fn message(&self, outcome: &'static str) {
         add(&self.families.messages, &[outcome], 1);
     }
 
-    /// Leases: `extended`, `lost`, `failed`.
+    /// Counts results of extending leases: `extended`, `lost`, `failed`.
     pub fn lease(&self, result: &'static str, count: u64) {
         add(&self.families.leases, &[result], count);
     }
 
-    /// Events of S3's that announce no new object, by their bounded name.
+    /// Counts S3 events that announce no new object, by their bounded name.
     pub fn other_events(&self, event: &'static str, count: u64) {
         add(&self.families.other_events, &[event], count);
     }
 
-    /// A tenant was looked up: `hit`, `miss`, `unknown`, `failed`.
+    /// Counts a lookup of a tenant: `hit`, `miss`, `unknown`, `failed`.
     pub fn tenant_lookup(&self, result: &'static str) {
         add(&self.families.lookups, &[result], 1);
     }
 
-    /// Deliveries that wait.
+    /// The deliveries that are known to wait.
     pub fn waiting(&self) -> &WaitingDeliveries {
         &self.waiting
     }
 
-    /// Objects of a message that are neither done, sent back, nor failed.
+    /// Counts objects of a message that are neither done, sent back, nor failed.
     pub fn unaccounted(&self, objects: u64) {
         add(&self.families.unaccounted, &[], objects);
     }
 
-    /// A delivery was sent back to the queue: `failed`, `interrupted`, `breaker`,
+    /// Counts a delivery that was sent back to the queue: `failed`, `interrupted`, `breaker`,
     /// `suspended`, `item`.
     pub fn requeued(&self, why: &'static str) {
         add(&self.families.requeues, &[why], 1);
     }
 
-    /// A checkpoint belonged to another object or guest: delivery began at 0.
+    /// Counts a checkpoint that belonged to another object or guest: its delivery began at 0.
     pub fn checkpoint_refused(&self) {
         add(&self.families.checkpoints_refused, &[], 1);
     }
 
-    /// A copy replaced that of another object.
+    /// Counts a copy that replaced the copy of another object.
     pub fn target_replaced(&self) {
         add(&self.families.targets_replaced, &[], 1);
     }
 
-    /// A tenant's breaker opened (1) or closed (-1).
+    /// Counts a tenant's circuit breaker as open (1), or closed again (-1).
     pub fn breaker(&self, change: i64) {
         if let Some(gauge) = get(&self.families.breakers, &[]) {
             gauge.add(change);
         }
     }
 
-    /// A component did this outside of deliveries: it reads all keys.
+    /// Counts what a component did outside of deliveries: a key-parser reads all keys.
     pub fn component(&self, tenant: &str, run: &ComponentRun) {
         self.families.plugins.record_component(tenant, run, 0, Instant::now());
     }
 
-    /// A tenant's component is left alone for a delivery (1), or no longer (-1).
+    /// Counts a tenant's component as suspended for one delivery more (1) or less (-1).
     pub fn component_suspended(&self, tenant: &str, digest: &str, change: i64) {
         self.families.plugins.count_suspended(tenant, digest, change, Instant::now());
     }
 
-    /// Components were asked for: they were in `memory`, on `disk`, `published`, are
-    /// `compiled` now, or can't be had: a bounded name.
+    /// Counts loads of components by where they were found (`memory`, `disk`, `published`, or
+    /// `compiled` now), or by the kind of their failure.
     pub fn components_loaded(&self, result: &'static str, count: u64) {
         self.families.plugins.count_loads(result, count);
     }
 
-    /// Prometheus' text format, version 0.0.4.
+    /// Renders the metrics in Prometheus' text format, version 0.0.4.
     pub fn text(&self) -> String {
         let DroppedValues { no_room, no_number, refused } = self.tenants.take_dropped();
         for (reason, values) in [("no-room", no_room), ("no-number", no_number), ("refused", refused)] {
@@ -171,8 +171,8 @@ impl Metrics {
         self.families.text()
     }
 
-    /// As [`Metrics::flush`], and no longer than this: at the end of a process, or of
-    /// what Lambda gives it.
+    /// [Flushes](Metrics::flush) for at most `time`: at the end of a process, or of a Lambda's
+    /// invocation.
     pub async fn flush_within(&self, client: &crate::aws::MetricsClient, time: Duration) {
         if tokio::time::timeout(time, self.flush(client)).await.is_err() {
             tracing::warn!(
@@ -181,9 +181,9 @@ impl Metrics {
         }
     }
 
-    /// Sends the tenants' CloudWatch metrics since the last flush. What can't be
-    /// sent is kept for the next (bounded); a failure is logged, never more. May be
-    /// given up half-way: what wasn't sent is kept then, too.
+    /// Sends the tenants' CloudWatch metrics since the last flush. What can't be sent is kept
+    /// for the next flush (bounded). A failure is only logged. The future may be dropped at
+    /// any time: what wasn't sent is kept then, too.
     pub async fn flush(&self, client: &crate::aws::MetricsClient) {
         let result = match self.tenants.flush(client).await {
             Ok(Flush::Nothing) => return,
@@ -197,7 +197,7 @@ impl Metrics {
     }
 }
 
-/// As the report names it.
+/// The outcome's name in reports.
 fn outcome_name(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::Delivered => "delivered",

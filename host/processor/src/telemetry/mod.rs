@@ -1,13 +1,12 @@
-//! What the processor says about itself: JSON logs, metrics, health.
+//! What operators see of the processor: JSON logs, metrics, health.
 //!
-//! - `log`: one JSON line an event on standard output; one an object at INFO. `log_options`:
-//!   its level and format.
+//! - `log`: JSON lines on standard output; one per object at INFO.
 //! - `metrics`: counts and times, as Prometheus takes them; labels are bounded; `families` names them (each a
 //!   `family`), `plugins` those about tenants' components, `labels` which of them have labels.
 //! - `cloudwatch`: the reference's metrics, aggregated until they are flushed.
-//! - `health`: whether the process goes round, and what it can reach.
+//! - `health`: whether the intake makes progress, and which dependencies are down.
 //! - `http`: /metrics, /healthz, /readyz; `connections`: who may be connected.
-//! - `throttle`: what may be said often is said only so often.
+//! - `throttle`: a rate limit for repeated log lines.
 //! - `waiting`: the deliveries that wait.
 
 mod cloudwatch;

@@ -13,19 +13,19 @@ use crate::report::Entry;
 use model::lock;
 use sandbox::Used;
 
-/// The pair that every family here has, and what some have beside it.
+/// The labels of every family here; some have a third one.
 const PAIR: [&str; 2] = ["tenant", "digest"];
 
-/// What the third labels may be.
+/// The values of the label `direction`.
 const DIRECTIONS: [&str; 2] = ["in", "out"];
 const RESULTS: [&str; 5] = ["same", "changed", "dropped", "added", "failed"];
 
 /// Seconds that an instantiation takes: the goal of a pooled one, and far from it.
 const START_BUCKETS: [f64; 2] = [50e-6, 1e-3];
 
-/// Counts of components.
+/// The families about tenants' components.
 pub(super) struct PluginFamilies {
-    /// Which pairs have labels.
+    /// The pairs that have labels.
     labels: Mutex<Labels>,
     calls: Family<IntCounterVec>,
     records: Family<IntCounterVec>,
@@ -84,8 +84,8 @@ impl PluginFamilies {
         lock(&self.labels)
     }
 
-    /// The labels of a pair that is active now; with those that have no labels any more
-    /// their counts go too.
+    /// Returns the labels of a pair that is active now. Pairs that lose their labels for it
+    /// lose their counts too.
     fn labels(
         &self,
         tenant: &str,
@@ -100,8 +100,8 @@ impl PluginFamilies {
         pair
     }
 
-    /// Takes a pair out of every family: a counter that is silent for long is one that
-    /// Prometheus has stopped to expect.
+    /// Removes a pair from every family: Prometheus has stopped to expect a counter that was
+    /// silent for long.
     fn forget(&self, RemovedLabels { pair: [tenant, digest], kinds }: &RemovedLabels) {
         let pair = [tenant.as_str(), digest.as_str()];
         for family in [&self.calls, &self.dropped, &self.poison, &self.input_bytes, &self.replaced, &self.log_lines] {
@@ -116,7 +116,7 @@ impl PluginFamilies {
         kinds.iter().for_each(|kind| remove(&self.failures, &[tenant, digest, kind]));
     }
 
-    /// What a delivery's components did.
+    /// Counts what a delivery's components did.
     pub(super) fn record_delivery(&self, entry: &Entry, now: Instant) {
         let Some(tenant) = &entry.tenant else { return };
         if let Some(run) = &entry.component {
@@ -142,7 +142,7 @@ impl PluginFamilies {
         for (kind, count) in run.failures.by_name() {
             add(&self.failures, &[&tenant, &digest, kind], count);
         }
-        // There from the beginning, so that an alarm has something to look at.
+        // The gauge exists from the beginning, so that an alarm has something to look at.
         get(&self.suspended, &pair);
     }
 
@@ -177,14 +177,13 @@ impl PluginFamilies {
         }
     }
 
-    /// A pair's component is left alone for one delivery more (1) or less (-1).
+    /// Counts a pair's component as suspended for one delivery more (1) or less (-1).
     pub(super) fn count_suspended(&self, tenant: &str, digest: &str, change: i64, now: Instant) {
         self.labels(tenant, digest, std::iter::empty(), now);
         self.state().count_suspended(tenant, digest, change);
     }
 
-    /// Brings the gauge up to date: whose component is left alone now, under the labels
-    /// that each has now.
+    /// Sets the gauge of suspended components, under the labels that each has now.
     pub(super) fn show_suspended(&self, now: Instant) {
         let mut state = self.state();
         let (counts, removed) = state.suspended_by_label(now);

@@ -1,4 +1,4 @@
-//! What may be said often is said only so often.
+//! A rate limit for log lines and warnings that could repeat without end.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 
 use model::lock;
 
-/// Keys that are told apart; the others share one allowance.
+/// The most keys with an allowance of their own; all further keys share one.
 const MAX_KEYS: usize = 1000;
 
-/// Lets through so much in each stretch of time, of each key by itself.
+/// Admits at most a number of events per interval, for each key by itself.
 pub struct Throttle {
     limit: u32,
     interval: Duration,
@@ -23,13 +23,13 @@ struct ThrottleWindow {
 }
 
 impl Throttle {
-    /// At most `limit` `interval` so often.
+    /// A throttle that admits at most `limit` events per `interval`.
     pub fn new(limit: u32, interval: Duration) -> Self {
         Self { limit, interval, keys: Mutex::default() }
     }
 
-    /// Whether one more of this key may be said; if so, how many were left out since
-    /// the last one.
+    /// Admits one more event of this key, and returns how many were suppressed since the last
+    /// admitted one; `None` if it is over the limit.
     pub fn take(&self, key: &str, now: Instant) -> Option<u64> {
         let mut keys = lock(&self.keys);
         let over = |window: &ThrottleWindow| now.saturating_duration_since(window.began) >= self.interval;

@@ -1,4 +1,4 @@
-//! The deliveries that wait, as far as this process knows: since when the oldest does.
+//! The deliveries that this process knows to wait, for the age of the oldest.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -6,19 +6,20 @@ use std::time::Duration;
 
 use model::lock;
 
-/// Deliveries that are known to wait; of more, the oldest.
+/// The most deliveries that are kept; of more, the oldest.
 const MAX_DELIVERIES: usize = 10_000;
 
-/// The deliveries that wait. Times are in milliseconds since the Unix epoch. `Clone` is
-/// cheap.
+/// The deliveries that are known to wait. Times are in milliseconds since the Unix epoch.
+/// `Clone` is cheap.
 #[derive(Clone, Default)]
 pub struct WaitingDeliveries(Arc<Mutex<WaitingState>>);
 
 #[derive(Default)]
 struct WaitingState {
-    /// Since when, and how long that is believed: another process may have done it.
+    /// By name: since when the delivery waits, and until when that is believed (another
+    /// process may have delivered it).
     known: HashMap<String, (i64, i64)>,
-    /// By since when.
+    /// Names by the time since when they wait.
     order: BTreeSet<(i64, String)>,
 }
 
@@ -27,7 +28,7 @@ impl WaitingDeliveries {
         lock(&self.0)
     }
 
-    /// A delivery waits since `since`; it is known for so long that it does.
+    /// Records that a delivery waits since `since`. That is believed for `known_for`.
     pub fn begin(&self, name: &str, since: i64, now: i64, known_for: Duration) {
         let until = now.saturating_add(i64::try_from(known_for.as_millis()).unwrap_or(i64::MAX));
         let mut inner = self.lock();
@@ -41,12 +42,12 @@ impl WaitingDeliveries {
         }
     }
 
-    /// It waits no more.
+    /// Records that a delivery no longer waits.
     pub fn end(&self, name: &str) {
         self.lock().remove(name);
     }
 
-    /// For how long the oldest has waited by now.
+    /// The time for which the oldest delivery has waited.
     pub fn oldest(&self, now: i64) -> Duration {
         let mut inner = self.lock();
         while let Some((since, name)) = inner.order.first().cloned() {

@@ -20,11 +20,11 @@ use super::port::{Activity, EventSink, Rejected};
 use crate::aws::{AwsError, AwsErrorKind, Logs, RejectedRanges};
 use model::{DeadLetter, Failure, Reason};
 
-/// Puts of a stream that overlap: one travels while another is worked on.
+/// Puts of a stream that overlap: while one is sent, another is prepared.
 const PUTS_AT_ONCE: usize = 2;
 
-/// Before a group or stream that somebody else is creating is asked for again: less than
-/// five seconds in all, where a creation takes one.
+/// The waits for a group or stream that somebody else is creating: less than five seconds in
+/// all, where a creation takes one.
 const CREATION_WAITS: [Duration; 6] = [
     Duration::from_millis(100),
     Duration::from_millis(200),
@@ -34,7 +34,7 @@ const CREATION_WAITS: [Duration; 6] = [
     Duration::from_millis(1600),
 ];
 
-/// What a sink needs of CloudWatch Logs; errors as [`Logs`] has them.
+/// The calls of CloudWatch Logs that a sink needs; errors as [`Logs`] has them.
 pub trait PutLogs: Send + Sync {
     /// See [`Logs::put`].
     fn put(&self, group: &str, request: Bytes) -> impl Future<Output = Result<RejectedRanges, AwsError>> + Send;
@@ -45,7 +45,7 @@ pub trait PutLogs: Send + Sync {
     /// See [`Logs::create_group`].
     fn create_group(&self, group: &str) -> impl Future<Output = Result<(), AwsError>> + Send;
 
-    /// Lets that time pass.
+    /// Waits.
     fn wait(&self, time: Duration) -> impl Future<Output = ()> + Send {
         sleep(time)
     }
@@ -65,7 +65,7 @@ impl PutLogs for Logs {
     }
 }
 
-/// One log stream of a tenant's.
+/// A tenant's log stream.
 pub struct CloudWatchSink<L = Logs> {
     logs: L,
     group: String,
@@ -76,14 +76,13 @@ pub struct CloudWatchSink<L = Logs> {
 }
 
 impl<L: PutLogs> CloudWatchSink<L> {
-    /// `pod` is the pod's name; the stream's is [`stream::name`] of it. `settled` is
-    /// where the checkpoint can be read at any time.
+    /// A sink for the stream [`stream::name`] of `pod`. `settled` always holds the checkpoint.
     pub fn new(logs: L, group: &str, pod: &str, letters: Letters, settled: Arc<AtomicU64>, activity: Activity) -> Self {
         let stream = stream::name(pod).into_owned();
         Self { logs, group: group.to_owned(), stream, letters, settled, activity }
     }
 
-    /// Puts first and asks later: a stream that is missing is the rare case.
+    /// Puts, and creates the stream only if it turns out to be missing, which is rare.
     async fn send(&self, request: Bytes) -> Result<RejectedRanges, AwsError> {
         match self.record_answer(self.logs.put(&self.group, request.clone()).await) {
             Err(error) if error.kind == AwsErrorKind::NotFound => {
@@ -94,8 +93,9 @@ impl<L: PutLogs> CloudWatchSink<L> {
         }
     }
 
-    /// Creates the stream, and the group where there is none. Several pods' first objects
-    /// come at once: a conflict says that the group is coming, and it is waited for.
+    /// Creates the stream, and the group if it is missing. The first objects of several pods
+    /// arrive at once: a conflict says that somebody is creating the group, and then it is
+    /// waited for.
     async fn create(&self) -> Result<(), AwsError> {
         let mut waits = CREATION_WAITS.into_iter();
         loop {

@@ -8,8 +8,8 @@ use crate::delivery::json::{push_number, push_string};
 /// Bytes of an event beside its message: its braces, names and timestamp.
 const BESIDE_MESSAGE: usize = 48;
 
-/// The request. Logs that are JSON themselves have an escape every few bytes, so
-/// room is made for an eighth more than the messages have.
+/// Builds the request. Logs that are JSON themselves have an escape every few bytes, so the
+/// buffer has room for an eighth more than the messages take.
 pub(super) fn put_log_events(group: &str, stream: &str, batch: &Batch) -> Bytes {
     let guess = batch.bytes + batch.bytes / 8 + batch.entries.len() * BESIDE_MESSAGE + 1024;
     let mut out = Vec::with_capacity(guess);

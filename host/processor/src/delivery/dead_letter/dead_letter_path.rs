@@ -1,5 +1,5 @@
-//! Where the letters of one call lie: a function of what they are about, so that
-//! an attempt repeated writes the same ones again.
+//! The path of the dead letters of one call. It depends only on their contents, so that a
+//! repeated attempt writes the same files again.
 
 use std::path::{Path, PathBuf};
 
@@ -10,25 +10,27 @@ use super::provenance::Provenance;
 use crate::delivery::local::path;
 use model::{DeadLetter, ObjectId, hex};
 
-/// Bytes of a key that S3 takes.
+/// The most bytes of a key that S3 takes.
 const MAX_KEY_BYTES: usize = 1024;
 
-/// Bytes that a key may have before it is cut: room for what follows it, and a prefix.
+/// The most bytes of the source's key before it is cut, which leaves room for the rest and a
+/// prefix.
 const MAX_SOURCE_BYTES: usize = 640;
 
-/// Characters of an ETag or version in a name: S3's have fewer.
+/// The most characters of an ETag or version in a name; S3's have fewer.
 const MAX_STATE_CHARACTERS: usize = 128;
 
-/// What stays as it is in a name: all that is the same in a path, a key and a URL.
+/// The characters that aren't encoded in a name: those that are the same in a path, a key and
+/// a URL.
 const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_');
 
-/// The place of some letters below a bucket's prefix or a folder.
+/// The path of some dead letters below a bucket's prefix or a folder.
 pub(super) struct DeadLetterPath<'a> {
     object: &'a ObjectId,
     delivery: &'static str,
-    /// Which state of the object.
+    /// The ETag or version of the object.
     state: String,
-    /// Name of the file.
+    /// The file's name.
     file: String,
 }
 
@@ -47,7 +49,7 @@ impl<'a> DeadLetterPath<'a> {
         Self { object, delivery: delivery.unwrap_or("object"), state, file }
     }
 
-    /// As a key, within what S3 takes (a prefix that leaves no room is S3's to refuse).
+    /// The path as a key that S3 takes (a prefix that leaves no room is S3's to refuse).
     pub(super) fn key(&self, prefix: &str) -> String {
         let Self { object, delivery, state, file } = self;
         let other_bytes = prefix.len() + object.bucket.len() + delivery.len() + state.len() + file.len() + 4;
@@ -55,7 +57,7 @@ impl<'a> DeadLetterPath<'a> {
         format!("{prefix}{}/{source}/{delivery}/{state}/{file}", object.bucket)
     }
 
-    /// As a path: no part of a bucket or key leads out of the folder.
+    /// The path in a folder. No part of a bucket or key leads out of it.
     pub(super) fn path(&self, root: &Path) -> PathBuf {
         let Self { object, delivery, state, file } = self;
         // `.` and `..` may stand for a state too.
@@ -64,7 +66,7 @@ impl<'a> DeadLetterPath<'a> {
     }
 }
 
-/// A key, or the beginning of one that is too long and a hash of all of it.
+/// Shortens a key that is too long to its beginning and a hash of all of it.
 fn shorten(key: &str, room: usize) -> String {
     if key.len() <= room {
         return key.to_owned();
@@ -74,7 +76,7 @@ fn shorten(key: &str, room: usize) -> String {
     key.get(..end).unwrap_or_default().to_owned() + &hash
 }
 
-/// What the letters are about: not why in words, and not at which attempt.
+/// A hash of what the dead letters are about, without the reasons in words and the attempt.
 fn hash_contents(letters: &[DeadLetter]) -> String {
     let mut hash = Sha256::new();
     for DeadLetter { lines, offset, reason, timestamp, count, data, length, .. } in letters {
@@ -88,7 +90,7 @@ fn hash_contents(letters: &[DeadLetter]) -> String {
     short_hash(hash)
 }
 
-/// 64 bits in hex.
+/// The first 64 bits of a hash in hex.
 fn short_hash(hash: Sha256) -> String {
     hex(hash.finalize().get(..8).unwrap_or_default())
 }

@@ -9,14 +9,14 @@ use serde::Serialize;
 use super::provenance::Provenance;
 use model::DeadLetter;
 
-/// Bytes of a record that a dead letter keeps.
+/// The most bytes of a record that a dead letter keeps.
 const MAX_DATA_BYTES: usize = 256 << 10;
 
-/// Bytes of what every letter of a delivery says (and its newline): an ETag and a version
-/// of 36 characters, a digest of 64, an attempt, and their names; rather too many.
+/// The bytes that the provenance and the newline take in each line: an ETag and a version of
+/// 36 characters, a digest of 64, an attempt, and their names; rather too many.
 const PROVENANCE_BYTES: u64 = 256;
 
-/// A letter as it is written; what there is none of is left out.
+/// A dead letter as it is written. Fields without a value are left out.
 #[derive(Serialize)]
 pub(in crate::delivery) struct DeadLetterLine<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -49,13 +49,13 @@ pub(in crate::delivery) struct DeadLetterLine<'a> {
     data: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     data_base64: Option<String>,
-    /// The data is only the beginning.
+    /// Whether the data is only the beginning.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     truncated: bool,
 }
 
 impl<'a> DeadLetterLine<'a> {
-    /// A letter of which nothing more is known.
+    /// The line of a dead letter, without provenance.
     pub(in crate::delivery) fn of(letter: &'a DeadLetter) -> Self {
         let kept = letter.data.get(..MAX_DATA_BYTES).unwrap_or(&letter.data);
         let length = u64::try_from(kept.len()).unwrap_or(u64::MAX);
@@ -83,7 +83,7 @@ impl<'a> DeadLetterLine<'a> {
         }
     }
 
-    /// With what every letter of the delivery says.
+    /// Adds the provenance of the delivery.
     pub(super) fn from(self, provenance: &'a Provenance) -> Self {
         Self {
             etag: provenance.etag.as_deref(),
@@ -94,12 +94,12 @@ impl<'a> DeadLetterLine<'a> {
         }
     }
 
-    /// With the digest of the tenant's component.
+    /// Adds the digest of the tenant's component.
     pub(in crate::delivery) fn made_by(self, component: Option<&'a str>) -> Self {
         Self { component, ..self }
     }
 
-    /// Appends it as a line.
+    /// Appends the line.
     ///
     /// # Errors
     /// None that memory has.
@@ -110,8 +110,7 @@ impl<'a> DeadLetterLine<'a> {
     }
 }
 
-/// Bytes that a letter takes where it is written, about what it says of its provenance
-/// included.
+/// The bytes that a dead letter takes when written, with an estimate of its provenance.
 pub fn written_bytes(letter: &DeadLetter) -> u64 {
     struct ByteCounter(u64);
     impl io::Write for ByteCounter {
@@ -130,7 +129,7 @@ pub fn written_bytes(letter: &DeadLetter) -> u64 {
     count.0
 }
 
-/// The bytes as text, where they are; a character that the cut went through is left out.
+/// The bytes as text, if they are UTF-8, without a character that was cut.
 fn text(bytes: &[u8], cut: bool) -> Option<&str> {
     match std::str::from_utf8(bytes) {
         Ok(text) => Some(text),

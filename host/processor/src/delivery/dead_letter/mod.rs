@@ -1,9 +1,9 @@
-//! What can never be delivered, kept where the operator wants it (DEAD_LETTER).
+//! Dead letters: what can never be delivered, kept where the operator wants it (DEAD_LETTER).
 //!
-//! The letters of each call are one NDJSON file or object,
-//! `<bucket>/<key>/<delivery>/<ETag>/<first line>-<hash>.ndjson`; `delivery` is
-//! `object` where they are about the object as a whole. Files of their own, so that
-//! many workers, and attempts that go on from a checkpoint, never write over others'.
+//! The dead letters of each call are one NDJSON file or object,
+//! `<bucket>/<key>/<delivery>/<ETag>/<first line>-<hash>.ndjson`; `delivery` is `object` if
+//! they are about the object as a whole. Each call has a file of its own, so that many
+//! workers, and attempts that resume from a checkpoint, never overwrite each other.
 //!
 //! - `line`: a letter as JSON; `provenance`: what it says of the attempt.
 //! - `dead_letter_path`: where letters lie; `refusals`: what they are about, also where none is kept.
@@ -30,16 +30,16 @@ pub use self::line::written_bytes;
 pub use self::provenance::Provenance;
 pub use self::refusals::{Refusals, SoFar};
 
-/// Where dead letters go. `Clone` is cheap.
+/// The place for dead letters. `Clone` is cheap.
 #[derive(Clone)]
 pub enum DeadLetterStore {
-    /// Nowhere: they are counted. What a guest refused or fails on can't be written then.
+    /// Dead letters are only counted. What a guest refused or fails on can't be written then.
     None,
-    /// Nowhere: whatever would need a letter fails to the queue's own dead-letter queue.
+    /// Anything that would need a dead letter fails to the queue's own dead-letter queue.
     Fail,
-    /// Below a folder.
+    /// Dead letters go below a folder.
     Folder(Arc<PathBuf>),
-    /// To a bucket, below a prefix, with the processor's own credentials.
+    /// Dead letters go to a bucket, below a prefix, with the processor's own credentials.
     S3 {
         /// Own credentials.
         s3: S3,
@@ -51,7 +51,7 @@ pub enum DeadLetterStore {
 }
 
 impl DeadLetterStore {
-    /// What becomes of what can never be delivered, in words.
+    /// Says in words what becomes of dead letters.
     pub fn fate(&self) -> &'static str {
         match self {
             Self::None => "dropped: DEAD_LETTER is not set",
@@ -61,8 +61,8 @@ impl DeadLetterStore {
     }
 }
 
-/// The letters of one delivery of one object (or of the object as a whole, or of
-/// a message). `Clone` is cheap.
+/// Writes the dead letters of one delivery of one object (or of the object as a whole, or of a
+/// message). `Clone` is cheap.
 #[derive(Clone)]
 pub struct Letters {
     store: DeadLetterStore,
@@ -73,7 +73,7 @@ pub struct Letters {
 }
 
 impl Letters {
-    /// `delivery` is `cloudwatch`, `s3`, or none.
+    /// A writer for a delivery: `cloudwatch`, `s3`, or `None` for the object as a whole.
     pub fn new(
         store: DeadLetterStore,
         object: &Arc<ObjectId>,
@@ -83,18 +83,18 @@ impl Letters {
         Self { store, object: Arc::clone(object), delivery, provenance: Arc::new(provenance), refusals: None }
     }
 
-    /// Notes what the letters are about. With [`DeadLetterStore::Fail`] that is all that
-    /// becomes of them: whoever reads the notes lets the delivery fail.
+    /// Also records what the dead letters are about. With [`DeadLetterStore::Fail`] that is
+    /// all that happens to them: whoever reads the record lets the delivery fail.
     #[must_use]
     pub fn noting(self, refusals: Refusals) -> Self {
         Self { refusals: Some(refusals), ..self }
     }
 
-    /// Writes letters. Written again, the same ones are one.
+    /// Writes dead letters. Writing the same ones again changes nothing.
     ///
     /// # Errors
-    /// They can't be written; or there is no place for them, and they hold what a guest
-    /// refused or fails on, or should fail (DEAD_LETTER=fail) and nobody notes them.
+    /// They can't be written; or there is no place for them, though they hold what a guest
+    /// refused or fails on; or they must fail (DEAD_LETTER=fail) and nobody records them.
     pub async fn write(&self, letters: &[DeadLetter]) -> Result<(), Failure> {
         let Some(first) = letters.first() else { return Ok(()) };
         self.write_to_store(first, letters).await?;
@@ -112,7 +112,7 @@ impl Letters {
             DeadLetterStore::Folder(root) => {
                 let (path, lines) = (self.dead_letter_path(letters).path(root), self.serialize(letters)?);
                 let shown = path.display().to_string();
-                // Off the tasks' threads: the folder may be a network's.
+                // On a blocking thread: the folder may be on a network.
                 let written = tokio::task::spawn_blocking(move || write_whole(&path, &lines)).await;
                 written.unwrap_or_else(|lost| Err(io::Error::other(lost))).map_err(|error| {
                     let text = format!("the dead letters can't be written to {shown}: {error}; see DEAD_LETTER");
@@ -124,7 +124,7 @@ impl Letters {
                 let target = ObjectId { bucket: bucket.to_string(), key };
                 let put = PutRequest { target, ..PutRequest::default() };
                 let written = s3.put(&put, Bytes::from(self.serialize(letters)?)).await;
-                // Not the tenant's destination that failed.
+                // The failure is the dead-letter store's, not the tenant's destination's.
                 written.map_err(|error| {
                     let text = format!("the dead letters can't be written: {error}; see DEAD_LETTER");
                     Failure::of(FailureKind::DeadLetter, error).in_words(text)
@@ -149,8 +149,9 @@ impl Letters {
         Ok(lines)
     }
 
-    /// What a guest refused, or fails on, is the tenant's doing, which must not lose a
-    /// record before anyone could look at it.
+    /// Without a place, dead letters are dropped; but what a guest refused or fails on is an
+    /// error. It is the tenant's doing, and must not lose a record before anyone could look at
+    /// it.
     fn count_or_refuse(&self, letters: &[DeadLetter]) -> Result<(), Failure> {
         let guests = |letter: &DeadLetter| matches!(letter.reason, Reason::GuestRejected | Reason::Poison);
         if !letters.iter().any(guests) {
@@ -164,14 +165,14 @@ impl Letters {
     }
 }
 
-/// A sink for what goes elsewhere than to a log stream: it keeps the dead letters.
+/// The event sink of a delivery without a log stream: it only keeps dead letters.
 pub struct OnlyLetters {
     letters: Letters,
     activity: Activity,
 }
 
 impl OnlyLetters {
-    /// `activity` is told of each portion that is written.
+    /// A sink that records each write in `activity`.
     pub fn new(letters: Letters, activity: Activity) -> Self {
         Self { letters, activity }
     }
@@ -197,12 +198,12 @@ fn dead_letter_error(text: String) -> Failure {
     Failure::new(FailureKind::DeadLetter, text)
 }
 
-/// Writes a file that is there as a whole or not at all.
+/// Writes a file completely or not at all.
 fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)?;
     }
-    // Two workers may write the same letters at once.
+    // Two workers may write the same dead letters at once.
     let temporary = path.with_extension(format!("{}.tmp", uuid::Uuid::new_v4().simple()));
     let written = fs::write(&temporary, bytes).and_then(|()| fs::rename(&temporary, path));
     if written.is_err() {

@@ -1,6 +1,6 @@
-//! Where dead letters come from.
+//! The provenance of dead letters.
 
-/// What every letter of a delivery says beside what it is about.
+/// The fields that all dead letters of a delivery share.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Provenance {
     /// ETag of the object.

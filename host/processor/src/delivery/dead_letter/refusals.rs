@@ -1,4 +1,4 @@
-//! What of a delivery was refused for good so far, whether or not a letter keeps it.
+//! Counts what was refused for good of a delivery, whether or not a dead letter keeps it.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -6,31 +6,31 @@ use std::sync::{Arc, Mutex};
 
 use model::{DeadLetter, Reason, lock};
 
-/// What was refused, shared by all who write a delivery's letters. `Clone` is cheap.
+/// The refusals of a delivery, shared by all who write its dead letters. `Clone` is cheap.
 #[derive(Debug, Clone, Default)]
 pub struct Refusals {
-    /// Events that are settled, in guest order, while the delivery runs.
+    /// The number of settled events, in guest order, while the delivery runs.
     settled: Arc<AtomicU64>,
     so_far: Arc<Mutex<SoFar>>,
 }
 
-/// What was refused so far.
+/// A snapshot of the refusals.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SoFar {
-    /// Events that were settled before the first refusal: to begin with them again misses
-    /// none. Zero where nothing was refused.
+    /// The number of events that were settled before the first refusal: an attempt that starts
+    /// there misses none. 0 if nothing was refused.
     pub from: u64,
     /// Lines and events that were refused, by reason.
     pub counts: BTreeMap<Reason, u64>,
 }
 
 impl Refusals {
-    /// `settled` tells how many events are settled, at any time.
+    /// No refusals yet. `settled` always holds the number of settled events.
     pub fn new(settled: Arc<AtomicU64>) -> Self {
         Self { settled, so_far: Arc::default() }
     }
 
-    /// What was refused so far.
+    /// Returns the refusals so far.
     pub fn so_far(&self) -> SoFar {
         lock(&self.so_far).clone()
     }

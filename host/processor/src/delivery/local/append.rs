@@ -1,4 +1,4 @@
-//! Files that grow by whole lines, whatever happens: a full disk, a run that is killed.
+//! Files that grow by whole lines, even if the disk is full or the run is killed.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -15,8 +15,8 @@ pub(super) struct AppendFile {
 }
 
 impl AppendFile {
-    /// Opens or makes the file. A last line without its newline, as a run that was
-    /// killed may leave it, is cut off.
+    /// Opens or creates the file. A last line without its newline, as a killed run may leave
+    /// it, is cut off.
     pub(super) fn open(path: PathBuf) -> Result<Self, OutputError> {
         make_parent(&path)?;
         let mut options = OpenOptions::new();
@@ -35,12 +35,12 @@ impl AppendFile {
         &self.path
     }
 
-    /// Bytes of the file.
+    /// The file's length in bytes.
     pub(super) fn len(&self) -> u64 {
         self.len
     }
 
-    /// Appends all of `bytes` or nothing.
+    /// Appends all of `bytes`, or nothing.
     pub(super) fn append(&mut self, bytes: &[u8]) -> Result<(), OutputError> {
         if let Err(source) = self.file.write_all(bytes) {
             self.truncate(self.len);
@@ -51,14 +51,14 @@ impl AppendFile {
         Ok(())
     }
 
-    /// Cuts the file back. Where even that fails there is nothing left to try: the
-    /// error that led here is reported, and the next open cuts off a torn line.
+    /// Truncates the file. If even that fails there is nothing left to try: the error that led
+    /// here is reported, and the next open cuts off a torn line.
     pub(super) fn truncate(&mut self, len: u64) {
         let _ = self.file.set_len(len);
     }
 }
 
-/// Cuts off what follows the last newline; gives the length that remains.
+/// Cuts off what follows the last newline; returns the remaining length.
 fn truncate_to_last_newline(file: &mut File) -> io::Result<u64> {
     const STEP: u64 = 64 << 10;
     let len = file.metadata()?.len();

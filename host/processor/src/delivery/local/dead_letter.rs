@@ -1,5 +1,5 @@
-//! What can never be delivered, kept: `dead-letter/<bucket>/<key>/<delivery>.ndjson`,
-//! or `object.ndjson` where it is about the object as a whole.
+//! Dead letters in the output folder: `dead-letter/<bucket>/<key>/<delivery>.ndjson`, or
+//! `object.ndjson` if they are about the object as a whole.
 
 use std::fs;
 use std::io;
@@ -22,20 +22,21 @@ pub struct DeadLetterFile {
     path: PathBuf,
     /// Digest of the tenant's component, where one was at work.
     component: Option<String>,
-    /// None: no letter yet.
+    /// The file; `None` before the first dead letter.
     file: Option<AppendFile>,
 }
 
 impl DeadLetters {
-    /// Dead letters below the output folder `root`; makes nothing yet.
+    /// Dead letters below the output folder `root`. Nothing is created yet.
     pub fn new(root: &Path) -> Self {
         let root = root.join("dead-letter");
         Self { root }
     }
 
-    /// Begins an attempt: what an earlier one of the same delivery wrote is removed,
-    /// so that an attempt repeated leaves the same letters. `delivery`: its id; none
-    /// for the object as a whole. `component`: digest of the tenant's, where it has one.
+    /// Begins an attempt. The dead letters of an earlier attempt at the same delivery are
+    /// removed, so that a repeated attempt leaves the same ones. `delivery`: its id, or `None`
+    /// for the object as a whole. `component`: digest of the tenant's component, if it has
+    /// one.
     ///
     /// # Errors
     /// The file of an earlier attempt can't be removed.
@@ -59,7 +60,7 @@ fn is_missing(error: &io::Error) -> bool {
 }
 
 impl DeadLetterFile {
-    /// Appends a letter; it is in the file when this returns.
+    /// Appends a dead letter, which is in the file when this returns.
     ///
     /// # Errors
     /// The file and the cause; nothing of the letter remains then.

@@ -1,5 +1,5 @@
-//! What earlier runs delivered, so that a later one does not deliver it again:
-//! `.journal.ndjson` in the output folder, a line for each step forward.
+//! The journal of what earlier runs delivered, so that later runs don't deliver it again:
+//! `.journal.ndjson` in the output folder, with a line per step.
 
 use std::collections::HashMap;
 use std::fs::{self, File, Metadata, OpenOptions, TryLockError};
@@ -17,17 +17,17 @@ use model::{ObjectId, lock};
 const FILE: &str = ".journal.ndjson";
 const LOCK: &str = ".lock";
 
-/// Lines that later ones made void are dropped on opening from this many on, where
-/// they are also the most of the file.
+/// The number of obsolete lines from which the file is compacted on opening, if they are also
+/// the majority.
 const COMPACT_MIN_STALE: u64 = 1000;
 
-/// What tells one state of an object's file from another.
+/// A fingerprint of a file's state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fingerprint {
-    /// Bytes of the file.
+    /// The file's length in bytes.
     pub len: u64,
-    /// When it was last changed: nanoseconds since the Unix epoch, 0 where the file
-    /// system does not say.
+    /// The file's modification time in nanoseconds since the Unix epoch; 0 if the file system
+    /// doesn't know it.
     pub mtime: u64,
 }
 
@@ -38,37 +38,37 @@ impl From<&Metadata> for Fingerprint {
     }
 }
 
-/// What a line of the journal is about: one delivery of one object.
+/// The subject of a line in the journal: one delivery of one object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct JournalEntry<'a> {
     /// The object.
     pub object: &'a ObjectId,
-    /// The state its file is in.
+    /// The state of the object's file.
     pub fingerprint: Fingerprint,
     /// The tenant.
     pub tenant: &'a str,
     /// The delivery's id.
     pub delivery: &'a str,
-    /// Digest of all that decides which events the object becomes (guest, settings of
-    /// the delivery): under another one a number of events says nothing.
+    /// Digest of everything that decides which events the object becomes (guest, settings of
+    /// the delivery). Under another digest a number of events means nothing.
     pub events_from: &'a str,
 }
 
-/// How far a delivery of an object came.
+/// The progress of an object's delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum JournalProgress {
-    /// Nothing of it is delivered.
+    /// Nothing is delivered yet.
     Fresh,
     /// The first events, in guest order, are delivered.
     Resume {
-        /// How many.
+        /// The number of delivered events.
         events: u64,
     },
-    /// All that could be delivered is.
+    /// Everything that can be delivered is.
     Done,
 }
 
-/// The journal of an output folder. As long as it lives no other run can open it.
+/// The journal of an output folder. While it is open, no other run can open it.
 #[derive(Debug)]
 pub struct Journal {
     inner: Mutex<JournalFile>,
@@ -83,7 +83,8 @@ struct JournalFile {
     latest_by_key: LatestByKey,
 }
 
-/// By a hash of object, tenant and delivery: a folder may hold millions of objects.
+/// The latest lines, by a hash of object, tenant and delivery: a folder may hold millions of
+/// objects.
 type LatestByKey = HashMap<u128, Latest>;
 
 #[derive(Debug, Clone, Copy)]
@@ -92,7 +93,7 @@ struct Latest {
     events_from: u128,
     events: u64,
     done: bool,
-    /// Which line of the file said so.
+    /// The number of the line in the file.
     line: u64,
 }
 
@@ -131,17 +132,17 @@ impl JournalLine<'_> {
 }
 
 impl Journal {
-    /// Opens the journal of the output folder `root`, which is made where it is
-    /// missing, and keeps other runs out.
+    /// Opens the journal of the output folder `root`, which is created if missing, and locks
+    /// out other runs.
     ///
     /// # Errors
-    /// Another run holds the folder; it can't be made or written; the journal can't
-    /// be read.
+    /// Another run has the folder locked; it can't be created or written; the journal can't be
+    /// read.
     pub fn open(root: &Path) -> Result<Self, OutputError> {
         fs::create_dir_all(root).map_err(OutputError::write(root))?;
         let lock = lock_folder(root)?;
         let path = root.join(FILE);
-        // Opening cuts off what a killed run left of a line.
+        // Opening cuts off an incomplete last line of a killed run.
         let mut file = AppendFile::open(path.clone())?;
         let mut read = read_journal(&path).map_err(OutputError::write(&path))?;
         let kept = u64::try_from(read.latest_by_key.len()).unwrap_or(u64::MAX);
@@ -159,12 +160,12 @@ impl Journal {
         Ok(Self { inner: Mutex::new(JournalFile { file, latest_by_key }), warnings, _lock: lock })
     }
 
-    /// What is worth a look about the journal, a sentence each.
+    /// Warnings about the journal, a sentence each.
     pub fn warnings(&self) -> &[String] {
         &self.warnings
     }
 
-    /// How far earlier runs, and this one, came with a delivery of an object.
+    /// Returns how far earlier runs, and this one, came with a delivery.
     pub fn state(&self, entry: &JournalEntry<'_>) -> JournalProgress {
         let line = entry.line(0, false, "");
         let inner = lock(&self.inner);
@@ -180,7 +181,7 @@ impl Journal {
         }
     }
 
-    /// Notes that the first `events` events, in guest order, are delivered.
+    /// Records that the first `events` events, in guest order, are delivered.
     ///
     /// # Errors
     /// The journal can't be written.
@@ -188,8 +189,8 @@ impl Journal {
         self.add(&entry.line(events, false, ""))
     }
 
-    /// Notes that a delivery is done, with `events` events delivered; `outcome` is a
-    /// word for whoever reads the journal.
+    /// Records that a delivery is done, with `events` events delivered; `outcome` is a word
+    /// for people who read the journal.
     ///
     /// # Errors
     /// The journal can't be written.
@@ -223,7 +224,7 @@ impl<'a> JournalEntry<'a> {
     }
 }
 
-/// Keeps other runs out; the file says who does.
+/// Locks out other runs. The lock file holds the process id.
 fn lock_folder(root: &Path) -> Result<File, OutputError> {
     let path = root.join(LOCK);
     let failed = || OutputError::write(&path);
@@ -269,7 +270,7 @@ fn read_journal(path: &Path) -> io::Result<JournalContents> {
     Ok(contents)
 }
 
-/// Writes the file anew with only the lines that still say something.
+/// Rewrites the file with only the latest lines.
 fn compact(path: &Path, latest_by_key: &LatestByKey) -> io::Result<()> {
     let new: PathBuf = path.with_extension("ndjson.new");
     let mut out = BufWriter::new(File::create(&new)?);

@@ -1,5 +1,5 @@
-//! What `local` writes below its output folder, in place of AWS: streams of
-//! CloudWatch Logs, objects of S3, dead letters, and a journal of what is done.
+//! The output folder of `local`, in place of AWS: streams of CloudWatch Logs, objects of S3,
+//! dead letters, and a journal.
 
 use std::fs;
 use std::io;
@@ -19,8 +19,7 @@ pub use journal::{Fingerprint, Journal, JournalEntry, JournalProgress};
 pub use object::{Objects, Upload};
 pub use stream::{StreamName, Streams};
 
-/// Why something could not be written below the output folder. It never holds
-/// what was to be written.
+/// Why something couldn't be written to the output folder. Errors never hold the content.
 #[derive(Debug, Error)]
 pub enum OutputError {
     /// A file or folder of the output can't be made, read or written.
@@ -97,7 +96,7 @@ fn remedy(error: &io::Error) -> &'static str {
     }
 }
 
-/// Makes the folder that `path` lies in.
+/// Creates the folder that `path` lies in.
 fn make_parent(path: &Path) -> Result<(), OutputError> {
     match path.parent() {
         Some(parent) => fs::create_dir_all(parent).map_err(OutputError::write(parent)),

@@ -1,5 +1,5 @@
-//! Objects as files: `s3/<bucket>/<key>`. An object is written to a temporary file
-//! and takes its place when it is whole, as an object of S3 does.
+//! Objects as files: `s3/<bucket>/<key>`. An object is written to a temporary file and renamed
+//! when it is complete, so that it appears whole, as in S3.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -8,12 +8,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::{OutputError, make_parent, path};
 
-/// The folder of what is not whole yet, below the output folder: on the same file
-/// system, so that a rename is enough, and easily cleared after a run was killed.
+/// The folder of incomplete objects, below the output folder: on the same file system, so that
+/// a rename is enough, and easy to clear after a run was killed.
 const TEMPORARY: &str = ".incoming";
 
-/// The objects below an output folder; many threads may write at once. Two that
-/// write the same key: the last one stands, as in S3.
+/// The objects below an output folder. Threads may write at once; if two write the same key
+/// the last one wins, as in S3.
 #[derive(Debug)]
 pub struct Objects {
     root: PathBuf,
@@ -25,7 +25,7 @@ impl Objects {
     /// removed, so the [`Journal`](super::Journal) must be held.
     ///
     /// # Errors
-    /// What an earlier run left can't be removed.
+    /// Leftovers of an earlier run can't be removed.
     pub fn new(root: &Path) -> Result<Self, OutputError> {
         let left = root.join(TEMPORARY);
         match fs::remove_dir_all(&left) {
@@ -34,12 +34,12 @@ impl Objects {
         }
     }
 
-    /// The file of an object.
+    /// The path of an object's file.
     pub fn path(&self, bucket: &str, key: &str) -> PathBuf {
         self.root.join("s3").join(path::segment(bucket)).join(path::key(key))
     }
 
-    /// Copies the file `from` to an object; gives its bytes.
+    /// Copies the file `from` to an object; returns its size in bytes.
     ///
     /// # Errors
     /// The source can't be read, or changed meanwhile; the object can't be written.
@@ -86,8 +86,8 @@ fn copy_failed(error: io::Error, from: &Path, to: &Path) -> OutputError {
     }
 }
 
-/// An object that is being written; dropped before [`commit`](Self::commit), it leaves
-/// nothing. Not buffered: write large pieces.
+/// An object that is being written. Dropped before [`commit`](Self::commit), it leaves
+/// nothing. Writes aren't buffered: write large pieces.
 #[derive(Debug)]
 pub struct Upload {
     file: File,
@@ -96,7 +96,7 @@ pub struct Upload {
 }
 
 impl Upload {
-    /// Gives the object its name.
+    /// Renames the complete file to the object.
     ///
     /// # Errors
     /// The folder or the object can't be made: a full disk, or a file where a folder
@@ -119,7 +119,7 @@ impl Write for Upload {
 
 impl Drop for Upload {
     fn drop(&mut self) {
-        // After a commit there is nothing of that name any more.
+        // After a commit the temporary file is gone.
         let _ = fs::remove_file(&self.temporary);
     }
 }

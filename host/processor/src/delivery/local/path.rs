@@ -1,5 +1,5 @@
-//! Names that AWS allows as names that a file system allows: no part of a key, group
-//! or stream leads out of the output folder, and what differs there differs here.
+//! Maps names that AWS allows to names that a file system allows: no part of a key, group or
+//! stream leads out of the output folder, and different names stay different.
 //!
 //! Two kinds of names may meet all the same: log groups that differ only by a leading
 //! slash (the tenant file refuses them in one account and region), and, on a file
@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use super::stable_hash;
 
-/// Bytes of an encoded name; file systems take 255, and an ending must fit too.
+/// The most bytes of an encoded name; file systems take 255, and an extension must fit too.
 const MAX_NAME_BYTES: usize = 200;
 
 /// One part of a path. `%`, `/`, `\`, control characters, a whole `.` or `..`, and

@@ -1,5 +1,5 @@
-//! Log streams as files: `cloudwatch/<account>/<region>/<group>/<stream>.ndjson` with
-//! an event a line, and beside it `<stream>.batches.jsonl` with a put a line.
+//! Log streams as files: `cloudwatch/<account>/<region>/<group>/<stream>.ndjson` with a line
+//! per event, and beside it `<stream>.batches.jsonl` with a line per put.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -10,14 +10,14 @@ use super::{OutputError, path};
 use crate::delivery::json::{push_number, push_string};
 use model::{Event, ObjectId, lock};
 
-/// Streams whose two files are kept open.
+/// The most streams whose two files are kept open.
 const MAX_OPEN: usize = 64;
 
-/// Bytes that AWS adds to each event's message.
+/// Bytes that AWS counts per event in addition to its message.
 const EVENT_OVERHEAD_BYTES: usize = 26;
 
-/// A buffer larger than this is not kept for the next put: 1 MiB of messages fits,
-/// unless most of it must be escaped.
+/// The largest buffer that is kept for the next put: 1 MiB of messages fits, unless most of it
+/// must be escaped.
 const MAX_KEPT_BUFFER_BYTES: usize = 2 << 20;
 
 /// A log stream.
@@ -53,24 +53,24 @@ impl StreamName<'_> {
     }
 }
 
-/// The log streams below an output folder; many threads may put at once.
+/// The log streams below an output folder. Threads may put at once.
 #[derive(Debug)]
 pub struct Streams {
     root: PathBuf,
     open: Mutex<OpenStreams>,
-    /// Buffers that wait for the next put, at most one for each put at once.
+    /// Spare buffers, at most one per concurrent put.
     buffers: Mutex<Vec<Vec<u8>>>,
 }
 
 #[derive(Debug, Default)]
 struct OpenStreams {
-    /// By the path of the events.
+    /// Slots by the path of the events, each with its last use.
     slots: HashMap<PathBuf, (Arc<Slot>, u64)>,
-    /// Counts uses, so that the least recent one can be told.
+    /// A counter of uses, from which the least recently used slot follows.
     uses: u64,
 }
 
-/// The files of a stream; none: not opened yet, or given up after a failure.
+/// The files of a stream; `None` before they are opened, and after a failure.
 type Slot = Mutex<Option<StreamFiles>>;
 
 #[derive(Debug)]
@@ -80,7 +80,7 @@ struct StreamFiles {
 }
 
 impl Streams {
-    /// Streams below the output folder `root`; makes nothing yet.
+    /// Streams below the output folder `root`. Nothing is created yet.
     pub fn new(root: &Path) -> Self {
         Self { root: root.to_owned(), open: Mutex::default(), buffers: Mutex::default() }
     }
@@ -90,8 +90,8 @@ impl Streams {
         self.root.join(at.events())
     }
 
-    /// Appends the events of one put, in their order, and a line about the put. Either
-    /// all of it is written or nothing.
+    /// Appends the events of one put, in order, and a line about the put: all of it or
+    /// nothing.
     ///
     /// # Errors
     /// The file and the cause; nothing of the put remains, unless the file could not
@@ -140,7 +140,7 @@ impl Streams {
                 batches: AppendFile::open(self.root.join(at.batches()))?,
             },
         };
-        // After a failure the files are opened anew, which looks at what is there.
+        // After a failure the files are opened again, which checks what is there.
         *files = Some(open.put(lines, batch)?);
         Ok(())
     }
@@ -189,7 +189,7 @@ impl StreamFiles {
         let before = self.events.len();
         self.events.append(lines)?;
         if let Err(error) = self.batches.append(batch) {
-            // The put as a whole failed, and is told so.
+            // The put failed as a whole, and the caller is told.
             self.events.truncate(before);
             return Err(error);
         }

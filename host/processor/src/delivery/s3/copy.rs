@@ -1,10 +1,9 @@
-//! An object as it is, from bucket to bucket.
+//! Copies an object unchanged, from bucket to bucket.
 //!
-//! The source is asked about first (HeadObject), with the credentials that copy it.
-//! S3 drops what an object says about its content when its metadata is replaced, so it
-//! must be sent along; and CopyObject's AccessDenied doesn't say which of the two buckets
-//! denies. One answer tells both. Where it can't be asked about, it is copied all the
-//! same, and only that it lost what it said about its content is told.
+//! HeadObject comes first, with the credentials that copy. S3 drops the content headers when
+//! metadata is replaced, so they must be sent along; and CopyObject's AccessDenied doesn't say
+//! which of the two buckets denies. One HeadObject solves both. If the source can't be asked
+//! about, it is copied all the same, with a warning that it lost its content headers.
 
 use std::future::Future;
 use std::time::Instant;
@@ -15,10 +14,10 @@ use crate::aws::Operation;
 use crate::aws::{AwsError, AwsErrorKind, CopyRequest, CopySource, ObjectVersion, S3, StoredObject};
 use model::{Activity, Fault, LearnedBuckets, ObjectId};
 
-/// Source buckets whose versions the central role may not read, as was found out.
+/// Source buckets whose versions the central role was denied to read.
 static NO_VERSIONS: LearnedBuckets = LearnedBuckets::new();
 
-/// What a copy needs of S3; errors as [`S3`] has them.
+/// The calls of S3 that a copy needs; errors as [`S3`] has them.
 trait CopyObjects: Sync {
     /// See [`S3::head_source`].
     fn head(
@@ -41,17 +40,17 @@ impl CopyObjects for S3 {
     }
 }
 
-/// A copy that is there.
+/// A finished copy.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Copied {
-    /// Bytes, where they are known.
+    /// The size in bytes, if it is known.
     pub bytes: Option<u64>,
-    /// What is odd about it.
+    /// A warning about the copy.
     pub warning: Option<String>,
 }
 
-/// Copies the source as it is, without reading it. `known`: what S3 has said about it
-/// already. Where a version is denied, its ETag is relied on instead.
+/// Copies the source unchanged, without reading it. `known`: what S3 has said about it
+/// already. If reading a version is denied, its ETag is used instead.
 ///
 /// # Errors
 /// As S3 says, fault to the source or the destination.
@@ -85,7 +84,7 @@ impl<C: CopyObjects> Copier<'_, C> {
         };
         match self.copy(version, Some(known)).await {
             Err(error) if error.kind == AwsErrorKind::Denied && error.fault == Fault::Destination => {
-                // It was asked about with other credentials. May these read it?
+                // The object was read with other credentials; these may be denied.
                 let (readable, source) = self.head(version).await?;
                 if readable == *version { Err(error) } else { self.copy(&readable, Some(&source)).await }
             }
@@ -93,8 +92,8 @@ impl<C: CopyObjects> Copier<'_, C> {
         }
     }
 
-    /// Copies what can't be asked about: a policy, or what stands in for S3, may allow
-    /// the one and not the other.
+    /// Copies without HeadObject: a policy, or a server that stands in for S3, may allow only
+    /// the copy.
     async fn copy_unchecked(&self, version: &ObjectVersion, refusal: AwsError) -> Result<Copied, AwsError> {
         let copied = match (self.copy(version, None).await, by_etag(version)) {
             (Err(error), Some(with_etag)) if error.kind == AwsErrorKind::Denied => self.copy(&with_etag, None).await,
@@ -105,13 +104,13 @@ impl<C: CopyObjects> Copier<'_, C> {
                 let warning = format!("its content type and encoding can't be asked for, and are not kept: {refusal}");
                 Ok(Copied { warning: Some(warning), ..copied })
             }
-            // It can't be read at all.
+            // The source can't be read at all.
             Err(error) if error.kind == AwsErrorKind::Denied && refusal.kind == AwsErrorKind::Denied => Err(refusal),
             Err(error) => Err(error),
         }
     }
 
-    /// What S3 says about the source, and which state of it can be asked for.
+    /// Asks S3 about the source; returns also the state that can be asked for.
     async fn head(&self, version: &ObjectVersion) -> Result<(ObjectVersion, CopySource), AwsError> {
         let bucket = &self.target.source.bucket;
         let with_etag = by_etag(version);
@@ -121,11 +120,11 @@ impl<C: CopyObjects> Copier<'_, C> {
         match (self.head_version(version.clone()).await, with_etag) {
             (Err(error), Some(with_etag)) if error.kind == AwsErrorKind::Denied => {
                 let answer = match self.head_version(with_etag).await {
-                    // What is known is the refusal.
+                    // Only the refusal is known.
                     Err(second) if second.kind == AwsErrorKind::Unreachable => return Err(error),
                     answer => answer?,
                 };
-                // Only now it is known that the version was what was denied.
+                // Only this success shows that the version was denied, and not the object.
                 self.no_versions.learn(bucket, self.now);
                 Ok(answer)
             }
@@ -142,7 +141,8 @@ impl<C: CopyObjects> Copier<'_, C> {
     async fn copy(&self, version: &ObjectVersion, known: Option<&CopySource>) -> Result<Copied, AwsError> {
         let (source, headers) = (self.target.source.clone(), known.map(|known| known.headers.clone()));
         let headers = headers.unwrap_or_default();
-        // The state that the headers are of, also where the notification named none.
+        // The copy must be of the state that the headers belong to, even if the notification
+        // named none.
         let etag = version.etag.clone().or_else(|| known.and_then(|known| known.etag.clone()));
         let version = ObjectVersion { version_id: version.version_id.clone(), etag };
         let metadata = metadata::user_metadata(self.target);
@@ -160,14 +160,14 @@ impl<C: CopyObjects> Copier<'_, C> {
     }
 }
 
-/// The same state by its ETag alone; none where another version could be taken for it.
+/// The same state by its ETag alone; `None` if another version could be taken for it.
 fn by_etag(version: &ObjectVersion) -> Option<ObjectVersion> {
     version.version_id.as_ref()?;
     version.etag.clone().map(|etag| ObjectVersion { version_id: None, etag: Some(etag) })
 }
 
-/// Whether what failed is the question about the source, and not what it is about. What
-/// is throttled, or not reached, is tried again later, when the copy can be a whole one.
+/// Whether only the question about the source failed, and not the access to it. Throttling and
+/// lost connections are tried again later, when a complete copy may work.
 fn may_copy_unchecked(error: &AwsError) -> bool {
     let of_question = matches!(
         error.kind,
@@ -176,12 +176,12 @@ fn may_copy_unchecked(error: &AwsError) -> bool {
     of_question && error.fault == Fault::Source
 }
 
-/// Whose failure a copy's is, once the source was asked about. S3 has one answer for
-/// both buckets, so its words must do, and the key that the source is encrypted with.
+/// Whose failure a copy's is, after the source was asked about. S3 has one answer for both
+/// buckets, so its words must do, and the key that the source is encrypted with.
 fn fault(error: &AwsError, source: Option<&CopySource>) -> Fault {
     let says = |word: &str| error.message.contains(word);
     let of_source = match (error.kind, error.operation) {
-        // What is said of an upload is the destination's.
+        // Failures of an upload are the destination's.
         (AwsErrorKind::NotFound, operation) => matches!(operation, Operation::CopyObject | Operation::HeadObject),
         (AwsErrorKind::Archived | AwsErrorKind::Precondition, _) => true,
         (AwsErrorKind::Denied, Operation::CopyObject | Operation::UploadPartCopy) => {

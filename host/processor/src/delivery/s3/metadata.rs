@@ -1,4 +1,4 @@
-//! What an object says about its source, in its user metadata.
+//! The user metadata that names an object's source.
 //!
 //! S3 takes printable US-ASCII there, and 2 KB in all. `%`, every byte that is not
 //! printable, and a space at either end (which HTTP takes off) are percent-encoded,
@@ -7,13 +7,13 @@
 
 use super::target::Target;
 
-/// Bytes of all names and values. Source: the S3 user guide, object metadata.
+/// The most bytes of all names and values. Source: the S3 user guide, object metadata.
 const MAX_BYTES: usize = 2 * 1024;
 
-/// Names what was cut.
+/// The name of the entry that lists what was cut.
 const TRUNCATED: &str = "truncated";
 
-/// Names and values, within what S3 takes.
+/// The names and values, within S3's limit.
 pub(super) fn user_metadata(target: &Target) -> Vec<(String, String)> {
     let Target { source, origin, now, .. } = target;
     let now = now.to_string();
@@ -30,7 +30,7 @@ pub(super) fn user_metadata(target: &Target) -> Vec<(String, String)> {
 
 struct MetadataValue<'a> {
     name: &'a str,
-    /// Encoded, a character a piece.
+    /// The encoded value, a piece per character.
     value: Vec<String>,
     cut: bool,
 }

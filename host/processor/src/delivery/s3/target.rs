@@ -8,7 +8,7 @@ use model::{ObjectId, Origin};
 pub struct Target {
     /// Source.
     pub source: ObjectId,
-    /// From its key.
+    /// The origin, from the source's key.
     pub origin: Origin,
     /// Target bucket.
     pub bucket: String,

@@ -1,28 +1,28 @@
 //! Copies that replace those of other objects.
 //!
-//! The reference's layout leaves the cluster out of a copy's key, and the folders
-//! between pod and file. So two objects of one pod's name and one file name have one
-//! copy, the later one, and both are delivered. Nothing that is free says so: it is
-//! noticed where both came through this process, and not too long after each other.
+//! The reference's layout leaves the cluster and the folders between pod and file out of a
+//! copy's key. So two objects with the same pod and file name have one copy, the later one,
+//! though both count as delivered. S3 doesn't report that for free; it is noticed only if both
+//! came through this process, and not too long after each other.
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Mutex, OnceLock};
 
 use model::{ObjectId, lock};
 
-/// Copies that are remembered: 1 MiB in all, once there is one.
+/// The number of copies that are kept track of: 1 MiB in all, once there is one.
 const SLOTS: usize = 1 << 16;
 
-/// What the latest copies were made from. Fixed places, by hashes with a secret key:
-/// where another copy has the same place, the older one is forgotten. A tenant with many
-/// objects can so make others' be forgotten, which costs them a warning, and no more.
+/// The sources of the latest copies. Slots are chosen by hashes with a secret key; another
+/// copy in the same slot replaces the older one. A tenant with many objects can thereby
+/// suppress others' warnings, and nothing more.
 #[derive(Debug, Default)]
 pub struct Targets {
     slots: OnceLock<Mutex<Vec<TargetSlot>>>,
     state: OnceLock<RandomState>,
 }
 
-/// Hashes of a copy's place and of what it was made from.
+/// Hashes of a copy's key and of its source.
 #[derive(Debug, Clone, Copy, Default)]
 struct TargetSlot {
     target: u64,
@@ -35,11 +35,11 @@ impl Targets {
         Self { slots: OnceLock::new(), state: OnceLock::new() }
     }
 
-    /// Notes that `target` was made from `source`; whether it was made from another
+    /// Records that `target` was made from `source`; returns whether it was made from another
     /// object before.
     pub fn replaces(&self, target: &ObjectId, source: &ObjectId) -> bool {
         let state = self.state.get_or_init(RandomState::new);
-        // 0 is a place that is free.
+        // 0 marks a free slot.
         let (target, source) = (state.hash_one(target) | 1, state.hash_one(source));
         let slots = self.slots.get_or_init(|| Mutex::new(vec![TargetSlot::default(); SLOTS]));
         let mut slots = lock(slots);
@@ -49,7 +49,7 @@ impl Targets {
         before.target == target && before.source != source
     }
 
-    /// What is said of a delivery that replaced another's copy.
+    /// The warning about a copy that replaced another object's.
     pub fn warning(target: &ObjectId) -> String {
         format!(
             "{target} replaces the copy of another object with the same pod and file name: the key of a copy has \

@@ -1,5 +1,5 @@
-//! A rewritten object on its way: a thread writes, a task sends. One part is
-//! filled, one waits, one is sent: that is all the memory it takes.
+//! Uploads a rewritten object: a thread writes, a task sends. One part is being filled, one
+//! waits, one is being sent; that is all the memory that it takes.
 
 use std::future::Future;
 use std::io::{self, Write};
@@ -13,11 +13,11 @@ use super::target::Target;
 use crate::aws::{AwsError, PartUpload, PutRequest, S3};
 use model::{Activity, Failure, FailureKind, Stop};
 
-/// Bytes of a part, and of the largest object that is put in one call. S3 takes
-/// parts from 5 MiB on, and 10,000 of them: so an object of at most 78 GiB.
+/// The size of a part, and the largest object that is put in one call. S3 takes parts from 5
+/// MiB on, and 10,000 of them, so an object has at most 78 GiB.
 const PART_BYTES: usize = 8 * 1024 * 1024;
 
-/// What an upload needs of S3; errors as [`S3`] has them.
+/// The calls of S3 that an upload needs; errors as [`S3`] has them.
 pub trait Uploads: Send + Sync + 'static {
     /// An upload in parts.
     type MultipartUpload: MultipartUpload;
@@ -29,7 +29,7 @@ pub trait Uploads: Send + Sync + 'static {
     fn begin(&self, put: &PutRequest) -> impl Future<Output = Result<Self::MultipartUpload, AwsError>> + Send;
 }
 
-/// What an upload in parts needs of S3; errors as [`PartUpload`] has them.
+/// A multipart upload; errors as [`PartUpload`] has them.
 pub trait MultipartUpload: Send + 'static {
     /// See [`PartUpload::upload_part`].
     fn upload_part(&mut self, bytes: Bytes) -> impl Future<Output = Result<(), AwsError>> + Send;
@@ -67,14 +67,14 @@ impl MultipartUpload for PartUpload {
     }
 }
 
-/// What the task does next. The channel's end without a `Last`: nobody wants it.
+/// A command for the task. If the channel closes without a `Last`, the upload is abandoned.
 enum UploadCommand {
     Part(Bytes),
     Last(Bytes, oneshot::Sender<Result<(), Failure>>),
 }
 
-/// Takes an object's bytes, as they are to be stored, on the blocking side; they go
-/// out in parts. Nothing written, no object. Dropped or abandoned before
+/// Takes an object's bytes, as they are to be stored, on the blocking side; they are sent in
+/// parts. If nothing is written there is no object. Dropped or abandoned before
 /// [`ObjectUpload::finish`] ends, it leaves nothing.
 pub struct ObjectUpload {
     sender: mpsc::Sender<UploadCommand>,
@@ -93,7 +93,8 @@ impl ObjectUpload {
         Self { sender, part: BytesMut::new(), written: 0, failure }
     }
 
-    /// Makes the object appear; the bytes of it. 0: nothing was written, there is none.
+    /// Completes the object; returns its bytes. 0 means that nothing was written and there is
+    /// no object.
     ///
     /// # Errors
     /// As S3 says.
@@ -109,7 +110,7 @@ impl ObjectUpload {
 
 impl Write for ObjectUpload {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        // A full part is kept until more comes: it may be the whole object.
+        // A full part is kept until more comes, since it may be the whole object.
         if self.part.len() >= PART_BYTES && !bytes.is_empty() {
             let full = std::mem::take(&mut self.part).freeze();
             if self.sender.blocking_send(UploadCommand::Part(full)).is_err() {
@@ -117,7 +118,7 @@ impl Write for ObjectUpload {
             }
         }
         if self.part.capacity() == 0 {
-            // All of it at once: memory that is not written to costs nothing, growing does.
+            // Allocated at once: memory that isn't written to costs nothing, growing does.
             self.part = BytesMut::with_capacity(PART_BYTES);
         }
         let room = PART_BYTES - self.part.len();
@@ -142,7 +143,7 @@ fn put_request(target: &Target) -> PutRequest {
     PutRequest { target: target.object(), metadata, owner_full_control: true, headers }
 }
 
-/// The sending side.
+/// The task that sends.
 struct UploadTask<S: Uploads> {
     s3: S,
     put: PutRequest,
@@ -158,7 +159,7 @@ impl<S: Uploads> UploadTask<S> {
             () = stop.abandoned() => None,
             result = self.send_all(&mut receiver) => result,
         };
-        // Before the channel closes, so that whoever finds it closed knows why.
+        // Set before the channel closes, so that a writer that finds it closed knows why.
         if let Some((Err(error), _)) = &result {
             let _ = self.failure.set(error.clone());
         }
@@ -171,7 +172,7 @@ impl<S: Uploads> UploadTask<S> {
         }
     }
 
-    /// Sends all; none: nobody wants it any more.
+    /// Sends everything; `None` if the upload was abandoned.
     async fn send_all(&mut self, receiver: &mut mpsc::Receiver<UploadCommand>) -> Option<SendResult> {
         loop {
             match receiver.recv().await? {
@@ -208,7 +209,7 @@ impl<S: Uploads> UploadTask<S> {
         let done = if self.parts.is_none() {
             self.s3.put(&self.put, bytes).await
         } else {
-            // A part is only ever sent when more comes: this one isn't empty.
+            // A part is only sent when more comes, so this one isn't empty.
             self.upload_part(bytes).await?;
             match self.parts.take() {
                 Some(parts) => parts.complete().await,
@@ -220,7 +221,7 @@ impl<S: Uploads> UploadTask<S> {
     }
 }
 
-/// How sending ended, and whom to tell.
+/// The result of sending, and where to send it.
 type SendResult = (Result<(), Failure>, Option<oneshot::Sender<Result<(), Failure>>>);
 
 #[cfg(test)]
