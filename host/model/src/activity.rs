@@ -1,20 +1,20 @@
-//! Signs of life of a delivery.
+//! Signs of life of a delivery, by which a destination that hangs is noticed.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Told of every sign of life of a delivery: bytes that arrived, a call that was
-/// answered. Whoever watches it sees a destination that hangs. `Clone` is cheap.
+/// A counter of a delivery's signs of life: bytes that arrived, calls that were answered.
+/// A watcher that sees it stand still knows that the destination hangs. Clones share the counter.
 #[derive(Debug, Clone, Default)]
 pub struct Activity(Arc<AtomicU64>);
 
 impl Activity {
-    /// Something happened.
+    /// Records one sign of life.
     pub fn record(&self) {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// How often.
+    /// The number of signs so far.
     pub fn count(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }

@@ -1,4 +1,4 @@
-//! Buckets: which ones a message may name, and what is known of some for a while.
+//! Buckets: patterns of those that a message may name, and a set of those about which something was learned.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -6,24 +6,25 @@ use std::time::{Duration, Instant};
 
 use crate::lock;
 
-/// Patterns of buckets' names, in which `*` stands for any characters, none included.
+/// Patterns of bucket names, in which `*` stands for any number of characters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BucketPatterns(Vec<String>);
 
 impl BucketPatterns {
-    /// Patterns, of which one must fit.
+    /// A bucket must match one of these patterns.
     pub fn new(patterns: Vec<String>) -> Self {
         Self(patterns)
     }
 
-    /// Whether one of them fits a bucket's name.
+    /// Whether one of the patterns matches a bucket's name.
     pub fn matches(&self, bucket: &str) -> bool {
         self.0.iter().any(|pattern| pattern_matches(pattern, bucket))
     }
 }
 
-/// What is before the first `*` begins the name, what is behind the last ends it, and
-/// what is between two is found in between, each as early as it can be.
+/// Whether a pattern matches a name: the name begins with the text before the first `*`, ends
+/// with the text after the last, and has the texts in between in their order, each as early
+/// as possible.
 fn pattern_matches(pattern: &str, name: &str) -> bool {
     let Some((begin, rest)) = pattern.split_once('*') else { return pattern == name };
     let Some(name) = name.strip_prefix(begin) else { return false };
@@ -34,30 +35,30 @@ fn pattern_matches(pattern: &str, name: &str) -> bool {
     found.is_some()
 }
 
-/// Buckets of which something was learned, such as that a permission is missing. It is
-/// believed for a while ([`LearnedBuckets::TTL`]), since it may be mended.
+/// Buckets about which one thing was learned, such as that a permission is missing. Each is
+/// forgotten after [`LearnedBuckets::TTL`], since the permission may be granted meanwhile.
 #[derive(Debug, Default)]
 pub struct LearnedBuckets(Mutex<BTreeMap<String, Instant>>);
 
 impl LearnedBuckets {
-    /// Buckets that are remembered; beyond that all is learned anew.
+    /// The most buckets that are kept. Beyond that all are forgotten, and learned anew.
     pub const MAX_BUCKETS: usize = 1024;
 
-    /// How long it is believed. Then one call asks again: it costs a call a bucket.
+    /// How long a bucket is kept. Learning again costs one call per bucket.
     pub const TTL: Duration = Duration::from_secs(10 * 60);
 
-    /// None yet.
+    /// An empty set.
     pub const fn new() -> Self {
         Self(Mutex::new(BTreeMap::new()))
     }
 
-    /// Whether it was learned of this one, not too long before `now`.
+    /// Whether the bucket was learned less than the TTL before `now`.
     pub fn has(&self, bucket: &str, now: Instant) -> bool {
         let buckets = lock(&self.0);
         buckets.get(bucket).is_some_and(|learned| now.saturating_duration_since(*learned) < Self::TTL)
     }
 
-    /// It was learned of this one at `now`.
+    /// Adds a bucket that was learned at `now`.
     pub fn learn(&self, bucket: &str, now: Instant) {
         let mut buckets = lock(&self.0);
         if buckets.len() >= Self::MAX_BUCKETS && !buckets.contains_key(bucket) {

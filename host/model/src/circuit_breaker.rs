@@ -1,4 +1,4 @@
-//! Circuit breakers: what keeps failing is not tried for a while, then by one.
+//! Circuit breakers: what keeps failing is not tried for a while, and then by one attempt, the probe.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -7,94 +7,94 @@ use std::time::{Duration, Instant};
 
 use crate::lock;
 
-/// Bytes that are kept of why something failed.
+/// The most bytes that are kept of a failure's cause.
 const MAX_CAUSE_BYTES: usize = 512;
 
-/// What a circuit breaker lets through.
+/// The state of a circuit breaker: which attempts it admits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BreakerState {
-    /// Everything.
+    /// All attempts are admitted.
     Closed,
-    /// Nothing.
+    /// No attempt is admitted.
     Open {
-        /// For so much longer.
+        /// The time until it is half-open.
         retry_after: Duration,
     },
-    /// One attempt, the probe, which decides what comes next.
+    /// One attempt is admitted, the probe. Its result closes or opens the breaker.
     HalfOpen {
-        /// It is at work.
+        /// Whether the probe is in flight: then no other attempt is admitted.
         probing: bool,
     },
 }
 
-/// Whether one thing (a destination, a component) may be tried, by its failures in a row.
-/// Closed, it opens after [`CircuitBreaker::FAILURE_THRESHOLD`]; open, it is half-open after a
-/// time that doubles; half-open, it closes with the probe's success, and opens with its
-/// failure. Time is what the caller says.
+/// The circuit breaker of one thing: a destination, a component. Closed, it opens after
+/// [`CircuitBreaker::FAILURE_THRESHOLD`] failures in a row. Open, it becomes half-open after a
+/// time that doubles with each failed probe. Half-open, it closes when the probe succeeds, and
+/// opens when it fails. Callers give the time.
 #[derive(Debug, Clone)]
 pub struct CircuitBreaker {
     phase: Phase,
-    /// In a row, while it is closed.
+    /// Failures in a row, while the breaker is closed.
     failures: u32,
-    /// In a row, without a success between.
+    /// Openings in a row, without a success in between.
     openings: u32,
-    /// Why it failed last.
+    /// The cause of the last failure.
     cause: String,
-    /// When something was last found out about it.
+    /// The time of the last result.
     last_change: Instant,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
     Closed {
-        /// When it closed, if it was ever open.
+        /// The time when it closed, if it was ever open.
         since: Option<Instant>,
     },
-    /// From `until` on it is half-open.
+    /// Open until then, and half-open from then on.
     Open { until: Instant },
-    /// Half-open, with the probe of this moment at work.
+    /// Half-open, with the probe that was admitted then in flight.
     Probing { since: Instant },
 }
 
-/// One attempt that a circuit breaker let through.
+/// One attempt that a circuit breaker admitted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct AdmittedAttempt {
     admitted: Instant,
     probe: bool,
 }
 
-/// What a failure or a success changed.
+/// A change of a circuit breaker's state that is worth a log line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BreakerChange<'a> {
-    /// It was closed, and is open.
+    /// The breaker was closed, and is open.
     Opened {
-        /// For how long.
+        /// The time until it is half-open.
         retry_after: Duration,
-        /// Why the last attempt failed.
+        /// The cause of the last failure.
         cause: &'a str,
     },
-    /// It was not closed, and is: something succeeded.
+    /// The breaker was not closed, and is: an attempt succeeded.
     Closed,
-    /// It was not closed, and is forgotten: there was no room for it, or it is about
-    /// another version.
+    /// The breaker was not closed, and is gone: there was no room for it, or another version
+    /// has taken its place.
     Forgotten,
 }
 
 impl CircuitBreaker {
-    /// Failures in a row that open it.
+    /// Failures in a row that open a breaker.
     pub const FAILURE_THRESHOLD: u32 = 3;
-    /// How long it stays open the first time; it doubles with each failed probe.
+    /// The time that it is open at first. Each failed probe doubles it.
     pub const FIRST_OPEN: Duration = Duration::from_secs(30);
-    /// The longest that it stays open: below SQS's longest delay, 900 s.
+    /// The longest time that it is open: less than SQS's longest delay, 900 s.
     pub const LONGEST_OPEN: Duration = Duration::from_secs(600);
-    /// How long those wait that are refused since the probe is at work.
+    /// The time after which others may ask again while the probe is in flight.
     pub const PROBE_RETRY: Duration = Duration::from_secs(5);
 
     fn new(now: Instant) -> Self {
         Self { phase: Phase::Closed { since: None }, failures: 0, openings: 0, cause: String::new(), last_change: now }
     }
 
-    /// What it lets through. Asking changes nothing.
+    /// The state. Reading it changes nothing.
     pub fn state(&self, now: Instant) -> BreakerState {
         match self.phase {
             Phase::Closed { .. } => BreakerState::Closed,
@@ -106,7 +106,7 @@ impl CircuitBreaker {
         }
     }
 
-    /// How long nothing more is let through; none: something is.
+    /// The time for which no attempt is admitted. `None` if one is.
     fn retry_after(&self, now: Instant) -> Option<Duration> {
         match self.state(now) {
             BreakerState::Closed | BreakerState::HalfOpen { probing: false } => None,
@@ -130,8 +130,8 @@ impl CircuitBreaker {
         attempt.probe && self.phase == Phase::Probing { since: attempt.admitted }
     }
 
-    /// Whoever succeeds shows that it works, also who was let through long ago. Whether
-    /// that closed it.
+    /// Records that an attempt succeeded. Any success shows that the thing works, even that of an
+    /// attempt admitted long ago. Returns whether it closed the breaker.
     fn record_success(&mut self, now: Instant) -> bool {
         let was_closed = self.is_closed();
         if !was_closed {
@@ -141,8 +141,8 @@ impl CircuitBreaker {
         !was_closed
     }
 
-    /// Whether that opened it, when it was closed. What was let through before it opened
-    /// or closed says nothing new.
+    /// Records that an attempt failed. Attempts that were admitted before the breaker opened or
+    /// closed say nothing new. Returns whether it opened a breaker that was closed.
     fn record_failure(&mut self, attempt: AdmittedAttempt, cause: &str, now: Instant) -> bool {
         let was_closed = self.is_closed();
         let opens = match self.phase {
@@ -164,7 +164,7 @@ impl CircuitBreaker {
         opens && was_closed
     }
 
-    /// The attempt says nothing: the next may be the probe.
+    /// Records that an attempt has no result. If it was the probe, the next attempt is.
     fn release(&mut self, attempt: AdmittedAttempt) {
         if self.is_probe(attempt) {
             self.phase = Phase::Open { until: attempt.admitted };
@@ -175,8 +175,8 @@ impl CircuitBreaker {
         matches!(self.phase, Phase::Closed { .. })
     }
 
-    /// Whether it says nothing that is worth remembering: it is closed, or half-open for
-    /// so long that nobody seems to want what it is about.
+    /// Whether the breaker needn't be kept: it has been closed or half-open for so long that
+    /// nobody seems to try the thing any more.
     fn is_stale(&self, now: Instant) -> bool {
         let long = |since: Instant| now.saturating_duration_since(since) > Self::LONGEST_OPEN;
         match self.phase {
@@ -187,21 +187,21 @@ impl CircuitBreaker {
     }
 }
 
-/// Nothing is let through now.
+/// The refusal of an attempt: the circuit breaker is open.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BreakerOpen {
-    /// Not to be tried before that.
+    /// The time after which to try again.
     pub retry_after: Duration,
-    /// Why the last attempt failed.
+    /// The cause of the last failure.
     pub cause: String,
 }
 
-/// A circuit breaker for each of many things; only those that fail are remembered, so
-/// many at most. `V`, the version: what is known of one says nothing of another.
-/// `Clone` is cheap.
+/// The circuit breakers of many things, by key. Only things that fail have one, up to a
+/// maximum. A breaker holds for one version (`V`) of its thing: another version starts
+/// with a closed one. `Clone` is cheap, and clones share the breakers.
 pub struct CircuitBreakers<K, V>(Arc<BreakersInner<K, V>>);
 
-/// Is told what changes with which.
+/// The callback for changes of a key's breaker.
 type OnChange<K, V> = Box<dyn Fn(&K, &V, &BreakerChange<'_>) + Send + Sync>;
 
 struct BreakersInner<K, V> {
@@ -217,7 +217,7 @@ impl<K, V> Clone for CircuitBreakers<K, V> {
 }
 
 impl<K: Eq + Hash + Clone, V: PartialEq + Clone> CircuitBreakers<K, V> {
-    /// Remembers `max_breakers` things, and tells what changes with which.
+    /// Keeps at most `max_breakers` breakers. `on_change` is called with each change, under the lock.
     pub fn new(max_breakers: usize, on_change: impl Fn(&K, &V, &BreakerChange<'_>) + Send + Sync + 'static) -> Self {
         Self(Arc::new(BreakersInner { known: Mutex::default(), max_breakers, on_change: Box::new(on_change) }))
     }
@@ -226,19 +226,19 @@ impl<K: Eq + Hash + Clone, V: PartialEq + Clone> CircuitBreakers<K, V> {
         lock(&self.0.known)
     }
 
-    /// Why something may not be tried now, if so. Asking changes nothing: whoever then
-    /// tries it is to be [admitted](Self::admit).
+    /// Whether a breaker is open now, and why. Changes nothing: an attempt still has to be
+    /// [admitted](Self::admit).
     pub fn check_open(&self, key: &K, version: &V, now: Instant) -> Option<BreakerOpen> {
         let known = self.lock();
         let (_, breaker) = known.get(key).filter(|(known, _)| known == version)?;
         breaker.retry_after(now).map(|retry_after| BreakerOpen { retry_after, cause: breaker.cause.clone() })
     }
 
-    /// Lets one attempt through, half-open as the probe. The attempt is to say how it
-    /// ended; dropped, it was not tried.
+    /// Admits one attempt, as the probe if the breaker is half-open. The permit takes the
+    /// attempt's result.
     ///
     /// # Errors
-    /// Not now.
+    /// The breaker is open, or another attempt is the probe.
     pub fn admit(&self, key: K, version: V, now: Instant) -> Result<BreakerPermit<K, V>, BreakerOpen> {
         let mut known = self.lock();
         self.drop_other_version(&mut known, &key, &version);
@@ -252,7 +252,7 @@ impl<K: Eq + Hash + Clone, V: PartialEq + Clone> CircuitBreakers<K, V> {
         Ok(BreakerPermit { breakers: self.clone(), key, version, attempt: Some(attempt) })
     }
 
-    /// Another version begins anew.
+    /// Drops the breaker of another version.
     fn drop_other_version(&self, known: &mut HashMap<K, (V, CircuitBreaker)>, key: &K, version: &V) {
         if known.get(key).is_some_and(|(known, _)| known != version)
             && let Some((version, breaker)) = known.remove(key)
@@ -267,7 +267,8 @@ impl<K: Eq + Hash + Clone, V: PartialEq + Clone> CircuitBreakers<K, V> {
         }
     }
 
-    /// Makes room for one more: what is stale goes, else what was heard of least lately.
+    /// Makes room for one more breaker: drops those that are stale, or else the one without a
+    /// result for longest.
     fn make_room(&self, known: &mut HashMap<K, (V, CircuitBreaker)>, now: Instant) {
         if known.len() < self.0.max_breakers {
             return;
@@ -317,29 +318,29 @@ impl<K: Eq + Hash + Clone, V: PartialEq + Clone> CircuitBreakers<K, V> {
     }
 }
 
-/// An attempt that was let through. Dropped, it was not tried.
+/// The permit for one attempt. Dropped without a result, it counts as not tried.
 pub struct BreakerPermit<K: Eq + Hash + Clone, V: PartialEq + Clone> {
     breakers: CircuitBreakers<K, V>,
     key: K,
     version: V,
-    /// None: it has ended.
+    /// `None` once the result is recorded.
     attempt: Option<AdmittedAttempt>,
 }
 
 impl<K: Eq + Hash + Clone, V: PartialEq + Clone> BreakerPermit<K, V> {
-    /// It did what it should.
+    /// Records that the attempt succeeded.
     pub fn record_success(mut self, now: Instant) {
         self.attempt = None;
         self.breakers.record_success(&self.key, &self.version, now);
     }
 
-    /// It failed, as `cause` says; how long nothing is let through now.
+    /// Records that the attempt failed. Returns the time for which no attempt is admitted now.
     pub fn record_failure(mut self, cause: &str, now: Instant) -> Duration {
         let Some(attempt) = self.attempt.take() else { return Duration::ZERO };
         self.breakers.record_failure(&self.key, &self.version, attempt, cause, now)
     }
 
-    /// It was not tried after all, or nothing is known of it.
+    /// Gives the permit back without a result: the attempt was not made, or says nothing.
     pub fn release(self) {}
 }
 

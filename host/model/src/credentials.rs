@@ -1,15 +1,15 @@
-//! AWS credentials that were given as texts.
+//! AWS credentials from the environment.
 
 use std::fmt;
 
-/// An access key, as the environment has it. Never shown.
+/// An access key from the environment. Its values are never shown.
 #[derive(Clone, PartialEq, Eq)]
 pub struct StaticCredentials {
     /// AWS_ACCESS_KEY_ID.
     pub id: String,
     /// AWS_SECRET_ACCESS_KEY.
     pub secret: String,
-    /// AWS_SESSION_TOKEN, where they are temporary.
+    /// AWS_SESSION_TOKEN, if the credentials are temporary.
     pub token: Option<String>,
 }
 

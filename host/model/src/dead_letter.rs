@@ -1,4 +1,4 @@
-//! What can never be delivered, and why.
+//! Dead letters: what can never be delivered, and why.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,8 +7,8 @@ use super::delivery::Delivery;
 use super::object::ObjectId;
 
 crate::named! {
-    /// Why a line, an event or an object can never be delivered. The name is what
-    /// reports, metrics and dead letters carry: a bounded set.
+    /// The reason why a line, an event or an object can never be delivered. Reports,
+    /// metrics and dead letters have its name.
     pub enum Reason {
         /// The key names no tenant.
         InvalidKey = "invalid-key",
@@ -20,21 +20,21 @@ crate::named! {
         ObjectTooLarge = "object-too-large",
         /// Damaged or truncated gzip.
         Damaged = "damaged",
-        /// The tenant's guest refused the record.
+        /// The tenant's plugin refused the record.
         GuestRejected = "guest-rejected",
-        /// The tenant's guest fails on the record (`on_error: quarantine`).
+        /// The tenant's plugin fails on the record (`on_error: quarantine`).
         Poison = "poison",
-        /// Event with a timestamp before 1970.
+        /// An event with a timestamp before 1970.
         NegativeTimestamp = "negative-timestamp",
-        /// Event more than 14 days behind.
+        /// An event more than 14 days old.
         TooOld = "too-old",
-        /// Event more than 2 hours ahead.
+        /// An event more than 2 hours in the future.
         TooNew = "too-new",
-        /// Event past the log group's retention.
+        /// An event past the log group's retention.
         Expired = "expired",
         /// A message that announces no objects.
         InvalidNotification = "invalid-notification",
-        /// A message that names a bucket beyond SOURCE_BUCKETS.
+        /// A message that names a bucket outside of SOURCE_BUCKETS.
         ForeignBucket = "foreign-bucket",
         /// The object has changed since it was announced.
         Changed = "changed",
@@ -42,7 +42,7 @@ crate::named! {
 }
 
 impl Reason {
-    /// The reason of a name.
+    /// The reason that has this name.
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|reason| reason.name() == name)
     }
@@ -54,35 +54,35 @@ impl fmt::Display for Reason {
     }
 }
 
-/// What is kept of something that can never be delivered.
+/// A record of something that can never be delivered: lines, an event, or an object as a whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeadLetter {
-    /// The object.
+    /// The object that it is about.
     pub object: Arc<ObjectId>,
-    /// The tenant, where the key named one.
+    /// The tenant, if the key names one.
     pub tenant: Option<String>,
-    /// `cloudwatch` or `s3`; none: the object as a whole.
+    /// The delivery: `cloudwatch` or `s3`. `None` if it is about the object as a whole.
     pub delivery: Option<&'static str>,
-    /// Why.
+    /// The reason.
     pub reason: Reason,
-    /// Why in words: limit, remedy. Never log contents.
+    /// The reason in words, with the limit and the remedy; never log contents.
     pub detail: String,
-    /// First and last line, counted from 0 over the decompressed object.
+    /// The first and the last line, counted from 0 in the decompressed object.
     pub lines: Option<(u64, u64)>,
-    /// Byte offset in the decompressed object.
+    /// The byte offset in the decompressed object.
     pub offset: Option<u64>,
-    /// Bytes that this is about, of which `data` may hold only the first.
+    /// The length of the record in bytes. `data` may hold only the first of them.
     pub length: Option<u64>,
-    /// Timestamp of the event, where it is an event that was refused.
+    /// The timestamp of the event in milliseconds since the Unix epoch, if an event was refused.
     pub timestamp: Option<i64>,
-    /// Lines or events that it stands for, where it is one for many.
+    /// The number of lines or events, if this one letter stands for many.
     pub count: Option<u64>,
-    /// The record or the beginning of it.
+    /// The record, or its beginning.
     pub data: Vec<u8>,
 }
 
 impl DeadLetter {
-    /// A letter about an object as a whole, or about what should have announced one.
+    /// A dead letter about an object as a whole, or about a message that should have announced one.
     pub fn of_object(object: &Arc<ObjectId>, reason: Reason, detail: impl Into<String>) -> Self {
         Self {
             object: Arc::clone(object),
@@ -99,13 +99,13 @@ impl DeadLetter {
         }
     }
 
-    /// The same for one delivery.
+    /// The same dead letter, about one delivery of the object.
     #[must_use]
     pub fn for_delivery(self, delivery: &Delivery) -> Self {
         Self { tenant: Some(delivery.tenant_id.clone()), delivery: Some(delivery.id()), ..self }
     }
 
-    /// With all the bytes that it is about.
+    /// The same dead letter, with the whole record.
     #[must_use]
     pub fn with_data(self, data: Vec<u8>) -> Self {
         Self { length: Some(data.len() as u64), data, ..self }

@@ -1,51 +1,51 @@
-//! What is delivered, and where.
+//! Deliveries, their destinations, and the events that they carry.
 
 use super::plugin::Plugins;
 
 /// One enabled delivery of a tenant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delivery {
-    /// The tenant that it belongs to.
+    /// The tenant that the delivery belongs to.
     pub tenant_id: String,
-    /// Applications that are wanted; with `groups` empty too: all.
+    /// Applications whose logs are wanted. All are, if this and `groups` are empty.
     pub desired_logs: Vec<String>,
-    /// Groups of applications that are wanted.
+    /// Groups of applications whose logs are wanted.
     pub groups: Vec<String>,
     /// AWS region of the destination.
     pub target_region: String,
-    /// Where the logs go.
+    /// The destination of the logs.
     pub destination: Destination,
-    /// The components that it names.
+    /// The plugins that the delivery's item names.
     pub plugins: Plugins,
 }
 
 impl Delivery {
-    /// What names it within its tenant: the table's sort key `type`.
+    /// The delivery's name within its tenant: `cloudwatch` or `s3`, the table's sort key `type`.
     pub fn id(&self) -> &'static str {
         self.destination.kind()
     }
 }
 
-/// Where a delivery's logs go.
+/// The destination of a delivery.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Destination {
-    /// A log group of CloudWatch Logs; the stream is the pod's name.
+    /// A log group of CloudWatch Logs. Its streams are named after pods.
     CloudWatch {
-        /// Role that may write there.
+        /// The role that may write there.
         role_arn: String,
-        /// Twelve digits, from the role's ARN.
+        /// The role's account: twelve digits, from its ARN.
         account: String,
-        /// Log group.
+        /// The log group.
         log_group: String,
     },
-    /// A bucket.
+    /// A bucket of S3.
     S3 {
-        /// Bucket.
+        /// The bucket.
         bucket: String,
-        /// Prefix that ends in exactly one `/`, or is empty.
+        /// The prefix, which ends in exactly one `/` or is empty.
         prefix: String,
-        /// Twelve digits, where the item says whose it is, by `account_id` or a role: nobody
-        /// else's is written to.
+        /// The account that must own the bucket (twelve digits), if the item has an
+        /// `account_id` or a role. Another account's bucket is never written to.
         account: Option<String>,
     },
 }
@@ -60,13 +60,13 @@ impl Destination {
     }
 }
 
-/// One log event, in guest order until a window sorts it.
+/// One log event. Events are in the order of the guest's output until a window sorts them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
-    /// Line of the object that it comes from (where a record spans several, its first).
+    /// The line of the object that the event comes from: the first, if its record spans several.
     pub line: u64,
     /// Milliseconds since the Unix epoch.
     pub timestamp: i64,
-    /// Text, UTF-8.
+    /// The text.
     pub message: String,
 }

@@ -1,17 +1,16 @@
-//! Who is charged with a failure: whose remedy it takes, and whose circuit breaker
-//! it may open.
+//! Whose fault a failure is: who can remedy it, and whose circuit breaker it may open.
 
-/// Whose failure it is. Only a destination's opens that destination's breaker.
+/// The party at fault. Only a destination's fault opens that destination's circuit breaker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Fault {
-    /// The source's: an object that is missing, archived or denied, the source bucket's
-    /// policy, its KMS key.
+    /// The owner of the source: the object is missing, archived or denied; the source
+    /// bucket's policy or KMS key is wrong.
     Source,
-    /// The tenant's own: its bucket, log group, role, KMS key, region.
+    /// The tenant, as the owner of the destination: its bucket, log group, role, KMS key, region.
     Destination,
-    /// The tenant's component's: it can't be had, or it failed.
+    /// The tenant's component: it can't be loaded, or it failed.
     Component,
-    /// The processor's own, its network's, or nobody's: no credentials, a central role
-    /// that can't be assumed, a place for dead letters that can't be written to.
+    /// The processor, its network, or nobody: there are no credentials, the central role
+    /// can't be assumed, dead letters can't be written.
     Host,
 }

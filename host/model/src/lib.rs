@@ -1,19 +1,16 @@
-//! The words that every stage shares: what an object is, where it comes from,
-//! what is delivered, and what became of each line. No stage lives here.
+//! The types that all rooms share. Nothing here does I/O, and nothing here knows another room.
 //!
-//! - `object`: an object of the source, and where it comes from.
+//! - `object`: an object of the source; `origin`: its tenant, application and pod, from its key.
 //! - `delivery`: what a tenant wants delivered, and where.
+//! - `plugin`: the component that an item or the operator names, with its limits.
 //! - `dead_letter`: what can never be delivered, and why.
-//! - `stop`: how deliveries are stopped; `activity`: their signs of life.
-//! - `buckets`: which ones a message may name; `fault`: whose failure it is.
-//! - `circuit_breaker`: what keeps failing is not tried for a while.
-//! - `credentials`: AWS credentials that were given as texts.
-//! - `failure`: what can fail; `counts`: how often, by kind.
-//! - `lock`: a mutex that outlives a panic.
-//! - `named`: kinds that are shown by a name.
-//! - `origin`: where an object comes from, and what its parts may be.
-//! - `plugin`: what is said about a component.
-//! - `timestamps`: how numbers are read as times.
+//! - `failure`: what can fail, and is tried again; `fault`: whose fault it is.
+//! - `counts`: counts by kind; `named`: enums whose variants have names.
+//! - `circuit_breaker`: stops attempts at what keeps failing.
+//! - `stop`: stops running deliveries; `activity`: their signs of life.
+//! - `buckets`: the buckets that a message may name, and what was learned about a bucket.
+//! - `credentials`, `timestamps`: two settings that several rooms read.
+//! - `lock`: locking a mutex, even after a panic; `hex`: bytes as digits.
 
 mod activity;
 mod buckets;

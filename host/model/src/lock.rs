@@ -1,11 +1,11 @@
-//! The one lock of this program that outlives a panic.
+//! Locking a mutex, even after a panic.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Locks a mutex, also after a thread panicked while it held the lock.
+/// Locks a mutex, even if a thread has panicked while it held the lock.
 ///
-/// What the mutexes of this program protect is never half-changed where code may panic: at
-/// worst a count is missing. One panic must not make every later caller panic too.
+/// The data under this program's mutexes are never half-changed where code may panic: at worst
+/// a count is missing. One panic must not make every later caller panic too.
 pub fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -2,12 +2,12 @@
 
 use std::fmt;
 
-/// One object of the source: `s3://bucket/key`, or `DIR/bucket/key` of a folder.
+/// An object of the source: `s3://bucket/key`, or the file `DIR/bucket/key`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ObjectId {
-    /// Bucket, as S3 names it.
+    /// The bucket, as S3 names it.
     pub bucket: String,
-    /// Key, decoded (never form-encoded).
+    /// The key, decoded (never form-encoded).
     pub key: String,
 }
 

@@ -1,17 +1,17 @@
-//! Where an object comes from, and what the parts of that may be.
+//! The origin of an object, and the rules for its parts.
 
-/// Where an object comes from, as a key-parser reads it from the key.
+/// The origin of an object, as a key-parser reads it from the key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origin {
-    /// First segment of the key.
+    /// The key's first segment.
     pub cluster_id: String,
-    /// Second segment of the key.
+    /// The key's second segment.
     pub namespace: String,
-    /// The tenant: the namespace, as the reference has it.
+    /// The tenant. The default guest takes the namespace, as the Go processor does.
     pub tenant_id: String,
-    /// Third segment of the key.
+    /// The key's third segment.
     pub application: String,
-    /// Fourth segment of the key; the log stream's name.
+    /// The key's fourth segment, which is also the name of the log stream.
     pub pod_name: String,
     /// `production`, `staging` or `development`.
     pub environment: String,
@@ -21,7 +21,7 @@ impl Origin {
     /// Checks that each part can be one segment of a path and of an S3 key, whoever made it.
     ///
     /// # Errors
-    /// What is wrong, with the name that the contract gives the first part that can't.
+    /// The first part that can't, by its name in the contract, and why.
     pub fn check(&self) -> Result<(), String> {
         let parts = [
             ("cluster-id", &self.cluster_id),

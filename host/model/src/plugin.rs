@@ -1,5 +1,5 @@
-//! What an item, or the operator's environment, says about a component: which one,
-//! how it is known, what it is given, what happens when it fails.
+//! Plugins: the components that items or the operator's environment name, with their digest,
+//! settings, limits, and what happens when they fail.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -14,22 +14,22 @@ use super::hex::hex;
 pub struct Digest(pub [u8; 32]);
 
 impl Digest {
-    /// Digits of a shortened digest: enough to tell a tenant's components apart.
+    /// The length of a shortened digest: enough to tell a tenant's components apart.
     const SHORT: usize = 12;
 
-    /// Of these bytes.
+    /// The digest of these bytes.
     pub fn of(bytes: &[u8]) -> Self {
         use sha2::Digest as _;
         Self(sha2::Sha256::digest(bytes).into())
     }
 
-    /// The first twelve digits, as labels and log lines have them.
+    /// The short digest that labels and log lines have: the first twelve digits.
     pub fn short(&self) -> String {
         Self::shorten(&hex(&self.0)).to_owned()
     }
 
-    /// The first twelve digits of a digest in hexadecimal digits, as [`Digest::short`]; a
-    /// shorter text stays as it is.
+    /// Shortens a digest in hexadecimal digits to its first twelve, as [`Digest::short`]. A shorter
+    /// text is returned as it is.
     pub fn shorten(digits: &str) -> &str {
         digits.get(..Self::SHORT).unwrap_or(digits)
     }
@@ -41,7 +41,7 @@ impl fmt::Display for Digest {
     }
 }
 
-/// A text is no SHA-256.
+/// The error for a text that is no SHA-256.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("expected a SHA-256: 64 hexadecimal digits")]
 pub struct ParseDigestError;
@@ -49,7 +49,7 @@ pub struct ParseDigestError;
 impl FromStr for Digest {
     type Err = ParseDigestError;
 
-    /// 64 hexadecimal digits, with or without `sha256:` before them.
+    /// Parses 64 hexadecimal digits, with or without `sha256:` before them.
     fn from_str(text: &str) -> Result<Self, ParseDigestError> {
         let digits = text.strip_prefix("sha256:").unwrap_or(text).as_bytes();
         let mut bytes = [0; 32];
@@ -64,23 +64,23 @@ impl FromStr for Digest {
     }
 }
 
-/// Where a component lies.
+/// A reference to a component.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum ComponentRef {
     /// `s3://bucket/key`, read with the processor's own credentials.
     S3 {
-        /// Bucket.
+        /// The bucket.
         bucket: String,
-        /// Key.
+        /// The key.
         key: String,
     },
     /// `oci://registry/name@sha256:…`: an artifact's manifest, by digest.
     Oci {
-        /// Host, and port where it has one.
+        /// The registry's host, with the port if it has one.
         registry: String,
-        /// Repository.
+        /// The repository.
         name: String,
-        /// Of the manifest.
+        /// The digest of the artifact's manifest.
         manifest: Digest,
     },
     /// `file:path`.
@@ -97,42 +97,42 @@ impl fmt::Display for ComponentRef {
     }
 }
 
-/// Where components may come from: all that lies below it.
+/// A place that components may come from, with all that lies below it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum AllowedSource {
     /// Keys of a bucket that begin with `prefix`, which ends in `/` or is empty.
     S3 {
-        /// Bucket.
+        /// The bucket.
         bucket: String,
-        /// Ends in `/`, or is empty.
+        /// The prefix, which ends in `/` or is empty.
         prefix: String,
     },
-    /// Repositories of a registry, of this name or below it; empty: all.
+    /// Repositories of a registry: this one and those below it, or all if the name is empty.
     Oci {
-        /// Host, and port where it has one.
+        /// The registry's host, with the port if it has one.
         registry: String,
-        /// Repository, without `/` at its end.
+        /// The repository, without `/` at its end.
         name: String,
     },
     /// Files below a folder, links followed.
     Folder(PathBuf),
 }
 
-/// What happens when a component fails: by its own fault, or because it can't be loaded.
+/// What becomes of a delivery whose component fails by its own fault, or can't be loaded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum OnError {
     /// The delivery fails and is tried again.
     #[default]
     Retry,
-    /// The lines that it fails on are dead-lettered, the others delivered. What
-    /// can't be loaded is as with `Retry`.
+    /// The lines that the component fails on are dead-lettered, and the others delivered. If
+    /// it can't be loaded, the delivery is tried again, as with `Retry`.
     Quarantine,
     /// The default guest goes on alone: records go out unfiltered.
     Default,
 }
 
 impl OnError {
-    /// As items have it.
+    /// The name in items.
     pub fn name(self) -> &'static str {
         match self {
             Self::Retry => "retry",
@@ -142,33 +142,33 @@ impl OnError {
     }
 }
 
-/// What an instance of a component may use. The operator's, or lower.
+/// The limits of an instance of a component: the operator's, or lower ones of the item.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Limits {
-    /// Linear memory, all memories of the component together, in bytes.
+    /// Bytes of linear memory, over all memories of the component.
     pub memory_bytes: usize,
-    /// Fuel (about one a wasm instruction, one a byte of bulk operations) for each MiB of input.
+    /// Fuel per MiB of input. A wasm instruction takes about one, a bulk operation one per byte.
     pub fuel_per_mib: u64,
-    /// Fuel for a component's start, and for each call whose input is no log lines.
+    /// Fuel for the start of an instance, and for each call whose input is not log lines.
     pub start_fuel: u64,
-    /// Bytes of messages or lines that a call may return for each byte of its input.
+    /// Bytes of messages or lines that a call may return per byte of its input.
     pub output_ratio: usize,
-    /// Bytes of messages or lines that a call may return, whatever its input.
+    /// Bytes of messages or lines that a call may return, however large its input.
     pub output_bytes: usize,
-    /// Events or lines that a call may return, whatever its input.
+    /// Events or lines that a call may return, however large its input.
     pub output_events: usize,
-    /// Bytes of one message or line.
+    /// Bytes of a message or line.
     pub message_bytes: usize,
-    /// Bytes of input that may be held back (`pending-from`) over all calls.
+    /// Bytes of input that a component may hold back (`pending-from`), over all its calls.
     pub held_back_bytes: usize,
-    /// Lines that are kept of a guest's log for an object; more are counted and dropped.
+    /// Lines per object that are kept of a guest's log. More are counted and dropped.
     pub log_lines: u64,
-    /// Bytes that are kept of a guest's log for an object.
+    /// Bytes per object that are kept of a guest's log.
     pub log_bytes: usize,
-    /// Time at work that a call may take. Whoever meets it is tried again: it says
-    /// nothing about the guest.
+    /// The time that a call may run, without its pauses. A call that exceeds it is tried again,
+    /// since a busy machine may be the cause.
     pub call_time: Duration,
-    /// Bytes of the component itself.
+    /// Bytes of the component's file.
     pub component_bytes: u64,
 }
 
@@ -176,12 +176,12 @@ pub struct Limits {
 const MIB: usize = 1024 * 1024;
 
 impl Limits {
-    /// What the operator's settings are by default, for lines of 16 MiB.
+    /// The limits of the operator's default settings, with lines of up to 16 MiB.
     pub const DEFAULT: Self = Self {
         memory_bytes: 64 * MIB,
         // Measured over a chunk of Kubernetes logs: the default guest takes about 20
-        // million a MiB, a rewriter in JavaScript (QuickJS in wasm) that parses and
-        // prints each record 1.5 billion.
+        // million per MiB; a rewriter in JavaScript (QuickJS in wasm) that parses and
+        // prints each record takes 1.5 billion.
         fuel_per_mib: 8_000_000_000,
         start_fuel: 1_000_000_000,
         output_ratio: 16,
@@ -195,10 +195,9 @@ impl Limits {
         component_bytes: 64 * 1024 * 1024,
     };
 
-    /// What the default guest may use: it is the operator's own, and a line of
-    /// MAX_LINE_BYTES must never be too much for it. A byte may become six
-    /// (`<` as `\u003c`) in a buffer that doubles, beside the line itself and
-    /// an index of its members.
+    /// The limits of the default guest, which is the operator's own: a line of MAX_LINE_BYTES
+    /// must never be too much for it. A byte may become six (`<` as `\u003c`) in a buffer
+    /// that doubles, beside the line itself and an index of its members.
     #[must_use]
     pub fn for_default_guest(self, max_line_bytes: usize) -> Self {
         let memory_bytes = max_line_bytes.saturating_mul(24).saturating_add(self.memory_bytes).min(4095 * MIB);
@@ -214,26 +213,26 @@ impl Default for Limits {
     }
 }
 
-/// A component that a delivery, or every tenant, runs.
+/// A plugin: a component that one delivery or every tenant runs, and how it is run.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Plugin {
-    /// Where it lies.
+    /// The reference to its component.
     pub component: ComponentRef,
-    /// Of its bytes; checked before anything parses them. None: the operator named
-    /// a file on the command line, which is taken as it is.
+    /// The digest of the component's bytes, which is checked before anything parses them. `None`
+    /// if the operator named a file on the command line, which is taken as it is.
     pub sha256: Option<Digest>,
-    /// The tenant's settings for it. Their values may be secrets.
+    /// The tenant's settings for the plugin. Their values may be secrets.
     pub settings: Arc<Vec<(String, String)>>,
-    /// What happens when it fails.
+    /// What becomes of a delivery when the component fails.
     pub on_error: OnError,
-    /// What its instances may use.
+    /// The limits of its instances.
     pub limits: Limits,
-    /// `log: operator`: what it logs goes to the processor's log.
+    /// `log: operator`: whether the component's log lines go to the processor's log.
     pub logs_to_operator: bool,
 }
 
 impl fmt::Debug for Plugin {
-    /// Without the values of settings.
+    /// Shows the names of settings without their values.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { component, sha256, settings, on_error, limits, logs_to_operator } = self;
         let names: Vec<&str> = settings.iter().map(|(name, _)| name.as_str()).collect();
@@ -248,12 +247,12 @@ impl fmt::Debug for Plugin {
     }
 }
 
-/// The components that a delivery's item names.
+/// The plugins that a delivery's item names.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Plugins {
-    /// Whose output is delivered.
+    /// The active plugin, whose output is delivered.
     pub active: Option<Arc<Plugin>>,
-    /// Whose output is only compared with what is delivered.
+    /// The shadow, whose output is only compared with what is delivered.
     pub shadow: Option<Arc<Plugin>>,
 }
 

@@ -1,11 +1,11 @@
-//! How running deliveries are stopped.
+//! Stopping running deliveries: at the next chunk, or at once.
 
 use std::ops::Deref;
 
 use tokio_util::sync::CancellationToken;
 
-/// Asks running deliveries to stop, gently or at once. `Clone` is cheap, and
-/// means the same deliveries.
+/// A request to stop, shared by running deliveries and whoever stops them: gentle
+/// ([`Stop::request`]) or immediate ([`Stop::abandon`]). Clones share the request.
 #[derive(Debug, Clone, Default)]
 pub struct Stop {
     requested: CancellationToken,
@@ -13,46 +13,46 @@ pub struct Stop {
 }
 
 impl Stop {
-    /// Asks to end at the next chunk; what was handed over is still put.
+    /// Asks deliveries to end at the next chunk. What was handed over is still put.
     pub fn request(&self) {
         self.requested.cancel();
     }
 
-    /// Asks to end at once: no put begins, and nobody waits for one in flight,
-    /// whose effect stays unknown.
+    /// Asks deliveries to end at once: no put begins, and no put in flight is waited for,
+    /// so that its effect stays unknown.
     pub fn abandon(&self) {
         self.requested.cancel();
         self.abandoned.cancel();
     }
 
-    /// Whether either was asked.
+    /// Whether a stop was requested, of either kind.
     pub fn is_requested(&self) -> bool {
         self.requested.is_cancelled()
     }
 
-    /// Whether it must end at once.
+    /// Whether work must end at once.
     pub fn is_abandoned(&self) -> bool {
         self.abandoned.is_cancelled()
     }
 
-    /// Returns when either was asked, which may be never.
+    /// Waits until a stop of either kind is requested, which may be never.
     pub async fn requested(&self) {
         self.requested.cancelled().await;
     }
 
-    /// Returns when it must end at once, which may be never.
+    /// Waits until work must end at once, which may be never.
     pub async fn abandoned(&self) {
         self.abandoned.cancelled().await;
     }
 
-    /// A part of the work: it stops with the whole, may be stopped alone, and is
-    /// abandoned when the scope ends, so that no thread waits for what nobody wants.
+    /// A stop for a part of the work. The part stops with the whole, can be stopped alone, and
+    /// is abandoned when the scope is dropped: no thread then waits for a result that nobody wants.
     pub fn scope(&self) -> StopScope {
         StopScope(Self { requested: self.requested.child_token(), abandoned: self.abandoned.child_token() })
     }
 }
 
-/// Abandons what is left of a part of the work when it is dropped.
+/// A [`Stop`] for a part of the work, which is abandoned when this is dropped.
 #[derive(Debug)]
 pub struct StopScope(Stop);
 

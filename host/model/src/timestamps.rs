@@ -1,17 +1,17 @@
-//! How records' timestamps are read, where they are numbers.
+//! How a record's timestamp is read if it is a number.
 
-/// TIMESTAMP_NUMBERS: what the default guest takes a number in `timestamp` for.
+/// TIMESTAMP_NUMBERS: how the default guest reads a number in `timestamp`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum TimestampNumbers {
-    /// Seconds, milliseconds, microseconds or nanoseconds, by its magnitude.
+    /// As seconds, milliseconds, microseconds or nanoseconds, by the number's magnitude.
     #[default]
     Magnitude,
-    /// As the reference: milliseconds above 1e12, else seconds.
+    /// As the Go processor does: milliseconds above 1e12, else seconds.
     Reference,
 }
 
 impl TimestampNumbers {
-    /// Its name in the setting, and in what guests are told.
+    /// The name in the setting and in a guest's context.
     pub fn name(self) -> &'static str {
         match self {
             Self::Magnitude => "magnitude",
@@ -19,12 +19,12 @@ impl TimestampNumbers {
         }
     }
 
-    /// By its name, in any case.
+    /// Parses the setting's value, in upper or lower case.
     pub fn parse(name: &str) -> Option<Self> {
         [Self::Magnitude, Self::Reference].into_iter().find(|one| one.name().eq_ignore_ascii_case(name))
     }
 
-    /// What guests are told of it in `context.more`: nothing where it is the default.
+    /// The entry of a guest's `context.more`. `None` for the default.
     pub fn context_entry(self) -> Option<(String, String)> {
         (self != Self::default()).then(|| ("timestamp-numbers".to_owned(), self.name().to_owned()))
     }

@@ -1,4 +1,4 @@
-//! A small cache: bounded, and without what was not used for a while.
+//! A small cache: bounded, and without entries that were not used for a while.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -7,22 +7,22 @@ use std::time::{Duration, Instant};
 
 use model::lock;
 
-/// What isn't asked for during this time is dropped when something new comes in.
+/// The time without use after which an entry is dropped, when a new one comes in.
 const IDLE: Duration = Duration::from_secs(15 * 60);
 
-/// At most `limit` values; the one that was not used for longest gives way.
+/// A cache of at most `limit` values. The least recently used one gives way to a new one.
 pub(super) struct IdleCache<K, V> {
     limit: usize,
     entries: Mutex<HashMap<K, (V, Instant)>>,
 }
 
 impl<K: Eq + Hash + Clone, V: Clone> IdleCache<K, V> {
-    /// An empty one.
+    /// An empty cache.
     pub(super) fn new(limit: usize) -> Self {
         Self { limit, entries: Mutex::new(HashMap::new()) }
     }
 
-    /// The value of a key, made where there is none. `make` must be quick: others wait for it.
+    /// Gets the value of a key, or makes it. `make` must be quick: it runs under the lock.
     pub(super) fn get_or_insert(&self, key: K, make: impl FnOnce(&K) -> V) -> V {
         self.get_or_insert_at(key, make, Instant::now())
     }

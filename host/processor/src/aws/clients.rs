@@ -1,4 +1,4 @@
-//! A client for each need, each built when it is first used.
+//! The clients, one for each purpose, each built when it is first used.
 
 use std::sync::Arc;
 
@@ -12,15 +12,15 @@ use super::sessions::{Session, Sessions, with_session};
 use super::{AwsError, Logs, MetricsClient, Queue, S3, Table};
 use model::{Delivery, Destination, Fault};
 
-/// Clients of tenants that are kept, of each service.
+/// The most tenants' clients that are kept, per service.
 const MAX_CLIENTS: usize = 500;
 
-/// No AWS credentials were found, with the remedy.
+/// The error that no AWS credentials were found, with the remedy.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct ConnectError(pub String);
 
-/// All of AWS, as this process may use it. `Clone` is cheap.
+/// The clients of this process. `Clone` is cheap.
 #[derive(Clone)]
 pub struct Aws(Arc<AwsInner>);
 
@@ -41,10 +41,10 @@ struct AwsInner {
 }
 
 impl Aws {
-    /// Finds the processor's own credentials.
+    /// Finds the processor's own credentials and makes the clients.
     ///
     /// # Errors
-    /// There are none (exit code 4).
+    /// There are no credentials (exit code 4).
     pub async fn connect(options: AwsOptions) -> Result<Self, ConnectError> {
         let config = config::load(&options).await;
         let aws = Self::new(options, config);
@@ -52,7 +52,7 @@ impl Aws {
         Ok(aws)
     }
 
-    /// With the processor's own region and credentials in `config`.
+    /// Makes the clients. `config` has the processor's own region and credentials.
     pub(super) fn new(options: AwsOptions, config: SdkConfig) -> Self {
         let sessions = Sessions::new(&config, options.central_role.as_deref());
         let own = |service, fault| access(&options, &config, sessions.own(), &options.region, service, fault);
@@ -79,18 +79,18 @@ impl Aws {
         Self(Arc::new(inner))
     }
 
-    /// S3 with the processor's own credentials, in its region, for the source.
+    /// S3 for the source: the processor's own credentials and region.
     pub fn source(&self) -> S3 {
         self.0.source.clone()
     }
 
-    /// The same for dead letters.
+    /// S3 for dead letters: the processor's own credentials and region.
     pub fn dead_letters(&self) -> S3 {
         self.0.dead_letters.clone()
     }
 
     /// S3 for components and their compiled forms, in the processor's region: with the
-    /// central role where there is one, else with the processor's own credentials.
+    /// central role if there is one, else with the processor's own credentials.
     pub fn components(&self) -> S3 {
         self.0.components.clone()
     }
@@ -100,7 +100,7 @@ impl Aws {
         Queue::new(self.0.sqs.clone(), url)
     }
 
-    /// A DynamoDB table, with the processor's own credentials.
+    /// The DynamoDB table `name`, with the processor's own credentials.
     pub fn table(&self, name: &str) -> Table {
         Table::new(self.0.dynamodb.clone(), name)
     }
@@ -110,8 +110,8 @@ impl Aws {
         self.0.metrics.clone()
     }
 
-    /// CloudWatch Logs of a tenant: the central role, then the tenant's, in
-    /// `region`. Cached by all of these; sessions are found when first used.
+    /// CloudWatch Logs of a tenant in `region`, with the tenant's role, which the central role
+    /// assumes. The client is cached by all three parameters.
     pub fn logs(&self, tenant: &str, role_arn: &str, region: &str) -> Logs {
         let key = (tenant.to_owned(), role_arn.to_owned(), region.to_owned());
         self.0.logs.get_or_insert(key, |_| {
@@ -120,16 +120,16 @@ impl Aws {
         })
     }
 
-    /// Assumes a tenant's role, by way of the central one, and does nothing with it.
+    /// Assumes a tenant's role, by way of the central one, to see that it can be assumed.
     ///
     /// # Errors
-    /// Which of the two can't be assumed, and why.
+    /// One of the two roles can't be assumed; the error names it.
     pub async fn assume(&self, role_arn: &str, region: &str) -> Result<(), AwsError> {
         self.0.sessions.tenant_session(role_arn, region).credentials().await.map(drop)
     }
 
-    /// S3 with the central role alone, in `region`: where a tenant's bucket is, of
-    /// `account` where it is known whose. What is copied there is from the source's. Cached.
+    /// S3 for a tenant's bucket in `region`, with the central role alone. `account` must own the
+    /// bucket, if it is given; copies come from the source's buckets. The client is cached.
     pub fn destination(&self, tenant: &str, region: &str, account: Option<&str>) -> S3 {
         let s3 = self.0.destinations.get_or_insert((tenant.to_owned(), region.to_owned()), |_| {
             let s3 = S3::new(self.access(self.0.sessions.destination(), region, format!("s3-{tenant}")));
@@ -138,8 +138,8 @@ impl Aws {
         s3.owned_by(account)
     }
 
-    /// Forgets the session of a delivery, since AWS called it expired: the next call gets a
-    /// new one. No other tenant's role is assumed again for it.
+    /// Forgets the session of a delivery that AWS called expired, so that the next call gets a
+    /// new one. No other tenant's session is forgotten.
     pub fn forget_session(&self, delivery: &Delivery) {
         self.0.sessions.forget(match &delivery.destination {
             Destination::CloudWatch { role_arn, .. } => Some((role_arn, &delivery.target_region)),

@@ -1,5 +1,5 @@
-//! What all clients have in common: region, own credentials, endpoint, timeouts,
-//! retries, the one HTTP client.
+//! The configuration of all clients: region, own credentials, endpoint, timeouts, retries, and the
+//! one HTTP client.
 
 use std::time::Duration;
 
@@ -14,14 +14,14 @@ use super::http;
 use super::options::AwsOptions;
 use model::StaticCredentials;
 
-/// For a connection, TLS included; the SDK's default.
+/// The timeout for connecting, including TLS. Source: the SDK's default.
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(3100);
 
-/// Reads what the environment and profiles say about endpoints, and about credentials
-/// where there are none in `options`.
+/// Loads the configuration. Endpoints, and credentials that `options` doesn't have, come from the
+/// environment and from profiles.
 pub(super) async fn load(options: &AwsOptions) -> SdkConfig {
     let loader = loader(options);
-    // Given like this, the chain of all other places isn't built at the start.
+    // With these the SDK doesn't build its chain of credential providers at the start.
     match options.keys.clone() {
         Some(StaticCredentials { id, secret, token }) => {
             loader.credentials_provider(Credentials::new(id, secret, token, None, "Environment")).load().await
@@ -30,21 +30,21 @@ pub(super) async fn load(options: &AwsOptions) -> SdkConfig {
     }
 }
 
-/// All settings but credentials.
+/// The configuration without credentials.
 pub(super) fn loader(options: &AwsOptions) -> ConfigLoader {
     aws_config::defaults(BehaviorVersion::latest())
         .region(Region::new(options.region.clone()))
         .http_client(http::client())
         .retry_config(RetryConfig::standard().with_max_attempts(options.attempts.max(1)))
         .timeout_config(timeouts(options.request_timeout))
-        // A body that stalls is noticed where it is read; an upload by its attempt's timeout.
+        // A download that stalls is noticed by its reader, an upload by the timeout of its attempt.
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
         .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
         .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
 }
 
-/// Timeouts of a call whose attempts may take `attempt`. Connecting takes the same
-/// time everywhere: connections are shared only where these timeouts are equal.
+/// The timeouts of a call whose attempts may take as long as `attempt`. All calls have the same
+/// timeout for connecting, since only calls with equal timeouts share connections.
 pub(super) fn timeouts(attempt: Duration) -> TimeoutConfig {
     TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).operation_attempt_timeout(attempt).build()
 }

@@ -1,4 +1,4 @@
-//! DynamoDB.
+//! DynamoDB: querying and scanning a table.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -10,26 +10,26 @@ use super::AwsError;
 use super::operation::Operation;
 use super::service::{Access, Service};
 
-/// A value of an item.
+/// The value of an item's attribute.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Attribute {
-    /// S
+    /// S.
     Text(String),
-    /// N, as written.
+    /// N, as it is written.
     Number(String),
-    /// BOOL
+    /// BOOL.
     Bool(bool),
-    /// NULL
+    /// NULL.
     Null,
-    /// L, SS, or NS.
+    /// L, SS or NS.
     List(Vec<Attribute>),
-    /// M
+    /// M.
     Map(BTreeMap<String, Attribute>),
-    /// B, BS, or what is new.
+    /// B, BS, or a type that is not known here.
     Binary,
 }
 
-/// An item, by the names of its attributes.
+/// An item: its attributes by name.
 pub type Item = BTreeMap<String, Attribute>;
 
 /// A table. `Clone` is cheap.
@@ -39,7 +39,7 @@ pub struct Table {
     name: Arc<str>,
 }
 
-/// DynamoDB, for all tables.
+/// The client of all tables.
 pub(super) fn client(access: Access) -> Service<Client> {
     Service::new(access, |access| {
         let config = aws_sdk_dynamodb::config::Builder::from(&access.config).retry_partition(access.retry_partition());
@@ -52,7 +52,7 @@ impl Table {
         Self { dynamodb, name: name.into() }
     }
 
-    /// All items whose partition key `key` is `value`, all pages of them.
+    /// Gets all items whose partition key `key` is `value`, over all pages.
     ///
     /// # Errors
     /// `NotFound`: there is no such table.
@@ -79,10 +79,11 @@ impl Table {
         }
     }
 
-    /// All items there are, all pages of them.
+    /// Gets all items of the table, over all pages.
     ///
     /// # Errors
-    /// `NotFound`: there is no such table. `Denied`: the processor itself needs no Scan.
+    /// `NotFound`: there is no such table. `Denied`: the role may not Scan; only operators' commands
+    /// need it.
     pub async fn scan(&self) -> Result<Vec<Item>, AwsError> {
         let request = self.dynamodb.client().await?.scan().table_name(&*self.name);
         let (mut items, mut from) = (Vec::new(), None);
@@ -101,8 +102,9 @@ impl Table {
 }
 
 impl Table {
-    /// The items of an answer. DynamoDB always has them, if only an empty list: an
-    /// answer without is none, and would make a tenant unknown, whose logs are ignored.
+    /// The items of a response. DynamoDB always sends the list, if only an empty one. A response
+    /// without it must not be taken for an empty table: the tenant would be unknown, and its logs
+    /// ignored.
     fn proven(
         &self,
         operation: Operation,

@@ -1,5 +1,5 @@
-//! Answers with nothing in them. The SDK takes such a one for `{}`, and a success; AWS
-//! never answers so where it speaks JSON.
+//! Responses with an empty body. The SDK reads one as `{}`, a success, though AWS's JSON services
+//! never send one.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,12 +10,12 @@ use aws_smithy_runtime_api::client::interceptors::context::AfterDeserializationI
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::ConfigBag;
 
-/// Notes whether the last attempt's answer has nothing in it. Clones note the same.
+/// An interceptor that notes whether the last attempt's response was empty. Clones share the note.
 #[derive(Debug, Clone, Default)]
 pub(super) struct EmptyResponseCheck(Arc<AtomicBool>);
 
 impl EmptyResponseCheck {
-    /// Whether it has.
+    /// Whether the last response was empty, but for white space.
     pub(super) fn was_empty(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }

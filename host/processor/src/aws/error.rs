@@ -1,4 +1,4 @@
-//! What a failed call means.
+//! The errors of calls to AWS: kind, fault, message, and whether the call may have had its effect.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -13,10 +13,10 @@ use super::remedy::{FailedCall, remedy};
 use super::skew::{Skew, detect_skew};
 use model::{AwsErrorKind, Failure, FailureKind, Fault};
 
-/// AWS's words are cut to this many bytes.
+/// The most bytes of a message.
 const MAX_MESSAGE: usize = 512;
 
-/// The class of an AWS error code, where it says enough.
+/// The kind of an AWS error code, if the code says enough.
 fn kind_of_code(code: &str) -> Option<AwsErrorKind> {
     let kind = match code {
         "NoSuchBucket" => AwsErrorKind::NoBucket,
@@ -69,7 +69,7 @@ fn kind_of_code(code: &str) -> Option<AwsErrorKind> {
     Some(kind)
 }
 
-/// The class of an HTTP status, where there is no code that says more (HEAD has none).
+/// The kind of an HTTP status, for responses without a known code (responses to HEAD have none).
 fn kind_of_status(status: u16) -> AwsErrorKind {
     match status {
         301 | 307 => AwsErrorKind::OtherRegion,
@@ -78,40 +78,40 @@ fn kind_of_status(status: u16) -> AwsErrorKind {
         412 => AwsErrorKind::Precondition,
         413 => AwsErrorKind::TooLarge,
         429 => AwsErrorKind::Throttled,
-        // Not Implemented: it never will be.
+        // Not Implemented: trying again is of no use.
         501 => AwsErrorKind::Other,
         500..=599 => AwsErrorKind::Unavailable,
         _ => AwsErrorKind::Other,
     }
 }
 
-/// A call that failed after the SDK's own attempts.
+/// The error of a call that failed after all attempts of the SDK.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{operation} of {resource} failed: {message}{}", self.remedy())]
 pub struct AwsError {
-    /// Such as `PutLogEvents`.
+    /// The operation, such as `PutLogEvents`.
     pub operation: Operation,
-    /// What it was about: `log group /a of account 123`, `s3://bucket/key`, `role arn:…`.
+    /// The resource: `log group /a of account 123`, `s3://bucket/key`, `role arn:…`.
     pub resource: String,
-    /// Class.
+    /// The kind.
     pub kind: AwsErrorKind,
-    /// Whose failure it is.
+    /// Whose fault the failure is.
     pub fault: Fault,
-    /// AWS's error code, where it gave one.
+    /// AWS's error code, if there was one.
     pub code: Option<String>,
-    /// AWS's own words, or the transport's, bounded; never a request's content.
+    /// AWS's message, or the transport's: bounded, and never a request's content.
     pub message: String,
-    /// No answer came, or none that says what was done: the call may have taken effect.
+    /// Whether the call may have had its effect: no response says what was done.
     pub effect_unknown: bool,
-    /// The account that had to own the bucket. Where another does, S3 says no more than
-    /// that access is denied.
+    /// The account that must own the bucket. If another one does, S3 says no more than that
+    /// access is denied.
     pub owner: Option<Arc<str>>,
-    /// Where the bucket is, as S3 said, if not where it was asked for.
+    /// The bucket's region, if S3 said that it isn't the one that was called.
     pub region: Option<Box<Arc<str>>>,
 }
 
 impl AwsError {
-    /// A failure of a destination's, without more than its class and words.
+    /// An error at the destination's fault, without a code.
     pub fn new(
         operation: Operation,
         resource: impl Into<String>,
@@ -131,32 +131,32 @@ impl AwsError {
         }
     }
 
-    /// The same, somebody else's.
+    /// The same error, at somebody else's fault.
     #[must_use]
     pub(crate) fn with_fault(self, fault: Fault) -> Self {
         Self { fault, ..self }
     }
 
-    /// The same, of a call about the source: to read changes nothing, and a condition that
-    /// doesn't hold says that the object has changed.
+    /// The failure of a call that reads the source. Reading has no effect that could be unknown; a
+    /// condition that doesn't hold means that the object has changed.
     pub fn into_source_failure(self) -> Failure {
         let kind = if self.kind == AwsErrorKind::Precondition { FailureKind::Changed } else { FailureKind::Source };
         let fault = if kind == FailureKind::Changed { Fault::Source } else { self.fault };
         Failure::of(kind, self).with_fault(fault)
     }
 
-    /// Whether there is no such object, nor bucket.
+    /// Whether the object or its bucket doesn't exist.
     pub(crate) fn is_missing(&self) -> bool {
         matches!(self.kind, AwsErrorKind::NotFound | AwsErrorKind::NoBucket)
     }
 
-    /// What can be done about it, as the last clause of its text.
+    /// The remedy, as the last clause of the error's text.
     fn remedy(&self) -> String {
         let (code, owner) = (self.code.as_deref(), self.owner.as_deref());
         remedy(&FailedCall { operation: self.operation, kind: self.kind, fault: self.fault, code, owner })
     }
 
-    /// The same, of a call that wanted this owner of the bucket.
+    /// The same error, of a call that expected this owner of the bucket.
     #[must_use]
     pub(super) fn with_owner(self, owner: Option<&Arc<str>>) -> Self {
         Self { owner: owner.cloned(), ..self }
@@ -170,28 +170,29 @@ impl From<AwsError> for Failure {
     }
 }
 
-/// A call that is made, for what is said when it fails.
+/// A call, as its error describes it if it fails.
 pub(super) struct CallInfo<'a> {
-    /// Such as `PutLogEvents`.
+    /// The operation, such as `PutLogEvents`.
     pub(super) operation: Operation,
-    /// Region that was asked.
+    /// The region that is called.
     pub(super) region: &'a str,
-    /// Who is charged where nothing says otherwise.
+    /// Whose fault a failure is, unless its kind says otherwise.
     pub(super) fault: Fault,
-    /// That region is the processor's own: what can't be reached there can't be by anyone.
+    /// Whether the region is the processor's own. An endpoint that can't be reached there is nobody
+    /// else's fault.
     pub(super) in_own_region: bool,
 }
 
 impl<'a> CallInfo<'a> {
-    /// A call in the processor's own affairs.
+    /// A call with the processor's own credentials, in its own region.
     pub(super) fn own(operation: Operation, region: &'a str) -> Self {
         Self { operation, region, fault: Fault::Host, in_own_region: true }
     }
 }
 
 impl CallInfo<'_> {
-    /// What a failure of this call means. An [`AwsError`] inside (a role that
-    /// can't be assumed on the way) is returned as it is.
+    /// Makes the error of this call from the SDK's. If an [`AwsError`] is among its sources (a role
+    /// on the way that can't be assumed), that one is returned.
     pub(super) fn classify<E>(&self, resource: impl Into<String>, error: SdkError<E, HttpResponse>) -> AwsError
     where
         E: ProvideErrorMetadata + Error + Send + Sync + 'static,
@@ -204,7 +205,7 @@ impl CallInfo<'_> {
         let region = raw.and_then(|raw| raw.headers().get("x-amz-bucket-region")).map(Arc::<str>::from);
         let skew = raw.and_then(detect_skew);
         let (kind, code, message, effect_unknown) = match &error {
-            // The SDK's name for a success that it can't read.
+            // So the SDK reports a success that it can't read.
             SdkError::ServiceError(context)
                 if context.err().code().is_none() && context.raw().status().is_success() =>
             {
@@ -233,12 +234,12 @@ impl CallInfo<'_> {
             }
             _ => (AwsErrorKind::Other, None, describe_transport_error(&error), false),
         };
-        // Boxed: errors are kept small.
+        // Boxed, to keep the error small.
         let elsewhere = region.filter(|region| **region != *self.region).map(Box::new);
         AwsError { region: elsewhere, ..self.error(resource, kind, code, message, effect_unknown) }
     }
 
-    /// A failure that this program found itself.
+    /// Makes an error that this program found itself.
     pub(super) fn error(
         &self,
         resource: impl Into<String>,
@@ -248,7 +249,7 @@ impl CallInfo<'_> {
         effect_unknown: bool,
     ) -> AwsError {
         let fault = match kind {
-            // Without a connection nothing was asked of anyone.
+            // Without a connection nobody was asked.
             AwsErrorKind::Unreachable if self.in_own_region && code.is_none() && !effect_unknown => Fault::Host,
             AwsErrorKind::ClockSkew | AwsErrorKind::Conflict => Fault::Host,
             AwsErrorKind::Archived => Fault::Source,
@@ -258,13 +259,14 @@ impl CallInfo<'_> {
         AwsError { fault, code, effect_unknown, ..error }
     }
 
-    /// A success that lacks what proves it: it is not believed, and may have taken effect.
+    /// Makes the error of a success without its proof, such as an ETag. The success isn't believed,
+    /// and the call may have had its effect.
     pub(super) fn missing_proof(&self, resource: impl Into<String>, lacks: &str) -> AwsError {
         let message = format!("the answer says that it is done, but has no {lacks}");
         self.error(resource, AwsErrorKind::NoProof, None, message, true)
     }
 
-    /// Class and words of an answer that is an error.
+    /// The kind and the message of an error response.
     fn classify_answer(&self, error: &dyn ProvideErrorMetadata, answer: &ResponseFacts<'_>) -> (AwsErrorKind, String) {
         let ResponseFacts { status, region, skew } = *answer;
         let code = error.code().unwrap_or_default();
@@ -274,13 +276,13 @@ impl CallInfo<'_> {
         } else {
             kind_of_code(code).unwrap_or_else(|| kind_of_status(status))
         };
-        // Who signs for a destination is a session: its role may have been made anew since.
+        // A session signs for a destination. Its role may have been created anew since.
         let of_session = self.fault == Fault::Destination && SESSION_CODES.contains(&code);
         let kind = if of_session { AwsErrorKind::Expired } else { kind };
-        // A refusal of HEAD has no code; one in the wrong region says which is right.
+        // A refusal of HEAD has no code. In the wrong region it names the right one.
         let right = region.filter(|region| *region != self.region);
         let kind = if code.is_empty() && status == 400 && right.is_some() { AwsErrorKind::OtherRegion } else { kind };
-        // A signature may be refused for its time, or for its key: the code doesn't say.
+        // The code doesn't say whether a signature was refused for its time or for its key.
         let kind = if SIGNATURE_CODES.contains(&code) && skew.is_some() { AwsErrorKind::ClockSkew } else { kind };
         let message = match (code, words.as_str()) {
             ("", "") => format!("status {status}, no reason given"),
@@ -300,40 +302,40 @@ impl CallInfo<'_> {
         (kind, message)
     }
 
-    /// Words for an answer that never came: the host where it is known, and the region.
+    /// The message for a response that never came, with the host if it is known, and the region.
     fn describe_no_response(&self, error: &(dyn Error + 'static)) -> String {
         format!("{} (region {})", describe_transport_error(error), self.region)
     }
 }
 
-/// What is known of an answer beside its error.
+/// The facts of an error response beside its code and message.
 struct ResponseFacts<'a> {
     status: u16,
-    /// x-amz-bucket-region.
+    /// The header x-amz-bucket-region.
     region: Option<&'a str>,
-    /// How far this machine's clock is off, if it is.
+    /// The skew of this machine's clock, if it isn't tolerated.
     skew: Option<Skew>,
 }
 
-/// Codes that a signature is refused with. Source: the SDK's, without AccessDeniedException.
+/// The codes of a refused signature. Source: the SDK's list, without AccessDeniedException.
 const SIGNATURE_CODES: [&str; 5] =
     ["RequestTimeTooSkewed", "RequestExpired", "InvalidSignatureException", "SignatureDoesNotMatch", "AuthFailure"];
 
-/// Codes of a session, or of a key, that AWS doesn't know.
+/// The codes of a session or a key that AWS doesn't know.
 const SESSION_CODES: [&str; 3] = ["UnrecognizedClientException", "InvalidClientTokenId", "InvalidAccessKeyId"];
 
-/// The error and all that is behind it.
+/// The error and its sources.
 fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     std::iter::successors(Some(error), |&error| error.source())
 }
 
-/// Whether the request can't have reached anyone: there was no connection. hyper's
-/// error says so in its words alone.
+/// Whether the request was never sent, since there was no connection. Only the text of hyper's error
+/// says so.
 pub(super) fn never_sent(error: &(dyn Error + 'static)) -> bool {
     chain(error).any(|error| error.to_string().starts_with("client error (Connect)"))
 }
 
-/// What the transport says, from the host on where one is named, outermost first.
+/// The transport's messages, outermost first, from the host on if one is named.
 pub(super) fn describe_transport_error(error: &(dyn Error + 'static)) -> String {
     let mut words: Vec<String> = Vec::new();
     for error in chain(error) {
@@ -348,8 +350,8 @@ pub(super) fn describe_transport_error(error: &(dyn Error + 'static)) -> String 
     words.join(": ")
 }
 
-/// AWS's words without what they may repeat of a request: a value that it found
-/// invalid, and what was signed (which holds the session's token).
+/// AWS's message without what it may repeat of the request: a value that it found invalid, and the
+/// text that was signed (which holds the session's token).
 fn without_secrets(code: &str, message: &str) -> String {
     if matches!(code, "SignatureDoesNotMatch" | "InvalidSignatureException") {
         return message.split(['.', '\n']).next().unwrap_or_default().to_owned();
@@ -361,7 +363,7 @@ fn without_secrets(code: &str, message: &str) -> String {
     }
 }
 
-/// One line of at most [`MAX_MESSAGE`] bytes.
+/// The message as one line of at most [`MAX_MESSAGE`] bytes.
 fn bounded_line(message: String) -> String {
     let mut line: String = message.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     line.truncate(line.floor_char_boundary(MAX_MESSAGE));

@@ -1,10 +1,9 @@
-//! One HTTP client for all services, whose TLS is built when it is first needed.
+//! The HTTP client of all services, which sets up TLS when it is first needed.
 //!
-//! The SDK's own builds a TLS connector, with all the system's roots, for each
-//! service that starts, only to check that it can. This one builds a connector at
-//! its first request, and plain HTTP (an emulator, credentials of a pod) never
-//! builds TLS. HTTPS goes through the proxy that the environment names
-//! (HTTPS_PROXY, NO_PROXY), plain HTTP directly.
+//! The SDK's own client builds a TLS connector, with all of the system's roots, for each
+//! service that starts, only to check that it can. This one builds a connector at the
+//! first request, and none for plain HTTP (an emulator, credentials of a pod). HTTPS goes
+//! through the proxy that the environment names (HTTPS_PROXY, NO_PROXY), plain HTTP directly.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -22,15 +21,15 @@ use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 
-/// The client; to be shared by all services, since it holds the connections.
+/// Makes the client. All services must share it, since it holds the connections.
 pub(super) fn client() -> SharedHttpClient {
     SharedHttpClient::new(Client::default())
 }
 
-/// Connect, read.
+/// The timeouts for connecting and for reading.
 type Timeouts = (Option<Duration>, Option<Duration>);
 
-/// A connector for each pair of timeouts.
+/// The client: one connector per pair of timeouts.
 #[derive(Debug, Default)]
 struct Client {
     connectors: RwLock<HashMap<Timeouts, SharedHttpConnector>>,
@@ -51,7 +50,7 @@ impl HttpClient for Client {
     }
 }
 
-/// Connections with the same timeouts.
+/// The connections with the same timeouts.
 #[derive(Debug)]
 struct Connector {
     settings: HttpConnectorSettings,
@@ -85,10 +84,10 @@ impl HttpConnector for Connector {
     }
 }
 
-/// No answer came from a host. What is behind it is the source.
+/// The error that no response came from a host. Its source is the transport's error.
 #[derive(Debug)]
 pub(super) struct NoResponse {
-    /// Host, and port where it isn't the scheme's.
+    /// The host, with the port if it isn't the scheme's.
     pub(super) host: String,
     source: Box<dyn std::error::Error + Send + Sync>,
 }
@@ -105,9 +104,9 @@ impl std::error::Error for NoResponse {
     }
 }
 
-/// The same error with the host in it; of the same class, since retries depend on that.
-/// But for one: what is no HTTP, such as the body of an answer to HEAD that a proxy sent
-/// nevertheless, is like a connection that broke off. Another may do.
+/// Adds the host to an error, and keeps its class, since retries depend on it. Only a response that
+/// is no HTTP (such as a body that a proxy sent in response to HEAD) becomes an I/O error, as
+/// if the connection had broken off: another connection may do.
 fn name_host(error: ConnectorError, host: String) -> ConnectorError {
     let (io, timeout, user, other) = (error.is_io(), error.is_timeout(), error.is_user(), error.as_other());
     let connection = error.connection_metadata().cloned();
@@ -132,7 +131,7 @@ fn is_no_http(error: &(dyn std::error::Error + 'static)) -> bool {
     errors.any(|error| error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse))
 }
 
-/// The host of an address such as `https://host:port/path?query`.
+/// The host and port of an address such as `https://host:port/path?query`.
 fn host_of(uri: &str) -> &str {
     let rest = uri.split_once("://").map_or(uri, |(_, rest)| rest);
     rest.split(['/', '?']).next().unwrap_or(rest)

@@ -1,5 +1,5 @@
-//! A client that is built when it is first used: building six of them would be
-//! most of the time that the process takes to start.
+//! Clients that are built when they are first used. Building all six would take most of the
+//! process's start.
 
 use std::ops::Deref;
 use std::sync::{Arc, LazyLock};
@@ -10,7 +10,7 @@ type Initializer<T> = Box<dyn FnOnce() -> T + Send>;
 pub(super) struct Lazy<T>(Arc<LazyLock<T, Initializer<T>>>);
 
 impl<T> Lazy<T> {
-    /// Made by `make`, at most once.
+    /// A value that `make` makes, at most once.
     pub(super) fn new(make: impl FnOnce() -> T + Send + 'static) -> Self {
         Self(Arc::new(LazyLock::new(Box::new(make))))
     }

@@ -1,4 +1,4 @@
-//! CloudWatch Logs.
+//! CloudWatch Logs: putting events, and creating groups and streams.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,15 +21,15 @@ use super::operation::Operation;
 use super::service::{Access, Service};
 use super::{AwsError, AwsErrorKind};
 
-/// Indexes into a batch that CloudWatch Logs refused, as its answer gives them.
+/// The ranges of a batch whose events CloudWatch Logs refused, as indexes into it.
 /// Source: API_RejectedLogEventsInfo.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct RejectedRanges {
-    /// Events before this index are too old.
+    /// Events before this index were too old.
     pub too_old_before: Option<usize>,
-    /// Events before this index are past the group's retention.
+    /// Events before this index were past the group's retention.
     pub expired_before: Option<usize>,
-    /// Events from this index on are too new.
+    /// Events from this index on were too far in the future.
     pub too_new_from: Option<usize>,
 }
 
@@ -50,17 +50,17 @@ impl Logs {
         Self { logs, account: account.into() }
     }
 
-    /// PutLogEvents. `request` is the whole request as JSON (`logGroupName`,
-    /// `logStreamName`, `logEvents`): the SDK's own serialization takes twice
-    /// the CPU. `group` is for errors.
+    /// Puts events (PutLogEvents). `request` is the whole request as JSON (`logGroupName`,
+    /// `logStreamName`, `logEvents`), since the SDK's serialization takes twice the CPU. `group` is
+    /// for errors.
     ///
     /// # Errors
-    /// After the SDK's attempts. `NotFound`: group or stream is missing. `NoProof`: a
-    /// success without a document.
+    /// The call failed after all attempts. `NotFound`: the group or the stream is missing.
+    /// `NoProof`: a success without a JSON document.
     pub async fn put(&self, group: &str, request: Bytes) -> Result<RejectedRanges, AwsError> {
         let (response_lost, empty) = (Arc::new(AtomicBool::new(false)), EmptyResponseCheck::default());
         let body = RawBody { request, response_lost: Arc::clone(&response_lost) };
-        // What the SDK wants to see before it makes the request whose body is replaced.
+        // The SDK demands these before it makes the request whose body is then replaced.
         let call = self.logs.client().await?.put_log_events().log_group_name("-").log_stream_name("-");
         let call = call.set_log_events(Some(Vec::new())).customize().interceptor(body);
         match call.interceptor(empty.clone()).send().await {
@@ -77,8 +77,8 @@ impl Logs {
         }
     }
 
-    /// CreateLogStream. That it exists already is no error. AWS's answer is empty: the put
-    /// that follows proves it.
+    /// Creates a stream (CreateLogStream), unless it exists. AWS's response is empty, and proves
+    /// nothing: the put that follows does.
     ///
     /// # Errors
     /// `NotFound`: the group is missing.
@@ -89,7 +89,7 @@ impl Logs {
         allow_existing(answer)
     }
 
-    /// CreateLogGroup. That it exists already is no error.
+    /// Creates a group (CreateLogGroup), unless it exists.
     ///
     /// # Errors
     /// `Conflict`: somebody else is creating it.
@@ -129,13 +129,13 @@ fn rejected_ranges(answer: &PutLogEventsOutput) -> RejectedRanges {
     answer.rejected_log_events_info().map(ranges).unwrap_or_default()
 }
 
-/// Puts a request's body in the place of the SDK's, before its attempts: each of
-/// them signs and sends it anew.
+/// An interceptor that replaces the request's body before the first attempt. Each attempt signs and
+/// sends it.
 #[derive(Debug)]
 struct RawBody {
     request: Bytes,
-    /// An attempt got no answer though it may have been received; a later one's
-    /// failure says nothing about that.
+    /// Set if an attempt may have reached AWS without a response. The error of a later attempt
+    /// says nothing about that one.
     response_lost: Arc<AtomicBool>,
 }
 

@@ -1,4 +1,4 @@
-//! CloudWatch metrics.
+//! CloudWatch metrics: putting data.
 
 use std::borrow::Cow;
 use std::time::SystemTime;
@@ -14,57 +14,56 @@ use super::service::{Access, Service};
 use super::{AwsError, AwsErrorKind};
 use model::Digest;
 
-/// Data in a call. Source: API_PutMetricData.
+/// The most data per call. Source: API_PutMetricData.
 const MAX_DATA_PER_CALL: usize = 1000;
 
-/// Characters of a dimension's value. Source: API_Dimension.
+/// The most characters of a dimension's value. Source: API_Dimension.
 const MAX_VALUE_CHARS: usize = 1024;
 
-/// The largest number, of either sign. Source: API_MetricDatum.
+/// The largest absolute value of a number. Source: API_MetricDatum.
 const MAX_NUMBER: f64 = 2.348_542_582_773_833_4e108; // 2^360
 
-/// What an encoded value begins with, as an encoded log stream's name does; and one
-/// that had to be cut.
+/// The prefix of an encoded value (as of an encoded log stream's name), and of one that was also cut.
 const ENCODED_PREFIX: &str = "%-";
 const CUT_PREFIX: &str = "%~";
 
-/// What is encoded of a value that is encoded.
+/// The characters that are percent-encoded in an encoded value.
 const ENCODED_CHARS: &AsciiSet = &CONTROLS.add(b'%').add(b':').add(b' ');
 
 /// One metric of one tenant, aggregated since the last flush. Unit: Count.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Datum {
-    /// Such as `LogCount/s3/successful_delivery`.
+    /// The metric's name, such as `LogCount/s3/successful_delivery`.
     pub name: String,
-    /// Dimension `Tenant`.
+    /// The tenant: the value of the dimension `Tenant`.
     pub tenant: String,
-    /// Values that were seen, summed up: minimum, maximum, sum, how many.
-    /// (A statistic set: SUM, AVERAGE, MIN and MAX come out as from single values.)
+    /// The smallest value that was seen. The four numbers are a statistic set: CloudWatch computes
+    /// SUM, AVERAGE, MIN and MAX from it as from the single values.
     pub minimum: f64,
-    /// See `minimum`.
+    /// The largest value.
     pub maximum: f64,
-    /// See `minimum`.
+    /// The sum of the values.
     pub sum: f64,
-    /// See `minimum`.
+    /// The number of values.
     pub samples: f64,
 }
 
 impl Datum {
-    /// Whether CloudWatch takes these numbers: it refuses all data of a call for one
-    /// that is none, or too large.
+    /// Whether CloudWatch takes these numbers. It refuses all data of a call if one of them is not
+    /// a number, or too large.
     pub fn is_valid(&self) -> bool {
         let numbers = [self.minimum, self.maximum, self.sum, self.samples];
         numbers.iter().all(|number| number.abs() <= MAX_NUMBER) && self.minimum <= self.maximum && self.samples > 0.0
     }
 }
 
-/// Whether CloudWatch refused what a call held: the same data will never be taken. All
-/// other failures say nothing about them.
+/// Whether an error means that CloudWatch refused the data of a call, and will never take them. Other
+/// errors say nothing about the data.
 pub fn refuses_data(error: &AwsError) -> bool {
     matches!(error.kind, AwsErrorKind::Other | AwsErrorKind::TooLarge) && !error.effect_unknown
 }
 
-/// PutMetricData. `Clone` is cheap.
+/// The client for PutMetricData. `Clone` is cheap.
 #[derive(Clone)]
 pub struct MetricsClient {
     cloudwatch: Service<Client>,
@@ -79,10 +78,10 @@ impl MetricsClient {
         Self { cloudwatch }
     }
 
-    /// Puts data to a namespace, in as few calls as AWS's limits allow (1,000 a call).
+    /// Puts data into a namespace, 1,000 per call.
     ///
     /// # Errors
-    /// After the SDK's attempts.
+    /// A call failed after all attempts.
     pub async fn put(&self, namespace: &str, data: &[Datum]) -> Result<(), AwsError> {
         let now = DateTime::from(SystemTime::now());
         for data in data.chunks(MAX_DATA_PER_CALL) {
@@ -112,10 +111,10 @@ fn metric(datum: &Datum, now: DateTime) -> MetricDatum {
         .build()
 }
 
-/// A tenant as a dimension's value: as it is, where CloudWatch takes it (US-ASCII without
-/// control characters, not only white space, no colon at the beginning); else `%-` and
-/// the name with what is odd percent-encoded, which can be undone. A name that begins
-/// like an encoded one is encoded, so that no two tenants share a value.
+/// A tenant's name as a dimension's value: unchanged if CloudWatch takes it (US-ASCII without
+/// control characters, not only white space, no colon at the beginning). Other names are
+/// percent-encoded after `%-`, which can be undone. A name that begins like an encoded one is
+/// encoded too, so that no two tenants share a value.
 fn dimension(tenant: &str) -> Cow<'_, str> {
     let plain = tenant.bytes().all(|byte| (b' '..=b'~').contains(&byte))
         && !tenant.trim().is_empty()

@@ -1,15 +1,15 @@
-//! The room of AWS: the only place that knows the SDKs. Each file is one
-//! service, as the narrow set of calls that this program makes; every failure
-//! is an [`AwsError`] that knows its class and its remedy.
+//! The only room that knows the AWS SDKs. Each file is one service, with the few calls that
+//! this program makes; every failure is an [`AwsError`] that knows its kind and its remedy.
 //!
-//! - `clients`: a client for each need.
-//! - `options`: the options they are made from; `config`: what they have in common: region, endpoint, timeouts, retries.
-//! - `http`: the one HTTP client, whose TLS is built when it is first needed.
-//! - `service`: what every call goes through; `lazy`, `cache`: built when needed, kept while used.
-//! - `sessions`: the double hop of roles, and its cache; `own_account`: the processor's.
-//! - `operation`: the calls that are made.
-//! - `error`, `remedy`: what a failed call means, and what to do about it; `skew`: a clock that is off; `empty_response`: a
-//!   success with nothing in it.
+//! - `clients`: one client for each purpose.
+//! - `options`: the options that clients are made from; `config`: region, endpoint, timeouts and
+//!   retries of all clients.
+//! - `http`: the one HTTP client, which sets up TLS when it is first needed.
+//! - `service`: a client with its session and region, which every call goes through; `lazy`,
+//!   `cache`: clients are built when they are first used, and kept while they are.
+//! - `sessions`: credentials, and the two hops of roles; `own_account`: the processor's account.
+//! - `error`: what a failed call means; `remedy`: what to do about it.
+//! - `skew`: a clock that is off; `empty_response`: a success with an empty body.
 //! - `s3`, `sqs`, `dynamodb`, `logs`, `metrics`, `sts`: the services.
 
 mod cache;

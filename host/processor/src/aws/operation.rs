@@ -1,57 +1,57 @@
-//! The calls that are made of AWS.
+//! The operations of AWS that this program calls.
 
 use std::fmt;
 
 model::named! {
-    /// A call of AWS, by AWS's own name for it.
+    /// An operation of AWS, by AWS's name.
     pub enum Operation {
-        /// Whatever gives the processor its own credentials.
+        /// No call of AWS's: finding the processor's own credentials.
         Credentials = "credentials",
-        /// STS: a session of a role.
+        /// STS: get a session of a role.
         AssumeRole = "AssumeRole",
-        /// STS: whose credentials these are.
+        /// STS: get the account of the credentials.
         GetCallerIdentity = "GetCallerIdentity",
-        /// DynamoDB: the items of a tenant.
+        /// DynamoDB: get the items of a tenant.
         Query = "Query",
-        /// DynamoDB: the items of all tenants.
+        /// DynamoDB: get the items of all tenants.
         Scan = "Scan",
-        /// CloudWatch Logs: events to a stream.
+        /// CloudWatch Logs: put events into a stream.
         PutLogEvents = "PutLogEvents",
-        /// CloudWatch Logs: a new stream.
+        /// CloudWatch Logs: create a stream.
         CreateLogStream = "CreateLogStream",
-        /// CloudWatch Logs: a new group.
+        /// CloudWatch Logs: create a group.
         CreateLogGroup = "CreateLogGroup",
-        /// CloudWatch: values of metrics.
+        /// CloudWatch: put values of metrics.
         PutMetricData = "PutMetricData",
-        /// SQS: messages of the queue.
+        /// SQS: receive messages.
         ReceiveMessage = "ReceiveMessage",
-        /// SQS: messages to the queue.
+        /// SQS: send messages.
         SendMessageBatch = "SendMessageBatch",
-        /// SQS: messages that are done.
+        /// SQS: delete messages.
         DeleteMessageBatch = "DeleteMessageBatch",
-        /// SQS: until when messages are hidden from others.
+        /// SQS: set the visibility timeout of messages.
         ChangeMessageVisibilityBatch = "ChangeMessageVisibilityBatch",
-        /// SQS: what the queue is like.
+        /// SQS: get the queue's attributes.
         GetQueueAttributes = "GetQueueAttributes",
-        /// S3: a page of a bucket's objects.
+        /// S3: list a page of a bucket's objects.
         ListObjectsV2 = "ListObjectsV2",
-        /// S3: what there is to know of an object.
+        /// S3: get an object's metadata.
         HeadObject = "HeadObject",
-        /// S3: an object, or a range of it.
+        /// S3: get an object, or a range of it.
         GetObject = "GetObject",
-        /// S3: a new object.
+        /// S3: write an object.
         PutObject = "PutObject",
-        /// S3: a copy of an object.
+        /// S3: copy an object.
         CopyObject = "CopyObject",
-        /// S3: an upload in parts begins.
+        /// S3: begin an upload in parts.
         CreateMultipartUpload = "CreateMultipartUpload",
-        /// S3: a part of one.
+        /// S3: upload a part.
         UploadPart = "UploadPart",
-        /// S3: a part of one, copied.
+        /// S3: copy a part from another object.
         UploadPartCopy = "UploadPartCopy",
-        /// S3: an upload in parts becomes an object.
+        /// S3: complete an upload in parts.
         CompleteMultipartUpload = "CompleteMultipartUpload",
-        /// S3: an upload in parts is given up.
+        /// S3: abort an upload in parts.
         AbortMultipartUpload = "AbortMultipartUpload",
     }
 }

@@ -1,29 +1,29 @@
-//! What can be done about a failure: the last clause of its message.
+//! Remedies: what can be done about a failed call, as the last clause of its message.
 
 use super::operation::Operation;
 use model::{AwsErrorKind, Fault};
 
-/// Code of the failure that the central role isn't set.
+/// The code of the error that the central role isn't set.
 pub(super) const NO_CENTRAL_ROLE: &str = "NoCentralRole";
 
-/// Code of the failure that the processor has no credentials of its own.
+/// The code of the error that the processor has no credentials of its own.
 pub(super) const NO_CREDENTIALS: &str = "NoCredentials";
 
-/// What a remedy depends on.
+/// The facts of a failed call that its remedy depends on.
 pub(super) struct FailedCall<'a> {
-    /// Such as `PutLogEvents`.
+    /// The operation, such as `PutLogEvents`.
     pub(super) operation: Operation,
-    /// Class.
+    /// The error's kind.
     pub(super) kind: AwsErrorKind,
     /// Whose fault it is.
     pub(super) fault: Fault,
-    /// AWS's error code, or one of this file's.
+    /// AWS's error code, or one of the two above.
     pub(super) code: Option<&'a str>,
-    /// The account that had to own the bucket.
+    /// The account that must own the bucket, if there is one.
     pub(super) owner: Option<&'a str>,
 }
 
-/// A clause that begins with `; `, or nothing where AWS's own words must do.
+/// The remedy as a clause that begins with `; `. Empty if AWS's own message must do.
 pub(super) fn remedy(failed: &FailedCall<'_>) -> String {
     let clause = match failed.kind {
         AwsErrorKind::NotFound => not_found(failed.operation),
@@ -80,11 +80,11 @@ fn denied(failed: &FailedCall<'_>) -> &'static str {
     })
 }
 
-/// Of a copy that may not read its source.
+/// The remedy for a copy that may not read its source.
 const SOURCE_OF_COPY: &str = "allow s3:GetObject on the source to the central role, in the source bucket's policy too, \
                               and kms:Decrypt on its key";
 
-/// Where the code says that it isn't a policy.
+/// The remedy for a code that says more than that access is denied.
 fn denied_by_code(code: &str) -> Option<&'static str> {
     let clause = match code {
         NO_CENTRAL_ROLE => "set it to the ARN of the role that may assume the tenants' roles",

@@ -1,4 +1,4 @@
-//! One service with one identity in one region: what every call goes through.
+//! A service's client with one identity in one region. Every call goes through one.
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -14,63 +14,64 @@ use super::operation::Operation;
 use super::sessions::Session;
 use model::Fault;
 
-/// What each service's client is made from: who signs, where, and whose retries
-/// count against whose. The SDK bounds the retries of a partition together, so one
-/// tenant's throttling must never be another's.
+/// The access that a service's client is made from: identity, region, retry partition. The SDK bounds the
+/// retries of a partition together, so tenants must not share one: else the throttling of one
+/// tenant would use up the retries of another.
 #[derive(Clone)]
 pub(super) struct Access {
-    /// Region, credentials, timeouts, endpoint.
+    /// The region, credentials, timeouts and endpoint.
     pub(super) config: SdkConfig,
-    /// Signs. Asked before each call, so that its failure is told as its own.
+    /// The session that signs. It is asked for credentials before each call, so that its failure
+    /// isn't taken for the call's.
     pub(super) session: Arc<Session>,
-    /// Region of the client.
+    /// The client's region.
     pub(super) region: String,
-    /// Named after the service, and after the tenant where there is one. Freed with
-    /// the client (the SDK's partitions by name alone live as long as the process).
+    /// The name of the retry partition: the service, and the tenant if there is one. A partition
+    /// is freed with its client (the SDK's default ones live as long as the process).
     pub(super) partition: String,
-    /// From [`super::Options`].
+    /// See [`super::AwsOptions::request_timeout`].
     pub(super) request_timeout: Duration,
-    /// From [`super::Options`].
+    /// See [`super::AwsOptions::path_style`].
     pub(super) path_style: bool,
     /// The processor's own region.
     pub(super) own_region: String,
-    /// Who is charged with a failure, where nothing says otherwise.
+    /// Whose fault a failure is, unless its kind says otherwise.
     pub(super) fault: Fault,
 }
 
 impl Access {
-    /// The partition of its retries: a new one.
+    /// Makes a retry partition of this name.
     pub(super) fn retry_partition(&self) -> RetryPartition {
         RetryPartition::custom(self.partition.clone()).build()
     }
 }
 
-/// A service's client, and who signs its calls. `Clone` is cheap.
+/// A service's client and its access. `Clone` is cheap.
 pub(super) struct Service<C>(Arc<(Access, Lazy<C>)>);
 
 impl<C: Send + Sync + 'static> Service<C> {
-    /// The client is built when it is first used.
+    /// A service whose client is built when it is first used.
     pub(super) fn new(access: Access, build: fn(&Access) -> C) -> Self {
         let copy = access.clone();
         Self(Arc::new((access, Lazy::new(move || build(&copy)))))
     }
 
-    /// The client, with credentials in its session: so that a role that can't be
-    /// assumed is told as itself, outside of the call's own attempts and timeout.
+    /// The client, once its session has credentials. A role that can't be assumed is thus reported
+    /// as such, outside of the call's attempts and timeout.
     ///
     /// # Errors
-    /// There are no credentials.
+    /// The session can't get credentials.
     pub(super) async fn client(&self) -> Result<&C, AwsError> {
         self.session.credentials().await?;
         Ok(&self.0.1)
     }
 
-    /// A call that is made to it.
+    /// A call of this service, for the error if it fails.
     pub(super) fn call(&self, operation: Operation) -> CallInfo<'_> {
         self.call_in(operation, &self.region, self.fault)
     }
 
-    /// A call that is made elsewhere, or charged to somebody else.
+    /// A call of this service in another region, or with somebody else at fault.
     pub(super) fn call_in<'a>(&self, operation: Operation, region: &'a str, fault: Fault) -> CallInfo<'a> {
         CallInfo { operation, region, fault, in_own_region: *region == self.own_region }
     }

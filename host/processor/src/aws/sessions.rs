@@ -1,10 +1,10 @@
-//! The double hop of roles, and its cache.
+//! Sessions: credentials, and the two hops of roles.
 //!
-//! Own credentials assume the central role; its session assumes the tenant's, in
-//! the tenant's region, with the processor's own account as external ID. For S3
-//! the central role alone is enough, in a session of another name. Each session is
-//! a [`Session`]: found when first used, renewed before it expires, one call at a
-//! time. The SDK's own cache of identities is off: it would be a second one.
+//! The processor's own credentials assume the central role. That role's session assumes
+//! the tenant's role, in the tenant's region, with the processor's own account as external
+//! ID. For S3 the central role alone is enough, in a session of another name. A [`Session`]
+//! gets its credentials when it is first used, and renews them before they expire, one call
+//! at a time. The SDK's cache of identities is off: it would be a second one.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -28,34 +28,33 @@ use super::sts::{RoleToAssume, assume_role};
 use super::{AwsError, AwsErrorKind};
 use model::{Fault, lock};
 
-/// Credentials are renewed this long before they expire.
+/// The time before their expiry at which credentials are renewed.
 const RENEW_BEFORE: Duration = Duration::from_secs(5 * 60);
 
-/// How long old credentials, still valid, are used after a renewal failed, before
-/// the next try.
+/// The time after a failed renewal before the next one, while the old credentials are valid.
 const RENEWAL_RETRY: Duration = Duration::from_secs(10);
 
-/// A session that all tenants share is not forgotten again so soon after it was asked for:
-/// of many that AWS calls expired at once, one asks for new credentials, and nobody makes
-/// all others ask again and again.
+/// The age before which a session that all tenants share isn't forgotten. If AWS calls it expired
+/// for many deliveries at once, one of them gets new credentials, and no tenant can make all
+/// others renew again and again.
 const MIN_SHARED_AGE: Duration = Duration::from_secs(10);
 
-/// Sessions of tenants that are kept: some KB each.
+/// The most tenants' sessions that are kept. Each takes a few KB.
 const MAX_SESSIONS: usize = 2000;
 
-/// Where a session's credentials come from.
+/// The source of a session's credentials.
 enum CredentialSource {
-    /// The environment, the pod, the Lambda, a profile.
+    /// The environment, the pod, the Lambda, or a profile.
     Own(Option<SharedCredentialsProvider>),
-    /// The central role's, where it isn't set.
+    /// None: the central role isn't set.
     NoCentralRole,
-    /// The central role's, with own credentials.
+    /// The central role, assumed with the processor's own credentials.
     Central(RoleHop),
-    /// A tenant's, with the central role's session.
+    /// A tenant's role, assumed with the central role's session.
     Tenant { hop: RoleHop, central: Arc<Session>, external_id: Arc<OwnAccount> },
 }
 
-/// A role and who asks for it.
+/// A role, and the client that assumes it.
 struct RoleHop {
     role: RoleToAssume,
     sts: Lazy<aws_sdk_sts::Client>,
@@ -73,28 +72,28 @@ impl RoleHop {
     }
 }
 
-/// Credentials of one identity, kept and renewed.
+/// The credentials of one identity, cached and renewed.
 pub(super) struct Session {
     source: CredentialSource,
-    /// Goes up when what is held is forgotten.
+    /// The epoch, which goes up when the credentials are forgotten.
     epoch: AtomicU64,
     state: Mutex<SessionState>,
-    /// Held by the one who renews.
+    /// The lock of the caller that renews.
     renewal: tokio::sync::Mutex<()>,
 }
 
 #[derive(Default)]
 struct SessionState {
-    /// With the epoch in which they were asked for, and when.
+    /// The credentials, with the epoch and the time in which they were requested.
     cached: Option<(Credentials, u64, Instant)>,
-    /// The last renewal, if it failed.
+    /// The time and the error of the last renewal, if it failed.
     failure: Option<(Instant, AwsError)>,
 }
 
-/// What is held at a moment.
+/// The cached credentials at a moment.
 enum CachedCredentials {
     Fresh(Credentials),
-    /// Valid, but to be renewed.
+    /// Still valid, but due for renewal.
     Stale(Credentials),
     Missing,
 }
@@ -105,12 +104,12 @@ impl Session {
         Arc::new(Self { source, epoch: AtomicU64::new(0), state: Mutex::default(), renewal })
     }
 
-    /// What is held now, or being asked for, is not used again.
+    /// Forgets the credentials that are cached, and those being requested.
     fn forget(&self) {
         self.epoch.fetch_add(1, Ordering::AcqRel);
     }
 
-    /// The same, unless it is too young for that.
+    /// Forgets the credentials, unless they are younger than [`MIN_SHARED_AGE`].
     fn forget_shared(&self, moment: Instant) {
         let asked = self.state().cached.as_ref().map(|(_, _, asked)| *asked);
         if asked.is_some_and(|asked| moment.saturating_duration_since(asked) >= MIN_SHARED_AGE) {
@@ -118,7 +117,7 @@ impl Session {
         }
     }
 
-    /// The same, if these are held.
+    /// Forgets the credentials, if they are these.
     fn forget_if_cached(&self, credentials: &Credentials) {
         let cached =
             self.state().cached.as_ref().map(|(cached, ..)| cached.access_key_id() == credentials.access_key_id());
@@ -127,12 +126,12 @@ impl Session {
         }
     }
 
-    /// Credentials that are valid now; from memory, but for the first time and
-    /// shortly before they expire. While one caller renews them, the others go on
-    /// with the old ones, or wait where there are none, and share what it gets.
+    /// Gets credentials that are valid now: from the cache, except at first and shortly before they
+    /// expire. While one caller renews them, the others use the old ones; if there are none, they
+    /// wait and share the result.
     ///
     /// # Errors
-    /// The role can't be assumed (names it), or the way to it failed.
+    /// A role on the way can't be assumed; the error names it.
     pub(super) async fn credentials(&self) -> Result<Credentials, AwsError> {
         let asked = Instant::now();
         let old = match self.cached() {
@@ -158,10 +157,10 @@ impl Session {
         self.renew(old).await
     }
 
-    /// Asks for new credentials; where that fails, the old ones go on.
+    /// Gets new credentials. If that fails, the old ones are used on.
     async fn renew(&self, old: Option<Credentials>) -> Result<Credentials, AwsError> {
         let (epoch, asked) = (self.epoch.load(Ordering::Acquire), Instant::now());
-        // Boxed: a tenant's session asks for the central one's, which is the same type.
+        // Boxed: a tenant's session asks the central one, which has the same type.
         let found = Box::pin(self.fetch()).await;
         let mut state = self.state();
         match (found, old) {
@@ -193,7 +192,7 @@ impl Session {
             CredentialSource::Tenant { hop, central, external_id } => {
                 let (with, external_id) = tokio::try_join!(central.credentials(), external_id.get())?;
                 match hop.assume(Some(external_id)).await {
-                    // It is the central role's session that has.
+                    // The central role's session has expired, not the tenant's.
                     Err(error) if error.kind == AwsErrorKind::Expired => {
                         central.forget_if_cached(&with);
                         hop.assume(Some(external_id)).await
@@ -208,7 +207,7 @@ impl Session {
         self.cached_at(SystemTime::now(), Instant::now())
     }
 
-    /// What is held then, by AWS's clock and this machine's.
+    /// The cached credentials at `now` by the clock, and at `moment` by the monotonic clock.
     fn cached_at(&self, now: SystemTime, moment: Instant) -> CachedCredentials {
         let state = self.state();
         let Some((credentials, epoch, _)) = &state.cached else { return CachedCredentials::Missing };
@@ -259,8 +258,8 @@ fn no_credentials(error: &CredentialsError) -> AwsError {
     )
 }
 
-/// Credentials that can stand in a header, which signing takes for granted: without
-/// white space at their ends, as files and hand-made answers have it. None: they can't.
+/// The credentials without white space at their ends, which files and hand-made responses have.
+/// `None` if they can't stand in a header even so, which signing takes for granted.
 fn trim_credentials(found: Credentials) -> Option<Credentials> {
     let is_word = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
     let (id, secret) = (found.access_key_id().trim(), found.secret_access_key().trim());
@@ -300,7 +299,7 @@ pub(super) struct Sessions {
 }
 
 impl Sessions {
-    /// `config` has the processor's own credentials and its region.
+    /// The sessions of `central_role`. `config` has the processor's own credentials and region.
     pub(super) fn new(config: &SdkConfig, central_role: Option<&str>) -> Self {
         let region = config.region().map(ToString::to_string).unwrap_or_default();
         let own = Session::new(CredentialSource::Own(config.credentials_provider()));
@@ -323,7 +322,7 @@ impl Sessions {
         Self { own, central, destination, tenants: IdleCache::new(MAX_SESSIONS), external_id, second_sts }
     }
 
-    /// The processor's own credentials.
+    /// The session of the processor's own credentials.
     pub(super) fn own(&self) -> &Arc<Session> {
         &self.own
     }
@@ -333,12 +332,12 @@ impl Sessions {
         &self.external_id
     }
 
-    /// The central role alone, for S3.
+    /// The session of the central role alone, for S3.
     pub(super) fn destination(&self) -> &Arc<Session> {
         &self.destination
     }
 
-    /// A tenant's role, by way of the central one.
+    /// The session of a tenant's role, by way of the central one.
     pub(super) fn tenant_session(&self, role_arn: &str, region: &str) -> Arc<Session> {
         self.tenants.get_or_insert((role_arn.to_owned(), region.to_owned()), |(arn, region)| {
             let role = RoleToAssume {
@@ -354,8 +353,8 @@ impl Sessions {
         })
     }
 
-    /// AWS called a session expired: that of a tenant's role in a region, or for none the
-    /// one for S3, which all share. The next call gets a new one.
+    /// Forgets a session that AWS called expired: that of a tenant's role in a region, or for `None`
+    /// the one for S3, which all tenants share. The next call gets new credentials.
     pub(super) fn forget(&self, tenant: Option<(&str, &str)>) {
         match tenant {
             Some((role_arn, region)) => self.tenant_session(role_arn, region).forget(),
@@ -364,7 +363,7 @@ impl Sessions {
     }
 }
 
-/// A configuration in which `session` signs, in `region`.
+/// The configuration in which `session` signs, in `region`.
 pub(super) fn with_session(config: &SdkConfig, session: &Arc<Session>, region: &str) -> SdkConfig {
     let session: Arc<dyn ProvideCredentials> = Arc::<Session>::clone(session);
     config

@@ -1,4 +1,4 @@
-//! Whether this machine's clock is off, as AWS's answers say it.
+//! Clock skew: this machine's clock compared with the header Date of AWS's responses.
 
 use std::fmt;
 use std::time::{Duration, SystemTime};
@@ -7,7 +7,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
 
-/// How far this machine's clock is off.
+/// The skew of this machine's clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Skew {
     Behind(Duration),
@@ -24,12 +24,11 @@ impl fmt::Display for Skew {
     }
 }
 
-/// AWS refuses what was signed more than five minutes before or after its own time
-/// (S3: 15). The SDK's own threshold.
+/// The skew that is tolerated. AWS refuses requests that were signed more than five minutes before
+/// or after its own time (S3: 15). Source: the SDK's threshold.
 const TOLERATED_SKEW: Duration = Duration::from_secs(4 * 60);
 
-/// Whether an answer's Date says that this machine's clock is off. One from a cache says
-/// nothing.
+/// The skew that a response's Date shows, if it isn't tolerated. A response from a cache shows none.
 pub(super) fn detect_skew(response: &HttpResponse) -> Option<Skew> {
     if response.headers().get("age").is_some() {
         return None;
@@ -37,13 +36,13 @@ pub(super) fn detect_skew(response: &HttpResponse) -> Option<Skew> {
     measure_skew(server_time(response)?, SystemTime::now())
 }
 
-/// The Date of an answer.
+/// The header Date of a response.
 pub(super) fn server_time(response: &HttpResponse) -> Option<SystemTime> {
     let date = response.headers().get("date")?;
     DateTime::from_str(date, Format::HttpDate).ok()?.try_into().ok()
 }
 
-/// How far the clock that says `here` is off, where AWS's says `there`.
+/// The skew of a clock that says `here` when AWS's says `there`, if it isn't tolerated.
 pub(super) fn measure_skew(there: SystemTime, here: SystemTime) -> Option<Skew> {
     let skew = match there.duration_since(here) {
         Ok(by) => (by, Skew::Behind(by)),

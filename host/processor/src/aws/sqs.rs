@@ -1,4 +1,4 @@
-//! SQS.
+//! SQS: receiving, deleting and sending messages, and their visibility.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,35 +21,35 @@ use super::{AwsError, AwsErrorKind};
 /// A message that was received.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReceivedMessage {
-    /// Its ID.
+    /// The message's ID.
     pub message_id: String,
-    /// What it is deleted and extended by.
+    /// The receipt handle, by which the message is deleted and its visibility is set.
     pub receipt_handle: String,
-    /// Its body.
+    /// The message's body.
     pub body: String,
-    /// How often it was received, this time included.
+    /// The number of receives, including this one.
     pub receive_count: u32,
 }
 
 /// A message to be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutgoingMessage {
-    /// Its body.
+    /// The message's body.
     pub body: String,
-    /// Seconds before it can be received, at most 900.
+    /// The time before the message can be received, in seconds: at most 900.
     pub delay_seconds: u32,
-    /// Attributes of type Number.
+    /// The attributes of type Number.
     pub numbers: Vec<(&'static str, u64)>,
 }
 
-/// What became of one message's visibility.
+/// The result of setting one message's visibility.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum VisibilityResult {
-    /// It is invisible for that long from now.
+    /// The message is invisible for that long from now on.
     Extended,
-    /// The message is someone else's by now, or gone.
+    /// Another consumer has the message by now, or it is gone.
     Lost(String),
-    /// It may be tried again.
+    /// The call may be tried again.
     Failed(String),
 }
 
@@ -60,7 +60,7 @@ pub struct Queue {
     url: Arc<str>,
 }
 
-/// SQS, for all queues.
+/// The client of all queues.
 pub(super) fn client(access: Access) -> Service<Client> {
     Service::new(access, |access| {
         let config = aws_sdk_sqs::config::Builder::from(&access.config).retry_partition(access.retry_partition());
@@ -73,17 +73,17 @@ impl Queue {
         Self { sqs, url: url.into() }
     }
 
-    /// Whether it is a FIFO queue: it takes no message without a group, nor one with a
+    /// Whether the queue is a FIFO queue, which takes no message without a group, and none with a
     /// delay of its own. Source: API_SendMessage.
     pub fn is_fifo(&self) -> bool {
         self.url.ends_with(".fifo")
     }
 
-    /// How often a message is received before the queue's redrive policy takes it away;
-    /// none: it has no such policy.
+    /// Gets the number of receives after which the queue's redrive policy moves a message to the
+    /// dead-letter queue. `None` if the queue has no such policy.
     ///
     /// # Errors
-    /// `Denied` where the role may not ask: no mode needs it.
+    /// `Denied`: the role may not call GetQueueAttributes; no mode needs it.
     pub async fn max_receive_count(&self) -> Result<Option<u32>, AwsError> {
         let request = self.sqs.client().await?.get_queue_attributes().queue_url(&*self.url);
         let answer = request
@@ -94,15 +94,15 @@ impl Queue {
         let policy = answer.attributes().and_then(|all| all.get(&QueueAttributeName::RedrivePolicy));
         let policy = policy.and_then(|json| serde_json::from_str::<serde_json::Value>(json).ok());
         let count = policy.as_ref().and_then(|policy| policy.get("maxReceiveCount"));
-        // A number, or one in quotes, as it was given.
+        // The policy's author may have put the number in quotes.
         let number = count.and_then(|count| count.as_u64().or_else(|| count.as_str()?.parse().ok()));
         Ok(number.map(|number| u32::try_from(number).unwrap_or(u32::MAX)))
     }
 
-    /// Receives at most 10 messages; waits up to `wait_seconds` for the first.
+    /// Receives at most 10 messages. Waits up to `wait_seconds` for the first.
     ///
     /// # Errors
-    /// After the SDK's attempts. `NoProof`: a success without a document.
+    /// The call failed after all attempts. `NoProof`: a success without a JSON document.
     pub async fn receive(&self, wait_seconds: u32, visibility_seconds: u32) -> Result<Vec<ReceivedMessage>, AwsError> {
         let timeout = self.sqs.request_timeout + Duration::from_secs(wait_seconds.into());
         let empty = EmptyResponseCheck::default();
@@ -122,7 +122,7 @@ impl Queue {
             .send()
             .await
             .map_err(|error| self.classify(Operation::ReceiveMessage, error))?;
-        // No empty queue: it would be asked again at once, for ever, and count as ready.
+        // Taken for an empty queue, it would be polled again at once, for ever, and count as ready.
         if empty.was_empty() {
             return Err(self
                 .sqs
@@ -132,10 +132,10 @@ impl Queue {
         Ok(answer.messages.unwrap_or_default().into_iter().map(received_message).collect())
     }
 
-    /// Deletes messages by their receipt handles, at most 10; one result for each, in order.
+    /// Deletes at most 10 messages by their receipt handles. Returns one result per handle, in order.
     ///
     /// # Errors
-    /// When the call as a whole failed.
+    /// The call as a whole failed.
     pub async fn delete(&self, receipt_handles: &[String]) -> Result<Vec<Result<(), String>>, AwsError> {
         if receipt_handles.is_empty() {
             return Ok(Vec::new());
@@ -154,10 +154,10 @@ impl Queue {
         Ok(in_request_order(receipt_handles.len(), done, answer.failed()))
     }
 
-    /// Makes messages invisible for `seconds` from now (0: visible), at most 10.
+    /// Makes at most 10 messages invisible for `seconds` from now on (0: visible).
     ///
     /// # Errors
-    /// When the call as a whole failed; `Denied` where the role may not.
+    /// The call as a whole failed. `Denied`: the role may not change visibility.
     pub async fn set_visibility(
         &self,
         receipt_handles: &[String],
@@ -187,10 +187,10 @@ impl Queue {
         Ok(results)
     }
 
-    /// Sends at most 10 messages; one result for each, in order.
+    /// Sends at most 10 messages. Returns one result per message, in order.
     ///
     /// # Errors
-    /// When the call as a whole failed.
+    /// The call as a whole failed.
     pub async fn send(&self, messages: &[OutgoingMessage]) -> Result<Vec<Result<(), String>>, AwsError> {
         if messages.is_empty() {
             return Ok(Vec::new());
@@ -225,7 +225,7 @@ impl Queue {
     }
 }
 
-/// What SQS said nothing about may be tried again.
+/// The error of a message that SQS's response doesn't mention. The call may be tried again.
 const NO_ANSWER: &str = "SQS said nothing about this message";
 
 fn seconds(seconds: u32) -> i32 {
@@ -254,7 +254,7 @@ fn send_entry(id: usize, message: &OutgoingMessage) -> Result<SendMessageBatchRe
     entry.build()
 }
 
-/// One result for each message, whose IDs are their places.
+/// The results of a batch, in the order of its messages. The IDs are their indexes.
 fn in_request_order<'a>(
     count: usize,
     done: impl Iterator<Item = &'a str>,
@@ -276,8 +276,8 @@ fn set_result<T>(results: &mut [T], id: &str, result: T) {
     }
 }
 
-/// Source: API_ChangeMessageVisibility, Errors. An expired handle is reported as an
-/// invalid parameter, and only its words say so.
+/// The result of an entry that failed. SQS reports an expired handle as an invalid parameter, and
+/// only the message says so. Source: API_ChangeMessageVisibility, Errors.
 fn visibility_failure(entry: &BatchResultErrorEntry) -> VisibilityResult {
     let code = entry.code().rsplit('.').next().unwrap_or_default();
     let words = entry.message().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! STS: who we are, and roles.
+//! STS: the processor's own account, and assuming roles.
 
 use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
@@ -17,29 +17,29 @@ use super::operation::Operation;
 use super::skew::{measure_skew, server_time};
 use model::Fault;
 
-/// Seconds that a session is asked for: the most that STS gives a role that was
-/// assumed by a role.
+/// The duration of a session in seconds: the maximum for a role that was assumed by a role.
+/// Source: API_AssumeRole.
 const SESSION_SECONDS: i32 = 3600;
 
 /// A role to be assumed.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct RoleToAssume {
-    /// ARN.
+    /// The role's ARN.
     pub(super) arn: String,
-    /// What the session is called, before a UUID: it stands in CloudTrail.
+    /// The beginning of the session's name, before a UUID. CloudTrail shows it.
     pub(super) session_prefix: &'static str,
-    /// Region whose STS is asked.
+    /// The region whose STS is called.
     pub(super) region: String,
-    /// Whose failure it is where it can't be assumed.
+    /// Whose fault it is if the role can't be assumed.
     pub(super) fault: Fault,
-    /// That region is the processor's own.
+    /// Whether `region` is the processor's own.
     pub(super) in_own_region: bool,
 }
 
-/// AssumeRole.
+/// Assumes a role (AssumeRole).
 ///
 /// # Errors
-/// They name the role.
+/// The role can't be assumed; the error names it.
 pub(super) async fn assume_role(
     client: &Client,
     partition: &RetryPartition,
@@ -54,7 +54,7 @@ pub(super) async fn assume_role(
     };
     let server_time_seen = Arc::new(OnceLock::new());
     let resource = || format!("role {}", role.arn);
-    // Nothing was done with the role yet, whatever STS did.
+    // Whatever STS did, nothing was done with the role yet.
     let without_effect = |error: AwsError| AwsError { effect_unknown: false, ..error };
     let request = client.assume_role().role_arn(&role.arn).set_external_id(external_id.map(str::to_owned));
     let here = Config::builder().region(Region::new(role.region.clone())).retry_partition(partition.clone());
@@ -79,10 +79,10 @@ pub(super) async fn assume_role(
     Ok(Credentials::new(key, secret, Some(token.to_owned()), expiry, Operation::AssumeRole.name()))
 }
 
-/// The account of whoever asks: GetCallerIdentity.
+/// Gets the account of the caller (GetCallerIdentity).
 ///
 /// # Errors
-/// After the SDK's attempts.
+/// The call failed after all attempts.
 pub(super) async fn own_account(client: &Client, region: &str) -> Result<String, AwsError> {
     let call = CallInfo::own(Operation::GetCallerIdentity, region);
     let resource = "the processor's own credentials";
@@ -91,15 +91,15 @@ pub(super) async fn own_account(client: &Client, region: &str) -> Result<String,
     account.ok_or_else(|| call.missing_proof(resource, "account"))
 }
 
-/// When a session ends by this machine's clock, which may be off by hours: by AWS's it
-/// ends at `expiry`, and was given at `there`, which is known to a second.
+/// The end of a session by this machine's clock (`here`), which may be off by hours. By AWS's
+/// clock the session ends at `expiry`, and was issued at `there`, which is known to the second.
 fn by_own_clock(expiry: SystemTime, there: Option<SystemTime>, here: SystemTime) -> SystemTime {
     let off = there.filter(|there| measure_skew(*there, here).is_some());
     let lasts = off.map(|there| expiry.duration_since(there).unwrap_or_default());
     lasts.and_then(|lasts| here.checked_add(lasts)).unwrap_or(expiry)
 }
 
-/// Notes the time that an answer was given at, by its Date.
+/// An interceptor that notes the time of the response, by its header Date.
 #[derive(Debug)]
 struct ServerTime(Arc<OnceLock<SystemTime>>);
 

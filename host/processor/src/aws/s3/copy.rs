@@ -1,4 +1,4 @@
-//! Copies within S3, in parts where it must be.
+//! Copies within S3, in parts if they are large.
 
 use std::fmt::Write as _;
 use std::ops::Range;
@@ -16,25 +16,25 @@ use crate::aws::config::timeouts;
 use crate::aws::operation::Operation;
 use crate::aws::{AwsError, AwsErrorKind};
 
-/// What stays as it is in `x-amz-copy-source`.
+/// The characters that aren't encoded in `x-amz-copy-source`.
 const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
 
 impl S3 {
-    /// CopyObject, or UploadPartCopy in parts where `size` (or S3's answer) asks for
-    /// it; aborted on failure. Metadata is replaced, ACL bucket-owner-full-control.
+    /// Copies an object at once (CopyObject), or in parts (UploadPartCopy) if `size` or S3's response
+    /// demands it; a copy in parts that fails is aborted. The user metadata is replaced, and the ACL is
+    /// bucket-owner-full-control.
     ///
     /// # Errors
-    /// As S3 says; an error in the body of a 200 is one, and so is a success without an
-    /// ETag: S3 answers 200 before it has copied. Charged to the destination, though it
-    /// may be the source's.
+    /// S3's, also in the body of a 200, since S3 answers before it has copied. `NoProof`: a success
+    /// without an ETag. The fault is the destination's, though it may be the source's.
     pub async fn copy(&self, copy: &CopyRequest, size: Option<u64>) -> Result<(), AwsError> {
         match size {
             Some(size) if size > MAX_COPY_BYTES => self.copy_in_parts(copy, size).await,
             _ => match self.copy_at_once(copy, size).await {
                 Err(error) if error.kind == AwsErrorKind::TooLarge => {
-                    // The source is in the processor's region, the target's may be another.
+                    // The source is in the processor's region; the target may be in another.
                     let size = self.head_source(&copy.source, &copy.version).await?.size;
-                    // Without its size it can't be divided.
+                    // Without its size it can't be copied in parts.
                     self.copy_in_parts(copy, size.ok_or(error)?).await
                 }
                 result => result,
@@ -135,7 +135,7 @@ async fn copy_part(
     Ok(CompletedPart::builder().part_number(number).e_tag(etag.ok_or_else(lacks)?).build())
 }
 
-/// `bucket/key`, URI-encoded, and the version where one is asked for.
+/// `bucket/key`, URI-encoded, with the version if there is one.
 fn source(copy: &CopyRequest) -> String {
     let mut source = format!("{}/{}", copy.source.bucket, utf8_percent_encode(&copy.source.key, UNRESERVED));
     if let Some(id) = &copy.version.version_id {

@@ -1,4 +1,4 @@
-//! Reading objects, and what is known of them.
+//! Reading objects, and their metadata.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,10 +20,10 @@ use crate::aws::{AwsError, AwsErrorKind};
 use model::{Fault, ObjectId};
 
 impl S3 {
-    /// GetObject from byte `from` on.
+    /// Reads an object from byte `from` on (GetObject).
     ///
     /// # Errors
-    /// `NotFound`, `NoBucket`, `Denied`, `Precondition` (another ETag), ….
+    /// `NotFound`, `NoBucket`, `Denied`, `Precondition` (it has another ETag), ….
     pub async fn get(&self, object: &ObjectId, version: &ObjectVersion, from: u64) -> Result<Download, AwsError> {
         let request = self.client().await?.get_object().bucket(&object.bucket).key(&object.key);
         let answer = request
@@ -61,7 +61,7 @@ impl S3 {
         Ok(Download { stored, body })
     }
 
-    /// GetObject, all of it at once, where it has at most `most` bytes.
+    /// Reads a whole object of at most `max_bytes` bytes (GetObject).
     ///
     /// # Errors
     /// As [`S3::get`], and as [`Body::next`].
@@ -72,7 +72,7 @@ impl S3 {
         }
         let mut bytes = Vec::with_capacity(usize::try_from(stored.size).unwrap_or_default());
         while let Some(more) = body.next().await? {
-            // Whatever was announced.
+            // The response may be longer than announced.
             let length = bytes.len().saturating_add(more.len());
             if u64::try_from(length).is_ok_and(|length| length > max_bytes) {
                 return Ok(WholeObject::TooLarge(u64::try_from(length).unwrap_or(u64::MAX)));
@@ -82,8 +82,8 @@ impl S3 {
         Ok(WholeObject::Bytes(bytes))
     }
 
-    /// An answer about another state than the one that was asked for (what stands before
-    /// S3 may overlook conditions) is the same as a refusal.
+    /// Checks that a response is about the state that was asked for. A proxy may have overlooked the
+    /// condition: then it is as if S3 had refused.
     fn is_meant(
         &self,
         operation: Operation,
@@ -98,7 +98,7 @@ impl S3 {
         Err(self.s3.call(operation).error(object.to_string(), AwsErrorKind::Precondition, None, message, false))
     }
 
-    /// HeadObject.
+    /// Reads an object's metadata (HeadObject).
     ///
     /// # Errors
     /// As [`S3::get`].
@@ -118,18 +118,18 @@ impl S3 {
         })
     }
 
-    /// HeadObject of what a copy is made from: with the same credentials, in the
-    /// processor's region or, where S3 says another, there. Its failure is the source's.
+    /// Reads the metadata of an object that is copied (HeadObject): with this client's credentials,
+    /// in the processor's region, or in the one that S3 names instead.
     ///
     /// # Errors
-    /// As [`S3::get`]; `NoProof` where the answer is none of S3's.
+    /// As [`S3::get`], at the source's fault. `NoProof`: the response isn't S3's.
     pub async fn head_source(&self, object: &ObjectId, version: &ObjectVersion) -> Result<CopySource, AwsError> {
         let owner = self.source_owner.as_ref();
         let head_request = HeadRequest { region: &self.s3.own_region, fault: Fault::Source, owner };
         let answer = match self.head_as(object, version, &head_request).await {
             Err(AwsError { kind: AwsErrorKind::OtherRegion, region: Some(region), .. }) => {
                 match self.head_as(object, version, &HeadRequest { region: &region, ..head_request }).await {
-                    // There may be no way to that region, from a VPC for one, but S3's own.
+                    // Only S3 itself may have a way to that region, as seen from a VPC.
                     Err(unreachable) if unreachable.kind == AwsErrorKind::Unreachable => {
                         let error = AwsError { kind: AwsErrorKind::OtherRegion, region: Some(region), ..unreachable };
                         return Err(error.with_fault(Fault::Source));
@@ -139,7 +139,7 @@ impl S3 {
             }
             answer => answer?,
         };
-        // What stands before S3 may drop the one or the other, and S3's copy needs neither.
+        // A proxy may drop the one or the other, and a copy needs neither.
         let etag = non_empty_etag(answer.e_tag());
         if etag.is_none() && answer.last_modified().is_none() {
             let call = self.s3.call_in(Operation::HeadObject, &self.s3.own_region, Fault::Source);
@@ -161,8 +161,8 @@ impl S3 {
     ) -> Result<HeadObjectOutput, AwsError> {
         let call = self.s3.call_in(Operation::HeadObject, head_request.region, head_request.fault);
         let answer = match self.head_once(object, version, head_request).await? {
-            // A refusal of HEAD has no code that would tell the SDK to try again by AWS's
-            // clock, which it has learned from it.
+            // A refusal of HEAD has no code that would make the SDK try again by AWS's clock, which
+            // it has learned from the response.
             Err(error) if error.raw_response().is_some_and(is_signed_at_the_wrong_time) => {
                 self.head_once(object, version, head_request).await?
             }
@@ -193,20 +193,20 @@ impl S3 {
     }
 }
 
-/// How HeadObject is head_request.
+/// The region, fault and expected owner of a HeadObject.
 struct HeadRequest<'a> {
     region: &'a str,
     fault: Fault,
     owner: Option<&'a Arc<str>>,
 }
 
-/// Bytes as an answer to HEAD has them.
+/// The size in a response to HEAD.
 fn size(answer: &HeadObjectOutput) -> Option<u64> {
     answer.content_length().and_then(|length| length.try_into().ok())
 }
 
-/// Whether `announced` bytes with this Content-Range are an object's bytes from `from`
-/// on, all of them. A part that nobody asked for must not look like the whole.
+/// Whether `announced` bytes with this Content-Range are all of an object's bytes from `from` on. A
+/// range that nobody asked for must not pass for the whole.
 fn is_the_rest(range: Option<&str>, from: u64, announced: u64) -> bool {
     let Some(range) = range else { return from == 0 };
     let read = || {
@@ -225,27 +225,27 @@ pub(super) fn milliseconds(time: &DateTime) -> i64 {
     time.to_millis().unwrap_or_default()
 }
 
-/// An ETag that is there, without its quotes.
+/// The ETag without its quotes, unless it is empty.
 pub(super) fn non_empty_etag(etag: Option<&str>) -> Option<String> {
     Some(unquoted(etag)).filter(|etag| !etag.is_empty())
 }
 
-/// Bytes of an object as they arrive.
+/// The bytes of an object, as they arrive.
 pub struct Body {
     stream: ByteStream,
     announced: u64,
     received: u64,
-    /// How long nothing may come.
+    /// The longest time without bytes.
     idle_timeout: Duration,
     object: ObjectId,
     s3: Service<Client>,
 }
 
 impl Body {
-    /// The next bytes; none: the end, all that were announced having arrived.
+    /// Waits for the next bytes. `None` at the end, once all announced bytes have arrived.
     ///
     /// # Errors
-    /// `Unreachable`: cut short, reset, or nothing for the time of a request.
+    /// `Unreachable`: the body was cut short or reset, or no bytes came within the request timeout.
     pub async fn next(&mut self) -> Result<Option<Bytes>, AwsError> {
         match tokio::time::timeout(self.idle_timeout, self.stream.next()).await {
             Err(_) => Err(self.broken(&format!("nothing came for {:?}", self.idle_timeout))),
@@ -268,7 +268,7 @@ impl Body {
             message,
             false,
         );
-        // It was reached.
+        // The host was reached: it is not the network's fault.
         error.with_fault(self.s3.fault)
     }
 }

@@ -1,4 +1,4 @@
-//! The headers that say something about an object's content: read from S3's responses, and set on its requests.
+//! The headers of an object's content: read from S3's responses, and set on requests.
 
 use aws_sdk_s3::operation::copy_object::builders::CopyObjectFluentBuilder;
 use aws_sdk_s3::operation::create_multipart_upload::builders::CreateMultipartUploadFluentBuilder;
@@ -7,8 +7,8 @@ use aws_sdk_s3::operation::head_object::HeadObjectOutput;
 use aws_sdk_s3::operation::put_object::builders::PutObjectFluentBuilder;
 use aws_sdk_s3::primitives::{DateTime, DateTimeFormat};
 
-/// What an object says about its content, as its headers have it. Written anew, it
-/// keeps them: without Content-Encoding no browser can read a gzip one.
+/// The headers of an object's content. An object that is written anew keeps them: without
+/// Content-Encoding no browser could read a gzip one.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Headers {
     /// Content-Type.
@@ -21,7 +21,7 @@ pub struct Headers {
     pub content_disposition: Option<String>,
     /// Cache-Control.
     pub cache_control: Option<String>,
-    /// Expires: seconds since the Unix epoch.
+    /// Expires, in seconds since the Unix epoch.
     pub expires: Option<i64>,
 }
 

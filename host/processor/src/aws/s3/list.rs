@@ -1,4 +1,4 @@
-//! Objects of a bucket.
+//! Listing a bucket.
 
 use aws_sdk_s3::types::{EncodingType, Object};
 use percent_encoding::percent_decode_str;
@@ -9,8 +9,8 @@ use crate::aws::AwsError;
 use crate::aws::operation::Operation;
 
 impl S3 {
-    /// A page of the objects of a bucket, those after the key `after`; `next` from the
-    /// page before, which knows better.
+    /// Lists one page of a bucket (ListObjectsV2): the objects after the key `after`, or those after
+    /// the previous page, if `next` is its token.
     ///
     /// # Errors
     /// `NoBucket`, `Denied`, ….
@@ -26,7 +26,7 @@ impl S3 {
             .send()
             .await
             .map_err(|error| call.classify(resource(), error).with_owner(self.owner().as_ref()))?;
-        // S3 always says how many there are: an answer without is no empty bucket.
+        // S3 always sends the number of keys. A response without it is no empty bucket.
         if answer.key_count().is_none() && answer.is_truncated().is_none() {
             return Err(call.missing_proof(resource(), "KeyCount"));
         }

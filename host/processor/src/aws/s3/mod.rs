@@ -1,10 +1,10 @@
-//! S3.
+//! S3: objects and their uploads.
 //!
-//! - `get`: reading objects, and what is known of them.
-//! - `list`: objects of a bucket.
-//! - `copy`: within S3, in parts where it must be.
-//! - `upload`: writing objects, in parts or at once.
-//! - `headers`: what an object says about its content; `limits`: S3's, and what is derived from them.
+//! - `get`: reading objects, and their metadata.
+//! - `list`: listing a bucket.
+//! - `copy`: copies within S3, in parts if they are large.
+//! - `upload`: writing objects, at once or in parts.
+//! - `headers`: the headers of an object's content; `limits`: S3's limits.
 
 mod copy;
 mod get;
@@ -28,43 +28,43 @@ use super::service::{Access, Service};
 use crate::aws::operation::Operation;
 use model::ObjectId;
 
-/// Which state of an object is meant.
+/// The state of an object that a request is about. By default the current one.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ObjectVersion {
-    /// This version; needs s3:GetObjectVersion.
+    /// The version's ID. Reading a version needs s3:GetObjectVersion.
     pub version_id: Option<String>,
-    /// Only while its ETag is this (without quotes).
+    /// The ETag that the object must still have, without quotes.
     pub etag: Option<String>,
 }
 
-/// What S3 says about an object.
+/// An object's metadata, as S3 has it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct StoredObject {
-    /// Bytes as stored.
+    /// The size in bytes, as stored.
     pub size: u64,
-    /// Milliseconds since the Unix epoch.
+    /// LastModified, in milliseconds since the Unix epoch.
     pub last_modified: i64,
-    /// Without quotes.
+    /// The ETag, without quotes.
     pub etag: String,
-    /// Where the bucket has versions.
+    /// The version's ID, if the bucket has versions.
     pub version_id: Option<String>,
-    /// What it says about its content.
+    /// The headers of its content.
     pub headers: Headers,
-    /// ARN of the KMS key that it is encrypted with, where there is one.
+    /// The ARN of the KMS key that it is encrypted with, if there is one.
     pub kms_key: Option<String>,
 }
 
-/// What S3 says about an object that a copy is made from. S3 says all of it; what only
-/// stands in for S3, or before it, may leave out what its copy doesn't need.
+/// The metadata of an object that is copied. S3 sends all of them. An emulator or a proxy may leave
+/// out those that a copy doesn't need.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CopySource {
-    /// Bytes as stored.
+    /// The size in bytes, as stored.
     pub size: Option<u64>,
-    /// Without quotes.
+    /// The ETag, without quotes.
     pub etag: Option<String>,
-    /// What it says about its content.
+    /// The headers of its content.
     pub headers: Headers,
-    /// ARN of the KMS key that it is encrypted with, where there is one.
+    /// The ARN of the KMS key that it is encrypted with, if there is one.
     pub kms_key: Option<String>,
 }
 
@@ -77,64 +77,64 @@ impl From<&StoredObject> for CopySource {
 
 /// An object that is being read.
 pub struct Download {
-    /// What it is.
+    /// The object's metadata.
     pub stored: StoredObject,
-    /// Its bytes.
+    /// The object's bytes.
     pub body: Body,
 }
 
-/// An object that was read at once.
+/// The result of reading an object at once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WholeObject {
-    /// Its bytes.
+    /// The object's bytes.
     Bytes(Vec<u8>),
-    /// It has so many, more than were wanted; none was read.
+    /// The object has this many bytes, which is more than the caller allows.
     TooLarge(u64),
 }
 
 /// A copy within S3.
 #[derive(Debug, Clone)]
 pub struct CopyRequest {
-    /// From.
+    /// The object that is copied.
     pub source: ObjectId,
-    /// From which state of it.
+    /// The state of the source that is copied.
     pub version: ObjectVersion,
-    /// To.
+    /// The copy.
     pub target: ObjectId,
-    /// User metadata in place of the source's: US-ASCII, at most 2 KB.
+    /// The user metadata in place of the source's: US-ASCII, at most 2 KB.
     pub metadata: Vec<(String, String)>,
-    /// The source's, which S3 would drop with its metadata.
+    /// The source's headers, which S3 would drop together with its metadata.
     pub headers: Headers,
 }
 
-/// What is written.
+/// An object to be written.
 #[derive(Debug, Clone, Default)]
 pub struct PutRequest {
-    /// To.
+    /// The object's bucket and key.
     pub target: ObjectId,
-    /// User metadata: US-ASCII, at most 2 KB.
+    /// The user metadata: US-ASCII, at most 2 KB.
     pub metadata: Vec<(String, String)>,
-    /// Gives the bucket's owner full control.
+    /// Whether the bucket's owner gets full control.
     pub owner_full_control: bool,
-    /// What it says about its content.
+    /// The headers of its content.
     pub headers: Headers,
 }
 
 /// An object of a listing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListedObject {
-    /// Key, decoded.
+    /// The key, decoded.
     pub key: String,
-    /// What the listing says; it knows no version.
+    /// The metadata that a listing has: no version, no headers, no KMS key.
     pub stored: StoredObject,
 }
 
 /// A page of a listing.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ListPage {
-    /// In the order of keys.
+    /// The objects, in the order of their keys.
     pub objects: Vec<ListedObject>,
-    /// Where the next page goes on; none: this was the last.
+    /// The token of the next page. `None` if this is the last.
     pub next: Option<String>,
 }
 
@@ -143,17 +143,17 @@ pub struct ListPage {
 pub struct S3 {
     s3: Service<Client>,
     owner: BucketOwner,
-    /// The same of what copies are made from.
+    /// The account that must own the buckets that copies come from.
     source_owner: Option<Arc<str>>,
 }
 
-/// The account that must own the buckets.
+/// The account that must own the buckets of a client.
 #[derive(Clone)]
 enum BucketOwner {
-    /// Anybody's will do.
+    /// Any account.
     Anybody,
     Account(Arc<str>),
-    /// The processor's own, which is asked for with the first call.
+    /// The processor's own, which STS is asked for before the first call.
     Own(Arc<OwnAccount>),
 }
 
@@ -167,31 +167,31 @@ impl S3 {
         Self { s3, owner: BucketOwner::Anybody, source_owner: None }
     }
 
-    /// The same, of buckets that must be this account's.
+    /// The same client, for buckets that `account` must own, if it is given.
     pub(super) fn owned_by(self, account: Option<&str>) -> Self {
         Self { owner: account.map_or(BucketOwner::Anybody, |account| BucketOwner::Account(account.into())), ..self }
     }
 
-    /// The same, of buckets that must be of the processor's own account.
+    /// The same client, for buckets that the processor's own account must own.
     pub(super) fn owned_by_processor(self, account: &Arc<OwnAccount>) -> Self {
         Self { owner: BucketOwner::Own(Arc::clone(account)), ..self }
     }
 
-    /// The same, whose copies are from buckets that must be this account's.
+    /// The same client, whose copies come from buckets that `account` must own, if it is given.
     pub(super) fn with_source_owner(self, account: Option<&str>) -> Self {
         Self { source_owner: account.map(Arc::from), ..self }
     }
 
-    /// The client, once it is known who must own the buckets. All calls begin here.
+    /// The SDK's client, once the buckets' owner is known. All calls begin here.
     async fn client(&self) -> Result<&Client, AwsError> {
         if let BucketOwner::Own(account) = &self.owner {
-            // Boxed: rare, and else in every call's future.
+            // Boxed, since it is rare, and would make the future of every call larger.
             Box::pin(account.get()).await?;
         }
         self.s3.client().await
     }
 
-    /// The account that must own the buckets; none: anybody's will do.
+    /// The account that must own the buckets. `None`: anybody.
     fn owner(&self) -> Option<Arc<str>> {
         match &self.owner {
             BucketOwner::Anybody => None,
@@ -200,7 +200,7 @@ impl S3 {
         }
     }
 
-    /// The same, as a request has it.
+    /// The account that must own the buckets, as requests have it.
     fn expected_owner(&self) -> Option<String> {
         self.owner().map(|owner| owner.to_string())
     }
@@ -213,12 +213,12 @@ impl S3 {
     }
 }
 
-/// An ETag as conditions want it.
+/// An ETag in quotes, as conditions have it.
 fn quoted(etag: &str) -> String {
     format!("\"{etag}\"")
 }
 
-/// An ETag as S3 gives it, without its quotes.
+/// An ETag without the quotes that S3 gives it.
 fn unquoted(etag: Option<&str>) -> String {
     etag.unwrap_or_default().trim_matches('"').to_owned()
 }

@@ -1,4 +1,4 @@
-//! Writing objects, in parts or at once.
+//! Writing objects, at once or in parts.
 
 use std::sync::Arc;
 
@@ -21,10 +21,10 @@ use crate::aws::{AwsError, AwsErrorKind};
 use model::ObjectId;
 
 impl S3 {
-    /// PutObject.
+    /// Writes an object at once (PutObject).
     ///
     /// # Errors
-    /// As S3 says; a success without an ETag is none.
+    /// S3's. `NoProof`: a success without an ETag.
     pub async fn put(&self, put: &PutRequest, bytes: Bytes) -> Result<(), AwsError> {
         let target = &put.target;
         let request = self.client().await?.put_object().bucket(&target.bucket).key(&target.key);
@@ -41,10 +41,10 @@ impl S3 {
         non_empty_etag(answer.e_tag()).map(drop).ok_or_else(lacks)
     }
 
-    /// CreateMultipartUpload.
+    /// Begins an upload in parts (CreateMultipartUpload).
     ///
     /// # Errors
-    /// As S3 says; a success without an upload ID is none.
+    /// S3's. `NoProof`: a success without an upload ID.
     pub async fn begin_upload(&self, put: &PutRequest) -> Result<PartUpload, AwsError> {
         let target = &put.target;
         let request = self.client().await?.create_multipart_upload().bucket(&target.bucket).key(&target.key);
@@ -95,7 +95,7 @@ impl OpenUpload {
 
     async fn abort(&self) {
         if let Err(error) = self.try_abort().await
-            // It was completed or aborted after all.
+            // Not found: it was completed or aborted after all.
             && error.kind != AwsErrorKind::NotFound
         {
             tracing::warn!(%error, "an upload in parts is left behind; a lifecycle rule of the bucket can remove it");
@@ -110,7 +110,7 @@ impl OpenUpload {
     }
 
     async fn complete(&self, parts: Vec<CompletedPart>) -> Result<(), AwsError> {
-        // S3 may put parts together for minutes before it answers.
+        // S3 may take minutes to put the parts together before it answers.
         let timeout = self.s3.request_timeout + copy_timeout(MAX_COPY_BYTES);
         let parts = CompletedMultipartUpload::builder().set_parts(Some(parts)).build();
         let request = self.s3.client().await?.complete_multipart_upload();
@@ -128,18 +128,18 @@ impl OpenUpload {
     }
 }
 
-/// A multipart upload on its way. Dropped before it is complete, it is aborted.
+/// A multipart upload in progress. It is aborted if it is dropped before it is complete.
 pub struct PartUpload {
-    /// None: completed, or aborted.
+    /// The upload. `None` once it is completed or aborted.
     open: Option<OpenUpload>,
     parts: Vec<CompletedPart>,
 }
 
 impl PartUpload {
-    /// UploadPart: the next part, at least 5 MiB unless it is the last.
+    /// Uploads the next part (UploadPart): at least 5 MiB, unless it is the last.
     ///
     /// # Errors
-    /// As S3 says; a success without an ETag is none.
+    /// S3's. `NoProof`: a success without an ETag.
     pub async fn upload_part(&mut self, bytes: Bytes) -> Result<(), AwsError> {
         let Some(open) = &self.open else { return Ok(()) };
         let number = part_number(self.parts.len());
@@ -154,11 +154,10 @@ impl PartUpload {
         Ok(())
     }
 
-    /// CompleteMultipartUpload.
+    /// Completes the upload (CompleteMultipartUpload), or aborts it if that fails.
     ///
     /// # Errors
-    /// As S3 says; an error in the body of a 200 is one, and so is a success without an
-    /// ETag. The upload is aborted then.
+    /// S3's, also in the body of a 200. `NoProof`: a success without an ETag.
     pub async fn complete(mut self) -> Result<(), AwsError> {
         let Some(open) = &self.open else { return Ok(()) };
         match open.complete(std::mem::take(&mut self.parts)).await {
@@ -173,7 +172,8 @@ impl PartUpload {
         }
     }
 
-    /// AbortMultipartUpload. A failure is only logged: there is nothing else to do.
+    /// Aborts the upload (AbortMultipartUpload). A failure is only logged, since nothing else can be
+    /// done.
     pub async fn abort(mut self) {
         if let Some(open) = &self.open {
             open.abort().await;
@@ -181,12 +181,12 @@ impl PartUpload {
         }
     }
 
-    /// What copies need to add parts of their own.
+    /// The upload, to which a copy adds its parts.
     pub(super) fn open(&self) -> Option<&OpenUpload> {
         self.open.as_ref()
     }
 
-    /// Takes parts that were made elsewhere, in order.
+    /// Sets the parts that a copy made, in order.
     pub(super) fn set_parts(&mut self, parts: Vec<CompletedPart>) {
         self.parts = parts;
     }
@@ -194,14 +194,14 @@ impl PartUpload {
 
 impl Drop for PartUpload {
     fn drop(&mut self) {
-        // Given up in the middle, at a deadline for one: parts that nobody sees cost money.
+        // Abandoned in the middle, at a deadline for one. Parts that are left behind cost money.
         if let (Some(open), Ok(runtime)) = (self.open.take(), tokio::runtime::Handle::try_current()) {
             runtime.spawn(async move { open.abort().await });
         }
     }
 }
 
-/// The number of the part at an index: from 1.
+/// The number of the part at an index. Numbers begin with 1.
 pub(super) fn part_number(index: usize) -> i32 {
     i32::try_from(index).unwrap_or(i32::MAX).saturating_add(1)
 }
