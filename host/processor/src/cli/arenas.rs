@@ -1,15 +1,15 @@
-//! How much freed memory glibc's allocator holds on to.
+//! Limits how much freed memory glibc's allocator keeps.
 //!
-//! It gives the threads up to eight arenas a core, and each keeps what was freed in
-//! it: an object's buffers, in the arena of whichever thread happened to read it. So
-//! memory would grow with the threads that have run and with the machine's cores: 64
-//! objects of 16 MB, one at a time on two cores, took 92 MiB, and take 54 MiB so.
+//! The allocator gives threads up to eight arenas per core, and each arena keeps what was
+//! freed in it: an object's buffers, in the arena of whichever thread happened to read it. So
+//! memory would grow with the threads that have run and with the machine's cores: 64 objects
+//! of 16 MB, one at a time on two cores, took 92 MiB; with the limit they take 54 MiB.
 
-/// Arenas for each core: as many threads as there are cores run at once, and half of
-/// the arenas may be another's.
+/// Arenas per core: as many threads as cores run at once, and half of the arenas may be
+/// another's.
 const ARENAS_PER_CORE: usize = 2;
 
-/// Limits the arenas; to be called before there are threads.
+/// Limits the arenas. Must be called before there are other threads.
 #[cfg(target_env = "gnu")]
 #[expect(unsafe_code, reason = "glibc's allocator is set by a call of C; see SAFETY")]
 pub(super) fn limit(cores: usize) {
@@ -18,6 +18,6 @@ pub(super) fn limit(cores: usize) {
     unsafe { libc::mallopt(libc::M_ARENA_MAX, most) };
 }
 
-/// Other allocators have no such arenas.
+/// Does nothing: other allocators have no such arenas.
 #[cfg(not(target_env = "gnu"))]
 pub(super) fn limit(_: usize) {}

@@ -16,13 +16,13 @@ use crate::plugin::Loader;
 use crate::settings::{AwsSettings, DeadLetterSetting, Mode, Purpose, SettingsError};
 use model::{Delivery, Destination, OnError, Plugin};
 
-/// Roles, or components, that are looked at at once.
+/// The most roles, or components, that are checked at once.
 const MAX_CONCURRENT: usize = 8;
 
-/// Something that was found.
+/// A problem or a warning.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 struct Finding {
-    /// A setting, a tenant's delivery, a component, the table.
+    /// The subject: a setting, a tenant's delivery, a component, the table.
     about: String,
     what: String,
 }
@@ -36,16 +36,16 @@ struct RunnableComponent {
     named_by: Vec<String>,
 }
 
-/// All that was found.
+/// All findings.
 #[derive(Debug, Default, Serialize)]
 struct Findings {
-    /// What keeps records from going out.
+    /// Problems that keep records from being delivered.
     problems: Vec<Finding>,
-    /// What is odd.
+    /// Warnings.
     warnings: Vec<Finding>,
     /// Components that can run.
     components: Vec<RunnableComponent>,
-    /// How much was looked at.
+    /// The numbers of what was checked.
     looked_at: CheckedCounts,
 }
 
@@ -92,7 +92,7 @@ fn report_settings(error: &SettingsError, findings: &mut Findings) {
     }
 }
 
-/// Looks at everything that settings which can be used lead to.
+/// Checks everything that valid settings lead to.
 async fn check_all(
     arguments: &CheckArguments,
     mut context: OperatorContext,
@@ -147,8 +147,8 @@ fn check_items(tenants: &Tenants, findings: &mut Findings) {
     }
 }
 
-/// Assumes each role once, as a delivery would, and does nothing with it. For S3 there is
-/// none of the tenant's.
+/// Assumes each role once, as a delivery would, and does nothing with it. S3 deliveries have
+/// no role of the tenant's.
 async fn check_roles(aws: &Aws, tenants: &Tenants, findings: &mut Findings) {
     let mut roles: BTreeMap<(&str, &str), Vec<String>> = BTreeMap::new();
     for delivery in tenants.deliveries() {
@@ -168,7 +168,7 @@ async fn check_roles(aws: &Aws, tenants: &Tenants, findings: &mut Findings) {
     }
 }
 
-/// Whose buckets are read and written, where nothing says it: as the reference does it.
+/// Warns of buckets whose owner nothing verifies, as in the reference.
 fn check_buckets(aws: &AwsSettings, tenants: &Tenants, findings: &mut Findings) {
     if aws.source_buckets.is_none() {
         let what = "not set: whoever can send to the queue may name any bucket that the processor can read, with the \
@@ -192,7 +192,7 @@ fn check_buckets(aws: &AwsSettings, tenants: &Tenants, findings: &mut Findings) 
     }
 }
 
-/// What would be dropped, or done again.
+/// Warns of what would be lost, or done again.
 fn check_losses(aws: &AwsSettings, mode: Option<Mode>, named: &[(Arc<Plugin>, String)], findings: &mut Findings) {
     if let Some(warning) = aws.dead_letter.warning() {
         findings.warning("DEAD_LETTER", warning);
@@ -205,7 +205,7 @@ fn check_losses(aws: &AwsSettings, mode: Option<Mode>, named: &[(Arc<Plugin>, St
     }
 }
 
-/// Quarantined records must have a place.
+/// Checks that quarantined records have a place.
 fn check_dead_letters(named: &[(Arc<Plugin>, String)], findings: &mut Findings) {
     let quarantining = named.iter().filter(|(plugin, _)| plugin.on_error == OnError::Quarantine);
     let by: BTreeSet<&String> = quarantining.map(|(_, by)| by).collect();
@@ -225,20 +225,20 @@ async fn check_components(
     findings: &mut Findings,
 ) -> Result<(), Fatal> {
     let mut options = context.loader_options(aws);
-    // Nothing is taken from the cache, nor left there.
+    // The cache is neither read nor written.
     options.cache.folder = None;
-    // Whoever made the settings asks what is wrong with them.
+    // The person who made the settings asks what is wrong with them.
     options.guest_words = true;
     let (engine, options) = (&context.engine()?, &options);
     let named = operator::group_by(named, Plugin::clone);
     findings.looked_at.components = named.len();
     let loaded = futures_util::stream::iter(group_by_reference(named))
         .map(|of_place| async move {
-            // One for each place: that another has the same bytes says nothing about this one.
+            // Every reference is fetched, even if another has the same bytes.
             let loader = Loader::new(engine.clone(), options.clone());
             let mut loaded = Vec::new();
             for named in of_place {
-                // Only what is said of it: there may be thousands.
+                // Only the result is kept: there may be thousands of components.
                 loaded.push((loader.load(&named.plugin).await.map(|component| component.exports()), named));
             }
             loaded
@@ -267,7 +267,7 @@ async fn check_components(
     Ok(())
 }
 
-/// Those together that name the same bytes at the same place, with settings of their own.
+/// Groups plugins that name the same bytes at the same place, with settings of their own.
 fn group_by_reference(named: Vec<NamedPlugin>) -> Vec<Vec<NamedPlugin>> {
     let (mut places, mut all) = (HashMap::new(), Vec::<Vec<NamedPlugin>>::new());
     for named in named {
@@ -282,7 +282,7 @@ fn group_by_reference(named: Vec<NamedPlugin>) -> Vec<Vec<NamedPlugin>> {
 }
 
 impl Findings {
-    /// For people: what is wrong last, where it is seen.
+    /// Formats the findings for people, problems last, where they are seen.
     fn text(&self) -> String {
         let mut lines = Vec::new();
         for RunnableComponent { component, sha256, exports, named_by } in &self.components {

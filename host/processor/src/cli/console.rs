@@ -13,15 +13,16 @@ use crate::telemetry::LogLevel;
 use model::ObjectId;
 use sandbox::LogLine;
 
-/// Messages of one kind that are shown; more are only counted, in the report.
+/// The most messages of one kind that are shown; more are only counted, in the report.
 const MAX_MESSAGES: u64 = 50;
 
-/// Shows messages beside a progress bar, which is there on terminals only.
+/// Shows messages above a progress bar, which is there on terminals only.
 pub(super) struct Console {
     level: LogLevel,
     guest_log: bool,
     bar: ProgressBar,
-    /// Errors and warnings about objects so far: many of these must not hide one of those.
+    /// Errors about objects so far. They are counted apart from warnings, so that many of one
+    /// kind don't hide the other.
     errors: AtomicU64,
     warnings: AtomicU64,
 }
@@ -33,7 +34,7 @@ impl Console {
             "{spinner} [{elapsed_precise}] {bar:40} {bytes}/{total_bytes} ({bytes_per_sec}, {eta} left) {msg}",
         );
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-        // Not before there is something to see: short runs stay quiet.
+        // The bar appears late, so that short runs stay quiet.
         bar.enable_steady_tick(Duration::from_millis(100));
         Self { level, guest_log, bar, errors: AtomicU64::default(), warnings: AtomicU64::default() }
     }
@@ -53,7 +54,7 @@ impl Console {
         self.bar.finish_and_clear();
     }
 
-    /// What there may be many of.
+    /// Shows warnings of which there may be many.
     pub(super) fn warn_some(&self, texts: &[String]) {
         let most = usize::try_from(MAX_MESSAGES).unwrap_or(usize::MAX);
         texts.iter().take(most).for_each(|text| self.warn(text));
@@ -68,7 +69,7 @@ impl Console {
         });
     }
 
-    /// A message about an object; a flood of them is cut.
+    /// Shows a message about an object, unless there were too many.
     fn entry_message(&self, object: &ObjectId, entry: &Entry) {
         let open = entry.outcome.is_open();
         let odd = matches!(entry.outcome, Outcome::Rejected | Outcome::Partial) || !entry.warnings.is_empty();

@@ -2,13 +2,12 @@
 
 use std::ffi::OsString;
 
-/// What the environment says. What is no UTF-8 is refused like any other value that
-/// is none.
+/// Reads a variable. A value that isn't UTF-8 is refused like any other invalid value.
 pub(super) fn variable(name: &str) -> Option<String> {
     path_variable(name).map(|value| value.to_string_lossy().into_owned())
 }
 
-/// What the environment says, where it is a path.
+/// Reads a variable that holds a path.
 pub(super) fn path_variable(name: &str) -> Option<OsString> {
     std::env::var_os(name)
 }

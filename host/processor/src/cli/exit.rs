@@ -1,4 +1,4 @@
-//! How the program exits.
+//! Exit codes.
 
 /// Exit codes, as the reference has them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,7 +15,7 @@ pub(super) enum Exit {
     Aws = 4,
 }
 
-/// Why the process ends early.
+/// An error that ends the process.
 pub(super) struct Fatal {
     pub(super) exit: Exit,
     pub(super) problem: String,

@@ -21,10 +21,10 @@ use crate::tenant::{FileDirectory, PluginRules};
 use model::{AllowedSource, Limits};
 use sandbox::Precompiled;
 
-/// What was wrong with settings, files and folders: all of it at once.
+/// All problems with settings, files and folders, reported at once.
 type Problems = Vec<String>;
 
-/// Everything that was named, found good.
+/// Everything that was named, after all checks.
 struct Inputs {
     settings: Settings,
     warnings: Vec<String>,
@@ -103,7 +103,7 @@ fn print_problems(problems: &[String]) -> Exit {
     Exit::Configuration
 }
 
-/// Looks at everything that was named.
+/// Checks everything that was named.
 fn check_inputs(
     arguments: &LocalArguments,
     default_guest: Precompiled<'_>,
@@ -146,7 +146,7 @@ fn list_input(folder: &Path) -> Result<ObjectListing, String> {
     list_objects(folder).map_err(|error| format!("--objects {shown}: the folder can't be listed: {error}"))
 }
 
-/// What is delivered must not be taken for objects, nor the other way round.
+/// Checks that the output isn't among the objects, nor the objects in the output.
 fn check_disjoint(objects: &Path, output: &Path) -> Result<(), String> {
     let (Ok(inner), outer) = (objects.canonicalize(), resolve(output)) else { return Ok(()) };
     let (objects, output) = (objects.display(), output.display());
@@ -164,7 +164,7 @@ fn check_disjoint(objects: &Path, output: &Path) -> Result<(), String> {
     }
 }
 
-/// The path without links and `..`; its end may not be there yet.
+/// Resolves links and `..` in a path whose end may not exist yet.
 fn resolve(path: &Path) -> PathBuf {
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     path.components().fold(PathBuf::new(), |before, part| match part {
@@ -176,7 +176,7 @@ fn resolve(path: &Path) -> PathBuf {
     })
 }
 
-/// Found out before the work, not after it.
+/// Checks before the work, not after it, that the report can be written.
 fn check_report_path(path: &Path) -> Result<(), String> {
     let shown = path.display();
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
@@ -189,8 +189,8 @@ fn check_report_path(path: &Path) -> Result<(), String> {
     }
 }
 
-/// The first Ctrl-C (or SIGTERM) lets what is at work end at its next chunk;
-/// the second ends the process.
+/// Stops on signals: the first Ctrl-C (or SIGTERM) lets running deliveries end at their next
+/// chunk, the second ends the process.
 async fn stop_on_signal(stop: Stop, console: Arc<Console>) {
     use tokio::signal::unix::{SignalKind, signal};
     let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
@@ -210,12 +210,12 @@ async fn stop_on_signal(stop: Stop, console: Arc<Console>) {
     std::process::exit(Exit::Failed as i32);
 }
 
-/// The table, and what there is to say about components.
+/// Renders the table and the sentences about components.
 fn render(report: &Report) -> Vec<u8> {
     std::iter::once(report.table()).chain(report.components()).collect::<Vec<_>>().join("\n").into_bytes()
 }
 
-/// The table to standard output, or the report in its place.
+/// Writes the table to standard output, or the report in its place.
 fn print(report: &Report, path: Option<&Path>) -> Result<(), String> {
     let json = || serde_json::to_vec_pretty(report).map_err(|error| error.to_string());
     let mut stdout = std::io::stdout().lock();

@@ -20,14 +20,15 @@ use crate::telemetry::{self, Health, Metrics};
 use crate::tenant::{PluginRules, TableDirectory};
 use sandbox::Precompiled;
 
-/// For manual mode's metrics: its work is done, and CloudWatch may hang.
+/// The longest last flush of metrics in manual mode: its work is done, and CloudWatch may
+/// hang.
 const LAST_FLUSH: Duration = Duration::from_secs(5);
 
 pub(super) fn run(arguments: &ModeArguments, default_guest: Precompiled<'_>) -> Exit {
     match prepare(arguments, default_guest) {
         Ok(()) => Exit::Done,
         Err(Fatal { exit, problem }) => {
-            // For the person at the terminal, and for who reads the log.
+            // For the person at the terminal, and for readers of the log.
             tracing::error!(exit_code = exit as u8, error = problem, "the processor can't go on");
             let _ = writeln!(std::io::stderr(), "error: {problem}");
             exit
@@ -40,14 +41,14 @@ fn prepare(arguments: &ModeArguments, default_guest: Precompiled<'_>) -> Result<
     arenas::limit(machine.cores);
     let (level, format) = Settings::logging(&variable);
     telemetry::init(level, format);
-    // The mode is judged before anything else: it decides what of the settings counts.
+    // The mode comes first, since it decides which settings matter.
     let mode = mode(arguments.mode.as_deref())?.unwrap_or(Mode::Lambda);
     let (settings, aws, warnings) = Settings::for_aws(&variable, machine, Purpose::Mode(mode))
         .map_err(|error| fatal(Exit::Configuration, error.to_string()))?;
     for warning in warnings.into_iter().chain(lost(mode, &aws).map(str::to_owned)) {
         tracing::warn!("{warning}");
     }
-    // As many again may have stepped aside.
+    // As many again may hold overflow permits.
     let at_once = settings.max_concurrent_objects.saturating_mul(2);
     let guests = plan::load(&arguments.plugin, default_guest, &settings, at_once, GuestText::Hidden)
         .map_err(|problem| fatal(Exit::Configuration, problem))?;
@@ -65,12 +66,12 @@ fn prepare(arguments: &ModeArguments, default_guest: Precompiled<'_>) -> Result<
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(machine.cores.min(4)).enable_all().build();
     let runtime = runtime.map_err(|error| fatal(Exit::Failed, format!("no threads can be started: {error}")))?;
     let done = runtime.block_on(work(mode, settings, aws, guests, machine, body));
-    // A hung destination must not hold the process.
+    // A destination that hangs must not keep the process alive.
     runtime.shutdown_background();
     done
 }
 
-/// The mode that was asked for: by the command line, else by EXECUTION_MODE.
+/// The mode that was requested: by the command line, else by EXECUTION_MODE.
 pub(super) fn mode(asked: Option<&str>) -> Result<Option<Mode>, Fatal> {
     let from_environment = || variable("EXECUTION_MODE").map(|mode| mode.trim().to_owned());
     let asked = asked.map(str::to_owned).or_else(from_environment).filter(|mode| !mode.is_empty());
@@ -82,18 +83,18 @@ pub(super) fn mode(asked: Option<&str>) -> Result<Option<Mode>, Fatal> {
     Mode::parse(&name).map(Some).ok_or_else(unknown)
 }
 
-/// What is lost, or done again, with these settings: a sentence each.
+/// Warnings of what these settings lose or do again, a sentence each.
 fn lost(mode: Mode, aws: &AwsSettings) -> impl Iterator<Item = &'static str> {
     let alone = (mode == Mode::Lambda && aws.queue_url.is_none()).then_some(NO_QUEUE);
     aws.dead_letter.warning().into_iter().chain(alone)
 }
 
-/// Of a Lambda that can send nothing back.
+/// The warning for a Lambda that can't send anything back.
 pub(super) const NO_QUEUE: &str = "SQS_QUEUE_URL is not set: what fails is retried by Lambda alone, as a whole message \
                                    and after the queue's visibility timeout; set it, so that only what is left is sent \
                                    back, with how far it came";
 
-/// Whether the settings have what a mode can't do without.
+/// Checks that the settings have everything that a mode requires.
 pub(super) fn can_work(mode: Mode, aws: &AwsSettings) -> Result<(), Fatal> {
     match mode {
         Mode::Sqs if aws.queue_url.is_none() => {
@@ -132,7 +133,7 @@ async fn work(
     }
     let queue = aws_settings.queue_url.as_deref().map(|url| aws.queue(url));
     let processor = Arc::new(Processor::new(Parts {
-        // Only what came from the queue goes back to it.
+        // Only messages from the queue go back to it.
         requeue_to: queue.clone().filter(|_| matches!(mode, Mode::Lambda | Mode::Sqs)),
         dead_letters: dead_letters(&aws, &aws_settings),
         bounds: bounds(mode, &settings, &aws_settings),
@@ -195,7 +196,7 @@ fn bounds(mode: Mode, settings: &Settings, aws: &AwsSettings) -> Bounds {
         max_concurrent_objects: settings.max_concurrent_objects,
         max_concurrent_per_tenant: aws.max_concurrent_per_tenant,
         shadow_contents: settings.plugin.shadow_contents,
-        // What scan mode lists no message names.
+        // In scan mode no message names a bucket.
         source_buckets: aws.source_buckets.clone().filter(|_| mode != Mode::Scan),
     }
 }
@@ -213,7 +214,7 @@ fn dead_letters(aws: &Aws, settings: &AwsSettings) -> DeadLetterStore {
     }
 }
 
-/// SIGTERM or Ctrl-C.
+/// Waits for SIGTERM or Ctrl-C.
 fn wait_for_signal() -> impl Future<Output = ()> {
     use tokio::signal::unix::{SignalKind, signal};
     let signals = signal(SignalKind::terminate()).and_then(|term| Ok((term, signal(SignalKind::interrupt())?)));
@@ -226,7 +227,7 @@ fn wait_for_signal() -> impl Future<Output = ()> {
     }
 }
 
-/// Ends one message's work at SIGTERM or Ctrl-C.
+/// A control that stops its message's work at SIGTERM or Ctrl-C.
 fn control_until_signal() -> Control {
     let control = Control::default();
     let stop = control.stop.clone();

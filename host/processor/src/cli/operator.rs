@@ -1,5 +1,5 @@
-//! What the commands for operators share: settings, AWS where it is needed, tenants,
-//! and the components that they name.
+//! What the operators' commands share: settings, AWS if it is needed, tenants, and the
+//! components that they name.
 
 use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
@@ -20,10 +20,10 @@ use crate::tenant::{FileDirectory, Found, Lookup, PluginRules, TenantFileError, 
 use model::{AllowedSource, ComponentRef, Delivery, Plugin};
 use sandbox::Engine;
 
-/// Instances at once: one starts to be looked at, and one for whatever comes beside.
+/// Instances at once: one that is being checked, and some for what runs beside it.
 const INSTANCES: u32 = 4;
 
-/// Runs a command to its end. What ends it early goes to standard error.
+/// Runs a command. An error that ends it early goes to standard error.
 pub(super) fn run(work: impl Future<Output = Result<Exit, Fatal>>) -> Exit {
     let machine = Machine::detect(variable);
     super::arenas::limit(machine.cores);
@@ -38,24 +38,24 @@ pub(super) fn run(work: impl Future<Output = Result<Exit, Fatal>>) -> Exit {
     })
 }
 
-/// An error that is no reason to stop.
+/// Prints an error that doesn't end the command.
 pub(super) fn print_error(problem: &str) {
     let _ = writeln!(std::io::stderr(), "error: {problem}");
 }
 
-/// A warning.
+/// Prints a warning.
 pub(super) fn print_warning(warning: &str) {
     let _ = writeln!(std::io::stderr(), "warning: {warning}");
 }
 
-/// A line, or several, of the result.
+/// Prints a line or several of the result.
 pub(super) fn print(text: &str) -> Result<(), Fatal> {
     let mut stdout = std::io::stdout().lock();
     let written = writeln!(stdout, "{text}").and_then(|()| stdout.flush());
     written.map_err(|error| fatal(Exit::Failed, format!("can't write to standard output: {error}")))
 }
 
-/// What the environment says.
+/// The settings of an operator's command.
 #[derive(Debug)]
 pub(super) struct OperatorContext {
     pub(super) settings: Settings,
@@ -64,7 +64,7 @@ pub(super) struct OperatorContext {
 }
 
 impl OperatorContext {
-    /// Of a command that can't go on without, and works in no mode.
+    /// Reads settings that the command requires, for no mode.
     pub(super) fn read() -> Result<Self, Fatal> {
         Self::of(Purpose::NoMode).map_err(|error| fatal(Exit::Configuration, error.to_string()))
     }
@@ -83,12 +83,13 @@ impl OperatorContext {
         Aws::connect(aws_options(&self.aws)).await.map_err(|error| fatal(Exit::Aws, error.to_string()))
     }
 
-    /// For a loader, or for its sources alone.
+    /// Options for a loader, or for its sources alone.
     pub(super) fn loader_options(&self, aws: Option<&Aws>) -> LoaderOptions {
         plan::loader_options(&self.settings.plugin, aws.map(Aws::components))
     }
 
-    /// As `local`: where nothing is allowed, the tenant file's folder is.
+    /// The rules for components. As for `local`, if nothing is allowed the tenant file's
+    /// folder is.
     fn rules(&mut self, file: Option<&Path>) -> PluginRules {
         let limits = self.settings.plugin.limits.clone();
         let Some(path) = file else { return PluginRules { limits, folder: None } };
@@ -101,15 +102,15 @@ impl OperatorContext {
     }
 }
 
-/// What the directory says about tenants.
+/// The tenants of the directory.
 #[derive(Debug, Default)]
 pub(super) struct Tenants {
     pub(super) found: BTreeMap<String, Arc<Found>>,
-    /// Of the file as a whole.
+    /// Warnings about the file as a whole.
     pub(super) warnings: Vec<String>,
 }
 
-/// Why there are no tenants.
+/// Why the tenants can't be read.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum TenantsError {
     #[error(transparent)]
@@ -121,7 +122,7 @@ pub(super) enum TenantsError {
 }
 
 impl TenantsError {
-    /// What the command exits with.
+    /// The exit code of the command.
     pub(super) fn exit(&self) -> Exit {
         match self {
             Self::File(_) => Exit::Configuration,
@@ -131,7 +132,7 @@ impl TenantsError {
 }
 
 impl Tenants {
-    /// Of the file, else of the table. `aws` is there where there is no file.
+    /// Reads the file if there is one, else the table. `aws` is there if there is no file.
     pub(super) async fn read(
         context: &mut OperatorContext,
         which: &TenantArguments,
@@ -167,7 +168,7 @@ impl Tenants {
         })
     }
 
-    /// Enabled deliveries that can't be used: which, and why.
+    /// Enabled deliveries that are invalid, with the problem of each.
     pub(super) fn invalid(&self) -> impl Iterator<Item = (String, &str)> {
         self.found.iter().flat_map(|(tenant, found)| {
             found
@@ -178,19 +179,19 @@ impl Tenants {
     }
 }
 
-/// A delivery in words.
+/// Describes a delivery.
 pub(super) fn describe_delivery(tenant: &str, kind: &str) -> String {
     format!("tenant {tenant:?} ({kind})")
 }
 
-/// A component, and who names it.
+/// A component, and everything that names it.
 #[derive(Debug, Clone)]
 pub(super) struct NamedPlugin {
     pub(super) plugin: Arc<Plugin>,
     pub(super) by: Vec<String>,
 }
 
-/// Every component that the operator and the tenants name, and who does, in a stable order.
+/// Every component that the operator and the tenants name, with its namer, in a stable order.
 pub(super) fn named(settings: &PluginSettings, tenants: &Tenants) -> Vec<(Arc<Plugin>, String)> {
     let operator = [(&settings.default_plugin, "DEFAULT_PLUGIN"), (&settings.key_parser, "KEY_PARSER")];
     let mut all: Vec<_> =
@@ -203,7 +204,7 @@ pub(super) fn named(settings: &PluginSettings, tenants: &Tenants) -> Vec<(Arc<Pl
     all
 }
 
-/// Each component once, by `key`.
+/// Groups components by `key`.
 pub(super) fn group_by<K: Eq + Hash>(all: Vec<(Arc<Plugin>, String)>, key: impl Fn(&Plugin) -> K) -> Vec<NamedPlugin> {
     let (mut named, mut indexes) = (Vec::<NamedPlugin>::new(), HashMap::new());
     for (plugin, by) in all {
@@ -216,12 +217,12 @@ pub(super) fn group_by<K: Eq + Hash>(all: Vec<(Arc<Plugin>, String)>, key: impl 
     named
 }
 
-/// Whether any of them lies in S3.
+/// Whether any component lies in S3.
 pub(super) fn any_in_s3<'a>(plugins: impl IntoIterator<Item = &'a Arc<Plugin>>) -> bool {
     plugins.into_iter().any(|plugin| matches!(plugin.component, ComponentRef::S3 { .. }))
 }
 
-/// The first of those who name a component: a thousand tenants may share one.
+/// Joins the first names of a list: a thousand tenants may share one component.
 pub(super) fn join_first(by: &[String]) -> String {
     const MAX_SHOWN: usize = 5;
     let first: Vec<&str> = by.iter().take(MAX_SHOWN).map(String::as_str).collect();

@@ -1,4 +1,4 @@
-//! The guests that a run works with.
+//! Loads the components that a run starts with.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -13,29 +13,29 @@ use crate::telemetry::Metrics;
 use model::{Limits, OnError};
 use sandbox::{Component, Engine, Instance, Precompiled, Surroundings};
 
-/// Bytes of a component that a Lambda compiles itself: about a second's work. What is
-/// larger is published by `guest precompile`.
+/// The largest component that a Lambda compiles itself, about a second's work. Larger ones are
+/// published by `guest precompile`.
 const MAX_LAMBDA_COMPILE_BYTES: u64 = 1024 * 1024;
 
-/// The guests that are there from the start.
+/// The components that are loaded at the start.
 pub(super) struct StartupComponents {
     engine: Engine,
     default: Component,
     command_line: Option<TenantGuest>,
-    /// What is odd about them.
+    /// A warning about the components.
     pub(super) warning: Option<String>,
 }
 
-/// Who reads what a component says about its settings, which may quote them.
+/// Whether a component's own text about its settings, which may quote them, is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum GuestText {
-    /// The person who gave them.
+    /// The text is shown: the person who gave the settings reads it.
     Shown,
-    /// Whoever may read the log.
+    /// The text is hidden: anyone who may read the log would see it.
     Hidden,
 }
 
-/// Loads them, for `at_once` deliveries at work.
+/// Loads the components, for `at_once` concurrent deliveries.
 ///
 /// # Errors
 /// What is wrong with a component or its settings, and which flag named it.
@@ -73,20 +73,20 @@ pub(super) fn load(
     Ok(StartupComponents { engine, default, command_line, warning })
 }
 
-/// Where the components lie that items name.
+/// The places that items' components are fetched from.
 pub(super) enum ComponentSources {
-    /// In folders and registries.
+    /// Folders and registries.
     Local,
-    /// In buckets as well.
+    /// Folders, registries and buckets.
     Aws {
-        /// With the central role.
+        /// S3 with the central role.
         s3: S3,
-        /// A Lambda's invocations have no time to compile much.
+        /// Whether this is a Lambda, whose invocations have no time to compile much.
         lambda: bool,
     },
 }
 
-/// Plans with these guests, and with what items name.
+/// Plans for these components and those that items name.
 pub(super) fn plans(
     components: StartupComponents,
     settings: &PluginSettings,
@@ -109,7 +109,7 @@ pub(super) fn plans(
 
 fn options(settings: &PluginSettings, sources: ComponentSources) -> LoaderOptions {
     let (s3, lambda, guest_words) = match sources {
-        // A person looks on.
+        // A person is watching.
         ComponentSources::Local => (None, false, true),
         ComponentSources::Aws { s3, lambda } => (Some(s3), lambda, false),
     };
@@ -122,8 +122,8 @@ fn options(settings: &PluginSettings, sources: ComponentSources) -> LoaderOption
     }
 }
 
-/// What a loader works with, as the settings say, anywhere but in a Lambda. `s3`: with
-/// the central role's credentials; none: there is no AWS.
+/// A loader's options by the settings, for anything but a Lambda. `s3`: with the central
+/// role's credentials; `None` without AWS.
 pub(super) fn loader_options(settings: &PluginSettings, s3: Option<S3>) -> LoaderOptions {
     let PluginSettings { sources, registry_auth, cache_dir, cache_bytes, cache_key, loaded_bytes, .. } =
         settings.clone();

@@ -13,22 +13,22 @@ const ACCESS_KEY_ID: &str = "AWS_ACCESS_KEY_ID";
 const SECRET_ACCESS_KEY: &str = "AWS_SECRET_ACCESS_KEY";
 const SESSION_TOKEN: &str = "AWS_SESSION_TOKEN";
 
-/// What a variable must be.
+/// The format of a variable's value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ValueFormat {
-    /// Anything in one line: a name, a path, a word.
+    /// One line of anything: a name, a path, a word.
     Line,
-    /// What a header can hold: printable US-ASCII.
+    /// Printable US-ASCII, as a header can hold.
     Header,
-    /// Without any white space, as an address is.
+    /// A word without white space, such as an address.
     Word,
-    /// Begins with `http://` or `https://`.
+    /// A URL that begins with `http://` or `https://`.
     Url,
-    /// Begins with `/`.
+    /// A path that begins with `/`.
     UrlPath,
 }
 
-/// All of them but the keys, with what each must be.
+/// All of these variables but the keys, with their formats.
 const SDK_VARIABLES: [(&str, ValueFormat); 44] = [
     ("AWS_PROFILE", ValueFormat::Line),
     ("AWS_CONFIG_FILE", ValueFormat::Line),
@@ -76,13 +76,14 @@ const SDK_VARIABLES: [(&str, ValueFormat); 44] = [
     ("AWS_CA_BUNDLE", ValueFormat::Line),
 ];
 
-/// Files that hold a token and nothing else; the SDK sends all that they hold.
+/// Variables that name files with a token and nothing else; the SDK sends everything that they
+/// hold.
 const TOKEN_FILES: [&str; 2] = ["AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"];
 
-/// Bytes of such a file that are looked at: no token is as long.
+/// The most bytes of such a file that are read: no token is as long.
 const MAX_TOKEN_BYTES: u64 = 64 * 1024;
 
-/// Looks at all of them; the keys, where both are set.
+/// Checks all variables; returns the keys if both are set.
 pub(super) fn read(reader: &mut SettingsReader<'_>) -> Option<StaticCredentials> {
     for (name, form) in SDK_VARIABLES {
         let Some(value) = reader.raw(name).filter(|value| !value.is_empty()) else { continue };
@@ -105,7 +106,7 @@ pub(super) fn read(reader: &mut SettingsReader<'_>) -> Option<StaticCredentials>
 /// Whether a file begins or ends with white space. One that can't be read is the SDK's to
 /// complain about, if it needs it.
 fn has_outer_whitespace(path: &str) -> bool {
-    // A pipe in its place would wait for a writer.
+    // A pipe would wait for a writer.
     if !std::fs::metadata(path).is_ok_and(|file| file.is_file()) {
         return false;
     }
@@ -115,7 +116,8 @@ fn has_outer_whitespace(path: &str) -> bool {
     read && bytes.trim_ascii().len() < bytes.len()
 }
 
-/// A part of the keys, without white space at its ends. Nothing but that is unset.
+/// Reads a part of the keys, without white space at its ends. White space alone counts as
+/// unset.
 fn read_key(reader: &mut SettingsReader<'_>, name: &'static str) -> Option<String> {
     let value = reader.raw(name)?.trim().to_owned();
     if let Some(problem) = ValueFormat::Word.problem(&value) {
@@ -125,7 +127,7 @@ fn read_key(reader: &mut SettingsReader<'_>, name: &'static str) -> Option<Strin
 }
 
 impl ValueFormat {
-    /// What is wrong with a value, as it follows the variable's name.
+    /// What is wrong with a value, to follow the variable's name.
     fn problem(self, value: &str) -> Option<&'static str> {
         if value.contains(char::REPLACEMENT_CHARACTER) {
             return Some("is not UTF-8");
@@ -136,7 +138,7 @@ impl ValueFormat {
         if value.contains(char::is_control) {
             return Some("holds a control character, such as a newline");
         }
-        // As `docker --env-file` and others leave them; nothing here begins with one.
+        // Quotes that `docker --env-file` and others leave in; no value here begins with one.
         if value.starts_with(['"', '\'']) {
             return Some("begins with a quotation mark, which belongs to the value there");
         }

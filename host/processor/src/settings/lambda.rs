@@ -1,6 +1,6 @@
-//! What Lambda tells every function, without which there is no Lambda.
+//! The variables that Lambda sets for every function.
 
-/// Set by Lambda for its functions.
+/// The variables that Lambda sets for its functions.
 const VARIABLES: [&str; 4] = [
     "AWS_LAMBDA_RUNTIME_API",
     "AWS_LAMBDA_FUNCTION_NAME",
@@ -8,10 +8,10 @@ const VARIABLES: [&str; 4] = [
     "AWS_LAMBDA_FUNCTION_VERSION",
 ];
 
-/// Looks whether this process runs as a Lambda.
+/// Checks that this process runs as a Lambda.
 ///
 /// # Errors
-/// It does not: names what is missing, and what to do instead.
+/// It doesn't run as one: names what is missing, and what to do instead.
 pub fn lambda_environment(lookup: &dyn Fn(&str) -> Option<String>) -> Result<(), String> {
     let set = |name: &&str| lookup(name).is_some_and(|value| !value.is_empty());
     let missing: Vec<&str> = VARIABLES.into_iter().filter(|name| !set(name)).collect();
@@ -22,7 +22,7 @@ pub fn lambda_environment(lookup: &dyn Fn(&str) -> Option<String>) -> Result<(),
             missing.join(", ")
         ));
     }
-    // The runtime's library panics over some of these.
+    // The runtime's library panics if some of these are missing.
     let unlike_lambda = |name: &&&str| {
         let value = lookup(name).unwrap_or_default();
         !value.bytes().all(|byte| byte.is_ascii_graphic())

@@ -1,24 +1,24 @@
-//! What the machine, the container or the Lambda gives this process: cores and memory.
+//! The cores and memory that the machine, the container or the Lambda gives this process.
 
 use std::path::{Component, Path, PathBuf};
 
-/// Memory that is assumed where nothing tells.
+/// The memory that is assumed if it can't be found out.
 const UNKNOWN_MEMORY_BYTES: u64 = 512 << 20;
 
 /// Set by Lambda, in MiB.
 const LAMBDA_MEMORY: &str = "AWS_LAMBDA_FUNCTION_MEMORY_SIZE";
 
-/// What this process may use.
+/// The resources of this process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Machine {
-    /// Cores, at least 1; a cgroup's quota counts.
+    /// The number of cores, at least 1; a cgroup's quota counts.
     pub cores: usize,
-    /// Bytes of memory: Lambda's, else the least of the cgroup's limits and the machine's.
+    /// The bytes of memory: Lambda's, else the least of the cgroup's limits and the machine's.
     pub memory_bytes: u64,
 }
 
 impl Machine {
-    /// This one. `lookup` reads the environment.
+    /// Finds out this process's resources. `lookup` reads the environment.
     pub fn detect(lookup: impl Fn(&str) -> Option<String>) -> Self {
         Self {
             cores: std::thread::available_parallelism().map_or(1, usize::from),

@@ -39,27 +39,26 @@ pub use table::{LOCAL_VARIABLES, VARIABLES, help, help_aws};
 pub use value::DeadLetterSetting;
 pub use variable::Variable;
 
-/// What the processor was told by its environment, whatever it does. Every value
-/// lies within the range that the table gives for it.
+/// The settings of every mode. Every value lies within the range that the table gives for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
     /// MAX_BATCH_SIZE: events per put.
     pub max_batch_size: usize,
     /// MAX_LINE_BYTES: bytes of a line of the decompressed object, without its newline.
     pub max_line_bytes: usize,
-    /// MAX_OBJECT_BYTES: bytes of the decompressed object; none: no limit.
+    /// MAX_OBJECT_BYTES: bytes of the decompressed object; `None` for no limit.
     pub max_object_bytes: Option<u64>,
     /// TIMESTAMP_NUMBERS: how the default guest reads numbers as times.
     pub timestamp_numbers: TimestampNumbers,
     /// MAX_CONCURRENT_OBJECTS: objects that are worked on at once.
     pub max_concurrent_objects: usize,
-    /// What concerns components.
+    /// The settings about components.
     pub plugin: PluginSettings,
     /// LOG_LEVEL: the least level that is logged.
     pub log_level: LogLevel,
 }
 
-/// What the modes that work with AWS are told beside [`Settings`].
+/// The settings of the modes that work with AWS, in addition to [`Settings`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AwsSettings {
     /// AWS_REGION, else AWS_DEFAULT_REGION: where the processor's own resources are.
@@ -70,21 +69,22 @@ pub struct AwsSettings {
     pub queue_url: Option<String>,
     /// CENTRAL_LOG_DISTRIBUTION_ROLE_ARN: the first hop.
     pub central_role: Option<String>,
-    /// RETRY_ATTEMPTS: attempts of a call, the first included.
+    /// RETRY_ATTEMPTS: attempts per call, the first included.
     pub attempts: u32,
     /// RETRY_WINDOW: from a delivery's first failure to its last.
     pub retry_window: Duration,
-    /// REQUEST_TIMEOUT: of each attempt of a call.
+    /// REQUEST_TIMEOUT: the timeout of each attempt of a call.
     pub request_timeout: Duration,
     /// SOURCE_BUCKET: what scan mode lists.
     pub source_bucket: Option<String>,
-    /// SOURCE_BUCKETS: what messages may name; none: any bucket.
+    /// SOURCE_BUCKETS: the buckets that messages may name; `None` for any bucket.
     pub source_buckets: Option<BucketPatterns>,
     /// SOURCE_BUCKET_OWNER, DEAD_LETTER_OWNER, PLUGIN_BUCKET_OWNER.
     pub owners: BucketOwners,
     /// SCAN_INTERVAL: from the end of a scan to the next.
     pub scan_interval: Duration,
-    /// SCAN_SUFFIXES: ends of keys that scan mode takes; at least one, none empty.
+    /// SCAN_SUFFIXES: the suffixes of the keys that scan mode takes; at least one, and no
+    /// empty one.
     pub scan_suffixes: Vec<String>,
     /// AWS_S3_USE_PATH_STYLE.
     pub path_style: bool,
@@ -98,13 +98,14 @@ pub struct AwsSettings {
     pub shutdown_grace: Duration,
     /// DEAD_LETTER.
     pub dead_letter: DeadLetterSetting,
-    /// HTTP_ADDR; none: no server.
+    /// HTTP_ADDR; `None` for no server.
     pub http_addr: Option<SocketAddr>,
     /// EXECUTION_MODE, as it is.
     pub execution_mode: Option<String>,
     /// LOG_FORMAT: what the fields of a log line are called.
     pub log_format: LogFormat,
-    /// AWS_ACCESS_KEY_ID and its like, where they are set; none: the SDK looks elsewhere.
+    /// AWS_ACCESS_KEY_ID and the variables that belong to it, if they are set; otherwise the
+    /// SDK looks elsewhere.
     pub keys: Option<StaticCredentials>,
 }
 
@@ -114,8 +115,7 @@ type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
 impl Settings {
     /// Reads what `local` needs through `lookup` (an empty value counts as unset).
     ///
-    /// With the settings come warnings, one a sentence, about values that were
-    /// replaced by a default.
+    /// Warnings, a sentence each, are about values that were replaced by a default.
     ///
     /// # Errors
     /// One that lists every variable whose value can't be used.
@@ -144,7 +144,8 @@ impl Settings {
         reader.finish(purpose).map(|warnings| (settings, aws, warnings))
     }
 
-    /// How to log, whatever else is wrong: problems are told in that way too.
+    /// The log's level and format, even if other settings are invalid: their problems are
+    /// logged in that format too.
     pub fn logging(lookup: Lookup<'_>) -> (LogLevel, LogFormat) {
         let mut reader = SettingsReader::new(lookup);
         (reader.level(), reader.text(&table::LOG_FORMAT, LogFormat::parse).unwrap_or_default())
@@ -174,7 +175,7 @@ impl AwsSettings {
         };
         let quarter = u64::try_from(max_concurrent_objects / 4).unwrap_or(u64::MAX);
         Self {
-            // What is empty here is a problem, and never returned.
+            // An empty value is a problem, so the settings aren't returned.
             region: region.unwrap_or_default(),
             tenant_table: reader.text(&table::TENANT_CONFIG_TABLE, value::table).unwrap_or_default(),
             queue_url: reader.text(&table::SQS_QUEUE_URL, value::queue_url),

@@ -1,23 +1,23 @@
-//! Where messages come from, and which variables that leaves unused.
+//! The modes, and the variables that each leaves unused.
 
 use super::table;
 use super::variable::Variable;
 
-/// Where messages come from: `--mode`, else EXECUTION_MODE, else lambda.
+/// The source of messages: `--mode`, else EXECUTION_MODE, else lambda.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
     /// AWS Lambda's runtime API.
     Lambda,
-    /// A queue, by long polling.
+    /// A queue, read by long polling.
     Sqs,
     /// One message on standard input.
     Manual,
-    /// The objects of a bucket, by listing it.
+    /// The objects of a bucket, found by listing it.
     Scan,
 }
 
 impl Mode {
-    /// All of them, in the order of `--help`.
+    /// All modes, in the order of `--help`.
     pub const ALL: [Self; 4] = [Self::Lambda, Self::Sqs, Self::Manual, Self::Scan];
 
     /// The mode of this name.
@@ -25,7 +25,7 @@ impl Mode {
         Self::ALL.into_iter().find(|mode| mode.name() == name)
     }
 
-    /// As `--mode` takes it.
+    /// The name that `--mode` takes.
     pub fn name(self) -> &'static str {
         match self {
             Self::Lambda => "lambda",
@@ -36,20 +36,20 @@ impl Mode {
     }
 }
 
-/// What the settings are read for. A variable that this doesn't use can't keep it from
-/// its work: what is wrong with it is a warning.
+/// The purpose that settings are read for. A problem with a variable that the purpose doesn't
+/// use is only a warning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
-    /// A mode.
+    /// To run in a mode.
     Mode(Mode),
-    /// `check`, without a mode: every variable counts.
+    /// To check them without a mode: every variable counts.
     AnyMode,
-    /// A command that works in no mode.
+    /// To run a command that works in no mode.
     NoMode,
 }
 
 impl Purpose {
-    /// Why a variable isn't used, as the end of a sentence about it; none: it is used.
+    /// Why a variable isn't used, to end a sentence about it; `None` if it is used.
     pub(super) fn why_unused(self, variable: &str) -> Option<String> {
         let only = MODE_VARIABLES.iter().find(|(only, _)| only.name == variable).map(|(_, modes)| *modes)?;
         match self {
@@ -61,8 +61,8 @@ impl Purpose {
     }
 }
 
-/// The variables that not all modes use. What is sent back goes to the queue that it
-/// came from, so that manual mode and scan mode know none.
+/// The variables that not all modes use. A message is sent back only to the queue that it came
+/// from, so manual and scan mode have none.
 pub(super) const MODE_VARIABLES: [(&Variable, &[Mode]); 7] = [
     (&table::SQS_QUEUE_URL, &[Mode::Lambda, Mode::Sqs]),
     (&table::SOURCE_BUCKET, &[Mode::Scan]),

@@ -1,4 +1,4 @@
-//! What the operator says about components.
+//! The operator's settings about components.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -9,22 +9,22 @@ use super::value::{self, to_usize};
 use crate::tenant::plugin::{self, FieldProblem};
 use model::{AllowedSource, Limits, Plugin};
 
-/// Bytes that may be held back beside values of MAX_LINE_BYTES: whole chunks count.
+/// The bytes that may be held back in addition to values of MAX_LINE_BYTES: whole chunks
+/// count.
 const HELD_BACK_MARGIN_BYTES: usize = 1024 * 1024;
 
-/// Bytes of a key that nobody guesses.
+/// The fewest bytes of a key that can't be guessed.
 const MIN_KEY_BYTES: usize = 16;
 
-/// What the operator says about components: of all tenants, and of those that
-/// they bring.
+/// The operator's settings about components of its own and of tenants.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PluginSettings {
-    /// What each may use: PLUGIN_MEMORY_BYTES, PLUGIN_FUEL_PER_MIB, PLUGIN_START_FUEL,
-    /// PLUGIN_MAX_OUTPUT_RATIO, PLUGIN_MAX_OUTPUT_BYTES, PLUGIN_MAX_OUTPUT_EVENTS,
-    /// PLUGIN_MAX_MESSAGE_BYTES, PLUGIN_MAX_HELD_BYTES, PLUGIN_LOG_LINES,
-    /// PLUGIN_LOG_BYTES, PLUGIN_TIMEOUT, PLUGIN_MAX_COMPONENT_BYTES.
+    /// The limits of each component: PLUGIN_MEMORY_BYTES, PLUGIN_FUEL_PER_MIB,
+    /// PLUGIN_START_FUEL, PLUGIN_MAX_OUTPUT_RATIO, PLUGIN_MAX_OUTPUT_BYTES,
+    /// PLUGIN_MAX_OUTPUT_EVENTS, PLUGIN_MAX_MESSAGE_BYTES, PLUGIN_MAX_HELD_BYTES,
+    /// PLUGIN_LOG_LINES, PLUGIN_LOG_BYTES, PLUGIN_TIMEOUT, PLUGIN_MAX_COMPONENT_BYTES.
     pub limits: Limits,
-    /// PLUGIN_SOURCES: where components may come from.
+    /// PLUGIN_SOURCES: the places that components may come from.
     pub sources: Vec<AllowedSource>,
     /// PLUGIN_REGISTRY_AUTH: a Docker config.json.
     pub registry_auth: Option<PathBuf>,
@@ -47,7 +47,7 @@ pub struct PluginSettings {
 }
 
 impl PluginSettings {
-    /// All but `compiled`, which only the modes that work with AWS have.
+    /// Reads all settings but `compiled`, which only the modes that work with AWS have.
     pub(super) fn read(reader: &mut SettingsReader<'_>, max_line_bytes: usize) -> Self {
         let limits = limits(reader, max_line_bytes);
         let of_operator = |text: &str| plugin::of_operator(text, &limits).map(Arc::new);
@@ -86,7 +86,7 @@ fn limits(reader: &mut SettingsReader<'_>, max_line_bytes: usize) -> Limits {
     }
 }
 
-/// PLUGIN_COMPILED, whose contents nobody would believe without PLUGIN_CACHE_KEY.
+/// Reads PLUGIN_COMPILED, whose contents nobody would trust without PLUGIN_CACHE_KEY.
 pub(super) fn compiled(reader: &mut SettingsReader<'_>) -> Option<(String, String)> {
     let compiled = reader.text(&table::PLUGIN_COMPILED, value::s3_place);
     if compiled.is_some() && reader.value(&table::PLUGIN_CACHE_KEY).is_none() {
@@ -97,7 +97,7 @@ pub(super) fn compiled(reader: &mut SettingsReader<'_>) -> Option<(String, Strin
     compiled
 }
 
-/// A secret.
+/// A secret key for HMACs.
 #[derive(Clone, PartialEq, Eq)]
 pub struct CacheKey(pub Vec<u8>);
 

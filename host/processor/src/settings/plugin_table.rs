@@ -4,12 +4,12 @@ use super::variable::{DefaultValue, GIB, KIB, MIB, NONE, Unit, ValueKind, Variab
 use DefaultValue::{Computed, Fixed};
 use model::Limits;
 
-/// What a component may use where nothing is said.
+/// The default limits of a component.
 const DEFAULT: Limits = Limits::DEFAULT;
 
 const SOURCES: &str = "separated by commas: s3://bucket/prefix/, oci://registry/name, file:/folder";
 
-/// What one that runs for everybody is named by.
+/// The form of a reference to a component that runs for all tenants.
 const FOR_ALL: &str = "{\"component\":…,\"sha256\":…,…} as in an item, or REFERENCE@sha256:<digest of its bytes>";
 
 pub(super) const DEFAULT_PLUGIN: Variable =
@@ -17,7 +17,8 @@ pub(super) const DEFAULT_PLUGIN: Variable =
 pub(super) const KEY_PARSER: Variable =
     Variable::text("KEY_PARSER", NONE, FOR_ALL, "the component that reads the objects' keys");
 pub(super) const PLUGIN_SOURCES: Variable = sources("none");
-/// `local`: whoever writes the tenant file may name what lies beside it.
+/// The variable as `local` has it: whoever writes the tenant file may name components beside
+/// it.
 pub(super) const LOCAL_PLUGIN_SOURCES: Variable = sources("the tenant file's folder");
 pub(super) const PLUGIN_REGISTRY_AUTH: Variable = Variable::text(
     "PLUGIN_REGISTRY_AUTH",

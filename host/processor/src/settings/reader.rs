@@ -1,4 +1,4 @@
-//! Reads variables, and gathers all that is wrong with them.
+//! Reads variables and gathers all problems.
 
 use std::fmt;
 use std::time::Duration;
@@ -14,17 +14,17 @@ use crate::tenant::plugin::FieldProblem;
 /// A variable whose value can't be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SettingProblem {
-    /// The variable.
+    /// The variable's name.
     pub variable: &'static str,
-    /// What is wrong, as it follows the variable's name: the value where it may be
-    /// shown, escaped and cut to a readable length, and what is allowed.
+    /// What is wrong, to follow the variable's name: the value if it may be shown, escaped and
+    /// cut to a readable length, and what is allowed.
     pub text: String,
 }
 
-/// The environment can't be used: every problem there is.
+/// The problems that make the environment unusable.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub struct SettingsError {
-    /// At least one.
+    /// All problems; at least one.
     pub problems: Vec<SettingProblem>,
 }
 
@@ -38,8 +38,8 @@ impl fmt::Display for SettingsError {
     }
 }
 
-/// Where values come from, and what was found about them. A problem is noted and
-/// the default goes on, so that the other variables are still looked at.
+/// Reads values and gathers problems. After a problem the default is used, so that the other
+/// variables are still read.
 pub(super) struct SettingsReader<'a> {
     lookup: &'a dyn Fn(&str) -> Option<String>,
     problems: Vec<SettingProblem>,
@@ -51,7 +51,7 @@ impl<'a> SettingsReader<'a> {
         Self { lookup, problems: Vec::new(), warnings: Vec::new() }
     }
 
-    /// The warnings. What is wrong with a variable that isn't used is one of them.
+    /// Returns the warnings. Problems with unused variables are among them.
     pub(super) fn finish(mut self, purpose: Purpose) -> Result<Vec<String>, SettingsError> {
         let mut problems = Vec::new();
         for problem in self.problems {
@@ -63,7 +63,7 @@ impl<'a> SettingsReader<'a> {
         if problems.is_empty() { Ok(self.warnings) } else { Err(SettingsError { problems }) }
     }
 
-    /// A value as it is.
+    /// Returns a value unchanged.
     pub(super) fn raw(&self, name: &str) -> Option<String> {
         (self.lookup)(name)
     }
@@ -73,8 +73,9 @@ impl<'a> SettingsReader<'a> {
         self.raw(variable.name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
     }
 
-    /// Empty counts as unset; white space at the ends never matters. What was no UTF-8
-    /// is a problem whatever it is for: it would be another path, or another secret.
+    /// Returns a value without white space at its ends; an empty one counts as unset. A value
+    /// that isn't UTF-8 is a problem for any variable: it would be another path, or another
+    /// secret.
     pub(super) fn value(&mut self, variable: &Variable) -> Option<String> {
         let value = self.trimmed(variable)?;
         if !value.contains(char::REPLACEMENT_CHARACTER) {
@@ -86,13 +87,13 @@ impl<'a> SettingsReader<'a> {
         None
     }
 
-    /// A number whose default is in the table.
+    /// Reads a number whose default is in the table.
     pub(super) fn number(&mut self, variable: &Variable) -> u64 {
         self.number_or(variable, 0)
     }
 
-    /// A number; `found` is its default where that is not in the table, brought
-    /// into the variable's range.
+    /// Reads a number; `found` is its default if that isn't in the table, brought into the
+    /// variable's range.
     pub(super) fn number_or(&mut self, variable: &Variable, found: u64) -> u64 {
         let ValueKind::Number { default, min, max, unit } = variable.kind else {
             return found;
@@ -115,8 +116,8 @@ impl<'a> SettingsReader<'a> {
         Duration::from_secs(self.number(variable))
     }
 
-    /// A text, or its default, as `parse` reads it. None: unset without a default,
-    /// or a problem.
+    /// Reads a text, or its default, with `parse`; `None` if it is unset without a default, or
+    /// a problem.
     pub(super) fn text<T>(&mut self, variable: &Variable, parse: impl Fn(&str) -> Option<T>) -> Option<T> {
         match (self.value(variable), &variable.kind) {
             (Some(value), _) => parse(&value).or_else(|| {
@@ -128,7 +129,7 @@ impl<'a> SettingsReader<'a> {
         }
     }
 
-    /// `true` or `1`.
+    /// Reads a flag: `true` or `1`.
     pub(super) fn flag(&mut self, variable: &Variable) -> bool {
         let value = self.trimmed(variable).unwrap_or_default();
         if !matches!(value.as_str(), "" | "true" | "1" | "false" | "0") {
@@ -149,8 +150,8 @@ impl<'a> SettingsReader<'a> {
         })
     }
 
-    /// As [`SettingsReader::text`], of a variable that may hold a secret. `parse` says what is
-    /// wrong, by field where there are fields, and nothing of the value itself.
+    /// Reads a text that may hold a secret. `parse` says what is wrong, by field if there are
+    /// fields, without the value.
     pub(super) fn secret<T>(
         &mut self,
         variable: &Variable,
@@ -167,8 +168,7 @@ impl<'a> SettingsReader<'a> {
         None
     }
 
-    /// Values that are separated by commas; each that can't be read is a problem, with
-    /// what `parse` says of it.
+    /// Reads values that are separated by commas. Each that `parse` refuses is a problem.
     pub(super) fn list<T>(&mut self, variable: &Variable, parse: impl Fn(&str) -> Result<T, String>) -> Vec<T> {
         let text = self.value(variable).unwrap_or_default();
         let mut read = Vec::new();
@@ -186,23 +186,23 @@ impl<'a> SettingsReader<'a> {
         self.add_problem(variable, format!(" is {value}: allowed is {allowed}; unset it for the default"));
     }
 
-    /// Something wrong, in words that follow the variable's name.
+    /// Adds a problem whose text follows the variable's name.
     pub(super) fn add_problem(&mut self, variable: &Variable, text: String) {
         self.add_problem_named(variable.name, text);
     }
 
-    /// Something that is odd, in a sentence.
+    /// Adds a warning, a sentence.
     pub(super) fn add_warning(&mut self, text: String) {
         self.warnings.push(text);
     }
 
-    /// As [`SettingsReader::add_problem`], of a variable that is in no table.
+    /// [Adds a problem](SettingsReader::add_problem) with a variable that is in no table.
     pub(super) fn add_problem_named(&mut self, variable: &'static str, text: String) {
         self.problems.push(SettingProblem { variable, text });
     }
 }
 
-/// A value as an error shows it: quoted, escaped, and never longer than a line.
+/// Quotes a value for an error: escaped, and never longer than a line.
 fn quote(value: &str) -> String {
     const MAX_CHARS: usize = 60;
     if value.contains('@') {

@@ -6,17 +6,17 @@ use crate::delivery::limits::MAX_BATCH_EVENTS;
 use crate::tenant::rules::{BUCKET, REGION, ROLE};
 use DefaultValue::{Computed, Fixed};
 
-/// Memory for each object that is worked on at once, where MAX_CONCURRENT_OBJECTS
-/// isn't set: 32 objects at 512 MiB.
+/// The memory per concurrent object if MAX_CONCURRENT_OBJECTS isn't set: 32 objects at 512
+/// MiB.
 pub(super) const BYTES_PER_OBJECT: u64 = 16 * MIB;
 
-/// Objects at once, at most, where MAX_CONCURRENT_OBJECTS isn't set: more keep no
-/// more cores busy, however much memory there is.
+/// The most concurrent objects if MAX_CONCURRENT_OBJECTS isn't set: more keep no more cores
+/// busy, however much memory there is.
 pub(super) const MAX_OBJECTS_BY_MEMORY: u64 = 64;
 
 const DAY: u64 = 24 * 60 * 60;
 
-/// What a variable may hold that names whose a bucket is.
+/// The form of a variable that names a bucket's owner.
 const ACCOUNT: &str = "an AWS account: twelve digits";
 const OWNER: &str = "an AWS account: twelve digits; or any";
 const OWN_ACCOUNT: DefaultValue<&str> = Computed("the processor's own");
@@ -43,7 +43,7 @@ pub(super) const TIMESTAMP_NUMBERS: Variable = Variable::text(
     "magnitude or reference",
     "numbers as timestamps: s, ms, us or ns by magnitude; or s and ms alone, as the Go processor reads them",
 );
-/// `local` has nothing to wait for: one a core.
+/// The variable as `local` has it, which has nothing to wait for: one object per core.
 pub(super) const LOCAL_MAX_CONCURRENT_OBJECTS: Variable =
     max_concurrent_objects("cores", "objects that are worked on at once");
 pub(super) const MAX_CONCURRENT_OBJECTS: Variable = max_concurrent_objects(
@@ -128,7 +128,7 @@ pub(super) const RETRY_ATTEMPTS: Variable =
 pub(super) const RETRY_WINDOW: Variable = Variable::number(
     "RETRY_WINDOW",
     Fixed(6 * 60 * 60),
-    // As long as SQS keeps a message at most.
+    // At most as long as SQS keeps a message.
     (60, 14 * DAY),
     Unit::Seconds,
     "from the first failure; what has failed or waited for that long fails for good",
@@ -152,7 +152,7 @@ pub(super) const TENANT_CACHE_SECONDS: Variable = Variable::number(
 pub(super) const VISIBILITY_TIMEOUT: Variable = Variable::number(
     "VISIBILITY_TIMEOUT",
     Fixed(300),
-    // AWS's most is twelve hours; a lease is renewed at half of it.
+    // AWS allows twelve hours; a lease is renewed at half of it.
     (2, DAY / 2),
     Unit::Seconds,
     "how long a message is kept from other workers; extended at half of it",
@@ -166,7 +166,7 @@ pub(super) const SHUTDOWN_GRACE_SECONDS: Variable = Variable::number(
 );
 pub(super) const DEAD_LETTER: Variable = Variable::text(
     "DEAD_LETTER",
-    // Which warns; `none` doesn't.
+    // `unset` warns, `none` doesn't.
     Computed("unset"),
     "s3://bucket/prefix, a folder, fail, or none",
     "where what can never be delivered is kept; fail: in the queue's dead-letter queue",
@@ -269,19 +269,19 @@ pub const VARIABLES: [&Variable; 52] = [
     &LOG_FORMAT,
 ];
 
-/// The environment's part of `local --help`: a line a variable, aligned, with
-/// default, meaning and allowed values.
+/// The environment's part of `local --help`: a line per variable, aligned, with default,
+/// meaning and allowed values.
 pub fn help() -> String {
     lines(&LOCAL_VARIABLES)
 }
 
-/// The environment's part of `--help`, as [`help`]: what the AWS modes read.
+/// The environment's part of `--help`, as [`help`], for the AWS modes.
 pub fn help_aws() -> String {
     lines(&VARIABLES)
 }
 
-/// A variable with its default, and below it what it decides and what it may be:
-/// nothing is so long that a terminal would break it.
+/// Formats variables: each with its default, and below it its meaning and what is allowed, in
+/// lines that fit a terminal.
 fn lines(variables: &[&Variable]) -> String {
     let widest = variables.iter().map(|v| v.name.len()).max().unwrap_or_default();
     let line = |v: &&Variable| {

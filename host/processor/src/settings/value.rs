@@ -1,4 +1,4 @@
-//! Values that are more than a number, and the texts that they are read from.
+//! Parsers of values that aren't just numbers.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -7,20 +7,20 @@ use crate::aws::BucketOwnerSetting;
 use crate::tenant::rules::{ACCOUNT, BUCKET, PREFIX, REGION, ROLE, Rule};
 use model::BucketPatterns;
 
-/// Where dead letters go.
+/// DEAD_LETTER: the place for dead letters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DeadLetterSetting {
-    /// Nowhere, and nobody said so.
+    /// No place, by default.
     Unset,
-    /// Nowhere, as was asked for.
+    /// No place, on request.
     None,
-    /// Nowhere: what needs one fails to the queue's own dead-letter queue.
+    /// No place: anything that needs a dead letter fails to the queue's own dead-letter queue.
     Fail,
-    /// Below a folder.
+    /// A folder.
     Folder(PathBuf),
-    /// To a bucket.
+    /// A bucket.
     S3 {
-        /// Its name.
+        /// The bucket's name.
         bucket: String,
         /// Ends in `/`, or is empty.
         prefix: String,
@@ -28,7 +28,7 @@ pub enum DeadLetterSetting {
 }
 
 impl DeadLetterSetting {
-    /// What to know about it before anything is lost, in a sentence.
+    /// The warning about a setting that loses records, a sentence.
     pub fn warning(&self) -> Option<&'static str> {
         matches!(self, Self::Unset).then_some(
             "DEAD_LETTER is not set: what can never be delivered is counted and dropped (events that CloudWatch Logs \
@@ -39,7 +39,7 @@ impl DeadLetterSetting {
     }
 }
 
-/// The word for something that shall not be, where a variable has a default or
+/// Whether a text means that there shall be nothing, for a variable that has a default or
 /// names a place.
 fn means_none(text: &str) -> bool {
     text.eq_ignore_ascii_case("none") || text.eq_ignore_ascii_case("off")
@@ -65,7 +65,7 @@ pub(super) fn account(text: &str) -> Option<String> {
     matching(&ACCOUNT, text)
 }
 
-/// Who must own a bucket of the operator's.
+/// Parses the required owner of an operator's bucket.
 pub(super) fn owner(text: &str) -> Option<BucketOwnerSetting> {
     match text {
         "any" => Some(BucketOwnerSetting::Anybody),
@@ -73,7 +73,7 @@ pub(super) fn owner(text: &str) -> Option<BucketOwnerSetting> {
     }
 }
 
-/// Patterns of buckets, separated by commas.
+/// Parses patterns of buckets, separated by commas.
 pub(super) fn bucket_patterns(text: &str) -> Option<BucketPatterns> {
     let patterns = text.split(',').map(str::trim).filter(|pattern| !pattern.is_empty());
     let allowed = |c: char| c.is_ascii_alphanumeric() || ".-_*".contains(c);
@@ -82,7 +82,7 @@ pub(super) fn bucket_patterns(text: &str) -> Option<BucketPatterns> {
     (!patterns.is_empty() && patterns.iter().all(good)).then(|| BucketPatterns::new(patterns))
 }
 
-/// A table's name or ARN; DynamoDB takes either.
+/// Parses a table's name or ARN; DynamoDB takes either.
 pub(super) fn table(text: &str) -> Option<String> {
     let name = match text.strip_prefix("arn:") {
         Some(arn) => arn.split_once(":dynamodb:")?.1.split_once(":table/")?.1,
@@ -92,7 +92,7 @@ pub(super) fn table(text: &str) -> Option<String> {
     ((3..=255).contains(&name.len()) && name.chars().all(allowed)).then(|| text.to_owned())
 }
 
-/// A queue's URL. One with user info is refused: it would be in logs.
+/// Parses a queue's URL. User info in it is refused: it would end up in logs.
 pub(super) fn queue_url(text: &str) -> Option<String> {
     let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"))?;
     let (host, queue) = rest.split_once('/')?;
@@ -113,7 +113,7 @@ pub(super) fn dead_letter(text: &str) -> Option<DeadLetterSetting> {
         return Some(DeadLetterSetting::Fail);
     }
     let Some(place) = text.strip_prefix("s3://") else {
-        // Another scheme is a slip, and no folder.
+        // Another scheme is a mistake, not a folder.
         let folder = !text.contains("://") && !text.contains('\0');
         return folder.then(|| DeadLetterSetting::Folder(text.into()));
     };
@@ -121,7 +121,7 @@ pub(super) fn dead_letter(text: &str) -> Option<DeadLetterSetting> {
     Some(DeadLetterSetting::S3 { bucket, prefix })
 }
 
-/// Bucket, and prefix that ends in `/` or is empty, of what follows `s3://`.
+/// Parses bucket, and prefix that ends in `/` or is empty, from what follows `s3://`.
 fn bucket_and_prefix(place: &str) -> Option<(String, String)> {
     let (bucket, prefix) = place.split_once('/').unwrap_or((place, ""));
     let end = if prefix.is_empty() || prefix.ends_with('/') { "" } else { "/" };
@@ -133,11 +133,11 @@ pub(super) fn s3_place(text: &str) -> Option<(String, String)> {
 }
 
 pub(super) fn path(text: &str) -> Option<PathBuf> {
-    // A scheme is a slip, and no path.
+    // A scheme is a mistake, not a path.
     (!text.contains("://") && !text.contains('\0')).then(|| text.into())
 }
 
-/// The inner none: no server.
+/// Parses HTTP_ADDR; the inner `None` means no server.
 pub(super) fn http_addr(text: &str) -> Option<Option<SocketAddr>> {
     if means_none(text) {
         return Some(None);

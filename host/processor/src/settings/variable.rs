@@ -4,15 +4,15 @@ pub(super) const KIB: u64 = 1 << 10;
 pub(super) const MIB: u64 = 1 << 20;
 pub(super) const GIB: u64 = 1 << 30;
 
-/// What a variable has that names something there need not be.
+/// The default of a variable that names something optional.
 pub(super) const NONE: DefaultValue<&str> = DefaultValue::Computed("none");
 
 /// One environment variable, as the parser and `--help` know it.
 #[derive(Debug)]
 pub struct Variable {
-    /// Its name.
+    /// The variable's name.
     pub name: &'static str,
-    /// What it decides, in a few words.
+    /// What the variable decides, in a few words.
     pub meaning: &'static str,
     pub(super) kind: ValueKind,
 }
@@ -25,7 +25,7 @@ pub(super) enum ValueKind {
         max: u64,
         unit: Unit,
     },
-    /// LOG_LEVEL: what it can't be only warns.
+    /// LOG_LEVEL: an invalid value only warns.
     Level,
     /// `true` or `1`; anything else means false.
     Flag,
@@ -35,12 +35,12 @@ pub(super) enum ValueKind {
     },
 }
 
-/// What an unset variable means.
+/// The value of an unset variable.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum DefaultValue<T> {
-    /// This value.
+    /// A fixed value.
     Fixed(T),
-    /// What is found out by whoever reads it, as this says; or nothing at all.
+    /// A value that is computed as this says, or no value at all.
     Computed(&'static str),
 }
 
@@ -54,7 +54,7 @@ pub(super) enum Unit {
 }
 
 impl Unit {
-    /// What may follow a number, and by what it is multiplied, the largest first.
+    /// The suffixes of a number and their factors, the largest first.
     fn suffixes(self) -> &'static [(&'static str, u64)] {
         match self {
             Self::Count => &[],
@@ -63,7 +63,7 @@ impl Unit {
         }
     }
 
-    /// The number that a text is, in bytes, seconds, or plain.
+    /// Parses a number of bytes, of seconds, or a plain one.
     pub(super) fn parse(self, text: &str) -> Option<u64> {
         let text = text.trim();
         let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
@@ -76,8 +76,7 @@ impl Unit {
         number.parse::<u64>().ok()?.checked_mul(factor)
     }
 
-    /// The amount as a person reads it: bytes with the largest suffix that it is a
-    /// whole number of.
+    /// Formats an amount: bytes with the largest suffix that divides them.
     fn amount(self, n: u64) -> String {
         let fits = |(_, size): &&(&str, u64)| n > 0 && n.is_multiple_of(*size);
         match self {

@@ -1,12 +1,12 @@
-//! Values that tools write to DynamoDB in another type than was meant. What can only mean
-//! one thing is taken for that; anything else is a problem, and never taken for "off".
+//! Values that tools write to DynamoDB in another type than was meant. A value that can mean
+//! only one thing is taken for that; anything else is a problem, and never taken for "off".
 
 use super::rules;
 use super::tree::Value;
 
-/// The type that an item's `type` was meant to be, which is none: `S3`, `cloudwach` or
-/// `cloudwatch-logs`. The type is part of the item's key, so whoever mends it makes another
-/// item, and only the name says which.
+/// The type that an item's unknown `type` was meant to be: `S3`, `cloudwach` or
+/// `cloudwatch-logs`. The type is part of the item's key, so correcting it makes another item,
+/// and only the name connects the two.
 pub fn meant_type(kind: &str) -> Option<&'static str> {
     const TYPES: [&str; 2] = ["cloudwatch", "s3"];
     let plain: String = kind.chars().filter(char::is_ascii_alphanumeric).collect();
@@ -19,11 +19,11 @@ pub fn meant_type(kind: &str) -> Option<&'static str> {
     }
 }
 
-/// Seconds that DynamoDB still deletes an item after its time: one that is older is
-/// taken for a slip and kept. Source: Using time to live (TTL) in DynamoDB.
+/// The age in seconds up to which DynamoDB deletes an expired item: an older time is taken for
+/// a mistake, and the item is kept. Source: Using time to live (TTL) in DynamoDB.
 const MAX_EXPIRED_AGE: i64 = 5 * 365 * 24 * 60 * 60;
 
-/// A boolean, also as a text or number.
+/// Reads a boolean, also from a text or number.
 pub(super) fn coerce_bool(value: &Value) -> Option<bool> {
     let text = match value {
         Value::Bool(on) => return Some(*on),
@@ -40,8 +40,8 @@ pub(super) fn coerce_bool(value: &Value) -> Option<bool> {
     }
 }
 
-/// A list as a text: of JSON, or separated by commas. One without an element is none: an
-/// empty list would want everything.
+/// Reads a list from a text: JSON, or separated by commas. A list without elements is refused,
+/// since an empty list would want everything.
 pub(super) fn coerce_list(text: &str) -> Option<Vec<String>> {
     if text.trim_start().starts_with('[') {
         let list: Vec<String> = serde_json::from_str(text).ok()?;
@@ -53,8 +53,8 @@ pub(super) fn coerce_list(text: &str) -> Option<Vec<String>> {
     good.then(|| elements.into_iter().map(str::to_owned).collect())
 }
 
-/// Whether a time has come, as DynamoDB sees it: only a number of seconds since the Unix
-/// epoch is one, and no more than five years ago.
+/// Whether a time has passed, as DynamoDB judges it: only a number of seconds since the Unix
+/// epoch, at most five years ago.
 pub(super) fn is_expired(value: &Value, now: i64) -> bool {
     let Value::Number(number) = value else { return false };
     let Ok(seconds) = number.parse::<f64>() else { return false };

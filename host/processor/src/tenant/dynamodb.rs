@@ -12,32 +12,32 @@ use crate::aws::{AwsError, Item, Table};
 use crate::telemetry::{Dependency, Health, Metrics};
 use model::lock;
 
-/// So many tenants are remembered, those that are asked for most.
+/// The most tenants in the cache, which keeps those that are asked for most.
 const MAX_TENANTS: u64 = 10_000;
 
-/// A tenant that the table doesn't know is remembered no longer than this, so that
-/// a new one waits no longer for its first logs.
+/// The longest that the cache believes that a tenant is unknown, so that a new tenant's first
+/// logs don't wait longer.
 const MAX_UNKNOWN_TTL: Duration = Duration::from_secs(10);
 
-/// Between two questions to a table that can't be asked: messages may be long in coming.
+/// The interval at which a table that failed is asked again: messages may be long in coming.
 const RETRY_INTERVAL: Duration = Duration::from_secs(60);
 
 /// The table's partition key.
 const PARTITION_KEY: &str = "tenant_id";
 
-/// The table, cached. `Clone` is cheap.
+/// The table as a directory, cached. `Clone` is cheap.
 #[derive(Clone)]
 pub struct TableDirectory {
     directory: CachedDirectory<Table>,
     metrics: Metrics,
     health: Health,
-    /// Whose lookup failed last.
+    /// The tenant whose lookup failed last.
     last_failed: Arc<Mutex<Option<String>>>,
 }
 
 impl TableDirectory {
-    /// Caches what is found for `cache`, and that there is nothing for at most 10 s
-    /// of it. Zero: nothing is cached, but one query answers all who ask meanwhile.
+    /// A directory that caches tenants for `cache`, and unknown tenants for at most 10 s of
+    /// it. With zero nothing is cached, but one query answers all concurrent lookups.
     pub fn new(table: Table, cache: Duration, rules: PluginRules, metrics: Metrics, health: Health) -> Self {
         Self {
             directory: CachedDirectory::new(table, CacheTtl::new(cache), rules),
@@ -47,10 +47,10 @@ impl TableDirectory {
         }
     }
 
-    /// What the table says about a tenant; one query a tenant at a time.
+    /// Looks up a tenant; one query per tenant at a time.
     ///
     /// # Errors
-    /// The table can't be asked. This is not cached.
+    /// The table can't be asked. The error isn't cached.
     pub async fn lookup(&self, tenant_id: &str) -> Result<Arc<Found>, AwsError> {
         let (found, answer) = self.directory.lookup(tenant_id).await;
         self.metrics.tenant_lookup(answer);
@@ -58,7 +58,7 @@ impl TableDirectory {
         found
     }
 
-    /// What an answer says about the table: one from memory says nothing.
+    /// Records in health what an answer says about the table. A cached answer says nothing.
     fn update_health(&self, tenant_id: &str, found: &Result<Arc<Found>, AwsError>, answer: &str) {
         match found {
             Err(error) => {
@@ -70,8 +70,8 @@ impl TableDirectory {
         }
     }
 
-    /// For ever: asks a table again that couldn't be asked, until it can, so that health
-    /// comes back where no message does.
+    /// Asks a table that failed again until it answers, for ever, so that health recovers even
+    /// if no message comes.
     pub async fn keep_retrying(self) {
         loop {
             tokio::time::sleep(RETRY_INTERVAL).await;
@@ -82,13 +82,13 @@ impl TableDirectory {
     async fn retry(&self) {
         let tenant = lock(&self.last_failed).clone();
         if let Some(tenant) = tenant.filter(|_| self.health.is_down(Dependency::TenantTable)) {
-            // What is wrong is told by `fails`, once.
+            // `mark_down` logs what is wrong, once.
             let _ = self.lookup(&tenant).await;
         }
     }
 }
 
-/// Where items come from: the table, or a test's.
+/// A source of items: the table, or a test's.
 trait ItemSource: Clone + Send + Sync + 'static {
     fn items(&self, tenant_id: &str) -> impl Future<Output = Result<Vec<Item>, AwsError>> + Send;
 }
@@ -113,8 +113,9 @@ impl<S: ItemSource> CachedDirectory<S> {
         Self { source, rules: Arc::new(rules), cache }
     }
 
-    /// Also where the answer came from, in the words of the metric: `hit` is one that
-    /// was known or already being asked for; `unknown` a query that found nothing.
+    /// Looks up a tenant; returns also the metric's word for where the answer came from: `hit`
+    /// (cached, or already being asked for), `miss`, `unknown` (a query that found nothing),
+    /// `failed`.
     async fn lookup(&self, tenant_id: &str) -> (Result<Arc<Found>, AwsError>, &'static str) {
         let ask = async {
             let items = self.source.items(tenant_id).await?;
@@ -138,7 +139,7 @@ impl<S: ItemSource> CachedDirectory<S> {
     }
 }
 
-/// How long an answer is remembered.
+/// How long answers are cached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct CacheTtl {
     found: Duration,

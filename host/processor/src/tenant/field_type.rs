@@ -1,15 +1,15 @@
-//! The type that a field's value must have, and what is taken for it.
+//! The types of fields, and the values that are accepted for them.
 
 use super::coercion;
 use super::tree::{Value, quote};
 
-/// The type a field's value must have.
+/// The type that a field's value must have.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum FieldType {
     Text,
     Bool,
     Texts,
-    /// Not looked at.
+    /// Any value.
     Any,
 }
 
@@ -25,7 +25,7 @@ impl FieldType {
         }
     }
 
-    /// What is odd about a value that fits.
+    /// The warning about a value that is accepted though it has another type.
     pub(super) fn coercion_warning(self, value: &Value) -> Option<String> {
         let found = value.describe();
         match (self, value) {
@@ -41,7 +41,7 @@ impl FieldType {
         }
     }
 
-    /// What is expected instead of `value`, with the remedy where the slip is a usual one.
+    /// Describes the expected value, with the remedy for a common mistake.
     pub(super) fn expected(self, value: &Value) -> String {
         match (self, value) {
             (Self::Text, Value::Number(_) | Value::Bool(_)) => "a text; put it in quotes".to_owned(),

@@ -21,7 +21,7 @@ const MAX_MIB: u64 = 64;
 /// Why a tenant file can't be used.
 #[derive(Debug, Error)]
 pub enum TenantFileError {
-    /// It can't be opened or read.
+    /// The file can't be opened or read.
     #[error("can't read the tenant file {}: {source}; {}", .path.display(), remedy(.source))]
     Read {
         /// The file.
@@ -29,19 +29,19 @@ pub enum TenantFileError {
         /// The cause.
         source: io::Error,
     },
-    /// It is a folder.
+    /// The path is a folder.
     #[error("the tenant file {} is a folder; give a YAML or JSON file", .path.display())]
     Folder {
         /// The folder.
         path: PathBuf,
     },
-    /// It is larger than any tenant file should be.
+    /// The file is larger than any tenant file should be.
     #[error("the tenant file {} is larger than {MAX_MIB} MiB; is it the right file?", .path.display())]
     TooLarge {
         /// The file.
         path: PathBuf,
     },
-    /// It is no UTF-8.
+    /// The file isn't UTF-8.
     #[error("{}:{line}: the tenant file is not UTF-8; save it as UTF-8", .path.display())]
     NotUtf8 {
         /// The file.
@@ -49,28 +49,28 @@ pub enum TenantFileError {
         /// The line of the first byte that is not, counted from 1.
         line: usize,
     },
-    /// It holds nothing, or nothing but comments.
+    /// The file is empty except for comments.
     #[error("the tenant file {} is empty; {EXPECTED}", .path.display())]
     Empty {
         /// The file.
         path: PathBuf,
     },
-    /// It is neither YAML nor JSON.
+    /// The file is neither YAML nor JSON.
     #[error("{}:{}:{}: not valid YAML or JSON: {message}", .path.display(), .at.line, .at.column)]
     Syntax {
         /// The file.
         path: PathBuf,
-        /// Where.
+        /// The position of the error.
         at: Position,
-        /// What is wrong there.
+        /// The parser's message.
         message: String,
     },
-    /// It does not say what a tenant file must.
+    /// Items of the file are invalid.
     #[error("{}", listed(.path, .problems))]
     Invalid {
         /// The file.
         path: PathBuf,
-        /// All that is wrong, in the file's order; at least one.
+        /// All problems in the file's order; at least one.
         problems: Vec<ItemProblem>,
     },
 }
@@ -136,7 +136,7 @@ impl FileDirectory {
         Ok(Self { tenants: by_tenant(items, components), warnings: notes.warnings.iter().map(located).collect() })
     }
 
-    /// What the file says about a tenant.
+    /// Looks up a tenant.
     pub fn lookup(&self, tenant_id: &str) -> Arc<Found> {
         let unknown = || Arc::new(Found::unknown());
         self.tenants.get(tenant_id).cloned().unwrap_or_else(unknown)
@@ -147,7 +147,7 @@ impl FileDirectory {
         self.tenants.keys().map(String::as_str)
     }
 
-    /// What is worth a look, a sentence each, with file, line, item, tenant and field.
+    /// Warnings, a sentence each, with file, line, item, tenant and field.
     pub fn warnings(&self) -> &[String] {
         &self.warnings
     }
@@ -257,8 +257,8 @@ fn check_folder_clashes(items: &[TenantItem], notes: &mut ItemNotes) {
     }
 }
 
-/// What each tenant's items say; `components`: what is wrong with items' components,
-/// by the item's number.
+/// Groups items by tenant; `components`: the problems of items' components, by the item's
+/// number.
 fn by_tenant(items: Vec<TenantItem>, mut components: BTreeMap<usize, Vec<String>>) -> BTreeMap<String, Arc<Found>> {
     let mut tenants: BTreeMap<String, (Vec<_>, Vec<_>)> = BTreeMap::new();
     for item in items {

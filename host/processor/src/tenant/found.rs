@@ -1,5 +1,5 @@
-//! What a tenant's items say. One of the table that can't be used never stops the
-//! others: the reference gives up all of them.
+//! The items of a tenant. An invalid item of the table never stops the others; the reference
+//! gives up all of them.
 
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -12,45 +12,45 @@ use super::tree::{Node, Value, quote};
 use crate::aws::{Attribute, Item};
 use model::Delivery;
 
-/// So many warnings a tenant are kept.
+/// The most warnings that are kept per tenant.
 const MAX_WARNINGS: usize = 20;
 
-/// So many characters of an item's `type` are kept.
+/// The most characters of an item's `type` that are kept.
 const MAX_KIND_CHARS: usize = 64;
 
-/// What the table, or the tenant file, says about a tenant.
+/// A tenant's deliveries, from the table or the tenant file.
 #[derive(Debug, PartialEq)]
 pub struct Found {
-    /// Its valid, enabled deliveries. Where all enabled ones are invalid:
-    /// `NoneEnabled`, and `invalid` is not empty.
+    /// The valid, enabled deliveries. `NoneEnabled`, with a non-empty `invalid`, if all
+    /// enabled ones are invalid.
     pub lookup: Lookup,
-    /// Enabled ones that can't be used.
+    /// Enabled deliveries whose items are invalid.
     pub invalid: Vec<InvalidDelivery>,
-    /// Enabled ones whose time has come (`ttl`): DynamoDB deletes them within days, and until
-    /// then they count as if it had.
+    /// The number of enabled items that have expired (`ttl`): DynamoDB deletes them within
+    /// days, and until then they count as deleted.
     pub expired: usize,
-    /// What is odd about its enabled items, a sentence each, none twice, at most 20.
+    /// Warnings about the enabled items, a sentence each, none twice, at most 20.
     pub warnings: Vec<String>,
 }
 
 /// An enabled delivery whose item can't be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InvalidDelivery {
-    /// `type`, as the item has it, bounded; empty where it has none.
+    /// The item's `type`, cut to 64 characters; empty if it has none.
     pub kind: String,
-    /// What is wrong, by field, with what is expected.
+    /// The problems by field, with what is expected.
     pub problem: String,
 }
 
 impl InvalidDelivery {
-    /// `type`, where there is such a type: as reports and labels may have it.
+    /// The `type`, if it exists, as reports and labels may have it.
     pub fn delivery(&self) -> Option<&'static str> {
         ["cloudwatch", "s3"].into_iter().find(|known| *known == self.kind)
     }
 }
 
 impl Found {
-    /// Where there is nothing.
+    /// A tenant without items.
     pub(super) fn unknown() -> Self {
         Self { lookup: Lookup::Unknown, invalid: Vec::new(), expired: 0, warnings: Vec::new() }
     }
@@ -61,7 +61,7 @@ impl Found {
         Self::read_at(tenant_id, items, rules, i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
     }
 
-    /// The same at a time, in seconds since the Unix epoch.
+    /// [Reads](Self::read) the items as of `now`, in seconds since the Unix epoch.
     fn read_at(tenant_id: &str, items: &[Item], rules: &PluginRules, now: i64) -> Self {
         let mut found = Self::unknown();
         let mut valid = Vec::new();
@@ -93,7 +93,7 @@ impl Found {
         found
     }
 
-    /// Nothing that the table has could make a delivery.
+    /// Whether no item of the tenant could make a delivery.
     pub(super) fn is_unknown(&self) -> bool {
         !matches!(self.lookup, Lookup::Deliveries(_)) && self.invalid.is_empty()
     }

@@ -18,12 +18,12 @@ const GROUPS: [&str; 4] = ["API", "Authentication", "Controller Manager", "Sched
 /// An item that names a tenant and a type.
 #[derive(Debug)]
 pub(super) struct TenantItem {
-    /// Counted from 1.
+    /// The item's number in the file, from 1.
     pub(super) number: usize,
     pub(super) at: Option<Position>,
     pub(super) tenant_id: String,
     pub(super) kind: String,
-    /// None: not enabled, or something is wrong with it (and noted).
+    /// The delivery; `None` if it isn't enabled, or if something is wrong with it (and noted).
     pub(super) delivery: Option<Delivery>,
 }
 
@@ -45,32 +45,33 @@ const FIELDS: [(&str, FieldType); 15] = [
     (plugin::FIELD, FieldType::Any),
 ];
 
-/// When DynamoDB deletes the item, within days.
+/// The field with the time after which DynamoDB deletes the item, within days.
 const TTL: &str = "ttl";
 
-/// Whose the bucket is.
+/// The field with the account that owns the bucket.
 const ACCOUNT_ID: &str = "account_id";
 
-/// The tenant's role.
+/// The field with the tenant's role.
 const ROLE_ARN: &str = "log_distribution_role_arn";
 
-/// Whether the item is enabled, or says so in a way that is wrong.
+/// Whether the item is enabled, or its switch is invalid.
 pub(super) fn is_enabled(item: &Node) -> bool {
     field(entries(item), "enabled").is_some_and(|node| coercion::coerce_bool(&node.value) != Some(false))
 }
 
-/// What is odd about the `enabled` of an item that is not, of which nothing else is looked at.
+/// The warning about the switch of an item that isn't enabled, and of which nothing else is
+/// read.
 pub(super) fn enabled_warning(item: &Node) -> Option<String> {
     let node = field(entries(item), "enabled")?;
     FieldType::Bool.coercion_warning(&node.value).map(|odd| format!("field enabled: {odd}"))
 }
 
-/// Whether DynamoDB is about to delete the item. `now`: seconds since the Unix epoch.
+/// Whether the item has expired at `now`, in seconds since the Unix epoch.
 pub(super) fn has_expired(item: &Node, now: i64) -> bool {
     field(entries(item), TTL).is_some_and(|node| coercion::is_expired(&node.value, now))
 }
 
-/// Whether an unknown field is a slip of `plugin`.
+/// Whether an unknown field is a misspelled `plugin`.
 fn means_plugin(name: &str) -> bool {
     !is_field(name) && nearest_field(name) == Some(plugin::FIELD)
 }
@@ -90,15 +91,15 @@ fn entries(item: &Node) -> &[(Node, Node)] {
     }
 }
 
-/// The value of a field; none if it is missing or null.
+/// The value of a field; `None` if it is missing or null.
 fn field<'a>(entries: &'a [(Node, Node)], field: &str) -> Option<&'a Node> {
     let named = |(key, _): &&(Node, Node)| matches!(&key.value, Value::Text(k) if k == field);
     let (_, value) = entries.iter().find(named)?;
     (value.value != Value::Null).then_some(value)
 }
 
-/// Reads item `number` and notes what is wrong with it; none if it does not even
-/// name its tenant and type.
+/// Reads item `number` and notes what is wrong with it; `None` if it doesn't even name its
+/// tenant and type.
 pub(super) fn read(number: usize, node: &Node, rules: &PluginRules, notes: &mut ItemNotes) -> Option<TenantItem> {
     let enabled = is_enabled(node);
     let mut reader = ItemReader { number, at: node.at, tenant: None, enabled, entries: &[], rules, notes };
@@ -119,8 +120,8 @@ struct ItemReader<'a> {
     number: usize,
     at: Option<Position>,
     tenant: Option<String>,
-    /// Where `enabled` is no boolean, the rest is looked at as if it were true, so
-    /// that all problems come at once.
+    /// Whether the item is enabled. If the switch is invalid the rest is read as if it were,
+    /// so that all problems are reported at once.
     enabled: bool,
     entries: &'a [(Node, Node)],
     rules: &'a PluginRules,
@@ -128,12 +129,12 @@ struct ItemReader<'a> {
 }
 
 impl<'a> ItemReader<'a> {
-    /// The value of a field; none if it is missing or null.
+    /// The value of a field; `None` if it is missing or null.
     fn node(&self, field: &str) -> Option<&'a Node> {
         self::field(self.entries, field)
     }
 
-    /// The text of a field; none if it is missing, empty or no text.
+    /// The text of a field; `None` if it is missing, empty or no text.
     fn text(&self, field: &str) -> Option<&'a str> {
         match &self.node(field)?.value {
             Value::Text(text) if !text.is_empty() => Some(text),
@@ -176,7 +177,7 @@ impl<'a> ItemReader<'a> {
         self.notes.warnings.push(warning);
     }
 
-    /// Something wrong with a component: it stops the item's delivery, if it is enabled.
+    /// Notes a problem with a component. It stops the item's delivery, if that is enabled.
     fn plugin_problem(&mut self, at: Option<Position>, field: &str, message: String) {
         let problem = self.note(at, Some(field), message);
         let notes = if self.enabled { &mut self.notes.plugins } else { &mut self.notes.warnings };
@@ -197,7 +198,7 @@ impl<'a> ItemReader<'a> {
                 let message = format!("found twice{line}; keep one");
                 self.problem(key.at, Some(&quote_unless_plain(name)), message);
             } else if means_plugin(name) && value.value != Value::Null {
-                // Ignored, records might go out that a component was to filter.
+                // If this were ignored, records might go out that a component was to filter.
                 let message = format!("unknown; did you mean {}? If not, take it out", plugin::FIELD);
                 self.plugin_problem(key.at, &quote_unless_plain(name), message);
             } else if !is_field(name) {
@@ -237,7 +238,7 @@ impl<'a> ItemReader<'a> {
                 None
             }
             Some((Value::Text(text), at)) => self.check_text(field, text, at, rule),
-            // Of another type: noted already.
+            // A value of another type was noted already.
             Some(_) => None,
         }
     }

@@ -1,5 +1,4 @@
-//! JSON as a tree whose nodes stand nowhere: what a variable of the operator's
-//! holds. No member that comes twice is lost.
+//! JSON as a tree without positions, for the operator's variables. Duplicate members are kept.
 
 use std::fmt;
 
@@ -10,7 +9,7 @@ use super::tree::{Node, Value};
 /// Reads a text that is JSON and nothing else.
 ///
 /// # Errors
-/// Where and why it is none; nothing of the text itself.
+/// Where the text isn't JSON, and why, without any of the text.
 pub(super) fn parse(text: &str) -> Result<Node, String> {
     serde_json::from_str(text).map_err(|error| error.to_string())
 }

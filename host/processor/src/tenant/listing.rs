@@ -1,4 +1,4 @@
-//! What the table says, of all tenants at once: for who looks after them.
+//! All tenants of the table at once, for operators' commands.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,8 +9,7 @@ use crate::aws::{Attribute, AwsError, Item, Table};
 /// The table's partition key.
 const PARTITION_KEY: &str = "tenant_id";
 
-/// What the table says about each tenant, or about `tenant` alone (nothing, where it
-/// has no item of it).
+/// Reads every tenant of the table, or only `tenant` (an empty map if it has no item).
 ///
 /// # Errors
 /// The table can't be read.
@@ -30,7 +29,7 @@ fn found(tenant: &str, items: &[Item], rules: &PluginRules) -> Arc<Found> {
     Arc::new(Found::read(tenant, items, rules))
 }
 
-/// The key is a text: the table doesn't take an item without it.
+/// Groups items by tenant. The key is always a text: the table takes no item without it.
 fn by_tenant(items: Vec<Item>) -> BTreeMap<String, Vec<Item>> {
     let mut tenants: BTreeMap<String, Vec<Item>> = BTreeMap::new();
     for item in items {

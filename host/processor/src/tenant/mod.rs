@@ -1,4 +1,4 @@
-//! Who gets which logs: the directory of tenants and their deliveries.
+//! The directory of tenants and their deliveries.
 //!
 //! - `file`, `dynamodb`: the directory as a file, and as the table, cached.
 //! - `found`: what a tenant's items of the table say; `listing`: those of all tenants.
@@ -33,13 +33,13 @@ pub use plugin::PluginRules;
 pub use problem::ItemProblem;
 pub use tree::Position;
 
-/// What the directory knows about a tenant.
+/// A tenant's deliveries, or why there are none.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Lookup {
-    /// Its enabled deliveries, at least one, `cloudwatch` before `s3`.
+    /// The enabled deliveries, at least one, `cloudwatch` before `s3`.
     Deliveries(Vec<Arc<Delivery>>),
-    /// Nothing: no item names it.
+    /// No item names the tenant.
     Unknown,
-    /// Items, but none of them is enabled.
+    /// None of the tenant's items is enabled.
     NoneEnabled,
 }

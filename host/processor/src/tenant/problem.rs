@@ -1,17 +1,17 @@
-//! What is noted about tenants' items while they are read.
+//! Problems with tenants' items.
 
 use std::fmt;
 
 use super::tree::{Position, quote};
 
-/// Something about an item, or a file of them, that is wrong or worth a warning.
+/// A problem with, or a warning about, an item or a file of items.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ItemProblem {
-    /// Where it stands; none: in the table.
+    /// The position in the file; `None` for items of the table.
     pub at: Option<Position>,
-    /// Number of the item, counted from 1; none: the file as a whole.
+    /// The item's number, from 1; `None` for the file as a whole.
     pub item: Option<usize>,
-    /// The tenant, where the item names one.
+    /// The item's tenant, if it names one.
     pub tenant: Option<String>,
     /// The field.
     pub field: Option<String>,
@@ -35,11 +35,11 @@ impl fmt::Display for ItemProblem {
     }
 }
 
-/// What was noted while items were read.
+/// The problems and warnings that reading items found.
 #[derive(Debug, Default)]
 pub(super) struct ItemNotes {
     pub(super) problems: Vec<ItemProblem>,
-    /// Of components that enabled items name: each stops its delivery, and nothing else.
+    /// Problems of components that enabled items name. Each stops only its own delivery.
     pub(super) plugins: Vec<ItemProblem>,
     pub(super) warnings: Vec<ItemProblem>,
 }

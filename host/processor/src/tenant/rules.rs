@@ -1,6 +1,6 @@
-//! What AWS allows as a name, as far as a text shows it.
+//! AWS's rules for names, as far as a text alone shows them.
 
-/// A rule that a text must follow, and how an error says so.
+/// A rule for a text, and its description for errors.
 pub(crate) struct Rule {
     pub(crate) allows: fn(&str) -> bool,
     pub(crate) expected: &'static str,
@@ -31,8 +31,8 @@ pub(super) const LOG_GROUP: Rule = Rule {
     expected: "1 to 512 of the characters A-Z a-z 0-9 . - _ / #",
 };
 
-/// Name of a bucket, as far as it can be one at all. What is said of new buckets doesn't
-/// hold for old ones in us-east-1 (255 characters, capitals, `_`): S3 decides.
+/// A bucket's name, as far as it can be one at all. AWS's rules for new buckets don't hold for
+/// old ones in us-east-1 (255 characters, capitals, `_`), so S3 decides.
 pub(crate) const BUCKET: Rule =
     Rule { allows: is_bucket, expected: "a bucket's name: 3 to 255 of the characters A-Z a-z 0-9 . - _" };
 
@@ -54,7 +54,7 @@ fn is_region(text: &str) -> bool {
     text.len() <= 32 && area.contains('-') && area.split('-').all(word) && digits(number)
 }
 
-/// The account of a role's ARN, twelve digits; none if it is no role's ARN.
+/// The account of a role's ARN, twelve digits; `None` if it isn't a role's ARN.
 pub(super) fn role_account(arn: &str) -> Option<&str> {
     let (partition, rest) = arn.strip_prefix("arn:")?.split_once(":iam::")?;
     let (account, path) = rest.split_once(":role/")?;
@@ -80,7 +80,7 @@ fn is_account(text: &str) -> bool {
     text.len() == 12 && text.chars().all(|c| c.is_ascii_digit())
 }
 
-/// The candidate that `found` is most likely a slip of, if one is near enough.
+/// The candidate that `found` most likely misspells, if one is near enough.
 pub(super) fn nearest<'a>(found: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let fold = |s: &str| s.to_lowercase().replace(['-', ' '], "_");
     let found = fold(found);

@@ -1,28 +1,28 @@
-//! YAML (and so JSON) as a tree whose every node knows where it stands, so that a
-//! problem with a value can be reported with line and column, and no duplicate key
-//! is lost before it can be reported. Items of the table, and what the operator says in JSON, become such trees too, so
-//! that one reading serves all.
+//! YAML (and so JSON) as a tree with positions, so that problems can be reported with line and
+//! column, and duplicate keys too. The table's items and the operator's JSON become such trees
+//! as well, so that one reader serves all.
 
 use std::borrow::Cow;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, Span, Tag};
 
-/// Deeper than any tenant file needs; bounds recursion over the tree.
+/// The deepest nesting: more than any tenant file needs, and a bound for recursion over the
+/// tree.
 const MAX_DEPTH: usize = 32;
 
-/// Where something stands in the file.
+/// A position in the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Position {
-    /// Counted from 1.
+    /// The line, from 1.
     pub line: usize,
-    /// In characters, counted from 1.
+    /// The column in characters, from 1.
     pub column: usize,
 }
 
-/// A value and where it stands.
+/// A value and its position.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Node {
-    /// None: it comes from no file, but from the table.
+    /// The position; `None` for values of the table.
     pub(super) at: Option<Position>,
     pub(super) value: Value,
 }
@@ -32,13 +32,13 @@ pub(super) struct Node {
 pub(super) enum Value {
     Null,
     Bool(bool),
-    /// As written.
+    /// A number, as written.
     Number(String),
     Text(String),
     List(Vec<Node>),
-    /// In the file's order, duplicate keys included.
+    /// The entries in the file's order, duplicate keys included.
     Map(Vec<(Node, Node)>),
-    /// Bytes, which only the table has.
+    /// Binary data, which only the table has.
     Binary,
 }
 
@@ -69,7 +69,7 @@ impl Value {
     }
 }
 
-/// Text as an error shows it: quote, escaped, and never longer than a line.
+/// Quotes a text for an error: escaped, and never longer than a line.
 pub(super) fn quote(text: &str) -> String {
     const MAX_CHARS: usize = 80;
     match text.char_indices().nth(MAX_CHARS) {
@@ -78,7 +78,7 @@ pub(super) fn quote(text: &str) -> String {
     }
 }
 
-/// A field's name as it can stand in a line.
+/// Quotes a field's name for an error, unless it is plain.
 pub(super) fn quote_unless_plain(name: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
     if !name.is_empty() && name.len() <= 64 && name.chars().all(plain) {
@@ -94,7 +94,7 @@ pub(super) struct SyntaxError {
     pub(super) message: String,
 }
 
-/// Reads the only document of `text`; none if it holds nothing but comments.
+/// Parses the only document of `text`; `None` if it holds nothing but comments.
 pub(super) fn parse(text: &str) -> Result<Option<Node>, SyntaxError> {
     let mut builder = Builder::default();
     let mut parser = Parser::new_from_str(text);
@@ -109,7 +109,7 @@ fn position(marker: &saphyr_parser::Marker) -> Position {
     Position { line: marker.line(), column: marker.col() + 1 }
 }
 
-/// A list or map whose end has not come yet.
+/// A list or map whose end hasn't been parsed yet.
 struct Collection {
     at: Position,
     collected: Collected,
@@ -131,7 +131,7 @@ impl Builder {
         let refuse = |message: &str| Err(SyntaxError { at, message: message.to_owned() });
         match event {
             Event::Scalar(text, style, _, tag) => match scalar(text, style, tag.as_deref()) {
-                // What stands for a value that is left out has no width.
+                // An omitted value has no width.
                 Some(Value::Null) if span.is_empty() && self.open.is_empty() => Ok(()),
                 Some(value) => self.add(Node { at: Some(at), value }),
                 None => refuse("a tag other than !!str; write the value without it"),
@@ -186,7 +186,7 @@ impl Builder {
     }
 }
 
-/// The value that a scalar stands for; none: it has a tag that is not supported.
+/// The value of a scalar; `None` if it has an unsupported tag.
 fn scalar(text: Cow<'_, str>, style: ScalarStyle, tag: Option<&Tag>) -> Option<Value> {
     match tag {
         Some(tag) if tag.is_yaml_core_schema() && tag.suffix == "str" => Some(Value::Text(text.into_owned())),

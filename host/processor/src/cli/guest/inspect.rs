@@ -14,20 +14,20 @@ use crate::tenant::plugin::{LIMITS, component, of_operator};
 use model::{ComponentErrorKind, ComponentRef, Digest, Failure, FailureKind, Limits};
 use sandbox::{Engine, Provider, Seal, read_component};
 
-/// What is known about a component.
+/// What a component is and may do.
 #[derive(Debug, Serialize)]
 struct Inspection {
-    /// As it was named.
+    /// The component's reference as it was given.
     component: String,
     sha256: String,
     bytes: usize,
     exports: Vec<String>,
     imports: Vec<Import>,
-    /// Bytes of its machine code, as the cache has it; none: it is refused.
+    /// The bytes of the machine code, as the cache has it; `None` if the component is refused.
     compiled_bytes: Option<usize>,
-    /// What its instances may use, as the operator has it.
+    /// The limits of the component's instances, as the operator set them.
     limits: BTreeMap<&'static str, u64>,
-    /// Why it would be refused; empty: it would be taken.
+    /// The reasons why the component would be refused; empty if it would be accepted.
     refused: Vec<String>,
 }
 
@@ -54,7 +54,7 @@ pub(in crate::cli) async fn inspect(arguments: &InspectArguments) -> Result<Exit
     Ok(if inspection.refused.is_empty() { Exit::Done } else { Exit::Configuration })
 }
 
-/// The component's bytes, and the digest that was named with it.
+/// Fetches the component's bytes; returns also the digest that was given with it.
 async fn bytes(context: &OperatorContext, text: &str) -> Result<(Vec<u8>, Option<Digest>), Fatal> {
     let limits = &context.settings.plugin.limits;
     let wrong = |what: String| fatal(Exit::Configuration, format!("{text}: {what}"));
@@ -80,7 +80,7 @@ async fn bytes(context: &OperatorContext, text: &str) -> Result<(Vec<u8>, Option
     Ok((bytes, sha256))
 }
 
-/// What is refused before it is looked at is refused; what can't be had may be had later.
+/// The exit code of a component that can't be fetched: refused for good, or to be tried later.
 fn exit(failure: &Failure) -> Exit {
     use ComponentErrorKind::{Digest, Forbidden, Refused, TooLarge};
     match failure.kind {
@@ -169,13 +169,13 @@ fn word(provider: Provider) -> &'static str {
     }
 }
 
-/// `-`: none.
+/// Formats lines; `-` if there are none.
 fn lines(lines: impl Iterator<Item = String>) -> String {
     let lines: Vec<String> = lines.collect();
     if lines.is_empty() { "-".to_owned() } else { lines.join("\n") }
 }
 
-/// A component may name things as it likes, and a terminal obeys.
+/// Escapes a component's text: components choose their names, and terminals obey them.
 fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
 }

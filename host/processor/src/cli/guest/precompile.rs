@@ -42,10 +42,10 @@ pub(in crate::cli) async fn precompile(arguments: &PrecompileArguments) -> Resul
     Ok(if failed { Exit::Failed } else { Exit::Done })
 }
 
-/// What is to be compiled.
+/// The components to compile.
 struct Selection {
     components: Vec<NamedPlugin>,
-    /// Items that can't be read may name more.
+    /// Whether some items couldn't be read; they may name more components.
     failed: bool,
 }
 
@@ -77,7 +77,7 @@ fn of_text(text: &str, context: &OperatorContext) -> Result<(Arc<Plugin>, String
     Ok((Arc::new(plugin), "the command line".to_owned()))
 }
 
-/// Machine code depends on nothing else.
+/// The key of a component's machine code, which depends on nothing else.
 fn bytes(plugin: &Plugin) -> impl Eq + std::hash::Hash + use<> {
     (plugin.component.clone(), plugin.sha256)
 }
@@ -87,11 +87,11 @@ fn compiled_place(aws: &Aws, place: &S3Place) -> CompiledBucket {
     CompiledBucket { s3: aws.components(), bucket, prefix }
 }
 
-/// What became of a component.
+/// A component that was compiled.
 struct PrecompiledForm {
     bytes: u64,
     compiled_bytes: u64,
-    /// Where it is published.
+    /// The key under which the component is published, if it is.
     published: Option<String>,
 }
 

@@ -1,4 +1,4 @@
-//! The names that an item may have in `limits`, and what each lowers.
+//! The limits that an item may lower, by name.
 
 use std::time::Duration;
 
@@ -6,13 +6,13 @@ use model::Limits;
 
 /// One of the numbers in `limits`.
 pub(crate) struct Limit {
-    /// As items have it.
+    /// The name in items.
     pub(crate) name: &'static str,
-    /// The operator's variable, which it may lower.
+    /// The operator's variable, whose value the item may lower.
     pub(crate) variable: &'static str,
-    /// With less than this no component could do anything.
+    /// The least useful value: with less, no component could do anything.
     pub(super) least: u64,
-    /// What it is among all limits.
+    /// Reads the limit.
     pub(crate) get: fn(&Limits) -> u64,
     pub(super) set: fn(&mut Limits, u64),
 }
@@ -20,7 +20,7 @@ pub(crate) struct Limit {
 /// A page of wasm's memory.
 const PAGE: u64 = 64 << 10;
 
-/// What no useful number of bytes is below.
+/// The least useful number of bytes.
 const KIB: u64 = 1 << 10;
 
 /// All limits.

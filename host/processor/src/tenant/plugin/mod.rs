@@ -1,6 +1,6 @@
-//! The components that an item names in its field `plugin`, and the one that the
-//! operator names for everybody: the same fields, read alike. What is unknown here is
-//! wrong: a tenant counts on what it asked for.
+//! The components that an item names in its field `plugin`, and the one that the operator
+//! names for all tenants, with the same fields. An unknown field is an error: a tenant counts
+//! on what it asked for.
 //!
 //! - `reader`: reads the fields, and notes all that is wrong with them.
 //! - `source`: the texts that say where a component lies, or may lie.

@@ -1,4 +1,4 @@
-//! What is wrong with the fields of a component.
+//! Problems with the fields of a component.
 
 use crate::tenant::tree::Position;
 
@@ -6,9 +6,9 @@ use crate::tenant::tree::Position;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct FieldProblem {
     pub(in crate::tenant) at: Option<Position>,
-    /// Its path, such as `plugin[1].limits.memory_bytes`; empty: the whole.
+    /// The field's path, such as `plugin[1].limits.memory_bytes`; empty for the whole.
     pub(crate) field: String,
-    /// What was found, and what is expected; no setting's value.
+    /// What was found, and what is expected, without any setting's value.
     pub(crate) message: String,
 }
 

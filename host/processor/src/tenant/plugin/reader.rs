@@ -12,19 +12,19 @@ use model::{Digest, Limits, OnError, Plugin};
 
 const FIELDS: [&str; 7] = ["component", "sha256", "settings", "on_error", "mode", "limits", "log"];
 
-/// So many settings a component may have.
+/// The most settings of a component.
 const MAX_SETTINGS: usize = 100;
 
-/// So many bytes a setting's name may have.
+/// The most bytes of a setting's name.
 const MAX_NAME_BYTES: usize = 128;
 
-/// So many bytes all settings' values may have together.
+/// The most bytes of all settings' values together.
 const MAX_VALUE_BYTES: usize = 32 * 1024;
 
 const ON_ERROR: [(&str, OnError); 3] =
     [("retry", OnError::Retry), ("quarantine", OnError::Quarantine), ("default", OnError::Default)];
 
-/// Whether a component's output is delivered.
+/// The role of a component: its output is delivered, or only compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum PluginMode {
     Active,
@@ -34,7 +34,7 @@ pub(super) enum PluginMode {
 const MODES: [(&str, PluginMode); 2] = [("active", PluginMode::Active), ("shadow", PluginMode::Shadow)];
 
 impl PluginMode {
-    /// As items have it.
+    /// The name in items.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Active => "active",
@@ -43,7 +43,7 @@ impl PluginMode {
     }
 }
 
-/// A map of fields, each known and there once.
+/// A map of known fields, each there once.
 struct FieldMap<'n> {
     path: &'n str,
     at: Option<Position>,
@@ -66,11 +66,11 @@ fn below(path: &str, name: &str) -> String {
     if path.is_empty() { quote_unless_plain(name) } else { format!("{path}.{}", quote_unless_plain(name)) }
 }
 
-/// What is read, and what was found about it. A problem is noted and a default goes
-/// on, so that the other fields are still looked at.
+/// Reads a component's fields and gathers problems. After a problem a default is used, so that
+/// the other fields are still read.
 pub(super) struct PluginReader<'a> {
     rules: &'a PluginRules,
-    /// Whether problems show the texts that were found.
+    /// Whether problems quote the texts that were found.
     shows_text: bool,
     problems: Vec<FieldProblem>,
 }
@@ -80,7 +80,7 @@ impl<'a> PluginReader<'a> {
         Self { rules, shows_text, problems: Vec::new() }
     }
 
-    /// What was read, if nothing is wrong with it.
+    /// Returns what was read, if there was no problem.
     pub(super) fn finish<T>(self, read: T) -> Result<T, Vec<FieldProblem>> {
         if self.problems.is_empty() { Ok(read) } else { Err(self.problems) }
     }
@@ -89,7 +89,7 @@ impl<'a> PluginReader<'a> {
         self.problems.push(FieldProblem { at, field, message });
     }
 
-    /// A component of an item, which stands at `path`; none: something is wrong with it.
+    /// Reads an item's component at `path`; `None` if something is wrong with it.
     pub(super) fn component(&mut self, path: &str, node: &Node) -> (Option<PluginMode>, Option<Plugin>) {
         let Some(fields) = self.fields(path, node, &FIELDS) else {
             return (None, None);
@@ -105,7 +105,7 @@ impl<'a> PluginReader<'a> {
         (mode, self.plugin(&fields))
     }
 
-    /// A component of the operator's, which runs for everybody.
+    /// Reads the operator's component, which runs for all tenants.
     pub(super) fn read_operators(&mut self, node: &Node) -> Option<Plugin> {
         let fields = self.fields("", node, &FIELDS)?;
         if let Some(node) = fields.get("mode") {
@@ -193,7 +193,7 @@ impl<'a> PluginReader<'a> {
         None
     }
 
-    /// One of a few words; none: missing, or something else (and noted).
+    /// Reads one of a few words; `None` if it is missing, or another word (and noted).
     fn choice<T: Copy>(&mut self, fields: &FieldMap<'_>, name: &str, choices: &[(&str, T)]) -> Option<T> {
         let node = fields.get(name)?;
         let chosen = choices.iter().find(|(word, _)| matches!(&node.value, Value::Text(text) if text == word));
@@ -219,7 +219,7 @@ impl<'a> PluginReader<'a> {
         for (name, node) in &map.entries {
             match &node.value {
                 Value::Text(text) => settings.push(((*name).to_owned(), text.clone())),
-                // Never the value: it may be a secret.
+                // The value isn't shown: it may be a secret.
                 other => {
                     let message = format!("found {}, expected a text; put it in quotes", other.kind());
                     self.problem(node.at, map.path(name), message);
@@ -286,7 +286,7 @@ impl<'a> PluginReader<'a> {
 
     /// Notes a text that was found and is not what was expected; `why` follows "found".
     fn refused(&mut self, at: Option<Position>, field: String, text: &str, why: &str) {
-        // What stands before an @ may be a password.
+        // The text before an @ may be a password.
         let shows_text = self.shows_text && !text.replace("@sha256:", "").contains('@');
         let message = if shows_text { format!("found {}: {why}", quote(text)) } else { format!("found {why}") };
         self.problem(at, field, message);

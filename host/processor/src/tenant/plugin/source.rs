@@ -1,22 +1,22 @@
-//! The texts that name a component, or a place below which components may lie. What
-//! is refused is told without the text itself: it may hold a password.
+//! Parses references of components, and places that components may come from. Errors don't
+//! quote the text: it may hold a password.
 
 use std::path::{Path, PathBuf};
 
 use crate::tenant::rules::{BUCKET, PREFIX};
 use model::{AllowedSource, ComponentRef, Digest};
 
-/// What a component's name looks like.
+/// The forms of a component's reference.
 pub(super) const COMPONENT: &str = "s3://bucket/key, oci://registry/name@sha256:<digest of the manifest> or file:path";
 
-/// What a place of components looks like.
+/// The forms of a place.
 const SOURCE: &str = "s3://bucket/prefix/, oci://registry/name or file:/folder";
 
-/// AWS's most.
+/// AWS's limit for a key.
 const MAX_KEY_BYTES: usize = 1024;
 
-/// The most that the distribution specification lets a repository's name have,
-/// together with its registry.
+/// The limit of the distribution specification for a repository's name together with its
+/// registry.
 const MAX_REPOSITORY_CHARS: usize = 255;
 
 const TAGGED: &str = "a reference with a tag, which may be moved to another component at any time; name the \
@@ -31,10 +31,11 @@ const BAD_REGISTRY: &str = "a registry that is no host's name in lower case, wit
 const BAD_REPOSITORY: &str = "a repository's name that is not allowed; expected parts of a-z 0-9 and single . _ - \
                               between them, separated by /, together at most 255 bytes";
 
-/// Where a component lies. A relative path begins at `folder`; without one it is refused.
+/// Parses a component's reference. A relative path starts from `folder`, and is refused
+/// without one.
 ///
 /// # Errors
-/// What is wrong with the text, as what follows "found".
+/// What is wrong with the text, to follow "found".
 pub(crate) fn component(text: &str, folder: Option<&Path>) -> Result<ComponentRef, String> {
     if let Some(rest) = text.strip_prefix("s3://") {
         return s3(rest);
@@ -48,11 +49,11 @@ pub(crate) fn component(text: &str, folder: Option<&Path>) -> Result<ComponentRe
     }
 }
 
-/// A place below which components may lie. A prefix means the keys below it, as a
+/// Parses a place below which components may lie. A prefix means the keys below it, as a
 /// folder does, with or without `/` at its end.
 ///
 /// # Errors
-/// What is wrong with the text, as what follows "found".
+/// What is wrong with the text, to follow "found".
 pub(crate) fn allowed(text: &str) -> Result<AllowedSource, String> {
     if let Some(rest) = text.strip_prefix("s3://") {
         let (bucket, prefix) =
@@ -95,7 +96,8 @@ fn s3(rest: &str) -> Result<ComponentRef, String> {
     Ok(ComponentRef::S3 { bucket: bucket.to_owned(), key: key.to_owned() })
 }
 
-/// What is between an allowed prefix and elsewhere to whoever shortens paths.
+/// Whether a key has `.` or `..` segments, which could lead out of an allowed prefix if
+/// somebody normalizes paths.
 fn has_dot_segments(key: &str) -> bool {
     key.split('/').any(|part| matches!(part, "." | ".."))
 }
