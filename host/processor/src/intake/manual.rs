@@ -1,4 +1,4 @@
-//! One message's body from standard input.
+//! Manual mode: one message's body from standard input.
 
 use std::io::Read;
 
@@ -10,7 +10,7 @@ const MOST_BYTES: u64 = 1024 * 1024;
 /// Reads a body from `input`.
 ///
 /// # Errors
-/// It is empty, too long, no UTF-8, or can't be read: in words, with the remedy.
+/// The body is empty, too long, not UTF-8, or can't be read; with the remedy.
 pub fn read(input: impl Read) -> Result<String, String> {
     let mut bytes = Vec::new();
     input
@@ -32,7 +32,7 @@ pub fn read(input: impl Read) -> Result<String, String> {
 /// Processes one body.
 ///
 /// # Errors
-/// What is left to do; run it again.
+/// What is left to do; running it again goes on.
 pub async fn run(processor: &Processor, body: String, control: &Control) -> Result<(), String> {
     // A person asked for just this, and is told: a body that announces nothing is an error here.
     crate::notification::parse(&body).map_err(|error| error.to_string())?;

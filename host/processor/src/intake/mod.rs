@@ -1,9 +1,9 @@
-//! Where objects are announced from.
+//! The intake: where objects are announced.
 //!
 //! - `local`: a folder of objects.
 //! - `message`: one message through all its deliveries, what the others share.
-//! - `tenant_shares`: what is held at once, fairly between tenants.
-//! - `service`: what those share that run until they are told to end.
+//! - `tenant_shares`: limits what is held at once, fairly between tenants.
+//! - `service`: what the modes share that run until they are told to end.
 //! - `lambda`, `sqs`, `manual`, `scan`: the modes that work on AWS.
 
 pub mod lambda;

@@ -1,4 +1,4 @@
-//! What the modes share that run until they are told to end.
+//! Shared by the modes that run until they are told to end.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,13 +8,13 @@ use tokio::task::{JoinHandle, JoinSet};
 use super::message::Processor;
 use crate::aws::MetricsClient;
 
-/// Between metrics.
+/// The interval between flushes of metrics.
 const FLUSH_EVERY: Duration = Duration::from_secs(60);
 
-/// For the last of them: the process has little time left, and CloudWatch may hang.
+/// The longest last flush: the process has little time left, and CloudWatch may hang.
 const LAST_FLUSH: Duration = Duration::from_secs(2);
 
-/// The metrics, sent each minute, and once more at the end.
+/// Flushes the metrics each minute, and once more at the end.
 pub(super) struct MetricsFlusher {
     processor: Arc<Processor>,
     client: MetricsClient,
@@ -33,18 +33,18 @@ impl MetricsFlusher {
         Self { processor: Arc::clone(processor), client, ticker }
     }
 
-    /// Sends what the last minute brought, within the time that there is.
+    /// Flushes the last minute's metrics, within the time that there is.
     pub(super) async fn end(self) {
         self.ticker.abort();
-        // What it was about to send goes back first.
+        // Metrics that it was about to send go back first.
         let _ = self.ticker.await;
         self.processor.metrics().flush_within(&self.client, LAST_FLUSH).await;
     }
 }
 
-/// Lets tasks end within `grace`: three fifths for what is at work, then `stop` for
-/// the end at the next chunk, a fifth later `abandon`; the last fifth is for what has
-/// to be sent back. False: some did not end.
+/// Lets tasks end within `grace`: three fifths for running ones, then `stop` asks for the end
+/// at the next chunk, and a fifth later `abandon` for the end at once; the last fifth is for
+/// sending back what is left. Returns whether all ended.
 pub(super) async fn wind_down(
     mut tasks: JoinSet<()>,
     grace: Duration,

@@ -1,9 +1,9 @@
-//! What is held at once of what was received or listed, fairly between tenants.
+//! Limits what is held at once of received messages or listed objects, fairly between tenants.
 //!
-//! What is held waits in memory for its tenant's turn. One tenant may hold at most an
-//! eighth of what is free: alone it has a ninth of everything, and twenty that have too
-//! much leave a tenth to those that have little. Of each tenant only a few are processed
-//! at once; the others take no more than their bytes.
+//! Held things wait in memory for their tenant's permit. One tenant may hold at most an eighth
+//! of the free room: alone it has a ninth of everything, and twenty that have too much leave a
+//! tenth to those that have little. Of each tenant only a few are processed at once; the
+//! others take no more than their bytes.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -12,7 +12,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use model::lock;
 
-/// A tenant may hold one part in so many of what is free.
+/// A tenant may hold one part in this many of the free room.
 const SHARE_DIVISOR: usize = 8;
 
 /// A number of things, and their bytes.
@@ -38,13 +38,13 @@ impl Amount {
     }
 }
 
-/// What all tenants hold. `Clone` is cheap.
+/// The shares of all tenants. `Clone` is cheap.
 #[derive(Clone)]
 pub(super) struct TenantShares(Arc<SharesInner>);
 
 struct SharesInner {
     limit: Amount,
-    /// Of one tenant, those that are processed.
+    /// The most things of one tenant that are processed at once.
     max_processed: usize,
     state: Mutex<Holdings>,
 }
@@ -52,7 +52,7 @@ struct SharesInner {
 #[derive(Default)]
 struct Holdings {
     held: Amount,
-    /// Only those that hold something.
+    /// The tenants that hold something.
     tenants: HashMap<String, TenantShare>,
     closed: bool,
 }
@@ -60,21 +60,22 @@ struct Holdings {
 struct TenantShare {
     held: Amount,
     permits: Arc<Semaphore>,
-    /// How many were refused since it held nothing.
+    /// The number of things that were refused since the tenant last held nothing.
     refused: u32,
 }
 
 /// Whether something is within its tenant's share.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ShareCheck {
-    /// It is.
+    /// Within the share.
     Within,
-    /// The tenant holds too much; and how many of its things were refused before.
+    /// Beyond the share; the number of the tenant's things that were refused before.
     Beyond(u32),
 }
 
 impl TenantShares {
-    /// Nothing is held. `max_processed`: of one tenant, those that are processed.
+    /// Shares of which nothing is held. `max_processed`: the most things of one tenant that are
+    /// processed at once.
     pub(super) fn new(limit: Amount, max_processed: usize) -> Self {
         Self(Arc::new(SharesInner { limit, max_processed: max_processed.max(1), state: Mutex::default() }))
     }
@@ -83,19 +84,19 @@ impl TenantShares {
         lock(&self.0.state)
     }
 
-    /// Whether `count` more may be taken in.
+    /// Whether there is room for `count` more things.
     pub(super) fn has_room(&self, count: usize) -> bool {
         let held = self.lock().held;
         Amount { count: held.count.saturating_add(count), ..held }.fits(self.0.limit)
     }
 
-    /// Takes something in, whosever it is.
+    /// Reserves room for something whose tenant isn't known yet.
     pub(super) fn reserve(&self, bytes: usize) -> Reservation {
         self.lock().held.add(bytes);
         Reservation { shares: self.clone(), bytes, tenant: None }
     }
 
-    /// Whether a tenant may hold so much more.
+    /// Whether a tenant may hold so many more bytes.
     pub(super) fn admits(&self, tenant: &str, bytes: usize) -> bool {
         self.is_within_share(&self.lock(), tenant, bytes)
     }
@@ -108,7 +109,7 @@ impl TenantShares {
         held.fits(Amount { count: free(|amount| amount.count), bytes: free(|amount| amount.bytes) })
     }
 
-    /// Nothing has its turn any more.
+    /// Closes the shares: nobody gets a permit any more.
     pub(super) fn close(&self) {
         let mut state = self.lock();
         state.closed = true;
@@ -116,7 +117,7 @@ impl TenantShares {
     }
 }
 
-/// Something that is held, until it is dropped.
+/// Room that is reserved until this is dropped.
 pub(super) struct Reservation {
     shares: TenantShares,
     bytes: usize,
@@ -124,8 +125,8 @@ pub(super) struct Reservation {
 }
 
 impl Reservation {
-    /// Whose it is, and whether that is within the tenant's share. Where it is not, it
-    /// is not the tenant's yet: see [`Reservation::assign_beyond_share`].
+    /// Assigns the reservation to a tenant, if that is within its share. If not it stays
+    /// unassigned: see [`Reservation::assign_beyond_share`].
     pub(super) fn assign(&mut self, tenant: &str) -> ShareCheck {
         let shares = self.shares.clone();
         let mut state = shares.lock();
@@ -139,7 +140,7 @@ impl Reservation {
         ShareCheck::Beyond(before)
     }
 
-    /// It is held as this tenant's, within its share or not.
+    /// Assigns the reservation to a tenant, within its share or not.
     pub(super) fn assign_beyond_share(&mut self, tenant: &str) {
         let shares = self.shares.clone();
         self.charge(&mut shares.lock(), tenant);
@@ -158,7 +159,8 @@ impl Reservation {
         self.tenant = Some(tenant.to_owned());
     }
 
-    /// Waits until its tenant has few enough that are processed; none: the end has come.
+    /// Waits until few enough things of the tenant are processed; `None` if the shares were
+    /// closed.
     pub(super) async fn wait_for_permit(&self) -> Option<OwnedSemaphorePermit> {
         let permits = self.tenant.as_ref().and_then(|tenant| {
             let state = self.shares.lock();

@@ -1,4 +1,4 @@
-//! Why a component can't be had. Its records wait. Which component it is, is always said.
+//! Failures to load a component, whose records wait. Each names the component.
 
 use std::error::Error;
 use std::fmt::Display;
@@ -11,7 +11,7 @@ pub(super) fn of_component(kind: ComponentErrorKind, component: &ComponentRef, t
     Failure::new(kind, about(component, text)).with_fault(Fault::Component)
 }
 
-/// The same where an error says what is wrong.
+/// A failure whose cause is an error.
 pub(super) fn by_error(
     kind: impl Into<FailureKind>,
     component: &ComponentRef,
@@ -32,13 +32,13 @@ pub(super) fn not_now(component: &ComponentRef, error: GuestError) -> Failure {
     failure.in_words(text)
 }
 
-/// It isn't there, as `error` says.
+/// The component isn't there, as `error` says.
 pub(super) fn missing(component: &ComponentRef, error: impl Error + Send + Sync + 'static) -> Failure {
     let text = format!("it isn't there ({error}): put it there, or correct `component` in the delivery's item");
     by_error(ComponentErrorKind::Missing, component, error).in_words(about(component, text))
 }
 
-/// It has `bytes`, where that is known, and may have `most`.
+/// The component is too large. `bytes`: its size, if known; `most`: the limit.
 pub(super) fn too_large(component: &ComponentRef, bytes: Option<u64>, most: u64) -> Failure {
     let has = bytes.map_or_else(|| "more".to_owned(), |bytes| format!("{bytes}"));
     let text = format!(
@@ -48,7 +48,7 @@ pub(super) fn too_large(component: &ComponentRef, bytes: Option<u64>, most: u64)
     of_component(ComponentErrorKind::TooLarge, component, text)
 }
 
-/// Its bytes are others than the item says.
+/// The component's bytes have another digest than the item says.
 pub(super) fn other_digest(component: &ComponentRef, expected: Digest, found: Digest) -> Failure {
     let text = format!(
         "its SHA-256 is {found}, and the item says {expected}: correct `sha256` in the delivery's item, or put the \

@@ -1,4 +1,4 @@
-//! Whose object it is, by its key.
+//! Reads the keys of objects: to whom an object belongs.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,19 +9,19 @@ use crate::pipeline::{ComponentRun, blocking, parse_key};
 use model::{ObjectId, OnError, Origin, Plugin};
 use sandbox::{Component, GuestError};
 
-/// Why a key can't be read.
+/// Why a key can't be parsed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
-    /// It never can, in the words of who reads it, which are for the dead letter.
+    /// The key is refused for good. The text of the key-parser is for the dead letter.
     #[error("{text}")]
     Rejected {
-        /// The words.
+        /// The key-parser's text.
         text: String,
-        /// The log may have them too: they are this program's own, or the operator wants
-        /// to hear who said them.
+        /// Whether the log may have the text too: it is this program's own, or the operator
+        /// asked for what its author logs.
         for_the_log: bool,
     },
-    /// To be tried again.
+    /// The key-parser failed and will be tried again.
     #[error("{0}")]
     Failed(PlanError),
 }
@@ -40,10 +40,10 @@ impl KeyError {
 }
 
 impl Plans {
-    /// Whose object it is, by its key. `now`: the guests' clock.
+    /// Parses an object's key. `now`: the guests' clock.
     ///
     /// # Errors
-    /// The key can't be read, or who reads it can't be had.
+    /// The key can't be parsed, or the key-parser can't be loaded.
     pub async fn parse_key(&self, object: &ObjectId, now: i64) -> Result<Origin, KeyError> {
         match &self.0.key_parser {
             Some(plugin) => self.0.operators(plugin, object, now).await,
@@ -58,7 +58,7 @@ impl PlansInner {
         origin.map_err(|error| KeyError::of(error, "", true))
     }
 
-    /// What a component makes of a key, and what that took.
+    /// Parses a key with a component; returns also what that used.
     async fn parse(
         &self,
         component: &Component,
@@ -80,7 +80,7 @@ impl PlansInner {
         (origin, run)
     }
 
-    /// By KEY_PARSER, which decides all of the origin.
+    /// Parses a key with KEY_PARSER, which decides all of the origin.
     async fn operators(&self, plugin: &Arc<Plugin>, object: &ObjectId, now: i64) -> Result<Origin, KeyError> {
         let failed = match self.key_parser(plugin).await {
             Err(error) => KeyError::Failed(error),
@@ -110,7 +110,7 @@ impl PlansInner {
     }
 }
 
-/// Each part of an origin becomes part of a path, whoever made it.
+/// Checks that each part of an origin can be part of a path, whoever made it.
 fn checked(origin: Origin) -> Result<Origin, GuestError> {
     origin.check().map_err(|what| GuestError::Contract { function: "parse-key", what })?;
     Ok(origin)

@@ -1,4 +1,4 @@
-//! One component: found, checked, kept in memory as long as there is room.
+//! Loads components: finds them, checks them, and keeps them in memory while there is room.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,50 +16,52 @@ use super::published::CompiledBucket;
 use model::{ComponentErrorKind, ComponentRef, Digest, Failure, Plugin};
 use sandbox::{CheckError, Component, Engine, Seal};
 
-/// The longest that a component's fetch takes, whoever is asked and however often.
+/// The longest that fetching a component may take in all.
 const FETCH_TIME: Duration = Duration::from_secs(30);
 
-/// Memory of a component beside its machine code, about, in bytes.
+/// An estimate of a component's memory in addition to its machine code, in bytes.
 const BESIDE_CODE_BYTES: usize = 16 * 1024;
 
-/// For the plugins that were checked, in bytes of what they say.
+/// The size of the cache of checked plugins, in bytes of their settings.
 const CHECKED_BYTES: u64 = 8 << 20;
 
-/// What a loader works with.
+/// The options of a loader.
 #[derive(Clone)]
 pub struct LoaderOptions {
-    /// Where components may come from.
+    /// The places that components may come from.
     pub sources: Sources,
-    /// Where compiled ones are kept.
+    /// The cache of compiled components on disk.
     pub cache: CacheOptions,
-    /// Where compiled ones are published; needs `cache.key`.
+    /// The bucket where compiled components are published; needs `cache.key`.
     pub compiled: Option<CompiledBucket>,
-    /// Bytes of a component that is compiled here; none: any. A Lambda: 1 MiB.
+    /// The largest component that is compiled here, in bytes; `None` for any. Lambda: 1 MiB.
     pub compile_at_most: Option<u64>,
-    /// PLUGIN_LOADED_BYTES: machine code in memory, of all components together.
+    /// PLUGIN_LOADED_BYTES: the most bytes of machine code in memory, of all components
+    /// together.
     pub loaded_bytes: u64,
-    /// What a component says about its settings is shown to whoever made them, and has
-    /// asked: `check`, `local`. Else, since it may quote them, only where its item says
-    /// `log: operator`: what failed here ends in the processor's log.
+    /// Whether a component's own text about its settings, which may quote them, is shown:
+    /// `check` and `local` show it to the person who made the settings and asked. Otherwise
+    /// only `log: operator` in the item allows it, since failures end up in the processor's
+    /// log.
     pub guest_words: bool,
 }
 
-/// What a loader did so far, and what it holds.
+/// The statistics of a loader.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct LoaderStats {
     /// Loads that found their component in memory.
     pub memory: u64,
-    /// On disk, compiled.
+    /// Loads that found their component on disk, compiled.
     pub disk: u64,
-    /// In the operator's bucket, compiled.
+    /// Loads that found their component in the operator's bucket, compiled.
     pub published: u64,
-    /// Nowhere, so that it was compiled here.
+    /// Loads that compiled their component.
     pub compiled: u64,
     /// Loads that failed.
     pub failed: u64,
     /// Components in memory now.
     pub held: u64,
-    /// Bytes of their machine code, about.
+    /// An estimate of their machine code in bytes.
     pub held_bytes: u64,
 }
 
@@ -71,26 +73,27 @@ pub(super) struct LoaderInner {
     pub(super) engine: Engine,
     pub(super) options: LoaderOptions,
     pub(super) cache: DiskCache,
-    /// At most so long.
+    /// The longest that a fetch may take.
     pub(super) fetch_time: Duration,
-    /// By digest, so that tenants share what is the same.
+    /// Loaded components by digest, so that tenants share them.
     loaded: MokaCache<Digest, Loaded>,
-    /// Those that were checked with these settings and limits, and may be read from there.
+    /// The plugins that were checked with these settings and limits, and whose source is
+    /// allowed.
     checked: MokaCache<Plugin, ()>,
     pub(super) compile_slots: CompileSlots,
     pub(super) counts: LoadCounters,
 }
 
-/// A component, with limits that are nobody's.
+/// A component before its plugin's limits are applied.
 #[derive(Clone)]
 pub(super) struct Loaded {
     pub(super) component: Component,
-    /// The length of the component itself.
+    /// The length of the component itself, in bytes.
     pub(super) bytes: u64,
 }
 
-/// Compiling takes turns, so that deliveries have cores left: one for what is small,
-/// which then never waits for what is large.
+/// Permits to compile, so that deliveries have cores left: one for small components, which
+/// thus never wait for large ones, and one for large ones.
 pub(super) struct CompileSlots {
     pub(super) small: Arc<Semaphore>,
     pub(super) large: Arc<Semaphore>,
@@ -105,15 +108,15 @@ pub(super) struct LoadCounters {
     failed: AtomicU64,
 }
 
-/// A load that failed, for all who waited for it.
+/// A failed load, shared by all who waited for it.
 struct LoadFailed {
-    /// Who began it: from where, at most so many bytes.
+    /// The reference and the size limit of the load that failed.
     by: (ComponentRef, u64),
     failure: Failure,
 }
 
 impl Loader {
-    /// A loader that has loaded nothing.
+    /// A loader without any components yet.
     pub fn new(engine: Engine, options: LoaderOptions) -> Self {
         Self::with_fetch_time(engine, options, FETCH_TIME)
     }
@@ -140,21 +143,22 @@ impl Loader {
         }))
     }
 
-    /// The component, with the plugin's limits, its settings checked. One fetch of
-    /// a component at a time, whoever asks; who waits for one that fails has its
-    /// failure. It is found in memory, on disk, in the operator's bucket, or compiled.
+    /// Loads a component with the plugin's limits, and checks its settings. A component is
+    /// fetched once at a time, whoever asks; a caller that waits for a failing fetch gets its
+    /// failure. Components are found in memory, on disk, or in the operator's bucket, or are
+    /// compiled.
     ///
     /// # Errors
-    /// Why it can't be had.
+    /// Why the component can't be loaded.
     pub async fn load(&self, plugin: &Plugin) -> Result<Component, Failure> {
         // Boxed: what it may have to do is deep, and every delivery's future holds it.
         Ok(Box::pin(self.loaded(plugin)).await?.1.component)
     }
 
-    /// Fills the cache on disk; the bytes of the compiled form.
+    /// Compiles a component into the cache on disk; returns the bytes of the compiled form.
     ///
     /// # Errors
-    /// Why it can't be compiled or kept.
+    /// Why the component can't be compiled or kept.
     pub async fn precompile(&self, plugin: &Plugin) -> Result<u64, Failure> {
         let (sha256, loaded) = self.loaded(plugin).await?;
         let (inner, component) = (Arc::clone(&self.0), plugin.component.clone());
@@ -170,18 +174,18 @@ impl Loader {
         .await
     }
 
-    /// Bytes of the component itself, which its compiled form knows.
+    /// Returns the bytes of the component itself, which its compiled form knows.
     ///
     /// # Errors
-    /// Why it can't be had.
+    /// Why the component can't be loaded.
     pub async fn component_bytes(&self, plugin: &Plugin) -> Result<u64, Failure> {
         Ok(self.loaded(plugin).await?.1.bytes)
     }
 
-    /// Writes the compiled form to `to`, with its HMAC; the key that it has there.
+    /// Writes the compiled form to `to`, with its HMAC; returns its key there.
     ///
     /// # Errors
-    /// Why it can't be compiled or written.
+    /// Why the component can't be compiled or written.
     pub async fn publish(&self, plugin: &Plugin, to: &CompiledBucket) -> Result<String, Failure> {
         let name = &plugin.component;
         if self.0.cache.key().is_none() {
@@ -204,7 +208,7 @@ impl Loader {
         Ok(object.key)
     }
 
-    /// What it did so far, and what it holds.
+    /// Returns the statistics.
     pub fn stats(&self) -> LoaderStats {
         let LoadCounters { memory, disk, published, compiled, failed } = &self.0.counts;
         let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
@@ -219,7 +223,7 @@ impl Loader {
         }
     }
 
-    /// As [`Loader::load`], with what else is known of it.
+    /// [Loads](Loader::load) a component; returns also its digest and length.
     async fn loaded(&self, plugin: &Plugin) -> Result<(Digest, Loaded), Failure> {
         let loaded = self.0.load(plugin).await;
         if loaded.is_err() {
@@ -257,7 +261,7 @@ impl LoaderInner {
         Ok((sha256, Loaded { component, ..found }))
     }
 
-    /// In memory, or from elsewhere.
+    /// Finds a component in memory, or resolves it.
     async fn find(self: &Arc<Self>, plugin: &Plugin, sha256: Digest) -> Result<Loaded, Failure> {
         let by = (plugin.component.clone(), plugin.limits.component_bytes);
         let mut mine = false;
@@ -275,7 +279,7 @@ impl LoaderInner {
         match found {
             Ok(loaded) => Ok(loaded),
             Err(failed) if mine || failed.by == by => Err(failed.failure.clone()),
-            // Somebody else's reference or limit failed: that says nothing about this one.
+            // The failure of another reference or limit says nothing about this one.
             Err(_) => {
                 let loaded = self.resolve(plugin, sha256).await?;
                 self.loaded.insert(sha256, loaded.clone()).await;
@@ -285,7 +289,7 @@ impl LoaderInner {
         }
     }
 
-    /// A file that the operator named on the command line, as it is now.
+    /// Loads a file that the operator named on the command line, as it is now.
     async fn find_unnamed(self: &Arc<Self>, plugin: &Plugin) -> Result<(Digest, Loaded), Failure> {
         let ComponentRef::File(path) = &plugin.component else {
             let text = "it has no `sha256`: add that of its bytes to the delivery's item";
@@ -298,7 +302,7 @@ impl LoaderInner {
         Ok((sha256, loaded.map_err(|failed| Failure::clone(&failed))?))
     }
 
-    /// Runs it for the first time with these settings and limits.
+    /// Runs a component for the first time with these settings and limits.
     async fn check(self: &Arc<Self>, component: Component, plugin: &Plugin) -> Result<(), Failure> {
         let turn = self.compile_slots.of(0).await;
         let (settings, name) = (Arc::clone(&plugin.settings), plugin.component.clone());
@@ -325,7 +329,7 @@ fn weight(bytes: usize) -> u32 {
     u32::try_from(bytes).unwrap_or(u32::MAX)
 }
 
-/// What a plugin takes in memory, about.
+/// An estimate of a plugin's memory.
 fn size(plugin: &Plugin) -> usize {
     let settings =
         plugin.settings.iter().map(|(name, value)| name.len().saturating_add(value.len()).saturating_add(64));

@@ -1,4 +1,4 @@
-//! From what an item says to what runs: components fetched, checked, compiled,
+//! Plugins: from what an item names to what runs. Components are fetched, checked, compiled,
 //! kept, and put together for each delivery.
 //!
 //! - `plans`: which components a delivery runs with, `planned`; `keys`: who reads an object's key.

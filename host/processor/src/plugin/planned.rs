@@ -1,4 +1,4 @@
-//! A delivery's plan, and what is known before its guests are at work.
+//! A delivery's plan, and what is known before its guests run.
 
 use std::sync::Arc;
 
@@ -10,30 +10,30 @@ use sandbox::{GuestError, Used};
 
 /// The components of a delivery, and what is missing of those that it names.
 pub struct Planned {
-    /// What runs.
+    /// The plan to run.
     pub plan: Plan,
-    /// What it tries its components by.
+    /// The permits to try the components.
     pub(super) permits: PluginPermits,
-    /// Of the active component, where the default guest goes on without it.
+    /// The record of the active component, if the default guest replaces it.
     pub(super) replaced: Option<ComponentRun>,
-    /// Of the shadow, where there is nothing to compare with.
+    /// The record of the shadow, if it can't run.
     pub(super) no_shadow: Option<ShadowRun>,
-    /// What its key-parser used.
+    /// The resources that the key-parser used.
     pub(super) key: Used,
-    /// What its component did where it failed before it was given a line.
+    /// The record of the component, if it failed before the first line.
     pub(super) before: Option<ComponentRun>,
-    /// How its key-parser failed by its own fault.
+    /// The failure of the key-parser, if it was the component's own fault.
     pub(super) unrefined: Option<GuestErrorKind>,
-    /// What a person should know, at most once a while.
+    /// Warnings, rate-limited.
     pub(super) warnings: Vec<String>,
 }
 
 impl Planned {
-    /// What the tenant's key-parser makes of an object's origin, for this delivery alone.
-    /// Where it fails by its own fault, `on_error: default` leaves the origin as it is.
+    /// Has the tenant's key-parser refine an object's origin, for this delivery alone. If it
+    /// fails by its own fault, `on_error: default` leaves the origin unchanged.
     ///
     /// # Errors
-    /// What it did wrong, or its refusal of the object.
+    /// The key-parser's fault, or its refusal of the object.
     pub async fn refine(
         &mut self,
         origin: &Arc<Origin>,
@@ -64,18 +64,18 @@ impl Planned {
         }
     }
 
-    /// Adds what a person should know.
+    /// Adds warnings.
     pub fn warn(&mut self, warnings: Vec<String>) {
         self.warnings.extend(warnings);
     }
 
-    /// What its component did, which failed before it was given a line.
+    /// Records what the component did before it failed without a line.
     pub fn failed_before(&mut self, run: Option<ComponentRun>) {
         self.before = run;
     }
 
-    /// Adds to what came of the delivery what its plan lacks, and what went wrong before
-    /// the guests were at work.
+    /// Adds to a delivery's entry what the plan lacks, and what went wrong before the guests
+    /// ran.
     pub fn complete(&self, entry: &mut Entry) {
         if let Some(guest) = &self.plan.tenant {
             let digest = guest.component.digest();

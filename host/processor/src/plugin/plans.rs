@@ -1,4 +1,4 @@
-//! Which components a delivery runs with.
+//! Plans: which components a delivery runs with.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -14,35 +14,35 @@ use crate::telemetry::{Metrics, Throttle};
 use model::{BreakerOpen, ComponentErrorKind, Counts, Delivery, Failure, FailureKind, Fault, OnError, Plugin, lock};
 use sandbox::{Component, Used};
 
-/// Between two warnings about the same component.
+/// The interval between warnings about the same component.
 const WARN_EVERY: Duration = Duration::from_secs(60);
 
 /// Why a delivery can't run now. Its records wait.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{failure}")]
 pub struct PlanError {
-    /// What is wrong, and what to do.
+    /// The failure, with the remedy.
     #[source]
     pub failure: Failure,
-    /// Not to be tried before that.
+    /// The time before which the delivery isn't tried again.
     pub wait: Duration,
-    /// Digest of the component, where it is one that can't be had.
+    /// The component's digest, if it can't be loaded.
     pub component: Option<String>,
 }
 
 impl PlanError {
-    /// Whether nothing was tried: the component is left alone.
+    /// Whether the component is suspended, so that nothing was tried.
     pub fn is_suspended(&self) -> bool {
         self.failure.kind == FailureKind::Suspended
     }
 
-    /// Says that no item names the component, but a variable of the operator's.
+    /// Adds that not an item but a variable of the operator's names the component.
     fn named_by(self, variable: &str) -> Self {
         let text = format!("{variable}: {self}");
         Self { failure: self.failure.in_words(text), ..self }
     }
 
-    /// What came of the delivery.
+    /// Marks a delivery's entry as failed with this error.
     #[must_use]
     pub fn of(&self, mut entry: Entry) -> Entry {
         if let Some(digest) = self.component.as_ref().filter(|_| !self.is_suspended()) {
@@ -52,7 +52,7 @@ impl PlanError {
     }
 }
 
-/// What plans are made of.
+/// The parts of [`Plans`].
 pub struct PlansParts {
     /// The default guest.
     pub default: Component,
@@ -66,18 +66,18 @@ pub struct PlansParts {
     pub loader: Loader,
     /// Shared by all plans.
     pub slots: GuestSlots,
-    /// Whether what fails at work is left alone for a while. Not where each object comes
-    /// only once: there is no later attempt to spare.
+    /// Whether components that keep failing are suspended. Not if each object comes only once:
+    /// there is no later attempt to spare.
     pub suspends: bool,
     /// Counts.
     pub metrics: Metrics,
 }
 
-/// Where components come from: the loader, or a test's.
+/// A source of components: the loader, or a test's.
 pub(super) trait Load: Send + Sync {
     fn load<'a>(&'a self, plugin: &'a Plugin) -> BoxFuture<'a, Result<Component, Failure>>;
 
-    /// What came of all loads so far.
+    /// The statistics of all loads so far.
     fn stats(&self) -> LoaderStats;
 }
 
@@ -91,7 +91,7 @@ impl Load for Loader {
     }
 }
 
-/// Makes the plan of each delivery. `Clone` is cheap.
+/// Makes the plans of deliveries. `Clone` is cheap.
 #[derive(Clone)]
 pub struct Plans(pub(super) Arc<PlansInner>);
 
@@ -101,7 +101,7 @@ pub(super) struct PlansInner {
     default_plugin: Option<Arc<Plugin>>,
     pub(super) key_parser: Option<Arc<Plugin>>,
     loader: Box<dyn Load>,
-    /// What of the loader's counts the metrics have.
+    /// The loader's statistics as of the last update of the metrics.
     loads: Mutex<LoaderStats>,
     pub(super) slots: GuestSlots,
     suspends: bool,
@@ -113,14 +113,14 @@ pub(super) struct PlansInner {
 /// A component that may be tried, and the attempt with it.
 type PermittedPlugin = (TenantGuest, PluginPermit);
 
-/// Why a component can't be had, for whoever can go on without it.
+/// Why a component is unavailable, for a caller that can go on without it.
 struct Unavailable {
     digest: String,
     error: PlanError,
 }
 
 impl Unavailable {
-    /// The failures that count: being left alone is none.
+    /// The failures that count: a suspension isn't one.
     fn failures(&self) -> Counts<FailureKind> {
         (!self.error.is_suspended()).then_some((self.error.failure.kind, 1)).into_iter().collect()
     }
@@ -145,10 +145,10 @@ impl Plans {
         }))
     }
 
-    /// The components of a delivery. Whoever has a plan says how it [ended](Plans::ended).
+    /// Makes a delivery's plan. The caller must say how the delivery [ended](Plans::ended).
     ///
     /// # Errors
-    /// The active one can't be had, or is left alone, and the delivery may not go
+    /// The active component can't be loaded, or is suspended, and the delivery may not go
     /// without it.
     pub async fn plan(&self, delivery: &Delivery) -> Result<Planned, PlanError> {
         let (mut replaced, mut no_shadow, mut warnings) = (None, None, Vec::new());
@@ -196,7 +196,7 @@ impl Plans {
         Ok(Planned { plan, permits, replaced, no_shadow, unrefined, key, before, warnings })
     }
 
-    /// Whose output a delivery delivers, beside the default guest.
+    /// The component whose output is delivered, if not the default guest's alone.
     fn active(&self, delivery: &Delivery) -> Option<PluginIdentity> {
         let parts = &self.0;
         let command_line = || {
@@ -215,7 +215,7 @@ impl Plans {
         })
     }
 
-    /// It is loaded already, but may be left alone.
+    /// The component of the command line, which is loaded already but may be suspended.
     fn command_line(&self, delivery: &Delivery) -> Result<Option<PermittedPlugin>, PlanError> {
         let Some(guest) = &self.0.command_line else { return Ok(None) };
         let identity = PluginIdentity::CommandLine(guest.component.digest().to_owned());
@@ -225,8 +225,8 @@ impl Plans {
         }
     }
 
-    /// How a delivery with this plan ended: what keeps failing by its own fault is left
-    /// alone for a while. A plan that is dropped without was not tried.
+    /// Records how a delivery with this plan ended: components that keep failing by their own
+    /// fault are suspended for a while. A plan that is dropped without this was not tried.
     pub fn ended(&self, planned: &mut Planned, entry: &Entry) {
         let (plan, permits) = (&planned.plan, std::mem::take(&mut planned.permits));
         let now = Instant::now();
@@ -241,7 +241,8 @@ impl Plans {
         }
     }
 
-    /// Loads what stands for every tenant, so that what is wrong with it is known early.
+    /// Loads the components that all tenants share, so that problems with them are known
+    /// early.
     pub async fn warm(self) {
         let named = [("DEFAULT_PLUGIN", &self.0.default_plugin), ("KEY_PARSER", &self.0.key_parser)];
         for (variable, plugin) in named {
@@ -253,8 +254,8 @@ impl Plans {
     }
 }
 
-/// Why the active component failed by its own fault, if it did. What `on_error` made
-/// good is a failure as well: the next object need not meet it.
+/// The active component's failure by its own fault, if there was one. A failure that
+/// `on_error` made good counts too: the next object need not meet it.
 fn failure_of_active(on_error: OnError, entry: &Entry) -> Option<&str> {
     let why = || Some(entry.error.as_deref().unwrap_or("it failed, and the default guest went on alone"));
     if entry.failure().is_some_and(FailureKind::is_guests_fault) {
@@ -269,7 +270,7 @@ fn plugin_use(delivery: &Delivery, shadow: bool) -> PluginUse {
 }
 
 impl PlansInner {
-    /// A component, counted.
+    /// Loads a component, and counts it.
     async fn fetch(&self, plugin: &Plugin) -> Result<Component, Failure> {
         let component = self.loader.load(plugin).await;
         let mut before = lock(&self.loads);
@@ -287,7 +288,7 @@ impl PlansInner {
         component.inspect_err(|failed| self.metrics.components_loaded(failed.kind.name(), 1))
     }
 
-    /// A component, unless it is left alone.
+    /// Loads a component, unless it is suspended.
     async fn load(&self, plugin_use: &PluginUse, plugin: &Arc<Plugin>) -> Result<PermittedPlugin, Unavailable> {
         let identity = PluginIdentity::Named(Arc::clone(plugin));
         let permit = self.admit(plugin_use, &identity, &plugin.component.to_string())?;
@@ -327,8 +328,8 @@ impl PlansInner {
         })
     }
 
-    /// Who reads the keys, unless it is left alone. Only what can't be loaded is: the
-    /// keys that it fails on may be one tenant's.
+    /// Loads the key-parser, unless it is suspended. It is suspended only if it can't be
+    /// loaded: the keys that it fails on may be one tenant's.
     pub(super) async fn key_parser(&self, plugin: &Arc<Plugin>) -> Result<TenantGuest, PlanError> {
         let loaded = match self.load(&PluginUse::keys(), plugin).await {
             Ok((guest, permit)) if guest.component.exports().key_parser.is_some() => {
@@ -355,13 +356,13 @@ impl PlansInner {
         }
     }
 
-    /// A warning about what a delivery goes without; none where there was one just now.
+    /// A warning about what a delivery goes without; `None` if there was one just now.
     fn warning(&self, delivery: &Delivery, unavailable: &Unavailable, so: &str) -> Option<String> {
         let Unavailable { digest, error } = unavailable;
         self.warn(&format!("{} {} {digest}", delivery.tenant_id, delivery.id()), error, so)
     }
 
-    /// As [`PlansInner::warning`], about `key`.
+    /// A [warning](PlansInner::warning) about `key`.
     pub(super) fn warn(&self, key: &str, error: &PlanError, so: &str) -> Option<String> {
         let left_out = self.warned.take(key, Instant::now())?;
         let more =

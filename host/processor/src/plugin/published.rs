@@ -10,21 +10,21 @@ use model::{Digest, ObjectId};
 /// PLUGIN_COMPILED: where the fleet reads compiled components.
 #[derive(Clone)]
 pub struct CompiledBucket {
-    /// With the central role's credentials.
+    /// S3 with the central role's credentials.
     pub s3: S3,
     /// Bucket.
     pub bucket: String,
-    /// Ends in `/`, or is empty.
+    /// The prefix, which ends in `/` or is empty.
     pub prefix: String,
 }
 
 impl CompiledBucket {
-    /// Where the compiled form of a component lies, of an engine.
+    /// The object with the compiled form of a component for an engine.
     pub(super) fn object(&self, fingerprint: Digest, sha256: Digest) -> ObjectId {
         ObjectId { bucket: self.bucket.clone(), key: format!("{}{fingerprint}/{sha256}.cwasm", self.prefix) }
     }
 
-    /// What lies there, of at most `most` bytes; none: nothing.
+    /// Reads an object of at most `most` bytes; `None` if there is none.
     pub(super) async fn read(&self, object: &ObjectId, most: u64) -> Result<Option<Vec<u8>>, PublishedReadError> {
         match self.s3.get_whole(object, most).await {
             Ok(WholeObject::Bytes(bytes)) => Ok(Some(bytes)),
@@ -40,7 +40,7 @@ impl CompiledBucket {
     }
 }
 
-/// Why what was published can't be read.
+/// Why a published component can't be read.
 #[derive(Debug)]
 pub(super) enum PublishedReadError {
     Aws(AwsError),

@@ -1,5 +1,5 @@
-//! Where a component comes from that isn't in memory: disk, the operator's bucket,
-//! or its source, from which it is compiled.
+//! Resolves components that aren't in memory: from disk, from the operator's bucket, or
+//! compiled from their source.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -13,15 +13,15 @@ use super::loader::{CompileSlots, Loaded, LoaderInner};
 use model::{ComponentErrorKind, ComponentRef, Digest, Failure, ObjectId, Plugin};
 use sandbox::Seal;
 
-/// Above this many bytes a component is large. Compiling takes about 0.1 s for each MiB.
+/// The size in bytes above which a component is large. Compiling takes about 0.1 s per MiB.
 const LARGE_BYTES: u64 = 1 << 20;
 
-/// Why nothing that is published can be believed.
+/// Why no published component can be trusted.
 const NO_KEY: &str = "PLUGIN_COMPILED is of no use without PLUGIN_CACHE_KEY";
 
-/// Why a component isn't taken from where it is published.
+/// Why a component isn't taken from the operator's bucket.
 struct NotPublished {
-    /// For the case that it can't be had otherwise.
+    /// The kind of failure, if the component can't be had otherwise.
     kind: ComponentErrorKind,
     why: String,
 }
@@ -35,7 +35,7 @@ impl NotPublished {
 impl LoaderInner {
     pub(super) async fn resolve(self: &Arc<Self>, plugin: &Plugin, sha256: Digest) -> Result<Loaded, Failure> {
         let component = &plugin.component;
-        // Read into memory before anything vouches for it.
+        // The file is read into memory before anything vouches for it.
         let max_compiled_bytes = max_compiled_bytes(plugin.limits.component_bytes).min(self.options.loaded_bytes);
         if let Some(loaded) = self.from_disk(component, sha256, max_compiled_bytes).await? {
             self.counts.disk.fetch_add(1, Ordering::Relaxed);
@@ -51,7 +51,7 @@ impl LoaderInner {
         let here = self.options.compile_at_most.unwrap_or(u64::MAX);
         let most = plugin.limits.component_bytes;
         match self.bytes(component, sha256, most.min(here)).await {
-            // What isn't compiled here needn't be fetched here either.
+            // A component that isn't compiled here needn't be fetched here either.
             Err(failure) if failure.kind == ComponentErrorKind::TooLarge.into() && here < most => {
                 Err(not_compiled(component, here, &unpublished))
             }
@@ -73,7 +73,7 @@ impl LoaderInner {
         .await
     }
 
-    /// The component's bytes are not needed: the seal holds their digest.
+    /// Loads a published component. Its own bytes are not needed: the seal holds their digest.
     #[expect(unsafe_code, reason = "what is published is machine code; see SAFETY")]
     async fn from_published(
         self: &Arc<Self>,
@@ -121,7 +121,7 @@ impl LoaderInner {
         Err(NotPublished { kind: ComponentErrorKind::Source, why: format!("{object} can't be read: {why}") })
     }
 
-    /// The component's own bytes, which have its digest: on disk, or fetched.
+    /// The component's own bytes, verified by digest: from disk, or fetched.
     async fn bytes(self: &Arc<Self>, component: &ComponentRef, sha256: Digest, most: u64) -> Result<Vec<u8>, Failure> {
         let inner = Arc::clone(self);
         let kept = blocking(component, move || Ok(inner.cache.component(sha256, most))).await?;
@@ -148,7 +148,7 @@ impl LoaderInner {
         .await
     }
 
-    /// Compiles it when its turn has come, and keeps the compiled form.
+    /// Compiles a component when it gets its permit, and keeps the compiled form.
     pub(super) async fn compile(
         self: &Arc<Self>,
         component: &ComponentRef,
@@ -156,7 +156,7 @@ impl LoaderInner {
         bytes: Vec<u8>,
     ) -> Result<Loaded, Failure> {
         let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-        // Held until it is compiled, even where nobody waits for it any more.
+        // Held until the component is compiled, even if nobody waits for it any more.
         let turn = self.compile_slots.of(length).await;
         let (inner, name) = (Arc::clone(self), component.clone());
         blocking(component, move || {
@@ -172,7 +172,8 @@ impl LoaderInner {
 }
 
 impl CompileSlots {
-    /// The turn of a component with so many bytes. None: never, the semaphores are never closed.
+    /// Waits for the permit for a component of so many bytes. Never `None`, since the
+    /// semaphores are never closed.
     pub(super) async fn of(&self, bytes: u64) -> Option<OwnedSemaphorePermit> {
         let compile_slots = if bytes > LARGE_BYTES { &self.large } else { &self.small };
         Arc::clone(compile_slots).acquire_owned().await.ok()

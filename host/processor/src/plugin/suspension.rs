@@ -1,6 +1,5 @@
-//! Components that keep failing are left alone for a while, so that they cost the
-//! others nothing: a circuit breaker for each. Another component, or other settings for
-//! it, begins anew.
+//! Suspends components that keep failing for a while, so that they cost the others nothing: a
+//! circuit breaker for each. Another component, or other settings for it, starts over.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -8,17 +7,17 @@ use std::time::Instant;
 use crate::telemetry::Metrics;
 use model::{BreakerChange, BreakerOpen, BreakerPermit, CircuitBreakers, Plugin};
 
-/// Components that are remembered; only those that fail are.
+/// The most components that are kept; only failing ones are.
 const MAX_PLUGINS: usize = 10_000;
 
-/// Where a component stands.
+/// The use of a component.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct PluginUse {
-    /// Whose delivery; [`PluginUse::KEYS`] for who reads all keys.
+    /// The delivery's tenant; [`PluginUse::KEYS`] for the key-parser of all keys.
     pub(super) tenant: String,
-    /// Its delivery.
+    /// The delivery's id.
     pub(super) delivery: &'static str,
-    /// Its output is only compared.
+    /// Whether the component is a shadow.
     pub(super) shadow: bool,
 }
 
@@ -26,23 +25,23 @@ impl PluginUse {
     /// Stands for the tenant of KEY_PARSER, which has none. No tenant has this name.
     pub(super) const KEYS: &str = "*";
 
-    /// Of KEY_PARSER.
+    /// The use of KEY_PARSER.
     pub(super) fn keys() -> Self {
         Self { tenant: Self::KEYS.to_owned(), delivery: "keys", shadow: false }
     }
 }
 
-/// Which component.
+/// The identity of a component.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum PluginIdentity {
-    /// An item, or the operator, names it.
+    /// A component that an item, or the operator, names.
     Named(Arc<Plugin>),
     /// `--plugin`: its digest.
     CommandLine(String),
 }
 
 impl PluginIdentity {
-    /// What labels and logs have, before it is cut: its digest, where one is named.
+    /// The digest, in full, if one is named.
     pub(super) fn digest(&self) -> String {
         match self {
             Self::Named(plugin) => plugin.sha256.map_or_else(|| "none".to_owned(), |digest| digest.to_string()),
@@ -55,7 +54,7 @@ impl PluginIdentity {
     }
 }
 
-/// An attempt with a component, which is to say how it ended.
+/// The permit for one attempt with a component, which must say how it ended.
 pub(super) type PluginPermit = BreakerPermit<PluginUse, PluginIdentity>;
 
 /// The permits of a delivery's components, until it has ended.
@@ -75,10 +74,10 @@ impl Suspensions {
         }))
     }
 
-    /// Lets an attempt with a component through, unless it is left alone.
+    /// Admits an attempt with a component, unless it is suspended.
     ///
     /// # Errors
-    /// It is, or one attempt finds out whether it works again.
+    /// The component is suspended, or another attempt is probing it.
     pub(super) fn admit(
         &self,
         plugin_use: &PluginUse,

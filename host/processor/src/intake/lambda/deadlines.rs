@@ -1,4 +1,4 @@
-//! What became of an invocation's messages when the time is up, whatever hangs.
+//! Runs an invocation's messages until its deadlines, whatever hangs.
 
 use std::future::Future;
 use std::time::Duration;
@@ -9,27 +9,27 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::pipeline::Stop;
 
-/// Of the time that an invocation has, what is kept for ending it: a fifth, within these;
-/// but no more than two fifths, or half a second.
+/// The time that is kept for ending an invocation: a fifth of its time, within these bounds;
+/// but at most two fifths, or half a second.
 const RESERVE: (Duration, Duration) = (Duration::from_millis(1200), Duration::from_secs(10));
 const MIN_RESERVE_CAP: Duration = Duration::from_millis(500);
 
-/// When what is asked of an invocation's work.
+/// The deadlines of an invocation's work.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Deadlines {
-    /// To end at the next chunk, and be sent back.
+    /// When deliveries are asked to stop at their next chunk, and to be sent back.
     stop_at: Instant,
-    /// To end at once, and be sent back.
+    /// When deliveries are abandoned, and sent back.
     abandon_at: Instant,
-    /// It is given up, wherever it hangs.
+    /// When the work is given up, wherever it hangs.
     give_up_at: Instant,
-    /// Lambda ends the process.
+    /// When Lambda ends the process.
     pub(super) function_deadline: Instant,
 }
 
 impl Deadlines {
-    /// The times of an invocation that has so much time left `now`. More than half of the
-    /// reserve is for sending back: what is given up in the middle of that is both sent
+    /// The deadlines of an invocation that has so much time left `now`. More than half of the
+    /// reserve is for sending back: work that is given up in the middle of that is both sent
     /// back and reported as failed.
     pub(super) fn new(now: Instant, left: Duration) -> Self {
         let reserve = (left / 5).clamp(RESERVE.0, RESERVE.1).min(MIN_RESERVE_CAP.max(left * 2 / 5));
@@ -38,9 +38,10 @@ impl Deadlines {
     }
 }
 
-/// The verdict of each work, in order; none: it didn't end in time. What ended after it
-/// was asked to has its verdict as any other: what was sent back is done. What is given
-/// up is dropped, so that it sends nothing back after it is reported as failed.
+/// Runs all works; returns the verdict of each, in order, or `None` if it didn't end in time.
+/// Work that ends after it was asked to has its verdict like any other: what was sent back is
+/// done. Work that is given up is dropped, so that it sends nothing back after it is reported
+/// as failed.
 pub(super) async fn run_until_deadlines<F: Future>(
     works: impl Iterator<Item = F>,
     deadlines: Deadlines,

@@ -1,21 +1,20 @@
-//! What a function may be invoked with: a batch of SQS records, or one announcement by
-//! S3 itself, by SNS, or by EventBridge.
+//! The payloads of invocations: a batch of SQS records, or one announcement by S3 itself, by
+//! SNS, or by EventBridge.
 
 use serde_json::Value;
 
 use crate::intake::message::Message;
 
-/// What an invocation brings.
+/// A parsed invocation.
 #[derive(Debug)]
 pub(super) enum Invocation {
-    /// Records of a queue: what fails is reported one by one.
+    /// Records of a queue; failures are reported one by one.
     Batch(Vec<Message>),
-    /// From whoever else called: what fails, fails the invocation, so that it is
-    /// repeated.
+    /// Messages of another caller; a failure fails the invocation, so that it is repeated.
     Direct(Vec<Message>),
 }
 
-/// The payload is nothing that announces objects.
+/// The payload announces no objects.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "the event is neither a batch of SQS records ({{\"Records\": [{{\"messageId\": …, \"body\": …}}]}}) nor an S3 \
@@ -24,10 +23,10 @@ pub(super) enum Invocation {
 pub(super) struct UnknownPayload;
 
 impl Invocation {
-    /// Reads a payload. `request_id`: the invocation's, the same when it is repeated.
+    /// Parses a payload. `request_id`: the invocation's, the same when it is repeated.
     ///
     /// # Errors
-    /// It is none of those that are known.
+    /// The payload has no known form.
     pub(super) fn read(payload: Value, request_id: &str) -> Result<Self, UnknownPayload> {
         let direct = |body: String| message(request_id.to_owned(), body);
         let Some(records) = payload.get("Records").and_then(Value::as_array) else {
@@ -39,7 +38,8 @@ impl Invocation {
                 Err(UnknownPayload)
             };
         };
-        // Told apart by what only they have: names of sources are spelled in several ways.
+        // Recognized by fields that only they have: names of sources are spelled in several
+        // ways.
         if records.iter().all(|record| record.get("messageId").is_some_and(Value::is_string)) {
             return Ok(Self::Batch(records.iter().map(sqs_message).collect()));
         }
@@ -57,7 +57,7 @@ fn message(id: String, body: String) -> Message {
     Message { id, body, receipt_handle: String::new(), attempt: 1, whose: None }
 }
 
-/// A record of SQS's. A field that is missing or null counts as empty.
+/// The message of an SQS record. A field that is missing or null counts as empty.
 fn sqs_message(record: &Value) -> Message {
     let owned = |field| text(record, field).unwrap_or_default().to_owned();
     let count = record.pointer("/attributes/ApproximateReceiveCount");
@@ -69,7 +69,7 @@ fn sqs_message(record: &Value) -> Message {
     }
 }
 
-/// A notification of SNS's: a body as SQS would have it.
+/// The message of an SNS notification, with a body as SQS would have it.
 fn sns_message(sns: &Value) -> Message {
     message(text(sns, "MessageId").unwrap_or_default().to_owned(), sns.to_string())
 }

@@ -1,7 +1,7 @@
-//! Invocations, as AWS Lambda brings them. The only user of lambda_runtime.
+//! Lambda mode: invocations by AWS Lambda. The only user of lambda_runtime.
 //!
-//! - `invocation`: what an invocation brings.
-//! - `deadlines`: what became of its messages when the time is up, whatever hangs.
+//! - `invocation`: the payloads of invocations.
+//! - `deadlines`: runs messages until the time is up, whatever hangs.
 
 mod deadlines;
 mod invocation;
@@ -19,14 +19,15 @@ use crate::aws::MetricsClient;
 use deadlines::{Deadlines, run_until_deadlines};
 use invocation::Invocation;
 
-/// The longest that metrics may hold an answer up, and at most a third of what is left.
+/// The longest that a flush of metrics may delay an answer; at most a third of the time that
+/// is left.
 const MAX_FLUSH_TIME: Duration = Duration::from_secs(1);
 
-/// Why a message failed that wasn't done when the answer had to be given.
+/// Why a message failed that wasn't done before the deadline.
 const TIMED_OUT: &str = "it wasn't done before the function's deadline, and comes again; raise the function's timeout if \
                     nothing was hanging";
 
-/// Which messages failed (ReportBatchItemFailures).
+/// The messages that failed (ReportBatchItemFailures).
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct BatchResponse {
@@ -51,7 +52,7 @@ pub async fn run(processor: Arc<Processor>, metrics: MetricsClient) -> Result<()
     lambda_runtime::run(handler).await.map_err(|error| format!("Lambda's runtime API failed: {error}"))
 }
 
-/// What Lambda shows of an invocation that failed.
+/// The error that Lambda shows of a failed invocation.
 fn failure(error_message: String) -> Diagnostic {
     Diagnostic { error_type: "LogProcessor.Failed".to_owned(), error_message }
 }
@@ -71,7 +72,7 @@ async fn invoked(
         Invocation::Batch(messages) => Ok(batch(processor, messages, deadlines).await),
         Invocation::Direct(messages) => direct(processor, messages, deadlines).await,
     };
-    // Frozen with the answer, the process would send them late or never.
+    // Once the process is frozen with the answer, it would send metrics late or never.
     let patience = MAX_FLUSH_TIME.min(deadlines.function_deadline.saturating_duration_since(Instant::now()) / 3);
     if timeout(patience, processor.metrics().flush(metrics)).await.is_err() {
         tracing::warn!("metrics took too long and wait for the next invocation");
@@ -79,7 +80,7 @@ async fn invoked(
     answer
 }
 
-/// What failed of a queue's messages is reported by its ID.
+/// Processes a queue's messages; failed ones are reported by ID.
 async fn batch(processor: &Processor, messages: Vec<Message>, deadlines: Deadlines) -> BatchResponse {
     let failed = processed(processor, &messages, deadlines).await;
     let failure = |message: &Message| ItemFailure { item_identifier: message.id.clone() };
@@ -87,13 +88,13 @@ async fn batch(processor: &Processor, messages: Vec<Message>, deadlines: Deadlin
     BatchResponse { batch_item_failures: failures.map(|(message, _)| failure(message)).collect() }
 }
 
-/// What failed of anybody else's messages fails the invocation.
+/// Processes another caller's messages; a failure fails the invocation.
 async fn direct(processor: &Processor, messages: Vec<Message>, deadlines: Deadlines) -> Result<BatchResponse, String> {
     let failed: Vec<_> = processed(processor, &messages, deadlines).await.into_iter().flatten().collect();
     if failed.is_empty() { Ok(BatchResponse::default()) } else { Err(failed.join("; ")) }
 }
 
-/// Why each message failed; none: it is done, or was sent back.
+/// Processes messages; returns why each failed, or `None` if it is done or was sent back.
 async fn processed(processor: &Processor, messages: &[Message], deadlines: Deadlines) -> Vec<Option<String>> {
     let control = Control::default();
     let works = messages.iter().map(|message| processor.process(message, &control));

@@ -1,57 +1,59 @@
-//! Which objects were listed before: a set of fingerprints, of eight bytes each, that
-//! forgets what is no longer listed.
+//! The set of objects that were listed before: hashes of eight bytes each. Objects that are no
+//! longer listed are dropped.
 //!
-//! It makes no use of the order of keys, nor of that of times: an object is known if it
-//! was put here, and only then. A fingerprint has 62 bits of a hash whose key is the process's
-//! own, so nobody can make two objects with the same: among 16 million objects there is
-//! a pair of the same by chance in one of 36,000 processes.
+//! The set relies neither on the order of keys nor on that of times: an object is in it only
+//! if it was inserted. A hash has 62 bits and a key of the process's own, so nobody can make
+//! two objects collide on purpose: among 16 million objects a pair collides by chance in one
+//! of 36,000 processes.
 
 use std::collections::HashSet;
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 
-/// The low bits of a fingerprint: complete listings without the object since it was met.
+/// The low bits of a hash: the number of complete listings without the object since it was
+/// last listed.
 const AGE: u64 = 0b11;
 
-/// No longer known; removed at the end of the listing.
+/// The mark of a removed object, which the end of the listing drops.
 const REMOVED: u64 = AGE;
 
-/// Complete listings that may miss an object before it is forgotten: stores that only
-/// stand in for S3 may be behind.
+/// The number of complete listings that may miss an object before it is dropped: servers that
+/// stand in for S3 may lag.
 const MAX_MISSED: u64 = 1;
 
-/// What an object is known by. The low bits are zero.
+/// The hash of an object's state. The low bits are zero.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct StateHash(u64);
 
-/// The objects that are known.
+/// The set of listed objects.
 pub(super) struct ListedSet {
     key: RandomState,
-    /// Ascending; each with its age.
+    /// Hashes in ascending order, each with its age.
     sorted: Vec<u64>,
-    /// Put here since they were last merged, all of this listing.
+    /// Hashes that were inserted since the last merge, all of them in this listing.
     fresh: HashSet<u64>,
     max_objects: usize,
 }
 
 impl ListedSet {
-    /// None yet; at most so many.
+    /// An empty set for at most `max_objects` objects.
     pub(super) fn new(max_objects: usize) -> Self {
         Self { key: RandomState::new(), sorted: Vec::new(), fresh: HashSet::new(), max_objects }
     }
 
-    /// Of a state of an object. `modified`: its LastModified, for one that is deleted, or
-    /// overwritten, and made anew with the same bytes is another, as its notification says.
+    /// The hash of an object's state. `modified`: its LastModified, since an object that is
+    /// deleted or overwritten and written again with the same bytes is another one, as its
+    /// notification says.
     pub(super) fn fingerprint(&self, key: &str, etag: &str, modified: i64) -> StateHash {
         StateHash(self.key.hash_one((key, etag, modified)) & !AGE)
     }
 
-    /// How many are known.
+    /// The number of objects.
     pub(super) fn len(&self) -> usize {
         self.sorted.len() + self.fresh.len()
     }
 
-    /// Whether another may be put here.
+    /// Whether another object fits.
     pub(super) fn has_room(&self) -> bool {
         self.len() < self.max_objects
     }
@@ -65,7 +67,7 @@ impl ListedSet {
         self.sorted.get_mut(place).filter(|known| **known & AGE != REMOVED)
     }
 
-    /// It is listed: whether it is known.
+    /// Marks an object as listed; returns whether it is in the set.
     pub(super) fn mark_listed(&mut self, object: StateHash) -> bool {
         if let Some(known) = self.entry(object) {
             *known &= !AGE;
@@ -74,7 +76,7 @@ impl ListedSet {
         self.fresh.contains(&object.0)
     }
 
-    /// It is known from now on.
+    /// Adds an object.
     pub(super) fn insert(&mut self, object: StateHash) {
         if let Some(known) = self.place(object).ok().and_then(|place| self.sorted.get_mut(place)) {
             *known &= !AGE;
@@ -86,7 +88,7 @@ impl ListedSet {
         }
     }
 
-    /// It is known no longer.
+    /// Removes an object.
     pub(super) fn remove(&mut self, object: StateHash) {
         self.fresh.remove(&object.0);
         if let Some(known) = self.entry(object) {
@@ -94,7 +96,7 @@ impl ListedSet {
         }
     }
 
-    /// A listing came to its end: what was not in it, nor in the one before, is gone.
+    /// Ends a listing: objects that were in neither this one nor the one before are dropped.
     pub(super) fn end_listing(&mut self) {
         self.merge();
         self.sorted.retain(|known| known & AGE <= MAX_MISSED);
@@ -104,17 +106,17 @@ impl ListedSet {
         }
     }
 
-    /// Whether it is known, met or not.
+    /// Whether an object is in the set, listed now or not.
     pub(super) fn contains(&self, object: StateHash) -> bool {
         let known = self.place(object).ok().and_then(|place| self.sorted.get(place));
         known.is_some_and(|known| known & AGE != REMOVED) || self.fresh.contains(&object.0)
     }
 
-    /// Two ascending runs, which sorting finds.
+    /// Merges two ascending runs, which the sort detects.
     fn merge(&mut self) {
         let mut fresh: Vec<u64> = std::mem::take(&mut self.fresh).into_iter().collect();
         fresh.sort_unstable();
-        // No more than is needed: doubling would take twice the memory.
+        // Exactly as much as is needed: doubling would take twice the memory.
         self.sorted.reserve_exact(fresh.len());
         self.sorted.append(&mut fresh);
         self.sorted.sort();

@@ -1,7 +1,7 @@
-//! Goes through the bucket. A listing begins what is new, and puts off what its tenant
-//! holds too much of: so a new object is begun by the first listing that shows it,
-//! whatever else there is. What was put off is worked on before the next listing,
-//! for as long as the last one took.
+//! Lists the bucket. A listing starts new objects, and defers those whose tenant is over its
+//! share: so a new object is started by the first listing that shows it, whatever else there
+//! is. Deferred objects are processed before the next listing, for as long as the last one
+//! took.
 
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
@@ -15,21 +15,22 @@ use crate::intake::tenant_shares::ShareCheck;
 use crate::telemetry::Dependency;
 use model::ObjectId;
 
-/// Pauses before a page that couldn't be had is asked for again: doubling from the first;
-/// after the longest the listing begins anew.
+/// Pauses before a failed page is requested again: doubling from the first; after the longest,
+/// the listing starts over.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(32));
 
-/// What was put off waits so long for its tenant's room; then what follows in the listing
-/// is not kept waiting, and only what there is room for at once is taken of this tenant.
+/// The longest that a deferred object waits for room in its tenant's share; then the rest of
+/// the listing goes on, and only what fits at once is taken of this tenant.
 const MAX_ROOM_WAIT: Duration = Duration::from_secs(2);
 
-/// Where in the listing something was put off: after this key, or at its beginning.
+/// The position in the listing of the first deferred object: after this key, or at the
+/// beginning.
 struct Deferred {
     after: Option<String>,
 }
 
-/// Whose objects were put off last: those beside it in the listing are most likely the
-/// same tenant's, and are put off without asking.
+/// The tenant whose objects were deferred last. Objects beside those in the listing are most
+/// likely of the same tenant, and are deferred without asking.
 #[derive(Default)]
 struct OverShare {
     folder: String,
@@ -47,7 +48,7 @@ fn folder(key: &str) -> &str {
 }
 
 impl Scanner {
-    /// For ever: a listing, and a pause or what was put off.
+    /// Repeats, for ever: a listing, then a pause or the deferred objects.
     pub(super) async fn run(&mut self) {
         loop {
             let began = Instant::now();
@@ -87,13 +88,13 @@ impl Scanner {
         }
     }
 
-    /// Lists all pages and begins what is new; where something was put off first.
+    /// Lists all pages and starts new objects; returns where the first was deferred.
     async fn listing(&mut self) -> Result<Option<Deferred>, AwsError> {
         let (mut next, mut before, mut put_off, mut no_room) = (None, None, None, 0_u64);
         let mut over_share = OverShare::default();
         loop {
             let page = self.page(None, next).await?;
-            // Not at the end of the listing alone, which may take hours.
+            // Also during the listing, which may take hours.
             if !self.full {
                 self.processor.health().mark_up(Dependency::Bucket);
             }
@@ -123,15 +124,15 @@ impl Scanner {
         Ok(put_off)
     }
 
-    /// A page. In the middle of a listing one that can't be had is asked for again: of a
-    /// large bucket, or under throttling, no listing would come to its end otherwise.
+    /// Requests a page. In the middle of a listing a failed page is requested again: otherwise
+    /// no listing of a large bucket, or under throttling, would ever complete.
     async fn page(&mut self, after: Option<&str>, next: Option<String>) -> Result<ListPage, AwsError> {
         let mut pause = PAUSES.0;
         loop {
             let health = self.processor.health();
             let page = health.keep_alive_during(self.s3.list(&self.options.bucket, after, next.clone())).await;
             match page {
-                // Anything else may be about where it was to go on.
+                // Other errors may be about the continuation token.
                 Err(error) if next.is_some() && error.kind != AwsErrorKind::Other && pause <= PAUSES.1 => {
                     self.report_list_failure(&error);
                     self.processor.health().keep_alive_during(tokio::time::sleep(pause)).await;
@@ -143,7 +144,7 @@ impl Scanner {
         }
     }
 
-    /// Says how many objects a listing showed for which there is no room.
+    /// Warns about objects that the last listing showed and for which there is no room.
     fn warn_of_no_room(&mut self, no_room: u64) {
         self.full = no_room > 0;
         if !self.full {
@@ -158,7 +159,7 @@ impl Scanner {
         self.processor.health().mark_down(Dependency::Bucket, &problem);
     }
 
-    /// Begins an object, if its tenant may hold it now.
+    /// Starts an object if it is within its tenant's share; returns whether it was.
     async fn start_if_within_share(
         &mut self,
         object: StateHash,
@@ -188,7 +189,7 @@ impl Scanner {
         self.processor.whose_object(&object, listed.stored.last_modified).await
     }
 
-    /// Works on what was put off, in the order of the listing from there on, until then.
+    /// Processes deferred objects in the order of the listing, until then.
     async fn process_deferred(&mut self, after: Option<String>, until: Instant) -> Result<(), AwsError> {
         let (mut next, mut over_share, mut slow) = (None, OverShare::default(), HashSet::new());
         loop {

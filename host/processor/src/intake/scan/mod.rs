@@ -1,6 +1,6 @@
-//! Objects of a bucket, by listing it again and again.
+//! Scan mode: finds the objects of a bucket by listing it again and again.
 //!
-//! - `listing`: goes through the bucket, and begins what is new.
+//! - `listing`: lists the bucket and starts new objects.
 //! - `seen_objects`: what is known of its objects; `listed_set`: which were listed before;
 //!   `retry_schedule`: which are tried again, and when.
 
@@ -25,23 +25,23 @@ use crate::notification::{form_encode, rfc3339};
 use listed_set::StateHash;
 use seen_objects::SeenObjects;
 
-/// Objects that are worked on, or wait for their tenant's turn, at most.
+/// The most objects that are held: processed, or waiting for their tenant's permit.
 const MAX_HELD: Amount = Amount { count: 30_000, bytes: 32 * 1024 * 1024 };
 
-/// Beside its key, what an object takes that is held.
+/// The bytes that a held object takes in addition to its key.
 const OVERHEAD: usize = 1024;
 
-/// Of one tenant, the objects that are processed at once, at least; twice as many as its
-/// deliveries at work where that is more.
+/// The fewest objects of one tenant that are processed at once; twice its concurrent
+/// deliveries if that is more.
 const MIN_PROCESSED: usize = 32;
 
-/// How a bucket is worked on.
+/// The options of scan mode.
 pub struct ScanOptions {
     /// SOURCE_BUCKET.
     pub bucket: String,
     /// SCAN_INTERVAL: from the end of a listing to the next.
     pub interval: Duration,
-    /// SCAN_SUFFIXES: of the keys that are taken.
+    /// SCAN_SUFFIXES: the suffixes of the keys that are taken.
     pub suffixes: Vec<String>,
     /// SHUTDOWN_GRACE_SECONDS.
     pub grace: Duration,
@@ -49,7 +49,7 @@ pub struct ScanOptions {
     pub per_tenant: usize,
 }
 
-/// Lists and works until `terminate` comes, then ends what it can.
+/// Lists and processes objects until `terminate` completes, then winds down.
 pub async fn run(
     processor: Arc<Processor>,
     s3: S3,
@@ -83,12 +83,12 @@ pub async fn run(
     }
     processor.begin_no_more();
     scan.shares.close();
-    // What doesn't end is listed again by the next process.
+    // Objects that don't finish are listed again by the next process.
     wind_down(scan.tasks, grace, || control.stop.request(), || control.stop.abandon()).await;
     flusher.end().await;
 }
 
-/// What became of an object.
+/// An object that has been processed.
 struct Finished {
     object: StateHash,
     tenant: String,
@@ -102,29 +102,29 @@ struct Scanner {
     control: Control,
     objects: SeenObjects,
     shares: TenantShares,
-    /// The last listing showed more than can be known.
+    /// Whether the last listing showed more objects than fit into the set.
     full: bool,
     tasks: JoinSet<()>,
-    /// Holds no more than is held.
+    /// Unbounded, but never holds more than the held objects.
     sender: mpsc::UnboundedSender<Finished>,
     receiver: mpsc::UnboundedReceiver<Finished>,
 }
 
 impl Scanner {
     fn is_wanted(&self, listed: &ListedObject) -> bool {
-        // What the console makes of "create folder" is no object.
+        // The folder marker that S3's console makes is no object.
         let folder = listed.key.ends_with('/') && listed.stored.size == 0;
         !folder && self.options.suffixes.iter().any(|suffix| listed.key.ends_with(suffix.as_str()))
     }
 
-    /// Waits a little, or until something ends.
+    /// Waits briefly, or until an object is finished.
     async fn wait_briefly(&mut self) {
         self.processor.health().record_progress();
         let _ = tokio::time::timeout(Duration::from_millis(100), self.tasks.join_next()).await;
         self.collect_finished();
     }
 
-    /// Takes in what has ended.
+    /// Collects finished objects.
     fn collect_finished(&mut self) {
         while self.tasks.try_join_next().is_some() {}
         while let Ok(done) = self.receiver.try_recv() {
@@ -139,7 +139,7 @@ impl Scanner {
         }
     }
 
-    /// Begins an object that its tenant may hold.
+    /// Starts an object within its tenant's share.
     fn begin(&mut self, object: StateHash, listed: &ListedObject, whose: Option<Whose>, held: Reservation) {
         self.objects.mark_started(object);
         let bucket = self.options.bucket.clone();
@@ -153,7 +153,7 @@ impl Scanner {
                 () = control.stop.requested() => None,
             };
             let succeeded = match turn {
-                // Only now it takes more than its key.
+                // Only from here on it takes more memory than its key.
                 Some(_turn) => {
                     let message = message(&bucket, &listed, whose);
                     Box::pin(processor.process(&message, &control)).await == Verdict::Done
@@ -162,13 +162,14 @@ impl Scanner {
             };
             processor.metrics().in_flight(-1);
             drop(held);
-            // What failed is tried again at a later listing; why is in the object's line.
+            // A failed object is tried again at a later listing; its log line says why it
+            // failed.
             let _ = sender.send(Finished { object, tenant, succeeded });
         });
     }
 }
 
-/// The name under which a tenant holds objects; those of nobody hold them together.
+/// The tenant that an object is charged to; objects without one are charged together.
 fn tenant_name(whose: Option<&Whose>) -> String {
     whose.map(|whose| whose.tenant().to_owned()).unwrap_or_default()
 }
@@ -188,7 +189,7 @@ fn announcement(bucket: &str, listed: &ListedObject) -> String {
     let stored = &listed.stored;
     let object = json!({ "key": form_encode(&listed.key), "size": stored.size, "eTag": stored.etag });
     let s3 = json!({ "bucket": { "name": bucket }, "object": object });
-    // The guests' clock: of an object without a notification it is its LastModified.
+    // The guests' clock: without a notification, the object's LastModified.
     let time = rfc3339(stored.last_modified);
     json!({ "Records": [{ "eventName": "ObjectCreated:Scan", "eventTime": time, "s3": s3 }] }).to_string()
 }

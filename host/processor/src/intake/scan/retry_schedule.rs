@@ -1,40 +1,39 @@
-//! Objects that failed, and when each is tried again. One tenant may have an eighth of
-//! what is free here; what has no room is not remembered as failed, but forgotten: the
-//! next listing finds it, as if it were new.
+//! The failed objects, and when each is tried again. One tenant may use an eighth of the free
+//! room; an object without room is dropped, and the next listing finds it as if it were new.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use super::listed_set::StateHash;
 
-/// Objects that are remembered as failed: about 50 bytes each.
+/// The most failed objects that are kept, about 50 bytes each.
 const MAX_OBJECTS: usize = 200_000;
 
-/// A tenant may have one part in so many of what is free.
+/// A tenant may use one part in this many of the free room.
 const TENANT_DIVISOR: usize = 8;
 
-/// Until an object that failed is tried again: doubling from the first to the longest.
+/// The pauses before retries: doubling from the first to the longest.
 const RETRY_PAUSES: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(3600));
 
 #[derive(Debug, Clone)]
 struct FailedObject {
     times: u32,
-    /// None: it is at work again.
+    /// When the object is due; `None` while it is processed again.
     again: Option<Instant>,
     tenant: std::sync::Arc<str>,
 }
 
-/// The objects that failed.
+/// The failed objects.
 #[derive(Default)]
 pub(super) struct RetrySchedule {
     all: HashMap<StateHash, FailedObject>,
-    /// How many of each tenant, of those that have some.
+    /// The number of failed objects per tenant.
     tenants: HashMap<std::sync::Arc<str>, usize>,
 }
 
 impl RetrySchedule {
-    /// Whether an object that is known is to be tried again: it failed, and its pause is
-    /// over. From then on it is at work.
+    /// Takes an object if it failed and its pause is over. It counts as being processed from
+    /// then on.
     pub(super) fn take_due(&mut self, object: StateHash, now: Instant) -> bool {
         let Some(failure) = self.all.get_mut(&object) else { return false };
         let due = failure.again.is_some_and(|again| again <= now);
@@ -44,21 +43,21 @@ impl RetrySchedule {
         due
     }
 
-    /// It is not tried after all: the next listing asks again.
+    /// Puts an object back that isn't tried after all; the next listing asks again.
     pub(super) fn put_off(&mut self, object: StateHash, now: Instant) {
         if let Some(failure) = self.all.get_mut(&object) {
             failure.again = Some(now);
         }
     }
 
-    /// It is done.
+    /// Removes an object that succeeded.
     pub(super) fn remove(&mut self, object: StateHash) {
         if let Some(failure) = self.all.remove(&object) {
             self.decrement(&failure.tenant);
         }
     }
 
-    /// It failed; false: there is no room to remember that.
+    /// Records a failure; returns whether there was room for it.
     pub(super) fn record_failure(&mut self, object: StateHash, tenant: &str, now: Instant) -> bool {
         if let Some(failure) = self.all.get_mut(&object) {
             failure.again = Some(now + pause(failure.times));
@@ -77,7 +76,7 @@ impl RetrySchedule {
         true
     }
 
-    /// Forgets those that are no longer there.
+    /// Drops objects that no longer exist.
     pub(super) fn retain(&mut self, is_there: impl Fn(StateHash) -> bool) {
         let tenants = &mut self.tenants;
         self.all.retain(|object, failure| {

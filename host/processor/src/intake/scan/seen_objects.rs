@@ -1,4 +1,4 @@
-//! Which objects of the bucket are done, in bounded memory.
+//! Decides which of the bucket's objects are to be processed, in bounded memory.
 
 use std::time::Instant;
 
@@ -6,22 +6,22 @@ use super::listed_set::{ListedSet, StateHash};
 use super::retry_schedule::RetrySchedule;
 use crate::aws::ListedObject;
 
-/// Objects that are known at once: 8 bytes each, and half of that again while the new
-/// ones of a listing are merged.
+/// The most objects in the set: 8 bytes each, and half of that again while the new ones of a
+/// listing are merged.
 const MAX_OBJECTS: usize = 16_000_000;
 
-/// What is to be done about an object that is listed.
+/// The decision about a listed object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Decision {
-    /// It is done, at work, or waits after a failure.
+    /// The object is done, being processed, or waiting after a failure.
     Skip,
-    /// It is to be worked on.
+    /// The object is to be processed.
     Start(StateHash),
-    /// There is no room to know it by: it has to wait until other objects are gone.
+    /// The set has no room: the object must wait until other objects are gone.
     NoRoom,
 }
 
-/// What is known of the bucket's objects.
+/// The state of the bucket's objects.
 pub(super) struct SeenObjects {
     listed_set: ListedSet,
     retry_schedule: RetrySchedule,
@@ -38,8 +38,7 @@ impl SeenObjects {
         Self { listed_set: ListedSet::new(max_objects), retry_schedule: RetrySchedule::default() }
     }
 
-    /// Looks at an object that is listed. What is to be worked on now is either begun
-    /// or put off.
+    /// Decides about a listed object. One to start must be either started or put off.
     pub(super) fn decide(&mut self, listed: &ListedObject, now: Instant) -> Decision {
         let object = self.listed_set.fingerprint(&listed.key, &listed.stored.etag, listed.stored.last_modified);
         if self.listed_set.mark_listed(object) {
@@ -48,36 +47,37 @@ impl SeenObjects {
         if self.listed_set.has_room() { Decision::Start(object) } else { Decision::NoRoom }
     }
 
-    /// It is at work.
+    /// Records that an object is being processed.
     pub(super) fn mark_started(&mut self, object: StateHash) {
         self.listed_set.insert(object);
     }
 
-    /// It is not begun: the next listing shows it again.
+    /// Records that an object wasn't started: the next listing shows it again.
     pub(super) fn put_off(&mut self, object: StateHash, now: Instant) {
         self.retry_schedule.put_off(object, now);
     }
 
-    /// It is done.
+    /// Records that an object is done.
     pub(super) fn mark_done(&mut self, object: StateHash) {
         self.retry_schedule.remove(object);
     }
 
-    /// It is tried again later; where that can't be remembered, as soon as it is listed.
+    /// Records a failure. The object is tried again later, or at the next listing if there is
+    /// no room in the schedule.
     pub(super) fn record_failure(&mut self, object: StateHash, tenant: &str, now: Instant) {
         if !self.retry_schedule.record_failure(object, tenant, now) {
             self.listed_set.remove(object);
         }
     }
 
-    /// A listing came to its end.
+    /// Ends a listing.
     pub(super) fn end_listing(&mut self) {
         self.listed_set.end_listing();
         let listed_set = &self.listed_set;
         self.retry_schedule.retain(|object| listed_set.contains(object));
     }
 
-    /// How many are known.
+    /// The number of objects in the set.
     pub(super) fn len(&self) -> usize {
         self.listed_set.len()
     }

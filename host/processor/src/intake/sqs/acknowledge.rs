@@ -1,4 +1,4 @@
-//! Deletes what is done, several at once.
+//! Deletes processed messages in batches.
 
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -6,15 +6,16 @@ use tokio::task::JoinHandle;
 use super::batch::{MAX_BATCH_TIME, MAX_WAITING, in_batches};
 use crate::aws::Queue;
 
-/// Times that a deletion is tried, beyond the SDK's own attempts.
+/// The attempts at a deletion, in addition to the SDK's own.
 const MAX_TRIES: u32 = 3;
 
-/// Takes receipt handles. `Clone` is cheap; with the last one it ends.
+/// Accepts receipt handles of messages to delete. `Clone` is cheap; the task ends with the
+/// last one.
 #[derive(Clone)]
 pub(super) struct Acknowledger(mpsc::Sender<String>);
 
 impl Acknowledger {
-    /// Starts the deleting; it ends with the last [`Acknowledger`].
+    /// Starts the task, which ends with the last [`Acknowledger`].
     pub(super) fn start(queue: Queue) -> (Self, JoinHandle<()>) {
         let (sender, receiver) = mpsc::channel(MAX_WAITING);
         let delete = move |handles| {
@@ -24,15 +25,15 @@ impl Acknowledger {
         (Self(sender), tokio::spawn(in_batches(receiver, MAX_BATCH_TIME, delete)))
     }
 
-    /// Has a message deleted; waits where too many deletions are under way.
+    /// Queues a message for deletion; waits if too many are queued.
     pub(super) async fn delete(&self, receipt_handle: String) {
-        // Gone only when the process ends.
+        // The task only ends with the process.
         let _ = self.0.send(receipt_handle).await;
     }
 }
 
-/// Deletes at most 10 messages. What can't be deleted comes again; what is done is
-/// known to be (`message::memory`).
+/// Deletes at most 10 messages. A message that can't be deleted is received again, and is then
+/// known to be done (`message::memory`).
 pub(super) async fn delete(queue: &Queue, mut handles: Vec<String>) {
     let mut error = String::new();
     for _ in 0..MAX_TRIES {

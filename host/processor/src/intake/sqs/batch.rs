@@ -1,5 +1,5 @@
-//! Gathers what SQS takes in batches. Batches go out beside each other, so that one
-//! that hangs holds up no other; how many, is bounded, and then whoever brings more waits.
+//! Gathers items into SQS's batches. Batches are sent concurrently, so that one that hangs
+//! delays no other; their number is bounded, beyond which senders wait.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -9,23 +9,23 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout, timeout_at};
 
-/// Messages of one call.
+/// The most messages of one call.
 pub(super) const MAX_MESSAGES: usize = 10;
 
-/// Batches that are under way at once.
+/// The most batches that are sent at once.
 pub(super) const MAX_BATCHES: usize = 32;
 
-/// What waits for its batch.
+/// The most items that wait for their batch.
 pub(super) const MAX_WAITING: usize = 10 * MAX_MESSAGES;
 
-/// How long the first of a batch waits for others.
+/// The time that the first item of a batch waits for others.
 const GATHER_TIME: Duration = Duration::from_millis(50);
 
-/// The longest that a batch may take, all its attempts included.
+/// The longest that a batch may take, with all its attempts.
 pub(super) const MAX_BATCH_TIME: Duration = Duration::from_secs(60);
 
-/// Hands what comes to `act`, in batches, until the last sender is gone and every
-/// batch is done. A batch that takes longer than `max_time` is given up.
+/// Calls `act` with batches of what is received, until the last sender is gone and every batch
+/// is done. A batch that takes longer than `max_time` is abandoned.
 pub(super) async fn in_batches<T, F>(mut receiver: mpsc::Receiver<T>, max_time: Duration, act: impl Fn(Vec<T>) -> F)
 where
     F: Future<Output = ()> + Send + 'static,
@@ -42,7 +42,7 @@ where
             }
         }
         while batches.try_join_next().is_some() {}
-        // Never closed.
+        // The semaphore is never closed.
         let place = Arc::clone(&places).acquire_owned().await.ok();
         let batch = act(together);
         batches.spawn(async move {

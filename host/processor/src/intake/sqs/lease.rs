@@ -1,7 +1,7 @@
-//! Keeps messages invisible while they are worked on: each is extended at half of
-//! its visibility timeout, beside the others and within a time limit, so that a call
-//! that hangs ends no other lease. Where that isn't allowed, or fails to the end, the
-//! work stops in time; whether it is allowed by now is asked again and again.
+//! Keeps messages invisible while they are processed. Each lease is extended at half of its
+//! visibility timeout, concurrently and within a time limit, so that a call that hangs ends no
+//! other lease. If that isn't allowed, or keeps failing, processing stops in time; the
+//! permission is checked again and again.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -15,22 +15,23 @@ use crate::intake::message::Control;
 use crate::telemetry::Metrics;
 use model::lock;
 
-/// Of the timeout, what is kept for sending back what is left, where a lease
-/// can't be extended: a fifth, but at most this.
+/// The most time of the visibility timeout that is kept for sending back what is left if a
+/// lease can't be extended; a fifth of the timeout if that is less.
 const RESERVE: Duration = Duration::from_secs(10);
 
-/// The longest that is waited for an extension: a quarter of the timeout, so that there
-/// is a second try, but at most this.
+/// The longest that an extension may take; a quarter of the timeout if that is less, so that
+/// there is a second try.
 const MAX_CALL_TIME: Duration = Duration::from_secs(10);
 
-/// Until it is asked again whether extending is allowed: an eighth of the timeout,
-/// within these.
+/// The bounds of the interval at which a denied permission is checked again: an eighth of the
+/// timeout, within these.
 const PERMISSION_RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 
-/// Between two looks at what is due: a twentieth of the timeout, within these.
+/// The bounds of the interval at which due leases are looked for: a twentieth of the timeout,
+/// within these.
 const TICK: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
 
-/// The messages that are held. `Clone` is cheap.
+/// The leases of all held messages. `Clone` is cheap.
 #[derive(Clone)]
 pub(super) struct Leases(Arc<(Queue, Mutex<LeaseTable>)>);
 
@@ -43,22 +44,22 @@ impl Leases {
         lock(&self.0.1)
     }
 
-    /// A message was received at `at`.
+    /// Adds the lease of a message that was received at `at`.
     pub(super) fn insert(&self, receipt_handle: &str, at: Instant, control: &Control) {
         self.table().insert(receipt_handle, at, control);
     }
 
-    /// It is no longer worked on.
+    /// Removes the lease of a message.
     pub(super) fn remove(&self, receipt_handle: &str) {
         self.table().leases.remove(receipt_handle);
     }
 
-    /// Does something to each that is held.
+    /// Calls `to` for each held message.
     pub(super) fn for_each(&self, to: impl Fn(&Control)) {
         self.table().leases.values().for_each(|leases| to(&leases.control));
     }
 
-    /// Extends for ever.
+    /// Extends leases, for ever.
     pub(super) async fn keep(self) {
         let tick = (self.table().timeout / 20).clamp(TICK.0, TICK.1);
         loop {
@@ -82,12 +83,12 @@ impl Leases {
     }
 }
 
-/// Whether the role may extend.
+/// Whether the role may extend leases.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Permission {
-    /// As far as is known.
+    /// Allowed, as far as is known.
     Granted,
-    /// It may not; asked again then.
+    /// Denied; checked again at this time.
     Denied(Instant),
 }
 
@@ -95,17 +96,17 @@ struct Lease {
     control: Control,
     extend_at: Instant,
     ends: Instant,
-    /// A call for it is under way.
+    /// Whether a call to extend it is in flight.
     extending: bool,
 }
 
-/// All leases and what is known of extending them; asks no clock.
+/// All leases, and the state of extending them. It reads no clock.
 struct LeaseTable {
     timeout: Duration,
     metrics: Metrics,
     leases: HashMap<String, Lease>,
     permission: Permission,
-    /// Calls that are under way.
+    /// The number of calls in flight.
     calls: usize,
 }
 
@@ -114,7 +115,7 @@ impl LeaseTable {
         Self { timeout, metrics, leases: HashMap::new(), permission: Permission::Granted, calls: 0 }
     }
 
-    /// The longest that an answer is waited for.
+    /// The longest that an extension may take.
     fn call_time(&self) -> Duration {
         (self.timeout / 4).min(MAX_CALL_TIME)
     }
@@ -125,13 +126,13 @@ impl LeaseTable {
         self.leases.insert(receipt_handle.to_owned(), leases);
     }
 
-    /// The calls to begin now, by the messages of each; the soonest to end come first.
-    /// Each must be answered.
+    /// Takes the calls to make now, as the receipt handles of each, those that expire first in
+    /// front. Each call must be answered.
     fn take_due(&mut self, now: Instant) -> Vec<Vec<String>> {
         let most = match self.permission {
             Permission::Granted => MAX_BATCHES.saturating_sub(self.calls),
             Permission::Denied(again) if now < again => 0,
-            // One asks for all.
+            // One call checks the permission for all.
             Permission::Denied(_) => 1,
         };
         let is_due = |leases: &Lease| leases.extend_at <= now && !leases.extending;
@@ -159,7 +160,7 @@ impl LeaseTable {
         now + (self.timeout / 8).clamp(PERMISSION_RETRY.0, PERMISSION_RETRY.1)
     }
 
-    /// What came of a call that was begun at `at`; none: no answer in time.
+    /// Records the answer to a call made at `at`; `None` if it timed out.
     fn record_answer(
         &mut self,
         handles: &[String],
@@ -225,8 +226,8 @@ impl LeaseTable {
         }
     }
 
-    /// Stops what nothing could extend: first gently, so that it can be sent back
-    /// with its checkpoint, and when the time is up for good.
+    /// Stops messages whose leases couldn't be extended: first gently, so that they can be
+    /// sent back with their checkpoints, and for good when the time is up.
     fn stop_expiring(&mut self, now: Instant) {
         let reserve = (self.timeout / 5).min(RESERVE);
         self.leases.retain(|_, leases| {

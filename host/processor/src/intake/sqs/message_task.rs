@@ -1,5 +1,5 @@
-//! One message from its receipt to its end: whose it is, whether its tenant holds too
-//! much, its turn, its deliveries, and what becomes of it.
+//! One message from its receipt to its end: its owner, its tenant's share, its permit, its
+//! deliveries, and what becomes of it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,16 +14,16 @@ use crate::aws::ReceivedMessage;
 use crate::intake::message::{Control, Message, Processor, Verdict, Whose};
 use crate::intake::tenant_shares::{Reservation, ShareCheck, TenantShares};
 
-/// Beside its body, what a message takes that is held: its receipt handle (about 400
+/// The bytes that a held message takes in addition to its body: its receipt handle (about 400
 /// bytes) twice, its lease, its task.
 const OVERHEAD: usize = 2048;
 
-/// Until a message comes again whose tenant holds too much: doubling with each
-/// [`DEFERRALS_PER_DOUBLING`] of them from the first to the longest, which is SQS's.
+/// The delays of messages whose tenant is over its share: doubling with each
+/// [`DEFERRALS_PER_DOUBLING`] deferrals from the first to the longest, which is SQS's.
 const DEFERRAL_DELAYS: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(900));
 const DEFERRALS_PER_DOUBLING: u32 = 1000;
 
-/// What messages are worked on with. `Clone` is cheap.
+/// Everything that processing a message needs. `Clone` is cheap.
 #[derive(Clone)]
 pub(super) struct MessageWorker {
     pub(super) processor: Arc<Processor>,
@@ -31,12 +31,12 @@ pub(super) struct MessageWorker {
     pub(super) shares: TenantShares,
     pub(super) acknowledger: Acknowledger,
     pub(super) releaser: Releaser,
-    /// How long work that was asked to end at once is waited for.
+    /// How long abandoned work is waited for.
     pub(super) abandon_time: Duration,
 }
 
 impl MessageWorker {
-    /// Begins with a message that was received at `at`.
+    /// Starts the task of a message that was received at `at`.
     pub(super) fn begin(&self, received: ReceivedMessage, at: Instant, tasks: &mut JoinSet<()>) {
         let control = Control::default();
         self.leases.insert(&received.receipt_handle, at, &control);
@@ -50,7 +50,7 @@ impl MessageWorker {
     }
 
     async fn work(&self, received: ReceivedMessage, mut reservation: Reservation, control: &Control) {
-        // For as long as it may not be the message's turn, its deliveries take no memory.
+        // Boxed, so that deliveries take no memory while the message waits for its permit.
         let whose = Box::pin(self.whose(&received, control)).await;
         let tenant = whose.as_ref().map(|whose| whose.tenant().to_owned()).unwrap_or_default();
         if let ShareCheck::Beyond(before) = reservation.assign(&tenant) {
@@ -73,7 +73,7 @@ impl MessageWorker {
         self.settle(received, verdict).await;
     }
 
-    /// Whose it is; none: nobody's, or that isn't known.
+    /// Finds the message's owner; `None` if it has none, or if that isn't known.
     async fn whose(&self, received: &ReceivedMessage, control: &Control) -> Option<Whose> {
         tokio::select! {
             whose = self.processor.whose(&received.body) => whose,
@@ -81,8 +81,8 @@ impl MessageWorker {
         }
     }
 
-    /// Sends a message back whose tenant holds too much; false: it can't be, or it is
-    /// not known by the end, and then it is given back as any other.
+    /// Sends a message back whose tenant is over its share; returns whether that worked. If
+    /// not, it is released like any other.
     async fn defer(&self, received: &ReceivedMessage, before: u32, control: &Control) -> bool {
         let delay =
             (0..before / DEFERRALS_PER_DOUBLING).fold(DEFERRAL_DELAYS.0, |delay, _| (delay * 2).min(DEFERRAL_DELAYS.1));
@@ -108,13 +108,12 @@ impl MessageWorker {
         self.processor.process(&message, control).await
     }
 
-    /// Returns when work that must end at once doesn't, wherever it hangs: so the message
-    /// still goes back in time.
+    /// Returns when abandoned work hangs, so that the message still goes back in time.
     async fn wait_until_given_up(&self, received: &ReceivedMessage, control: &Control) {
         control.stop.abandoned().await;
         tokio::time::sleep(self.abandon_time).await;
         if control.is_settling() {
-            // It is on its way back already: never both.
+            // The message is being sent back already; it must not go back twice.
             return std::future::pending().await;
         }
         if !control.is_lost() {
@@ -122,7 +121,7 @@ impl MessageWorker {
         }
     }
 
-    /// What becomes of a message of whose work nothing is known.
+    /// The verdict about a message whose work says nothing.
     fn verdict_of_unknown(control: &Control) -> Verdict {
         if control.is_lost() { Verdict::Lost } else { Verdict::Untouched }
     }
@@ -133,7 +132,7 @@ impl MessageWorker {
         match verdict {
             Verdict::Done => self.acknowledger.delete(received.receipt_handle).await,
             Verdict::Untouched => self.releaser.release_now(received).await,
-            // It comes again when its visibility timeout has passed.
+            // SQS delivers it again after its visibility timeout.
             Verdict::Failed(error) => {
                 let (id, attempt) = (received.message_id, received.receive_count);
                 tracing::error!(message_id = %id, attempt, error, "the message failed");

@@ -1,8 +1,8 @@
-//! Messages of a queue, by long polling.
+//! Sqs mode: messages of a queue, by long polling.
 //!
 //! - `message_task`: one message from its receipt to its end.
-//! - `lease`: keeps messages invisible while they are worked on.
-//! - `acknowledge`: deletes what is done; `release`: gives back what was not begun;
+//! - `lease`: keeps messages invisible while they are processed.
+//! - `acknowledge`: deletes processed messages; `release`: returns those that weren't started;
 //!   `batch`: several at once.
 
 mod acknowledge;
@@ -28,44 +28,44 @@ use lease::{Leases, whole_seconds};
 use message_task::MessageWorker;
 use release::Releaser;
 
-/// Messages that are held at once, those that wait for their tenant's turn included.
-/// SQS lets about 120,000 of a queue be in flight, for all its readers together.
+/// The most messages that are held, including those that wait for their tenant's permit. SQS
+/// allows about 120,000 of a queue in flight, for all its consumers together.
 const MAX_HELD: Amount = Amount { count: 10_000, bytes: 32 * 1024 * 1024 };
 
-/// Of one tenant, the messages that are processed at once, at least; twice as many as
-/// its deliveries at work where that is more.
+/// The fewest messages of one tenant that are processed at once; twice its concurrent
+/// deliveries if that is more.
 const MIN_PROCESSED: usize = 32;
 
-/// Messages of one receive.
+/// The most messages of one receive.
 const MAX_RECEIVED: usize = 10;
 
-/// Of the grace, what SQS may wait for a first message: so an open receive ends well
-/// within it. At least a second, and at most what SQS takes, 20 s.
+/// The part of the grace period that SQS may wait for a first message, so that an open receive
+/// ends well within it: at least a second, and at most what SQS takes, 20 s.
 const WAIT_DIVISOR: u32 = 8;
 const WAIT: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(20));
 
-/// How late the answer to the last receive may be, however short the grace is.
+/// How late the answer to the last receive may be, however short the grace period is.
 const RECEIVE_SLACK: Duration = Duration::from_secs(1);
 
-/// Of the grace, what may be waited for a fresh message to be sent, before the received one
-/// becomes visible after all; within these.
+/// The part of the grace period in which a fresh message may be sent, before the received one
+/// becomes visible after all; within these bounds.
 const SEND_TIME_DIVISOR: u32 = 15;
 const SEND_TIME: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(10));
 
-/// What the last deletions and givings back have at least.
+/// The least time for the last deletions and releases.
 const MIN_LAST_CALLS_TIME: Duration = Duration::from_secs(2);
 
-/// Pauses after a receive that failed: doubling from the first to the longest.
+/// Pauses after a failed receive: doubling from the first to the longest.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
 
-/// How the queue is worked on.
+/// The options of sqs mode.
 pub struct SqsOptions {
     /// VISIBILITY_TIMEOUT.
     pub visibility_timeout: Duration,
     /// SHUTDOWN_GRACE_SECONDS.
     pub grace: Duration,
-    /// MAX_CONCURRENT_OBJECTS: more messages are received while fewer than these
-    /// are at work or stand in line.
+    /// MAX_CONCURRENT_OBJECTS: messages are received while fewer than these are processed or
+    /// queued.
     pub places: usize,
     /// MAX_CONCURRENT_PER_TENANT.
     pub per_tenant: usize,
@@ -78,7 +78,7 @@ impl SqsOptions {
     }
 }
 
-/// Works on a queue until `terminate` comes, then ends what it can.
+/// Processes a queue's messages until `terminate` completes, then winds down.
 pub async fn run(
     processor: Arc<Processor>,
     queue: Queue,
@@ -91,7 +91,7 @@ pub async fn run(
     let hurry = (options.grace / SEND_TIME_DIVISOR).clamp(SEND_TIME.0, SEND_TIME.1);
     let (releaser, returned) = Releaser::start(queue.clone(), hurry);
     let at_once = MIN_PROCESSED.max(options.per_tenant.saturating_mul(2));
-    // Half of what follows once it is insisted on the end: see `wind_down` and `lease`.
+    // Half of what follows after work was abandoned: see `wind_down` and `lease`.
     let abandon_time = (options.grace / 10).min(options.visibility_timeout / 20);
     let message_worker = MessageWorker {
         processor: Arc::clone(&processor),
@@ -105,7 +105,7 @@ pub async fn run(
     let keeping = tokio::spawn(leases.keep());
     let flusher = MetricsFlusher::start(&processor, metrics);
     let until = worker.work(terminate).await;
-    // What is done is deleted, and what is given back is visible, before the process ends.
+    // Processed messages are deleted, and released ones visible, before the process ends.
     let calls = async {
         let _ = acknowledged.await;
         let _ = returned.await;
@@ -118,8 +118,8 @@ pub async fn run(
     keeping.abort();
 }
 
-/// A receive that is under way. It is never dropped while it may be waited for: SQS
-/// hands messages out to a client that is gone, and then they are invisible for nothing.
+/// A receive in flight. It is never dropped while it can be waited for: SQS hands messages out
+/// to a client that is gone, and then they are invisible for nothing.
 type Receive = JoinHandle<Result<Vec<ReceivedMessage>, AwsError>>;
 
 struct QueueWorker {
@@ -129,14 +129,14 @@ struct QueueWorker {
 }
 
 impl QueueWorker {
-    /// Works until the end; until when its last calls may take.
+    /// Processes messages until the end; returns until when the last calls may take.
     async fn work(self, terminate: impl Future<Output = ()>) -> Instant {
         let mut tasks = JoinSet::new();
         let open = self.receive_all(&mut tasks, terminate).await;
         self.end(tasks, open).await
     }
 
-    /// Receives until the end; then the receive that is still under way, if one is.
+    /// Receives until the end; returns the receive that is still in flight, if there is one.
     async fn receive_all(&self, tasks: &mut JoinSet<()>, terminate: impl Future<Output = ()>) -> Option<Receive> {
         tokio::pin!(terminate);
         let health = self.message_worker.processor.health();
@@ -182,8 +182,8 @@ impl QueueWorker {
         tokio::spawn(async move { queue.receive(wait, visibility).await })
     }
 
-    /// Waits until another receive makes sense: there is work to begin at once, and
-    /// not too much is held.
+    /// Waits until another receive makes sense: there is room to process more at once, and not
+    /// too much is held.
     async fn wait_for_room(&self, tasks: &mut JoinSet<()>) {
         while tasks.try_join_next().is_some() {}
         let (processor, shares) = (&self.message_worker.processor, &self.message_worker.shares);
@@ -196,8 +196,8 @@ impl QueueWorker {
         }
     }
 
-    /// Ends what it can within the time of grace; the rest goes back. The open receive
-    /// is waited for beside that, and what it brings goes back at once.
+    /// Winds down within the grace period; the rest goes back. The open receive is waited for
+    /// meanwhile, and its messages go back at once.
     async fn end(self, mut tasks: JoinSet<()>, open: Option<Receive>) -> Instant {
         let Self { message_worker, options, .. } = self;
         let begun = Instant::now();

@@ -1,11 +1,11 @@
-//! Gives messages back of which nothing was begun: at once, or later.
+//! Releases messages that weren't started: at once, or later.
 //!
-//! Each receive counts towards the queue's maxReceiveCount, also that of a message
-//! which is given back. So where the count comes near it, and where visibility may not
-//! be changed, a fresh message with the same body is sent and the received one deleted;
-//! if it can't be sent, the received one becomes visible. Of a FIFO queue nothing can be
-//! sent without the group that it belongs to: it becomes visible. A send that hangs holds
-//! nothing up: after a short while the received ones become visible all the same.
+//! Each receive counts towards the queue's maxReceiveCount, also that of a released message.
+//! So if the count comes near it, or if visibility may not be changed, a fresh message with
+//! the same body is sent and the received one deleted; if sending fails, the received one
+//! becomes visible. Messages of a FIFO queue can't be sent without their group, so they become
+//! visible. A send that hangs delays nothing: after a short while the received messages become
+//! visible all the same.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -19,34 +19,35 @@ use super::acknowledge::delete;
 use super::batch::{MAX_BATCH_TIME, MAX_WAITING, in_batches};
 use crate::aws::{OutgoingMessage, Queue, ReceivedMessage, VisibilityResult};
 
-/// The maxReceiveCount where the role may not read it: the reference's queue's.
+/// The maxReceiveCount that is assumed if the role may not read it: that of the reference's
+/// queue.
 const ASSUMED_MAX_RECEIVES: u32 = 3;
 
-/// Bytes of one SendMessageBatch.
+/// The most bytes of one SendMessageBatch.
 const MAX_BYTES: usize = 1_048_576;
 
-/// A message that is given back.
+/// A message to be released.
 struct ReleaseRequest {
     message: ReceivedMessage,
-    /// Not before that; where it can't be sent, it isn't given back.
+    /// The delay; a delayed message that can't be sent isn't released.
     delay: Option<Duration>,
-    /// Told whether it is somebody else's by now.
+    /// Receives whether the message is no longer ours.
     lost: oneshot::Sender<bool>,
 }
 
-/// Takes messages. `Clone` is cheap; with the last one it ends.
+/// Accepts messages to release. `Clone` is cheap; the task ends with the last one.
 #[derive(Clone)]
 pub(super) struct Releaser {
-    /// Two lines: at the end nothing stands behind what is put off and can't be sent.
+    /// Two queues: at the end nothing waits behind delayed messages that can't be sent.
     now: mpsc::Sender<ReleaseRequest>,
     later: mpsc::Sender<ReleaseRequest>,
     fifo: bool,
 }
 
 impl Releaser {
-    /// Starts the giving back; it ends with the last [`Releaser`]. `send_time`: how long the
-    /// sending of what is given back at once may take, and a tenth of that where SQS
-    /// didn't answer the last time.
+    /// Starts the task, which ends with the last [`Releaser`]. `send_time`: how long sending
+    /// messages that are released at once may take, or a tenth of that if SQS didn't answer
+    /// the last time.
     pub(super) fn start(queue: Queue, send_time: Duration) -> (Self, JoinHandle<()>) {
         let (now, receive_now) = mpsc::channel(MAX_WAITING);
         let (later, receive_later) = mpsc::channel(MAX_WAITING);
@@ -71,13 +72,14 @@ impl Releaser {
         (Self { now, later, fifo }, lines)
     }
 
-    /// Gives a message back, to be received at once.
+    /// Releases a message, to be received again at once.
     pub(super) async fn release_now(&self, message: ReceivedMessage) {
         let (lost, _) = oneshot::channel();
         let _ = self.now.send(ReleaseRequest { message, delay: None, lost }).await;
     }
 
-    /// Gives a message back, to be received later; false: it can't be, and is still ours.
+    /// Releases a message, to be received again later; returns whether that worked. If not, it
+    /// is still ours.
     pub(super) async fn release_later(&self, message: &ReceivedMessage, delay: Duration) -> bool {
         if self.fifo {
             return false;
@@ -88,7 +90,7 @@ impl Releaser {
     }
 }
 
-/// Asks once how often a message may be received.
+/// Reads maxReceiveCount once.
 async fn read_max_receives(queue: Queue, max_receives: Arc<OnceLock<Option<u32>>>) {
     match queue.max_receive_count().await {
         Ok(most) => {
@@ -102,27 +104,27 @@ async fn read_max_receives(queue: Queue, max_receives: Arc<OnceLock<Option<u32>>
     }
 }
 
-/// Whether a message that is received once more may be moved to the dead-letter queue
-/// before anything of it was begun: one receive is kept for a process that dies.
+/// Whether a message may be moved to the dead-letter queue if it is received once more before
+/// anything of it was started: one receive is kept for a process that dies.
 fn is_near_redrive(receives: u32, max_receives: Option<u32>) -> bool {
     max_receives.is_some_and(|most| receives.saturating_add(1) >= most)
 }
 
 struct ReleaseTask {
     queue: Queue,
-    /// None: as often as anyone likes.
+    /// The queue's maxReceiveCount; `None` for no limit.
     max_receives: Option<u32>,
     send_time: Duration,
-    /// The last send had no answer in time.
+    /// Whether the last send timed out.
     send_timed_out: Arc<AtomicBool>,
 }
 
 impl ReleaseTask {
-    /// Each kind beside the others: a call that hangs is about its own messages alone.
+    /// Releases both kinds concurrently: a call that hangs affects only its own messages.
     async fn release_batch(&self, batch: Vec<ReleaseRequest>) {
         let fifo = self.queue.is_fifo();
         let (mut later, now): (Vec<_>, Vec<_>) = batch.into_iter().partition(|request| request.delay.is_some());
-        // Of the others nobody waits for an answer: they are given back at once by now.
+        // Nobody waits for the others any more: they have been released at once by now.
         later.retain(|request| !request.lost.is_closed());
         let send_time = if self.send_timed_out.load(Ordering::Relaxed) { self.send_time / 10 } else { self.send_time };
         let near =
@@ -148,8 +150,8 @@ impl ReleaseTask {
         }
     }
 
-    /// Sends fresh ones and deletes those that were received; which can't be sent, or
-    /// not in that time, and then may be there twice.
+    /// Sends fresh messages and deletes the received ones; returns those that couldn't be sent
+    /// in time, and which may then exist twice.
     async fn send(&self, messages: Vec<ReleaseRequest>, longest: Duration) -> Vec<ReleaseRequest> {
         let until = Instant::now() + longest;
         let (mut left, mut rest) = (Vec::new(), messages.into_iter().peekable());
@@ -197,7 +199,7 @@ impl ReleaseTask {
         left
     }
 
-    /// Makes messages visible; which still aren't, as far as anyone knows.
+    /// Makes messages visible; returns those that still aren't, as far as is known.
     async fn make_visible(&self, messages: Vec<ReleaseRequest>) -> Vec<ReleaseRequest> {
         if messages.is_empty() {
             return messages;
@@ -224,7 +226,7 @@ impl ReleaseTask {
     }
 }
 
-/// The same message once more: all that is known of it is in its body.
+/// The same message again: everything that is known of it is in its body.
 fn outgoing(request: &ReleaseRequest) -> OutgoingMessage {
     let delay_seconds = request.delay.map_or(0, |delay| u32::try_from(delay.as_secs()).unwrap_or(u32::MAX));
     OutgoingMessage { body: request.message.body.clone(), delay_seconds, numbers: Vec::new() }

@@ -1,5 +1,5 @@
-//! The cache's folder: files that come whole or not at all, and go, the least
-//! recently used first, when there is no room. Several processes may use it.
+//! The cache's folder. Files appear whole or not at all; when there is no room the least
+//! recently used go first. Several processes may share it.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -10,27 +10,27 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat};
 
-/// What a file is called until it is whole ends like this.
+/// The suffix of an incomplete file.
 const PARTIAL_SUFFIX: &str = ".part";
 
-/// A file that isn't whole after this time never will be: its writer is dead.
+/// The age after which an incomplete file is abandoned: its writer is dead.
 const PARTIAL_TTL: Duration = Duration::from_secs(60 * 60);
 
-/// A folder that is open: whatever happens to its path, it stays this one.
+/// An open folder: whatever happens to its path, it stays this one.
 pub(super) struct Folder {
     fd: OwnedFd,
     own: bool,
 }
 
-/// A file of it, read.
+/// A file that was read.
 pub(super) struct CachedFile {
     pub(super) bytes: Vec<u8>,
-    /// Only this user could have written it, as far as the file itself says.
+    /// Whether only this user could have written the file, as far as the file itself shows.
     pub(super) own: bool,
 }
 
 impl Folder {
-    /// The folder at a path, made for this user alone where there is none.
+    /// Opens the folder at a path, creating it for this user alone if it is missing.
     pub(super) fn open(path: &Path) -> io::Result<Self> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let open = |more| rustix::fs::open(path, flags | more, Mode::empty());
@@ -42,20 +42,20 @@ impl Folder {
                 let own = is_own(&rustix::fs::fstat(&fd)?);
                 Ok(Self { fd, own })
             }
-            // A link: whoever can change it decides what is read here.
+            // The path is a link: whoever can change it decides what is read here.
             Err(_) => Ok(Self { fd: open(OFlags::empty())?, own: false }),
         }
     }
 
-    /// Whether only this user can write in it.
+    /// Whether only this user can write to the folder.
     pub(super) fn is_own(&self) -> bool {
         self.own
     }
 
-    /// A file of at most `max_bytes` bytes, which counts as used now. None: there is no
+    /// Reads a file of at most `max_bytes`, and marks it as used now. `None` if there is no
     /// such file, or nothing that can be read.
     pub(super) fn read(&self, name: &str, max_bytes: u64) -> io::Result<Option<CachedFile>> {
-        // Without NONBLOCK a pipe in its place would wait for a writer.
+        // Without NONBLOCK a pipe would wait for a writer.
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let fd = match rustix::fs::openat(&self.fd, name, flags, Mode::empty()) {
             Err(rustix::io::Errno::NOENT) => return Ok(None),
@@ -69,16 +69,16 @@ impl Folder {
         let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or_default());
         let file = File::from(fd);
         (&file).take(size).read_to_end(&mut bytes)?;
-        // A folder of others may not allow it; then it is only forgotten earlier.
+        // A shared folder may not allow it; then the file is evicted earlier.
         let _ = file.set_modified(SystemTime::now());
         Ok(Some(CachedFile { bytes, own: is_own(&stat) }))
     }
 
-    /// Writes a file, whole or not at all, in place of what had its name.
+    /// Writes a file, whole or not at all, over one of the same name.
     pub(super) fn write(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
         let partial = format!(".{}{PARTIAL_SUFFIX}", uuid::Uuid::new_v4());
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        // A folder that others can write is one to share.
+        // A folder that others can write is meant to be shared.
         let others = if self.own { Mode::empty() } else { Mode::RGRP | Mode::ROTH };
         let fd = rustix::fs::openat(&self.fd, partial.as_str(), flags, Mode::RUSR | Mode::WUSR | others)?;
         let written = File::from(fd)
@@ -90,13 +90,13 @@ impl Folder {
         written
     }
 
-    /// Removes a file, if it is there and may be removed.
+    /// Removes a file, if it exists and may be removed.
     pub(super) fn remove(&self, name: &str) {
         let _ = rustix::fs::unlinkat(&self.fd, name, AtFlags::empty());
     }
 
-    /// Removes what was not used for longest, until `incoming` more bytes are at
-    /// most `bound` with what is left. Only files that `is_entry` knows.
+    /// Removes the least recently used files until `incoming` more bytes fit into `bound`.
+    /// Only files that `is_entry` accepts are touched.
     pub(super) fn make_room(&self, incoming: u64, bound: u64, is_entry: fn(&str) -> bool) -> io::Result<()> {
         let mut files = self.files(is_entry)?;
         files.sort_by_key(|file| file.used);
@@ -121,7 +121,7 @@ impl Folder {
             if !partial && !is_entry(name) {
                 continue;
             }
-            // It may be gone by now: another process made room.
+            // Another process may have evicted it by now.
             let Ok(stat) = rustix::fs::statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW) else { continue };
             let used = (stat.st_mtime, i64::try_from(stat.st_mtime_nsec).unwrap_or_default());
             files.push(CacheEntry { name: name.to_owned(), partial, size: size(&stat), used });
@@ -132,7 +132,7 @@ impl Folder {
 
 struct CacheEntry {
     name: String,
-    /// It isn't whole yet.
+    /// Whether the file is incomplete.
     partial: bool,
     size: u64,
     /// Seconds and nanoseconds since the Unix epoch.
@@ -143,7 +143,7 @@ fn size(stat: &Stat) -> u64 {
     u64::try_from(stat.st_size).unwrap_or_default()
 }
 
-/// It belongs to this user, and nobody else may write to it.
+/// Whether a file belongs to this user, and nobody else may write to it.
 fn is_own(stat: &Stat) -> bool {
     stat.st_uid == rustix::process::geteuid().as_raw()
         && !Mode::from_raw_mode(stat.st_mode).intersects(Mode::WGRP | Mode::WOTH)

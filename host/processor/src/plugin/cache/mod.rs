@@ -1,5 +1,5 @@
-//! Components on disk: as they came, by digest, and compiled, by digest and
-//! engine. Nothing that is read here is believed before it was checked.
+//! Components on disk: original ones by digest, compiled ones by digest and engine. Nothing
+//! that is read here is trusted before it is verified.
 //!
 //! - `folder`: the files.
 
@@ -15,34 +15,34 @@ use crate::telemetry::Throttle;
 use model::Digest;
 use sandbox::{Component, Engine, LoadError, Seal};
 
-/// Largest compiled form of any component, in bytes.
+/// The largest compiled form of any component, in bytes.
 const MAX_COMPILED_BYTES: u64 = 1 << 30;
 
-/// Bytes of a compiled form for each byte of its component, at most: three to six are
-/// usual, fuel and explicit bounds checks included.
+/// The most bytes of a compiled form per byte of its component: three to six are usual, fuel
+/// and explicit bounds checks included.
 const COMPILED_RATIO: u64 = 16;
 
-/// Between two warnings about the folder.
+/// The interval between warnings about the folder.
 const WARN_INTERVAL: Duration = Duration::from_secs(60 * 60);
 
-/// What a compiled form has beside that, at most.
+/// The most bytes of a compiled form in addition to that.
 const COMPILED_MARGIN_BYTES: u64 = 4 << 20;
 
-/// Bytes of the compiled form of a component of at most so many: what has more is not
-/// read, whatever it is.
+/// The largest compiled form of a component of at most so many bytes; a larger one isn't read,
+/// whatever it is.
 pub(super) fn max_compiled_bytes(component_bytes: u64) -> u64 {
     component_bytes.saturating_mul(COMPILED_RATIO).saturating_add(COMPILED_MARGIN_BYTES).min(MAX_COMPILED_BYTES)
 }
 
-/// Where compiled components are kept, and how much of them.
+/// The options of the cache.
 #[derive(Clone)]
 pub struct CacheOptions {
-    /// PLUGIN_CACHE_DIR, else [`default_folder`]; none: nothing is kept on disk.
+    /// PLUGIN_CACHE_DIR, else [`default_folder`]; `None` keeps nothing on disk.
     pub folder: Option<PathBuf>,
-    /// PLUGIN_CACHE_BYTES: bytes of all entries; what was not used for longest goes first.
+    /// PLUGIN_CACHE_BYTES: the most bytes of all entries; the least recently used go first.
     pub bytes: u64,
-    /// PLUGIN_CACHE_KEY: an entry is believed for its HMAC. None: for its folder,
-    /// which only this user can write.
+    /// PLUGIN_CACHE_KEY: entries are trusted for their HMAC. `None`: they are trusted for
+    /// their folder, which only this user can write.
     pub key: Option<Vec<u8>>,
 }
 
@@ -54,8 +54,8 @@ impl fmt::Debug for CacheOptions {
     }
 }
 
-/// Where components are kept when PLUGIN_CACHE_DIR isn't set: the user's cache
-/// folder, or a temporary one of this user's own. `lookup`: the environment.
+/// The folder if PLUGIN_CACHE_DIR isn't set: in the user's cache folder, or a temporary one of
+/// this user's own. `lookup` reads the environment.
 pub fn default_folder(lookup: impl Fn(&str) -> Option<OsString>) -> PathBuf {
     let absolute = |name| lookup(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let user = absolute("XDG_CACHE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".cache")));
@@ -69,11 +69,11 @@ pub fn default_folder(lookup: impl Fn(&str) -> Option<OsString>) -> PathBuf {
     }
 }
 
-/// Components on disk. All of it blocks. What fails is told in the log, and the
-/// work goes on without.
+/// The cache on disk. All calls block. Failures are logged, and the caller goes on without the
+/// cache.
 pub(super) struct DiskCache {
     options: CacheOptions,
-    /// What is wrong with the folder is told so often.
+    /// Limits warnings about the folder.
     warnings: Throttle,
 }
 
@@ -82,12 +82,12 @@ impl DiskCache {
         Self { options, warnings: Throttle::new(1, WARN_INTERVAL) }
     }
 
-    /// The operator's key.
+    /// The operator's key, if there is one.
     pub(super) fn key(&self) -> Option<&[u8]> {
         self.options.key.as_deref()
     }
 
-    /// A component's bytes, which have this digest; at most `max_bytes` of them.
+    /// Reads a component of at most `max_bytes` bytes, verified by digest.
     pub(super) fn component(&self, sha256: Digest, max_bytes: u64) -> Option<Vec<u8>> {
         let (folder, name) = (self.folder()?, component_name(sha256));
         let bytes = self.read(&folder, &name, max_bytes)?.bytes;
@@ -104,8 +104,8 @@ impl DiskCache {
         self.keep(&component_name(sha256), bytes);
     }
 
-    /// A component from its compiled form, which may have `max_bytes` bytes, and the length of
-    /// the component's own.
+    /// Loads a component from its compiled form of at most `max_bytes`; returns also the
+    /// length of the component itself.
     #[expect(unsafe_code, reason = "compiled forms are machine code; see SAFETY")]
     pub(super) fn compiled(&self, engine: &Engine, sha256: Digest, max_bytes: u64) -> Option<(Component, u64)> {
         let (folder, name) = (self.folder()?, compiled_name(sha256, engine.fingerprint()));
@@ -129,10 +129,10 @@ impl DiskCache {
         }
     }
 
-    /// Keeps a component's compiled form; how many bytes it has, if it is kept.
+    /// Keeps a component's compiled form; returns its bytes if it is kept.
     ///
     /// # Errors
-    /// It can't be written down.
+    /// The compiled form can't be serialized.
     pub(super) fn keep_compiled(
         &self,
         engine: &Engine,
@@ -152,7 +152,7 @@ impl DiskCache {
         self.keep(&compiled_name(sha256, engine.fingerprint()), sealed);
     }
 
-    /// What vouches for compiled forms here; none: nothing does.
+    /// The seal that vouches for compiled forms here; `None` if nothing does.
     fn seal(&self, folder: &Folder) -> Option<Seal<'_>> {
         if let Some(key) = &self.options.key {
             return Some(Seal::Key(key));
@@ -200,7 +200,7 @@ impl DiskCache {
         self.options.bytes.min(MAX_COMPILED_BYTES)
     }
 
-    /// Warns, once an hour: it may be mended, and break again.
+    /// Warns at most once per hour: the folder may be repaired, and break again.
     fn warn(&self, what: &str) {
         if self.warnings.take("", Instant::now()).is_some() {
             let folder = self.options.folder.as_deref().unwrap_or_else(|| Path::new("")).display();
@@ -221,7 +221,7 @@ fn compiled_name(sha256: Digest, fingerprint: Digest) -> String {
     format!("{sha256}-{fingerprint}.cwasm")
 }
 
-/// Whether a file is called as those of a cache are: nothing else is ever removed.
+/// Whether a file has a cache entry's name: nothing else is ever removed.
 fn is_entry(name: &str) -> bool {
     let digest = |text: &str| text.len() == 64 && text.bytes().all(|c| c.is_ascii_hexdigit());
     match (name.strip_suffix(".wasm"), name.strip_suffix(".cwasm").and_then(|name| name.split_once('-'))) {

@@ -1,4 +1,4 @@
-//! What the operator allows: PLUGIN_SOURCES.
+//! The sources that the operator allows: PLUGIN_SOURCES.
 
 use std::path::Path;
 
@@ -14,7 +14,7 @@ impl Sources {
         self.own.iter().any(|(component, sha256)| *component == plugin.component && *sha256 == plugin.sha256)
     }
 
-    /// Whether a component may come from where it lies.
+    /// Checks that a component may come from where it lies.
     ///
     /// # Errors
     /// `component-forbidden`, and what is allowed.
@@ -40,7 +40,8 @@ impl Sources {
         let (folders, path): (Vec<_>, _) = (folders.collect(), path.to_owned());
         let found = blocking(component, move || Ok(locate(&path, &folders))).await?;
         match found {
-            // It may be in the cache; where it isn't, reading it says that it is missing.
+            // A missing file may be in the cache; otherwise reading it reports that it is
+            // missing.
             FileLocation::Below | FileLocation::Missing => Ok(()),
             FileLocation::Elsewhere => Err(self.forbidden(component)),
         }
@@ -61,7 +62,7 @@ impl Sources {
     }
 }
 
-/// Without segments that somebody on the way might take for a folder above.
+/// Whether a path is free of segments that could be taken for a parent folder.
 fn is_plain(path: &str) -> bool {
     path.split('/').all(|segment| !matches!(segment, "." | ".."))
 }
@@ -70,7 +71,7 @@ fn is_at_or_below(name: &str, above: &str) -> bool {
     above.is_empty() || name.strip_prefix(above).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-/// As the operator writes it.
+/// The source as the operator writes it.
 fn shown(source: &AllowedSource) -> String {
     match source {
         AllowedSource::S3 { bucket, prefix } => format!("s3://{bucket}/{prefix}"),

@@ -1,4 +1,4 @@
-//! A component from a file.
+//! Reads components from files.
 
 use std::fs::File;
 use std::io::{ErrorKind, Read};
@@ -8,32 +8,32 @@ use std::path::{Component, Path, PathBuf};
 use crate::plugin::failure;
 use model::{ComponentErrorKind, ComponentRef, Failure};
 
-/// Where a file lies.
+/// The location of a file relative to the allowed folders.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum FileLocation {
-    /// Below one of the folders, links followed.
+    /// The file lies below one of the folders, links followed.
     Below,
-    /// It would be below one of them, but isn't there.
+    /// The file would lie below one of them, but doesn't exist.
     Missing,
-    /// Outside of all of them, there or not.
+    /// The path lies outside of all of them, whether or not the file exists.
     Elsewhere,
 }
 
-/// Where a file lies, links followed.
+/// Locates a file, following links.
 pub(super) fn locate(path: &Path, folders: &[PathBuf]) -> FileLocation {
     let real: Vec<PathBuf> = folders.iter().filter_map(|folder| folder.canonicalize().ok()).collect();
     let is_below = |path: &Path, folders: &[PathBuf]| folders.iter().any(|folder| path.starts_with(folder));
     match path.canonicalize() {
         Ok(path) if is_below(&path, &real) => FileLocation::Below,
         Ok(_) => FileLocation::Elsewhere,
-        // What isn't there has no real path; what is said of it must not tell more than the path does.
+        // A missing file has no real path; the error must not tell more than the path does.
         Err(_) if path.components().any(|part| part == Component::ParentDir) => FileLocation::Elsewhere,
         Err(_) if is_below(path, folders) || is_below(path, &real) => FileLocation::Missing,
         Err(_) => FileLocation::Elsewhere,
     }
 }
 
-/// All of a file, which may have `max_bytes` bytes.
+/// Reads a file of at most `max_bytes`.
 pub(super) fn read(component: &ComponentRef, path: &Path, max_bytes: u64) -> Result<Vec<u8>, Failure> {
     let failed = |error: std::io::Error| match error.kind() {
         ErrorKind::NotFound => failure::missing(component, error),
@@ -42,7 +42,7 @@ pub(super) fn read(component: &ComponentRef, path: &Path, max_bytes: u64) -> Res
             failure::by_error(ComponentErrorKind::Source, component, error).in_words(text)
         }
     };
-    // Without NONBLOCK a pipe in its place would wait for a writer.
+    // Without NONBLOCK a pipe would wait for a writer.
     let nonblock = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
     let file = File::options().read(true).custom_flags(nonblock).open(path).map_err(failed)?;
     let stored = file.metadata().map_err(failed)?;

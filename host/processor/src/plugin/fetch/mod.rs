@@ -1,4 +1,4 @@
-//! A component's bytes, from where its item says, if the operator allows it.
+//! Fetches a component's bytes from where its item says, if the operator allows it.
 //!
 //! - `allowed`: what the operator allows.
 //! - `file`: from a file.
@@ -15,25 +15,25 @@ use super::failure;
 use crate::aws::{S3, WholeObject};
 use model::{AllowedSource, ComponentErrorKind, ComponentRef, Digest, Failure, ObjectId};
 
-/// Where components may come from.
+/// The places that components may come from.
 #[derive(Clone, Default)]
 pub struct Sources {
     /// PLUGIN_SOURCES.
     pub allowed: Vec<AllowedSource>,
-    /// What the operator's environment names (DEFAULT_PLUGIN, KEY_PARSER) is allowed by
-    /// that, wherever it lies: this reference, with this digest.
+    /// Components that the operator's environment names (DEFAULT_PLUGIN, KEY_PARSER), which
+    /// makes them allowed wherever they lie: exactly this reference with this digest.
     pub own: Vec<(ComponentRef, Option<Digest>)>,
-    /// With the central role's credentials; none: there is no AWS.
+    /// S3 with the central role's credentials; `None` without AWS.
     pub s3: Option<S3>,
     /// PLUGIN_REGISTRY_AUTH: a Docker config.json with credentials of registries.
     pub registry_auth: Option<PathBuf>,
 }
 
 impl Sources {
-    /// All of a component's bytes, at most `most` of them: from where it may come from.
+    /// Fetches a component of at most `most` bytes from an allowed place.
     ///
     /// # Errors
-    /// The operator doesn't allow it, or it can't be had.
+    /// The operator doesn't allow it, or it can't be fetched.
     pub async fn fetch(&self, component: &ComponentRef, most: u64) -> Result<Vec<u8>, Failure> {
         if !self.own.iter().any(|(own, _)| own == component) {
             self.permit(component).await?;
@@ -65,7 +65,7 @@ impl Sources {
     }
 }
 
-/// A file that may be read, whoever named it.
+/// Reads an allowed file, whoever named it.
 pub(super) async fn read_file(component: &ComponentRef, path: &Path, most: u64) -> Result<Vec<u8>, Failure> {
     let (component, path) = (component.clone(), path.to_owned());
     blocking(&component.clone(), move || file::read(&component, &path, most)).await

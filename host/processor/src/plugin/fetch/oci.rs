@@ -1,13 +1,12 @@
-//! A component from an OCI registry: an artifact whose only layer is wasm, by the
+//! Fetches a component from an OCI registry: an artifact whose only layer is wasm, by the
 //! digest of its manifest.
 //!
-//! The manifest is what its digest says, and names the layer by its digest, so that
-//! nothing a registry sends is believed. What the manifest says may be the tenant's:
-//! of a layer's descriptor nothing but size and digest is used.
+//! The manifest is verified by its digest, and names the layer by digest, so nothing that a
+//! registry sends is trusted. The manifest may be the tenant's: of a layer's descriptor only
+//! size and digest are used.
 //!
-//! `oci-client` reads a manifest, a token and an error's text whole, whatever their
-//! size: a registry that the operator allows could use up memory that way, within
-//! [`Timeouts`].
+//! `oci-client` reads a manifest, a token and an error's text completely, whatever their size:
+//! an allowed registry could use up memory that way, within [`Timeouts`].
 //!
 //! - `registry_auth`: credentials, from a Docker config.json.
 //! - `failure`: what an answer, or none, means.
@@ -34,24 +33,24 @@ use model::{ComponentErrorKind, Digest, Failure, Fault};
 /// The layer of a component, as CNCF's layout of wasm artifacts has it.
 const CNCF_LAYER: &str = "application/wasm";
 
-/// Bytes of a manifest that is looked at: what registries take.
+/// The largest manifest that is parsed, in bytes: what registries take.
 const MAX_MANIFEST: usize = 4 << 20;
 
-/// So many manifests of an index, or layers of an artifact, are named in an error.
+/// The most manifests of an index, or layers of an artifact, that an error names.
 const MAX_NAMED: usize = 8;
 
-/// How long a registry may take.
+/// The timeouts of a registry.
 #[derive(Debug, Clone, Copy)]
 struct Timeouts {
-    /// Until it is connected.
+    /// The time to connect.
     connect: Duration,
-    /// Between two signs of life.
+    /// The longest silence.
     idle: Duration,
-    /// For everything: token, manifest, layer.
+    /// The time for everything: token, manifest, layer.
     total: Duration,
 }
 
-/// Within what a fetch may take at most. 64 MiB, the largest component, need 22 Mbit/s.
+/// Shorter than a fetch may take. 64 MiB, the largest component, need 22 Mbit/s.
 const TIMEOUTS: Timeouts =
     Timeouts { connect: Duration::from_secs(5), idle: Duration::from_secs(10), total: Duration::from_secs(25) };
 
@@ -62,13 +61,13 @@ pub(super) struct Artifact<'a> {
     pub(super) registry: &'a str,
     /// Repository.
     pub(super) name: &'a str,
-    /// Of the manifest.
+    /// The manifest's digest.
     pub(super) manifest: Digest,
 }
 
-/// The layer's bytes, at most `most` of them. `auth`: a Docker config.json.
+/// Fetches the layer, of at most `most` bytes. `auth`: a Docker config.json.
 ///
-/// Plain HTTP is spoken with this machine alone (localhost, 127.0.0.1, [::1]).
+/// Plain HTTP is used only with this machine (localhost, 127.0.0.1, [::1]).
 ///
 /// # Errors
 /// `component-missing`, `-source` (the registry can't be asked), `-digest`,
@@ -85,7 +84,7 @@ async fn fetch_within(
 ) -> Result<Vec<u8>, Failure> {
     let pull = ArtifactPull::new(artifact, most, auth, timeouts)?;
     let context = pull.context.clone();
-    // On a task of its own, since the library panics over a token that is no header.
+    // A task of its own, since the library panics over a token that can't be a header.
     let mut task = tokio::spawn(async move { pull.run().await });
     match tokio::time::timeout(timeouts.total, &mut task).await {
         Ok(Ok(done)) => done,
@@ -103,7 +102,7 @@ async fn fetch_within(
     }
 }
 
-/// What errors are about.
+/// The context of errors.
 #[derive(Debug, Clone)]
 struct ErrorContext {
     registry: String,
@@ -246,7 +245,7 @@ impl ArtifactPull {
     }
 }
 
-/// A client that knows no other registry.
+/// A client that accesses no other registry.
 fn client(registry: &str, timeouts: Timeouts) -> Result<Client, OciDistributionError> {
     use_ring();
     Client::try_from(ClientConfig {
@@ -259,12 +258,11 @@ fn client(registry: &str, timeouts: Timeouts) -> Result<Client, OciDistributionE
     })
 }
 
-/// The client takes the process's TLS provider, and there is none. AWS's clients
-/// bring their own.
+/// Sets the process's TLS provider, which the client needs. AWS's clients bring their own.
 fn use_ring() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        // Whoever was first is as good.
+        // Another thread may have set it first, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
     });
 }
@@ -278,12 +276,13 @@ fn is_local(registry: &str) -> bool {
     ["localhost", "127.0.0.1", "::1"].contains(&host)
 }
 
-/// Letters, digits and these, so that it can't be anything but a part of a URL.
+/// Whether a text has only letters, digits and `others`, so that it can't be anything but a
+/// part of a URL.
 fn is_plain(text: &str, others: &[u8]) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || others.contains(&byte))
 }
 
-/// Which digests could be meant in place of the index's.
+/// Lists the digests that could be meant instead of the index's.
 fn list_manifests(index: &OciImageIndex) -> String {
     let entries = index.manifests.iter().map(|entry| {
         let platform = entry.platform.as_ref();
@@ -293,7 +292,7 @@ fn list_manifests(index: &OciImageIndex) -> String {
     format!("this digest is that of an index of several manifests; name that of one of them: {}", join_first(entries))
 }
 
-/// The first of them, in a line.
+/// Joins the first names.
 fn join_first(names: impl ExactSizeIterator<Item = String>) -> String {
     let more = names.len().saturating_sub(MAX_NAMED);
     let mut text = names.take(MAX_NAMED).collect::<Vec<_>>().join(", ");
@@ -303,7 +302,7 @@ fn join_first(names: impl ExactSizeIterator<Item = String>) -> String {
     text
 }
 
-/// A text of the manifest, which anybody may have made, as it can stand in a line.
+/// Escapes a text of the manifest, which anybody may have written.
 fn printable(text: &str) -> String {
     text.chars().filter(|c| c.is_ascii_graphic()).take(80).collect()
 }

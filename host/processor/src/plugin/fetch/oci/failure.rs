@@ -1,6 +1,5 @@
-//! What a call of a registry that failed means. Of what the registry says nothing
-//! is passed on but codes: its words, and addresses that it redirects to, may hold
-//! secrets.
+//! Interprets failures of a registry's calls. Only codes of a registry's answers are passed
+//! on: its texts, and addresses that it redirects to, may hold secrets.
 
 use std::error::Error;
 
@@ -36,7 +35,7 @@ pub(super) fn of_call(
     }
 }
 
-/// The same of a client that can't be made, which is TLS's.
+/// The failure of a client that can't be created, which is TLS's.
 pub(super) fn of_client(error: &OciDistributionError) -> (ComponentErrorKind, String) {
     let text = format!(
         "no TLS client can be made: {}; registries need the system's certificates: install ca-certificates, or set \
@@ -77,7 +76,7 @@ fn busy(registry: &str) -> (ComponentErrorKind, String) {
     (ComponentErrorKind::Source, format!("the registry {registry} has too many requests (429); it is tried again"))
 }
 
-/// Where the registry gives a code of OCI's, the library keeps no status.
+/// The failure by OCI's error code. With a code, the library drops the status.
 fn registry_code(
     registry: &str,
     of: &str,
@@ -114,7 +113,7 @@ fn unanswered(registry: &str, of: &str, error: &(dyn Error + 'static)) -> (Compo
     (ComponentErrorKind::Source, format!("the registry {registry} can't be asked for {of}: {}", innermost(error)))
 }
 
-/// The last cause, such as "Connection refused (os error 111)". Those before it name
+/// The innermost cause, such as "Connection refused (os error 111)". The outer ones name
 /// addresses.
 fn innermost(error: &(dyn Error + 'static)) -> String {
     let mut cause = error.source();
@@ -124,7 +123,7 @@ fn innermost(error: &(dyn Error + 'static)) -> String {
     cause.map_or_else(|| "the answer broke off".to_owned(), |cause| printable(&cause.to_string()))
 }
 
-/// A text of the registry's as it can stand in a line.
+/// Escapes a text of the registry's.
 fn printable(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).take(160).collect()
 }

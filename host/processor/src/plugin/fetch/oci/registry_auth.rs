@@ -9,7 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 
-/// Larger than such files are.
+/// The largest file that is read: more than such files have.
 const MAX_BYTES: u64 = 1 << 20;
 
 #[derive(Deserialize)]
@@ -34,7 +34,7 @@ struct RegistryEntry {
     registry_token: String,
 }
 
-/// User and password for `registry`; none: the file doesn't name it.
+/// Returns user and password for `registry`; `None` if the file doesn't name it.
 ///
 /// # Errors
 /// The file can't be read, or what it says of the registry can't be used: says
@@ -50,7 +50,7 @@ fn read(path: &Path) -> Result<DockerConfig, String> {
     let mut bytes = Vec::new();
     let file = std::fs::File::open(path).map_err(|error| error.to_string())?;
     file.take(MAX_BYTES).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
-    // Not the parser's words, which may quote a password.
+    // The parser's message isn't shown: it may quote a password.
     serde_json::from_slice(&bytes).map_err(|error| {
         let (line, column) = (error.line(), error.column());
         format!("line {line}, column {column}: this is no Docker config.json")
@@ -94,7 +94,8 @@ fn decoded(auth: &str) -> Option<(String, String)> {
     Some((user.to_owned(), password.trim_end_matches('\0').to_owned()))
 }
 
-/// A registry, however the file names it: `https://index.docker.io/v1/`, `ghcr.io`.
+/// The host of a registry, however the file names it: `https://index.docker.io/v1/`,
+/// `ghcr.io`.
 fn host(key: &str) -> &str {
     let key = key.strip_prefix("https://").or_else(|| key.strip_prefix("http://")).unwrap_or(key);
     let key = ["/v1/", "/v2/", "/v1", "/v2", "/"].iter().find_map(|end| key.strip_suffix(end)).unwrap_or(key);
