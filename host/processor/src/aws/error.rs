@@ -9,7 +9,7 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use super::http::NoResponse;
 use super::operation::Operation;
-use super::remedy::{FailedCall, remedy};
+use super::remedy::{ErrorFacts, remedy};
 use super::skew::{Skew, detect_skew};
 use model::{AwsErrorKind, Failure, FailureKind, Fault};
 
@@ -153,7 +153,7 @@ impl AwsError {
     /// The remedy, as the last clause of the error's text.
     fn remedy(&self) -> String {
         let (code, owner) = (self.code.as_deref(), self.owner.as_deref());
-        remedy(&FailedCall { operation: self.operation, kind: self.kind, fault: self.fault, code, owner })
+        remedy(&ErrorFacts { operation: self.operation, kind: self.kind, fault: self.fault, code, owner })
     }
 
     /// The same error, of a call that expected this owner of the bucket.
@@ -218,8 +218,8 @@ impl CallInfo<'_> {
             }
             SdkError::ServiceError(context) => {
                 let code = context.err().code().map(str::to_owned);
-                let answer = ResponseFacts { status: status.unwrap_or_default(), region: region.as_deref(), skew };
-                let (kind, message) = self.classify_answer(context.err(), &answer);
+                let response = ResponseFacts { status: status.unwrap_or_default(), region: region.as_deref(), skew };
+                let (kind, message) = self.classify_response(context.err(), &response);
                 let unknown = code.is_none() && status.is_some_and(|status| status >= 500);
                 (kind, code, message, unknown)
             }
@@ -267,8 +267,12 @@ impl CallInfo<'_> {
     }
 
     /// The kind and the message of an error response.
-    fn classify_answer(&self, error: &dyn ProvideErrorMetadata, answer: &ResponseFacts<'_>) -> (AwsErrorKind, String) {
-        let ResponseFacts { status, region, skew } = *answer;
+    fn classify_response(
+        &self,
+        error: &dyn ProvideErrorMetadata,
+        response: &ResponseFacts<'_>,
+    ) -> (AwsErrorKind, String) {
+        let ResponseFacts { status, region, skew } = *response;
         let code = error.code().unwrap_or_default();
         let words = without_secrets(code, error.message().unwrap_or_default().trim_end_matches('.'));
         let kind = if words.contains("larger than the maximum allowable size") {

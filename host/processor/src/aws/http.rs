@@ -27,12 +27,12 @@ pub(super) fn client() -> SharedHttpClient {
 }
 
 /// The timeouts for connecting and for reading.
-type Timeouts = (Option<Duration>, Option<Duration>);
+type TimeoutPair = (Option<Duration>, Option<Duration>);
 
 /// The client: one connector per pair of timeouts.
 #[derive(Debug, Default)]
 struct Client {
-    connectors: RwLock<HashMap<Timeouts, SharedHttpConnector>>,
+    connectors: RwLock<HashMap<TimeoutPair, SharedHttpConnector>>,
 }
 
 impl HttpClient for Client {
@@ -79,8 +79,8 @@ impl Connector {
 impl HttpConnector for Connector {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let host = host_of(request.uri()).to_owned();
-        let answer = self.inner(request.uri()).call(request);
-        HttpConnectorFuture::new(async move { answer.await.map_err(|error| name_host(error, host)) })
+        let response = self.inner(request.uri()).call(request);
+        HttpConnectorFuture::new(async move { response.await.map_err(|error| name_host(error, host)) })
     }
 }
 

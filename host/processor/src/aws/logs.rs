@@ -67,7 +67,7 @@ impl Logs {
             Ok(_) if empty.was_empty() => {
                 Err(self.logs.call(Operation::PutLogEvents).missing_proof(self.resource(group), "JSON document"))
             }
-            Ok(answer) => Ok(rejected_ranges(&answer)),
+            Ok(response) => Ok(rejected_ranges(&response)),
             Err(error) if error.code() == Some("DataAlreadyAcceptedException") => Ok(RejectedRanges::default()),
             Err(error) => {
                 let mut error = self.classify(Operation::PutLogEvents, group, error);
@@ -84,9 +84,9 @@ impl Logs {
     /// `NotFound`: the group is missing.
     pub async fn create_stream(&self, group: &str, stream: &str) -> Result<(), AwsError> {
         let call = self.logs.client().await?.create_log_stream().log_group_name(group).log_stream_name(stream);
-        let answer =
+        let response =
             call.send().await.map(drop).map_err(|error| self.classify(Operation::CreateLogStream, group, error));
-        allow_existing(answer)
+        allow_existing(response)
     }
 
     /// Creates a group (CreateLogGroup), unless it exists.
@@ -95,9 +95,9 @@ impl Logs {
     /// `Conflict`: somebody else is creating it.
     pub async fn create_group(&self, group: &str) -> Result<(), AwsError> {
         let call = self.logs.client().await?.create_log_group().log_group_name(group);
-        let answer =
+        let response =
             call.send().await.map(drop).map_err(|error| self.classify(Operation::CreateLogGroup, group, error));
-        allow_existing(answer)
+        allow_existing(response)
     }
 
     fn classify<E>(&self, operation: Operation, group: &str, error: SdkError<E, HttpResponse>) -> AwsError
@@ -112,21 +112,21 @@ impl Logs {
     }
 }
 
-fn allow_existing(answer: Result<(), AwsError>) -> Result<(), AwsError> {
-    match answer {
+fn allow_existing(response: Result<(), AwsError>) -> Result<(), AwsError> {
+    match response {
         Err(error) if error.kind == AwsErrorKind::Exists => Ok(()),
-        answer => answer,
+        response => response,
     }
 }
 
-fn rejected_ranges(answer: &PutLogEventsOutput) -> RejectedRanges {
+fn rejected_ranges(response: &PutLogEventsOutput) -> RejectedRanges {
     let index = |index: Option<i32>| index.map(|index| usize::try_from(index).unwrap_or_default());
     let ranges = |info: &RejectedLogEventsInfo| RejectedRanges {
         too_old_before: index(info.too_old_log_event_end_index()),
         expired_before: index(info.expired_log_event_end_index()),
         too_new_from: index(info.too_new_log_event_start_index()),
     };
-    answer.rejected_log_events_info().map(ranges).unwrap_or_default()
+    response.rejected_log_events_info().map(ranges).unwrap_or_default()
 }
 
 /// An interceptor that replaces the request's body before the first attempt. Each attempt signs and

@@ -10,7 +10,7 @@ pub(super) const NO_CENTRAL_ROLE: &str = "NoCentralRole";
 pub(super) const NO_CREDENTIALS: &str = "NoCredentials";
 
 /// The facts of a failed call that its remedy depends on.
-pub(super) struct FailedCall<'a> {
+pub(super) struct ErrorFacts<'a> {
     /// The operation, such as `PutLogEvents`.
     pub(super) operation: Operation,
     /// The error's kind.
@@ -24,11 +24,11 @@ pub(super) struct FailedCall<'a> {
 }
 
 /// The remedy as a clause that begins with `; `. Empty if AWS's own message must do.
-pub(super) fn remedy(failed: &FailedCall<'_>) -> String {
-    let clause = match failed.kind {
-        AwsErrorKind::NotFound => not_found(failed.operation),
+pub(super) fn remedy(error: &ErrorFacts<'_>) -> String {
+    let clause = match error.kind {
+        AwsErrorKind::NotFound => not_found(error.operation),
         AwsErrorKind::NoBucket => "create the bucket, or correct its name where it is configured",
-        AwsErrorKind::Denied => denied(failed),
+        AwsErrorKind::Denied => denied(error),
         AwsErrorKind::Expired => {
             "sessions are renewed; where it is the processor's own credentials that expired, refresh them"
         }
@@ -47,8 +47,8 @@ pub(super) fn remedy(failed: &FailedCall<'_>) -> String {
         AwsErrorKind::NoProof => "it is tried again; a proxy or what stands in for AWS may have answered in its place",
         AwsErrorKind::Other => return String::new(),
     };
-    match failed.owner {
-        Some(owner) if failed.kind == AwsErrorKind::Denied => {
+    match error.owner {
+        Some(owner) if error.kind == AwsErrorKind::Denied => {
             format!("; its bucket must be of account {owner}: check that it still is; if so, {clause}")
         }
         _ => format!("; {clause}"),
@@ -72,9 +72,9 @@ fn not_found(operation: Operation) -> &'static str {
     }
 }
 
-fn denied(failed: &FailedCall<'_>) -> &'static str {
-    let by_code = failed.code.and_then(denied_by_code);
-    by_code.unwrap_or_else(|| match (failed.operation, failed.fault) {
+fn denied(error: &ErrorFacts<'_>) -> &'static str {
+    let by_code = error.code.and_then(denied_by_code);
+    by_code.unwrap_or_else(|| match (error.operation, error.fault) {
         (Operation::CopyObject | Operation::UploadPartCopy, Fault::Source) => SOURCE_OF_COPY,
         (operation, _) => denied_by_policy(operation),
     })

@@ -86,12 +86,12 @@ impl Queue {
     /// `Denied`: the role may not call GetQueueAttributes; no mode needs it.
     pub async fn max_receive_count(&self) -> Result<Option<u32>, AwsError> {
         let request = self.sqs.client().await?.get_queue_attributes().queue_url(&*self.url);
-        let answer = request
+        let response = request
             .attribute_names(QueueAttributeName::RedrivePolicy)
             .send()
             .await
             .map_err(|error| self.classify(Operation::GetQueueAttributes, error))?;
-        let policy = answer.attributes().and_then(|all| all.get(&QueueAttributeName::RedrivePolicy));
+        let policy = response.attributes().and_then(|all| all.get(&QueueAttributeName::RedrivePolicy));
         let policy = policy.and_then(|json| serde_json::from_str::<serde_json::Value>(json).ok());
         let count = policy.as_ref().and_then(|policy| policy.get("maxReceiveCount"));
         // The policy's author may have put the number in quotes.
@@ -106,7 +106,7 @@ impl Queue {
     pub async fn receive(&self, wait_seconds: u32, visibility_seconds: u32) -> Result<Vec<ReceivedMessage>, AwsError> {
         let timeout = self.sqs.request_timeout + Duration::from_secs(wait_seconds.into());
         let empty = EmptyResponseCheck::default();
-        let answer = self
+        let response = self
             .sqs
             .client()
             .await?
@@ -129,7 +129,7 @@ impl Queue {
                 .call(Operation::ReceiveMessage)
                 .missing_proof(format!("queue {}", self.url), "JSON document"));
         }
-        Ok(answer.messages.unwrap_or_default().into_iter().map(received_message).collect())
+        Ok(response.messages.unwrap_or_default().into_iter().map(received_message).collect())
     }
 
     /// Deletes at most 10 messages by their receipt handles. Returns one result per handle, in order.
@@ -145,13 +145,13 @@ impl Queue {
         };
         let entries: Result<Vec<_>, _> = receipt_handles.iter().enumerate().map(entry).collect();
         let request = self.sqs.client().await?.delete_message_batch().queue_url(&*self.url);
-        let answer = request
+        let response = request
             .set_entries(Some(entries.map_err(|error| self.invalid(Operation::DeleteMessageBatch, &error))?))
             .send()
             .await
             .map_err(|error| self.classify(Operation::DeleteMessageBatch, error))?;
-        let done = answer.successful().iter().map(DeleteMessageBatchResultEntry::id);
-        Ok(in_request_order(receipt_handles.len(), done, answer.failed()))
+        let done = response.successful().iter().map(DeleteMessageBatchResultEntry::id);
+        Ok(in_request_order(receipt_handles.len(), done, response.failed()))
     }
 
     /// Makes at most 10 messages invisible for `seconds` from now on (0: visible).
@@ -172,16 +172,16 @@ impl Queue {
         };
         let entries: Result<Vec<_>, _> = receipt_handles.iter().enumerate().map(entry).collect();
         let request = self.sqs.client().await?.change_message_visibility_batch().queue_url(&*self.url);
-        let answer = request
+        let response = request
             .set_entries(Some(entries.map_err(|error| self.invalid(Operation::ChangeMessageVisibilityBatch, &error))?))
             .send()
             .await
             .map_err(|error| self.classify(Operation::ChangeMessageVisibilityBatch, error))?;
-        let mut results = vec![VisibilityResult::Failed(NO_ANSWER.to_owned()); receipt_handles.len()];
-        for done in answer.successful() {
+        let mut results = vec![VisibilityResult::Failed(NOT_MENTIONED.to_owned()); receipt_handles.len()];
+        for done in response.successful() {
             set_result(&mut results, done.id(), VisibilityResult::Extended);
         }
-        for failed in answer.failed() {
+        for failed in response.failed() {
             set_result(&mut results, failed.id(), visibility_failure(failed));
         }
         Ok(results)
@@ -198,13 +198,13 @@ impl Queue {
         let entries: Result<Vec<_>, _> =
             messages.iter().enumerate().map(|(id, message)| send_entry(id, message)).collect();
         let request = self.sqs.client().await?.send_message_batch().queue_url(&*self.url);
-        let answer = request
+        let response = request
             .set_entries(Some(entries.map_err(|error| self.invalid(Operation::SendMessageBatch, &error))?))
             .send()
             .await
             .map_err(|error| self.classify(Operation::SendMessageBatch, error))?;
-        let done = answer.successful().iter().map(SendMessageBatchResultEntry::id);
-        Ok(in_request_order(messages.len(), done, answer.failed()))
+        let done = response.successful().iter().map(SendMessageBatchResultEntry::id);
+        Ok(in_request_order(messages.len(), done, response.failed()))
     }
 
     fn classify<E>(&self, operation: Operation, error: SdkError<E, HttpResponse>) -> AwsError
@@ -226,7 +226,7 @@ impl Queue {
 }
 
 /// The error of a message that SQS's response doesn't mention. The call may be tried again.
-const NO_ANSWER: &str = "SQS said nothing about this message";
+const NOT_MENTIONED: &str = "SQS said nothing about this message";
 
 fn seconds(seconds: u32) -> i32 {
     seconds.try_into().unwrap_or(i32::MAX)
@@ -260,7 +260,7 @@ fn in_request_order<'a>(
     done: impl Iterator<Item = &'a str>,
     failed: &[BatchResultErrorEntry],
 ) -> Vec<Result<(), String>> {
-    let mut results = vec![Err(NO_ANSWER.to_owned()); count];
+    let mut results = vec![Err(NOT_MENTIONED.to_owned()); count];
     for id in done {
         set_result(&mut results, id, Ok(()));
     }

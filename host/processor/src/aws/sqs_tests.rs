@@ -77,14 +77,14 @@ async fn results_come_in_the_order_of_the_input() {
     assert_eq!(lost, [true, false, true, false, false, true, false]);
     assert_eq!((&results[1], &results[4]), (&VisibilityResult::Extended, &VisibilityResult::Extended));
     assert_eq!(results[3], VisibilityResult::Failed("InternalError: oops".into()));
-    assert_eq!(results[6], VisibilityResult::Failed(NO_ANSWER.into()));
+    assert_eq!(results[6], VisibilityResult::Failed(NOT_MENTIONED.into()));
     let asked: serde_json::Value = serde_json::from_slice(&server.requests()[0].body).unwrap();
     assert_eq!(
         (&asked["Entries"][1]["ReceiptHandle"], &asked["Entries"][1]["VisibilityTimeout"]),
         (&"b".into(), &0.into())
     );
 
-    let expected = vec![Ok(()), Err("InternalError: oops".to_owned()), Ok(()), Err(NO_ANSWER.to_owned())];
+    let expected = vec![Ok(()), Err("InternalError: oops".to_owned()), Ok(()), Err(NOT_MENTIONED.to_owned())];
     assert_eq!(queue.delete(&handles(&["a", "b", "c", "d"])).await.unwrap(), expected);
     let message = OutgoingMessage { body: "b".into(), delay_seconds: 4, numbers: vec![("RetryCount", 2)] };
     assert_eq!(queue.send(&vec![message; 4]).await.unwrap(), expected);

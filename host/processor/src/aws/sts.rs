@@ -58,7 +58,7 @@ pub(super) async fn assume_role(
     let without_effect = |error: AwsError| AwsError { effect_unknown: false, ..error };
     let request = client.assume_role().role_arn(&role.arn).set_external_id(external_id.map(str::to_owned));
     let here = Config::builder().region(Region::new(role.region.clone())).retry_partition(partition.clone());
-    let answer = request
+    let response = request
         .role_session_name(format!("{}-{}", role.session_prefix, Uuid::new_v4()))
         .duration_seconds(SESSION_SECONDS)
         .customize()
@@ -67,7 +67,7 @@ pub(super) async fn assume_role(
         .send()
         .await
         .map_err(|error| without_effect(call.classify(resource(), error)))?;
-    let given = answer.credentials();
+    let given = response.credentials();
     let unproven = || without_effect(call.missing_proof(resource(), "credentials"));
     let given = given.ok_or_else(unproven)?;
     let (key, secret, token) = (given.access_key_id(), given.secret_access_key(), given.session_token());
@@ -86,8 +86,8 @@ pub(super) async fn assume_role(
 pub(super) async fn own_account(client: &Client, region: &str) -> Result<String, AwsError> {
     let call = CallInfo::own(Operation::GetCallerIdentity, region);
     let resource = "the processor's own credentials";
-    let answer = client.get_caller_identity().send().await.map_err(|error| call.classify(resource, error))?;
-    let account = answer.account().filter(|account| !account.is_empty()).map(str::to_owned);
+    let response = client.get_caller_identity().send().await.map_err(|error| call.classify(resource, error))?;
+    let account = response.account().filter(|account| !account.is_empty()).map(str::to_owned);
     account.ok_or_else(|| call.missing_proof(resource, "account"))
 }
 

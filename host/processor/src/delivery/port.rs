@@ -9,7 +9,7 @@ pub use model::Activity;
 
 /// An event of a batch that the destination refused for good.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Rejected {
+pub struct RejectedEvent {
     /// The event's index in the batch.
     pub index: usize,
     /// The reason.
@@ -25,7 +25,7 @@ pub trait EventSink: Sync {
     }
 
     /// Puts a batch; returns the events that the destination refused.
-    fn put(&self, batch: &Batch) -> impl Future<Output = Result<Vec<Rejected>, Failure>> + Send;
+    fn put(&self, batch: &Batch) -> impl Future<Output = Result<Vec<RejectedEvent>, Failure>> + Send;
 
     /// Keeps dead letters. This happens before the checkpoint passes their lines.
     fn dead_letters(&self, letters: &[DeadLetter]) -> impl Future<Output = Result<(), Failure>> + Send;

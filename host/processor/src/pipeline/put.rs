@@ -12,7 +12,7 @@ use super::job::Job;
 use super::ledger::LineOutcome;
 use super::outbox::{SharedLedger, SinkCommand, Undeliverable};
 use crate::delivery::batch::Batch;
-use crate::delivery::port::{EventSink, Rejected};
+use crate::delivery::port::{EventSink, RejectedEvent};
 use model::{Failure, Reason};
 
 /// What the putting side did.
@@ -33,7 +33,7 @@ pub(super) struct PutCounts {
 /// A piece of work that was done, or came up.
 enum CompletedPut {
     Letters(Result<(), Failure>),
-    Put(Batch, Result<Vec<Rejected>, Failure>),
+    Put(Batch, Result<Vec<RejectedEvent>, Failure>),
     Checkpoint(u64),
 }
 
@@ -144,12 +144,12 @@ impl<'a, S: EventSink> PutSide<'a, S> {
     }
 
     /// A batch was taken, but for these.
-    async fn batch(&mut self, batch: &Batch, rejected: &[Rejected]) -> Result<(), Failure> {
+    async fn batch(&mut self, batch: &Batch, rejected: &[RejectedEvent]) -> Result<(), Failure> {
         self.succeeded = true;
         self.counts.batches += 1;
         let mut outcomes = vec![Some(LineOutcome::Delivered); batch.entries.len()];
         let mut letters = Vec::new();
-        for &Rejected { index, reason } in rejected {
+        for &RejectedEvent { index, reason } in rejected {
             let (Some(outcome), Some(entry)) = (outcomes.get_mut(index), batch.entries.get(index)) else { continue };
             *outcome = Some(LineOutcome::DeadLettered(reason));
             let event = &entry.event;

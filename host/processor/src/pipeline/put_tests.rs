@@ -54,7 +54,7 @@ impl EventSink for Fake {
         self.at_once
     }
 
-    async fn put(&self, batch: &Batch) -> Result<Vec<Rejected>, Failure> {
+    async fn put(&self, batch: &Batch) -> Result<Vec<RejectedEvent>, Failure> {
         let first = batch.entries[0].index;
         self.note(format!("put {first}"));
         let now = self.in_flight.fetch_add(1, Ordering::SeqCst) + 1;
@@ -72,7 +72,7 @@ impl EventSink for Fake {
                 Err(Failure::new(FailureKind::Destination, "no answer").with_effect_unknown(true))
             }
             Some(Answer::Rejects(indexes)) => {
-                Ok(indexes.into_iter().map(|index| Rejected { index, reason: Reason::TooOld }).collect())
+                Ok(indexes.into_iter().map(|index| RejectedEvent { index, reason: Reason::TooOld }).collect())
             }
             _ => Ok(Vec::new()),
         }
@@ -348,7 +348,7 @@ impl EventSink for FailsOnce {
         4
     }
 
-    async fn put(&self, _batch: &Batch) -> Result<Vec<Rejected>, Failure> {
+    async fn put(&self, _batch: &Batch) -> Result<Vec<RejectedEvent>, Failure> {
         let number = self.0.fetch_add(1, Ordering::SeqCst);
         tokio::task::yield_now().await;
         if number == 1 { Err(Failure::new(FailureKind::Destination, "no")) } else { Ok(Vec::new()) }

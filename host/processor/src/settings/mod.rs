@@ -110,7 +110,7 @@ pub struct AwsSettings {
 }
 
 /// An environment, as `std::env::var` would read it.
-type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
+type VariableLookup<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 impl Settings {
     /// Reads what `local` needs through `lookup` (an empty value counts as unset).
@@ -119,7 +119,7 @@ impl Settings {
     ///
     /// # Errors
     /// One that lists every variable whose value can't be used.
-    pub fn for_local(lookup: Lookup<'_>, machine: Machine) -> Result<(Self, Vec<String>), SettingsError> {
+    pub fn for_local(lookup: VariableLookup<'_>, machine: Machine) -> Result<(Self, Vec<String>), SettingsError> {
         let mut reader = SettingsReader::new(lookup);
         let cores = u64::try_from(machine.cores).unwrap_or(u64::MAX);
         let settings = Self::read(&mut reader, &table::LOCAL_MAX_CONCURRENT_OBJECTS, cores);
@@ -132,7 +132,7 @@ impl Settings {
     /// # Errors
     /// One that lists every variable whose value can't be used.
     pub fn for_aws(
-        lookup: Lookup<'_>,
+        lookup: VariableLookup<'_>,
         machine: Machine,
         purpose: Purpose,
     ) -> Result<(Self, AwsSettings, Vec<String>), SettingsError> {
@@ -146,7 +146,7 @@ impl Settings {
 
     /// The log's level and format, even if other settings are invalid: their problems are
     /// logged in that format too.
-    pub fn logging(lookup: Lookup<'_>) -> (LogLevel, LogFormat) {
+    pub fn logging(lookup: VariableLookup<'_>) -> (LogLevel, LogFormat) {
         let mut reader = SettingsReader::new(lookup);
         (reader.level(), reader.text(&table::LOG_FORMAT, LogFormat::parse).unwrap_or_default())
     }

@@ -45,7 +45,7 @@ impl S3 {
     async fn copy_at_once(&self, copy: &CopyRequest, size: Option<u64>) -> Result<(), AwsError> {
         let timeout = self.s3.request_timeout + copy_timeout(size.unwrap_or(MAX_COPY_BYTES));
         let request = self.client().await?.copy_object().bucket(&copy.target.bucket).key(&copy.target.key);
-        let answer = request
+        let response = request
             .copy_source(source(copy))
             .set_copy_source_if_match(copy.version.etag.as_deref().map(quoted))
             .metadata_directive(MetadataDirective::Replace)
@@ -59,9 +59,9 @@ impl S3 {
             .send()
             .await;
         let call = self.s3.call(Operation::CopyObject);
-        let answer =
-            answer.map_err(|error| call.classify(describe_copy(copy), error).with_owner(self.owner().as_ref()))?;
-        let etag = answer.copy_object_result().and_then(CopyObjectResult::e_tag);
+        let response =
+            response.map_err(|error| call.classify(describe_copy(copy), error).with_owner(self.owner().as_ref()))?;
+        let etag = response.copy_object_result().and_then(CopyObjectResult::e_tag);
         non_empty_etag(etag)
             .map(drop)
             .ok_or_else(|| call.missing_proof(describe_copy(copy), "CopyObjectResult with an ETag"))
@@ -116,7 +116,7 @@ async fn copy_part(
     let timeout = open.s3.request_timeout + copy_timeout(range.end.saturating_sub(range.start));
     let request = open.s3.client().await?.upload_part_copy();
     let request = request.bucket(&open.target.bucket).key(&open.target.key).upload_id(&open.id).part_number(number);
-    let answer = request
+    let response = request
         .copy_source(source(copy))
         .set_copy_source_if_match(copy.version.etag.as_deref().map(quoted))
         .copy_source_range(format!("bytes={}-{}", range.start, range.end.saturating_sub(1)))
@@ -129,7 +129,7 @@ async fn copy_part(
         .map_err(|error| {
             open.call(Operation::UploadPartCopy).classify(describe_copy(copy), error).with_owner(open.owner.as_ref())
         })?;
-    let etag = answer.copy_part_result.and_then(|result| result.e_tag).filter(|etag| !etag.is_empty());
+    let etag = response.copy_part_result.and_then(|result| result.e_tag).filter(|etag| !etag.is_empty());
     let lacks =
         || open.call(Operation::UploadPartCopy).missing_proof(describe_copy(copy), "CopyPartResult with an ETag");
     Ok(CompletedPart::builder().part_number(number).e_tag(etag.ok_or_else(lacks)?).build())

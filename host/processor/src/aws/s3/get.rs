@@ -26,7 +26,7 @@ impl S3 {
     /// `NotFound`, `NoBucket`, `Denied`, `Precondition` (it has another ETag), ….
     pub async fn get(&self, object: &ObjectId, version: &ObjectVersion, from: u64) -> Result<Download, AwsError> {
         let request = self.client().await?.get_object().bucket(&object.bucket).key(&object.key);
-        let answer = request
+        let response = request
             .set_version_id(version.version_id.clone())
             .set_if_match(version.etag.as_deref().map(quoted))
             .set_range((from > 0).then(|| format!("bytes={from}-")))
@@ -35,23 +35,23 @@ impl S3 {
             .await
             .map_err(|error| self.classify(Operation::GetObject, object, error))?;
         let lacks = |what| self.s3.call(Operation::GetObject).missing_proof(object.to_string(), what);
-        let announced = answer.content_length().and_then(|length| u64::try_from(length).ok());
+        let announced = response.content_length().and_then(|length| u64::try_from(length).ok());
         let announced = announced.ok_or_else(|| lacks("Content-Length"))?;
-        if !is_the_rest(answer.content_range(), from, announced) {
+        if !is_the_rest(response.content_range(), from, announced) {
             return Err(lacks(&format!("range from byte {from} on, to the end")));
         }
-        let (etag, modified) = (answer.e_tag(), answer.last_modified());
+        let (etag, modified) = (response.e_tag(), response.last_modified());
         let stored = StoredObject {
             size: from.saturating_add(announced),
             last_modified: modified.map(milliseconds).ok_or_else(|| lacks("Last-Modified"))?,
             etag: non_empty_etag(etag).ok_or_else(|| lacks("ETag"))?,
-            version_id: answer.version_id().map(str::to_owned),
-            headers: answer.read_headers(),
-            kms_key: answer.ssekms_key_id().map(str::to_owned),
+            version_id: response.version_id().map(str::to_owned),
+            headers: response.read_headers(),
+            kms_key: response.ssekms_key_id().map(str::to_owned),
         };
         self.is_meant(Operation::GetObject, object, version, &stored.etag)?;
         let body = Body {
-            stream: answer.body,
+            stream: response.body,
             announced,
             received: 0,
             idle_timeout: self.s3.request_timeout,
@@ -106,15 +106,15 @@ impl S3 {
         self.client().await?;
         let owner = self.owner();
         let head_request = HeadRequest { region: &self.s3.region, fault: self.s3.fault, owner: owner.as_ref() };
-        let answer = self.head_as(object, version, &head_request).await?;
+        let response = self.head_as(object, version, &head_request).await?;
         let lacks = |what| self.s3.call(Operation::HeadObject).missing_proof(object.to_string(), what);
         Ok(StoredObject {
-            size: size(&answer).ok_or_else(|| lacks("Content-Length"))?,
-            last_modified: answer.last_modified().map(milliseconds).ok_or_else(|| lacks("Last-Modified"))?,
-            etag: non_empty_etag(answer.e_tag()).ok_or_else(|| lacks("ETag"))?,
-            version_id: answer.version_id().map(str::to_owned),
-            kms_key: answer.ssekms_key_id().map(str::to_owned),
-            headers: answer.read_headers(),
+            size: size(&response).ok_or_else(|| lacks("Content-Length"))?,
+            last_modified: response.last_modified().map(milliseconds).ok_or_else(|| lacks("Last-Modified"))?,
+            etag: non_empty_etag(response.e_tag()).ok_or_else(|| lacks("ETag"))?,
+            version_id: response.version_id().map(str::to_owned),
+            kms_key: response.ssekms_key_id().map(str::to_owned),
+            headers: response.read_headers(),
         })
     }
 
@@ -126,7 +126,7 @@ impl S3 {
     pub async fn head_source(&self, object: &ObjectId, version: &ObjectVersion) -> Result<CopySource, AwsError> {
         let owner = self.source_owner.as_ref();
         let head_request = HeadRequest { region: &self.s3.own_region, fault: Fault::Source, owner };
-        let answer = match self.head_as(object, version, &head_request).await {
+        let response = match self.head_as(object, version, &head_request).await {
             Err(AwsError { kind: AwsErrorKind::OtherRegion, region: Some(region), .. }) => {
                 match self.head_as(object, version, &HeadRequest { region: &region, ..head_request }).await {
                     // Only S3 itself may have a way to that region, as seen from a VPC.
@@ -134,22 +134,22 @@ impl S3 {
                         let error = AwsError { kind: AwsErrorKind::OtherRegion, region: Some(region), ..unreachable };
                         return Err(error.with_fault(Fault::Source));
                     }
-                    answer => answer?,
+                    response => response?,
                 }
             }
-            answer => answer?,
+            response => response?,
         };
         // A proxy may drop the one or the other, and a copy needs neither.
-        let etag = non_empty_etag(answer.e_tag());
-        if etag.is_none() && answer.last_modified().is_none() {
+        let etag = non_empty_etag(response.e_tag());
+        if etag.is_none() && response.last_modified().is_none() {
             let call = self.s3.call_in(Operation::HeadObject, &self.s3.own_region, Fault::Source);
             return Err(call.missing_proof(object.to_string(), "ETag or Last-Modified"));
         }
         Ok(CopySource {
-            size: size(&answer),
+            size: size(&response),
             etag,
-            kms_key: answer.ssekms_key_id().map(str::to_owned),
-            headers: answer.read_headers(),
+            kms_key: response.ssekms_key_id().map(str::to_owned),
+            headers: response.read_headers(),
         })
     }
 
@@ -160,20 +160,21 @@ impl S3 {
         head_request: &HeadRequest<'_>,
     ) -> Result<HeadObjectOutput, AwsError> {
         let call = self.s3.call_in(Operation::HeadObject, head_request.region, head_request.fault);
-        let answer = match self.head_once(object, version, head_request).await? {
+        let response = match self.head_once(object, version, head_request).await? {
             // A refusal of HEAD has no code that would make the SDK try again by AWS's clock, which
             // it has learned from the response.
             Err(error) if error.raw_response().is_some_and(is_signed_at_the_wrong_time) => {
                 self.head_once(object, version, head_request).await?
             }
-            answer => answer,
+            response => response,
         };
-        let answer = answer.map_err(|error| call.classify(object.to_string(), error).with_owner(head_request.owner))?;
-        if let Some(etag) = non_empty_etag(answer.e_tag()) {
+        let response =
+            response.map_err(|error| call.classify(object.to_string(), error).with_owner(head_request.owner))?;
+        if let Some(etag) = non_empty_etag(response.e_tag()) {
             self.is_meant(Operation::HeadObject, object, version, &etag)
                 .map_err(|error| error.with_fault(head_request.fault))?;
         }
-        Ok(answer)
+        Ok(response)
     }
 
     async fn head_once(
@@ -201,8 +202,8 @@ struct HeadRequest<'a> {
 }
 
 /// The size in a response to HEAD.
-fn size(answer: &HeadObjectOutput) -> Option<u64> {
-    answer.content_length().and_then(|length| length.try_into().ok())
+fn size(response: &HeadObjectOutput) -> Option<u64> {
+    response.content_length().and_then(|length| length.try_into().ok())
 }
 
 /// Whether `announced` bytes with this Content-Range are all of an object's bytes from `from` on. A

@@ -17,7 +17,7 @@ impl S3 {
     pub async fn list(&self, bucket: &str, after: Option<&str>, next: Option<String>) -> Result<ListPage, AwsError> {
         let (call, resource) = (self.s3.call(Operation::ListObjectsV2), || format!("bucket {bucket}"));
         let request = self.client().await?.list_objects_v2().bucket(bucket);
-        let answer = request
+        let response = request
             // XML can't hold every character that a key may have.
             .encoding_type(EncodingType::Url)
             .set_start_after(after.filter(|_| next.is_none()).map(str::to_owned))
@@ -27,16 +27,16 @@ impl S3 {
             .await
             .map_err(|error| call.classify(resource(), error).with_owner(self.owner().as_ref()))?;
         // S3 always sends the number of keys. A response without it is no empty bucket.
-        if answer.key_count().is_none() && answer.is_truncated().is_none() {
+        if response.key_count().is_none() && response.is_truncated().is_none() {
             return Err(call.missing_proof(resource(), "KeyCount"));
         }
-        let encoded = answer.encoding_type() == Some(&EncodingType::Url);
-        let objects = answer.contents().iter().map(|object| listed(object, encoded)).collect();
-        let more = answer.is_truncated() == Some(true);
-        if more && answer.next_continuation_token().is_none() {
+        let encoded = response.encoding_type() == Some(&EncodingType::Url);
+        let objects = response.contents().iter().map(|object| listed(object, encoded)).collect();
+        let more = response.is_truncated() == Some(true);
+        if more && response.next_continuation_token().is_none() {
             return Err(call.missing_proof(resource(), "NextContinuationToken, though it is truncated"));
         }
-        Ok(ListPage { objects, next: answer.next_continuation_token.filter(|_| more) })
+        Ok(ListPage { objects, next: response.next_continuation_token.filter(|_| more) })
     }
 }
 

@@ -28,7 +28,7 @@ impl S3 {
     pub async fn put(&self, put: &PutRequest, bytes: Bytes) -> Result<(), AwsError> {
         let target = &put.target;
         let request = self.client().await?.put_object().bucket(&target.bucket).key(&target.key);
-        let answer = request
+        let response = request
             .set_metadata(Some(put.metadata.iter().cloned().collect()))
             .set_headers(&put.headers)
             .set_acl(acl(put.owner_full_control))
@@ -38,7 +38,7 @@ impl S3 {
             .await
             .map_err(|error| self.classify(Operation::PutObject, target, error))?;
         let lacks = || self.s3.call(Operation::PutObject).missing_proof(target.to_string(), "ETag");
-        non_empty_etag(answer.e_tag()).map(drop).ok_or_else(lacks)
+        non_empty_etag(response.e_tag()).map(drop).ok_or_else(lacks)
     }
 
     /// Begins an upload in parts (CreateMultipartUpload).
@@ -48,7 +48,7 @@ impl S3 {
     pub async fn begin_upload(&self, put: &PutRequest) -> Result<PartUpload, AwsError> {
         let target = &put.target;
         let request = self.client().await?.create_multipart_upload().bucket(&target.bucket).key(&target.key);
-        let answer = request
+        let response = request
             .set_metadata(Some(put.metadata.iter().cloned().collect()))
             .set_headers(&put.headers)
             .set_acl(acl(put.owner_full_control))
@@ -57,7 +57,7 @@ impl S3 {
             .await
             .map_err(|error| self.classify(Operation::CreateMultipartUpload, target, error))?;
         let lacks = || self.s3.call(Operation::CreateMultipartUpload).missing_proof(target.to_string(), "UploadId");
-        let id = answer.upload_id.filter(|id| !id.is_empty()).ok_or_else(lacks)?;
+        let id = response.upload_id.filter(|id| !id.is_empty()).ok_or_else(lacks)?;
         let open = OpenUpload { s3: self.s3.clone(), target: target.clone(), id, owner: self.owner() };
         Ok(PartUpload { open: Some(open), parts: Vec::new() })
     }
@@ -105,8 +105,8 @@ impl OpenUpload {
     async fn try_abort(&self) -> Result<(), AwsError> {
         let request = self.s3.client().await?.abort_multipart_upload();
         let request = request.bucket(&self.target.bucket).key(&self.target.key).upload_id(&self.id);
-        let answer = request.set_expected_bucket_owner(self.owner()).send().await;
-        answer.map(drop).map_err(|error| self.classify(Operation::AbortMultipartUpload, error))
+        let response = request.set_expected_bucket_owner(self.owner()).send().await;
+        response.map(drop).map_err(|error| self.classify(Operation::AbortMultipartUpload, error))
     }
 
     async fn complete(&self, parts: Vec<CompletedPart>) -> Result<(), AwsError> {
@@ -115,7 +115,7 @@ impl OpenUpload {
         let parts = CompletedMultipartUpload::builder().set_parts(Some(parts)).build();
         let request = self.s3.client().await?.complete_multipart_upload();
         let request = request.bucket(&self.target.bucket).key(&self.target.key).upload_id(&self.id);
-        let answer = request
+        let response = request
             .multipart_upload(parts)
             .set_expected_bucket_owner(self.owner())
             .customize()
@@ -124,7 +124,7 @@ impl OpenUpload {
             .await
             .map_err(|error| self.classify(Operation::CompleteMultipartUpload, error))?;
         let lacks = || self.call(Operation::CompleteMultipartUpload).missing_proof(self.target.to_string(), "ETag");
-        non_empty_etag(answer.e_tag()).map(drop).ok_or_else(lacks)
+        non_empty_etag(response.e_tag()).map(drop).ok_or_else(lacks)
     }
 }
 
@@ -146,10 +146,10 @@ impl PartUpload {
         let request = open.s3.client().await?.upload_part();
         let request = request.bucket(&open.target.bucket).key(&open.target.key).upload_id(&open.id);
         let request = request.part_number(number).set_expected_bucket_owner(open.owner());
-        let answer = request.body(SdkBody::from(bytes).into()).send().await;
-        let answer = answer.map_err(|error| open.classify(Operation::UploadPart, error))?;
+        let response = request.body(SdkBody::from(bytes).into()).send().await;
+        let response = response.map_err(|error| open.classify(Operation::UploadPart, error))?;
         let lacks = || open.call(Operation::UploadPart).missing_proof(open.target.to_string(), "ETag");
-        let etag = answer.e_tag.filter(|etag| !etag.is_empty()).ok_or_else(lacks)?;
+        let etag = response.e_tag.filter(|etag| !etag.is_empty()).ok_or_else(lacks)?;
         self.parts.push(CompletedPart::builder().part_number(number).e_tag(etag).build());
         Ok(())
     }

@@ -16,7 +16,7 @@ use tokio::time::sleep;
 
 use super::batch::Batch;
 use super::dead_letter::Letters;
-use super::port::{Activity, EventSink, Rejected};
+use super::port::{Activity, EventSink, RejectedEvent};
 use crate::aws::{AwsError, AwsErrorKind, Logs, RejectedRanges};
 use model::{DeadLetter, Failure, Reason};
 
@@ -130,7 +130,7 @@ impl<L: PutLogs> EventSink for CloudWatchSink<L> {
         PUTS_AT_ONCE
     }
 
-    async fn put(&self, batch: &Batch) -> Result<Vec<Rejected>, Failure> {
+    async fn put(&self, batch: &Batch) -> Result<Vec<RejectedEvent>, Failure> {
         let request = request::put_log_events(&self.group, &self.stream, batch);
         let ranges = self.send(request).await?;
         Ok(rejected_events(ranges, batch.entries.len()))
@@ -149,7 +149,7 @@ impl<L: PutLogs> EventSink for CloudWatchSink<L> {
 }
 
 /// The union of ranges, which may overlap, each index once.
-fn rejected_events(ranges: RejectedRanges, len: usize) -> Vec<Rejected> {
+fn rejected_events(ranges: RejectedRanges, len: usize) -> Vec<RejectedEvent> {
     if ranges == RejectedRanges::default() {
         return Vec::new();
     }
@@ -163,7 +163,7 @@ fn rejected_events(ranges: RejectedRanges, len: usize) -> Vec<Rejected> {
             ranges.too_new_from.filter(|&start| index >= start).map(|_| Reason::TooNew)
         }
     };
-    (0..len).filter_map(|index| why(index).map(|reason| Rejected { index, reason })).collect()
+    (0..len).filter_map(|index| why(index).map(|reason| RejectedEvent { index, reason })).collect()
 }
 
 #[cfg(test)]

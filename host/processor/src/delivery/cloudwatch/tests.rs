@@ -88,7 +88,7 @@ fn block_on<T>(work: impl Future<Output = T>) -> T {
 }
 
 /// Puts one batch; the calls it took and what came of it.
-fn put(fake: &Fake) -> (Vec<&'static str>, Result<Vec<Rejected>, Failure>) {
+fn put(fake: &Fake) -> (Vec<&'static str>, Result<Vec<RejectedEvent>, Failure>) {
     let object = Arc::new(ObjectId { bucket: "b".to_owned(), key: "k".to_owned() });
     let letters = Letters::new(DeadLetterStore::None, &object, Some("cloudwatch"), Provenance::default());
     let (settled, activity) = (Arc::new(AtomicU64::new(0)), Activity::default());

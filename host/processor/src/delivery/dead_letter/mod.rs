@@ -21,7 +21,7 @@ use bytes::Bytes;
 
 use self::dead_letter_path::DeadLetterPath;
 use super::batch::Batch;
-use super::port::{Activity, EventSink, Rejected};
+use super::port::{Activity, EventSink, RejectedEvent};
 use crate::aws::{PutRequest, S3};
 use model::{DeadLetter, Failure, FailureKind, ObjectId, Reason};
 
@@ -179,7 +179,7 @@ impl OnlyLetters {
 }
 
 impl EventSink for OnlyLetters {
-    async fn put(&self, _: &Batch) -> Result<Vec<Rejected>, Failure> {
+    async fn put(&self, _: &Batch) -> Result<Vec<RejectedEvent>, Failure> {
         Err(Failure::new(FailureKind::Destination, "a bug: events for a delivery that takes none"))
     }
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use super::Output;
 use crate::delivery::batch::Batch;
 use crate::delivery::local::{DeadLetterFile, JournalEntry, OutputError, StreamName, Upload};
-use crate::delivery::port::{EventSink, Rejected};
+use crate::delivery::port::{EventSink, RejectedEvent};
 use crate::object::GzipWriter;
 use crate::pipeline::{Job, Stop};
 use model::{DeadLetter, Destination, Failure, FailureKind, lock};
@@ -37,7 +37,7 @@ pub(super) struct LocalSink<'a> {
 }
 
 impl EventSink for LocalSink<'_> {
-    async fn put(&self, batch: &Batch) -> Result<Vec<Rejected>, Failure> {
+    async fn put(&self, batch: &Batch) -> Result<Vec<RejectedEvent>, Failure> {
         let Destination::CloudWatch { account, log_group, .. } = &self.job.delivery.destination else {
             return Err(Failure::new(FailureKind::Destination, "a bug: events for a delivery that takes none"));
         };

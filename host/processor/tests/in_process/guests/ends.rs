@@ -9,7 +9,7 @@ use std::time::Duration;
 use log_processor::aws::Operation;
 use log_processor::aws::{AwsError, AwsErrorKind};
 use log_processor::delivery::batch::Batch;
-use log_processor::delivery::port::{EventSink, Rejected};
+use log_processor::delivery::port::{EventSink, RejectedEvent};
 use log_processor::pipeline::{Delivered, End, Guests, Stop, deliver_events};
 use model::{DeadLetter, Failure};
 
@@ -31,7 +31,7 @@ struct Sink {
 }
 
 impl EventSink for Sink {
-    async fn put(&self, _batch: &Batch) -> Result<Vec<Rejected>, Failure> {
+    async fn put(&self, _batch: &Batch) -> Result<Vec<RejectedEvent>, Failure> {
         match self.second {
             _ if self.puts.fetch_add(1, Ordering::SeqCst) != 1 => Ok(Vec::new()),
             Second::Taken => Ok(Vec::new()),

@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 use log_processor::delivery::batch::Batch;
-use log_processor::delivery::port::{EventSink, Rejected};
+use log_processor::delivery::port::{EventSink, RejectedEvent};
 use log_processor::object::ReadLimits;
 use log_processor::pipeline::{
     ComponentRun, Delivered, End, GuestSlots, Guests, Job, Plan, ShadowRun, Stop, TenantGuest, compare_copy,
@@ -351,7 +351,7 @@ impl Sink {
 }
 
 impl EventSink for Sink {
-    async fn put(&self, batch: &Batch) -> Result<Vec<Rejected>, Failure> {
+    async fn put(&self, batch: &Batch) -> Result<Vec<RejectedEvent>, Failure> {
         self.0.lock().unwrap().events.extend(batch.entries.iter().map(|entry| entry.event.clone()));
         Ok(Vec::new())
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use log_processor::delivery::batch::Batch;
-use log_processor::delivery::port::{EventSink, Rejected};
+use log_processor::delivery::port::{EventSink, RejectedEvent};
 use log_processor::pipeline::{End, Guests, Stop};
 use model::{
     DeadLetter, Delivery, Failure, FailureKind, GuestErrorKind, Limits, OnError, Origin, Reason, TimestampNumbers,
@@ -431,7 +431,7 @@ fn the_logs_of_all_instances_together_are_bounded() {
 struct StopsAtALetter(Stop);
 
 impl EventSink for StopsAtALetter {
-    async fn put(&self, _: &Batch) -> Result<Vec<Rejected>, Failure> {
+    async fn put(&self, _: &Batch) -> Result<Vec<RejectedEvent>, Failure> {
         Ok(Vec::new())
     }
 
