@@ -28,12 +28,15 @@ pub enum Outcome {
     Response(Bytes),
     /// What the function failed with.
     Error(Bytes),
+    /// The function's answer came after its deadline: AWS would have ended it by then.
+    TimedOut,
 }
 
 struct Invocation {
     id: String,
     event: Bytes,
     timeout: Duration,
+    deadline: Option<Instant>,
     outcome: Outcome,
 }
 
@@ -74,7 +77,8 @@ pub(crate) fn run(state: &mut State, call: &Call) -> Result<Step, Refusal> {
     let invocation = runtime.invocations.iter_mut().find(|invocation| invocation.id == call.resource);
     let running = invocation.filter(|invocation| invocation.outcome == Outcome::Running);
     let running = running.ok_or_else(|| Refusal::bad("InvalidRequestID", "no invocation of that ID is running"))?;
-    running.outcome = outcome;
+    let is_late = running.deadline.is_some_and(|deadline| Instant::now() > deadline);
+    running.outcome = if is_late { Outcome::TimedOut } else { outcome };
     Ok(Step::Done(Reply::empty(202)))
 }
 
@@ -82,6 +86,7 @@ fn next(runtime: &mut Runtime) -> Step {
     let Some(index) = runtime.waiting.pop_front() else { return Step::Wait(Instant::now() + POLL) };
     let invocation = &mut runtime.invocations[index];
     invocation.outcome = Outcome::Running;
+    invocation.deadline = Some(Instant::now() + invocation.timeout);
     let deadline = clock::now() + invocation.timeout.as_millis() as i64;
     let function = format!("arn:aws:lambda:{}:{}:function:log-processor", crate::REGION, crate::PROCESSOR_ACCOUNT);
     let mut reply = Reply::empty(200)
@@ -103,7 +108,7 @@ impl FakeAws {
         let runtime = &mut state.runtime;
         runtime.waiting.push_back(runtime.invocations.len());
         let (event, outcome) = (event.into(), Outcome::Waiting);
-        runtime.invocations.push(Invocation { id: id.clone(), event, timeout, outcome });
+        runtime.invocations.push(Invocation { id: id.clone(), event, timeout, deadline: None, outcome });
         drop(state);
         self.shared().changed.notify_waiters();
         id

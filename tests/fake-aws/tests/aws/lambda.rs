@@ -51,6 +51,15 @@ async fn a_function_is_given_events_and_answers_them() {
 }
 
 #[tokio::test]
+async fn an_answer_after_the_deadline_is_none() {
+    let fake = FakeAws::start().await;
+    let id = fake.invoke("1", Duration::ZERO);
+    call(fake.authority(), "GET", "invocation/next", "").await;
+    call(fake.authority(), "POST", &format!("invocation/{id}/response"), "{}").await;
+    assert_eq!(fake.outcome(&id), Outcome::TimedOut);
+}
+
+#[tokio::test]
 async fn a_function_reports_errors() {
     let fake = FakeAws::start().await;
     let id = fake.invoke("1", Duration::from_secs(30));

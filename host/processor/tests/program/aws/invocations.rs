@@ -1,6 +1,6 @@
 //! A Lambda answers before its deadline whatever hangs, and takes what others than SQS send.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use fake_aws::scene::QUEUE;
 use fake_aws::{Outcome, Rule, Service, What};
@@ -17,6 +17,7 @@ fn invoke(lab: &Lab, process: &Process, event: &Value) -> Result<Value, String> 
     process.until("an answer", || match lab.aws.outcome(&id) {
         Outcome::Response(bytes) => Some(Ok(serde_json::from_slice(&bytes).unwrap())),
         Outcome::Error(bytes) => Some(Err(String::from_utf8(bytes.to_vec()).unwrap())),
+        Outcome::TimedOut => panic!("the answer came too late"),
         Outcome::Waiting | Outcome::Running => None,
     })
 }
@@ -35,10 +36,7 @@ fn in_time_while(hang: &[Rule]) -> Vec<String> {
     hang.iter().for_each(|rule| lab.aws.fault(rule.clone()));
     let other = lab.scene.notify(&lab.object("good", "1", &records("good", 2)));
     // Its last parts are seconds: enough on however busy a machine.
-    let deadline = Duration::from_secs(15);
-    let begun = Instant::now();
-    let failures = lab.invoke(&process, &[("good", &other), ("hung", &hung)], deadline);
-    assert!(begun.elapsed() < deadline, "{hang:?}: {:?}", begun.elapsed());
+    let failures = lab.invoke(&process, &[("good", &other), ("hung", &hung)], Duration::from_secs(15));
     assert_eq!(lab.messages(&good).len(), 4, "{hang:?}");
     let sent_back = lab.aws.messages(QUEUE).len();
     assert_eq!(failures.len() + sent_back, 1, "reported or sent back, and never both: {failures:?}");

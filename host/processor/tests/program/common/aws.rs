@@ -218,12 +218,14 @@ impl Lab {
         Process::start(&mut command, self)
     }
 
-    /// Has the function of [`Lab::lambda`] take an event; which messages failed.
+    /// Has the function of [`Lab::lambda`] take an event, which it must answer before its
+    /// deadline: `timeout` after it has the event. Returns which messages failed.
     pub(crate) fn invoke(&self, process: &Process, messages: &[(&str, &str)], timeout: Duration) -> Vec<String> {
         let id = self.aws.invoke(self.scene.lambda_event(messages), timeout);
         let answer = process.until("an answer", || match self.aws.outcome(&id) {
             Outcome::Response(bytes) => Some(serde_json::from_slice::<Value>(&bytes).unwrap()),
             Outcome::Error(bytes) => panic!("the function failed: {}", String::from_utf8_lossy(&bytes)),
+            Outcome::TimedOut => panic!("the answer came later than {timeout:?}"),
             Outcome::Waiting | Outcome::Running => None,
         });
         let failures = answer["batchItemFailures"].as_array().unwrap();
