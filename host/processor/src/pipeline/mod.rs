@@ -19,12 +19,14 @@
 //!   fails; `usage`: what they used and did.
 //! - `search_budget`: how long a search may go on.
 //! - `outbox`: from the blocking side to the other: windows, dead letters.
-//! - `letters`: what bounds the dead letters of an object.
+//! - `dead_letter_budget`: what bounds the dead letters of an object.
 //! - `tap`: what each line became, for the comparison with a shadow.
-//! - `ledger`: what became of each line; `open`: lines that are not settled yet.
+//! - `delivered`: what came of a delivery.
+//! - `notes`: what guests say about lines that led to no output.
+//! - `ledger`: what became of each line; `open_lines`: lines that are not settled yet.
 //! - `key_parser`: what components make of an object's key.
 //! - `plan`: which component does what; `slots`: how many are at work at once.
-//! - The leaves: `job`, `delivered`, `halt`, and `account`: what components did.
+//! - The leaves: `job`, `halt`, and `component_run`: what components did.
 
 mod chain;
 mod component_run;
@@ -38,6 +40,7 @@ mod instances;
 mod job;
 mod key_parser;
 mod ledger;
+mod notes;
 mod open_lines;
 mod outbox;
 mod plan;

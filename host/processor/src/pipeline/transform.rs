@@ -6,6 +6,7 @@ use super::feed::{feed, feed_to_the_end};
 use super::guests::Guests;
 use super::halt::Halt;
 use super::ledger::{LineLedger, LineOutcome};
+use super::notes::{noted_records, verdict};
 use super::open_lines::{LineSpan, OpenLines};
 use super::outbox::Outbox;
 use super::plan::StageRole;
@@ -13,24 +14,7 @@ use super::rewrite::SourceLine;
 use super::stage::{Cursor, LineStage, StageContext};
 use crate::object::Chunk;
 use model::{Event, Reason};
-use sandbox::{GuestError, Note, Transformed, Verdict};
-
-/// What a note means for its lines: outcome, reason of the dead letter, words;
-/// none: they are joined to a line before them.
-pub(super) fn verdict(note: &Note) -> Option<(LineOutcome, Reason, &str)> {
-    match &note.verdict {
-        Verdict::Joined => None,
-        Verdict::Malformed(text) => Some((LineOutcome::Malformed, Reason::Malformed, text)),
-        Verdict::Rejected(text) => {
-            Some((LineOutcome::DeadLettered(Reason::GuestRejected), Reason::GuestRejected, text))
-        }
-    }
-}
-
-/// Records that notes speak of.
-pub(super) fn noted_records(notes: &[Note], open: &OpenLines) -> u64 {
-    notes.iter().map(|note| open.records(note.first, note.last + 1)).sum()
-}
+use sandbox::{GuestError, Note, Transformed};
 
 /// What the numbers of the transformer's lines mean.
 enum Numbering {

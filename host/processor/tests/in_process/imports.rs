@@ -1,5 +1,5 @@
-//! Who may import whom: ARCHITECTURE.md has the order of the rooms, the sandbox's `lib.rs`
-//! that of its files; the code is held to both.
+//! Who may import whom: ARCHITECTURE.md has the order of the rooms; the sandbox and the
+//! pipeline list their files in order. The code is held to all three.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -118,17 +118,16 @@ fn every_room_imports_only_rooms_below_it() {
     assert!(upwards.is_empty(), "against ARCHITECTURE.md's order of imports:\n{}", upwards.join("\n"));
 }
 
-#[test]
-fn the_sandbox_s_files_import_only_files_below_them() {
-    let source = root().join("host/sandbox/src");
-    let text = std::fs::read_to_string(source.join("lib.rs")).unwrap();
-    let list = text.split("From the top down").nth(1).expect("lib.rs lists its files").split("mod ").next().unwrap();
-    // Of a line that begins with `-`, and of those that go on with it, the words in backquotes
-    // that are files.
+/// Holds a folder's files to the list in the comment of the file that declares them: each
+/// imports only files below it. `own`: how a file at this depth names its siblings.
+fn check_files(folder: &str, face: &str, own: fn(usize) -> Vec<&'static str>) {
+    let source = root().join(folder);
+    let text = std::fs::read_to_string(source.join(face)).unwrap();
+    let list = text.split("From the top down").nth(1).expect("a list of the files").split("\nmod ").next().unwrap();
+    // The words in backquotes that are files; those of one item stand beside each other.
     let is_module = |name: &&str| source.join(format!("{name}.rs")).is_file() || source.join(name).is_dir();
-    let places: BTreeMap<&str, usize> = list
-        .split("\n//! - ")
-        .enumerate()
+    let items = list.split("\n//! - ").enumerate();
+    let places: BTreeMap<&str, usize> = items
         .flat_map(|(place, item)| item.split('`').skip(1).step_by(2).filter(is_module).map(move |name| (name, place)))
         .collect();
     let (mut upwards, mut imports) = (Vec::new(), BTreeMap::<String, BTreeSet<String>>::new());
@@ -136,25 +135,41 @@ fn the_sandbox_s_files_import_only_files_below_them() {
         let relative = file.strip_prefix(&source).unwrap();
         let module = relative.components().next().unwrap().as_os_str().to_str().unwrap().trim_end_matches(".rs");
         let name = relative.to_str().unwrap();
-        if name == "lib.rs" || name.ends_with("tests.rs") || name.ends_with("testing.rs") {
+        if name == face || name.ends_with("tests.rs") || name.ends_with("testing.rs") {
             continue;
         }
         let text = code(&file);
         let (place, text) = (places.get(module), text.split("#[cfg(test)]").next().unwrap());
-        let place = place.unwrap_or_else(|| panic!("lib.rs doesn't list `{module}`"));
-        let used: BTreeSet<String> =
-            named(text, "crate").into_iter().filter(|used| *used != module).map(str::to_owned).collect();
+        let place = place.unwrap_or_else(|| panic!("{folder}/{face} doesn't list `{module}`"));
+        // `mod.rs` of a folder is one deeper than its place says.
+        let depth = relative.components().count() - usize::from(name.ends_with("mod.rs"));
+        let used = own(depth).into_iter().flat_map(|word| named(text, word)).map(str::to_owned);
+        let used: BTreeSet<String> = used.filter(|used| used != module).collect();
         let up = used.iter().filter(|used| places.get(used.as_str()).is_none_or(|used| used < place));
         upwards.extend(up.map(|used| format!("{name} imports {used}")));
         imports.entry(module.to_owned()).or_default().extend(used);
     }
-    assert!(upwards.is_empty(), "against the list in the sandbox's lib.rs:\n{}", upwards.join("\n"));
-    // Those of one line may import each other, but not in a circle.
+    assert!(upwards.is_empty(), "against the list in {folder}/{face}:\n{}", upwards.join("\n"));
+    // Those of one item may import each other, but not in a circle.
     while let Some(bottom) = imports.iter().find(|(_, used)| used.is_empty()).map(|(module, _)| module.clone()) {
         imports.remove(&bottom);
         imports.values_mut().for_each(|used| used.retain(|name| *name != bottom));
     }
-    assert!(imports.is_empty(), "a circle of the sandbox's files: {imports:?}");
+    assert!(imports.is_empty(), "a circle of files in {folder}: {imports:?}");
+}
+
+#[test]
+fn the_sandbox_s_files_import_only_files_below_them() {
+    check_files("host/sandbox/src", "lib.rs", |_| vec!["crate"]);
+}
+
+#[test]
+fn the_pipeline_s_files_import_only_files_below_them() {
+    let own = |depth| match depth {
+        1 => vec!["super", "crate::pipeline"],
+        _ => vec!["super::super", "crate::pipeline"],
+    };
+    check_files("host/processor/src/pipeline", "mod.rs", own);
 }
 
 #[test]
