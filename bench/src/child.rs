@@ -7,14 +7,14 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, ensure};
 
-/// Between two looks at a process's memory.
+/// The interval at which a process's memory is read.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
-/// What a process used.
+/// The resources that a process used.
 pub(crate) struct Usage {
     /// User and system time.
     pub(crate) cpu: Duration,
-    /// From before its start to after its end.
+    /// Wall-clock time, from before its start to after its end.
     pub(crate) wall: Duration,
     /// Largest resident set, in bytes; never told as less than what the process
     /// that started it had.
@@ -49,7 +49,7 @@ impl Running {
         Ok(Self { id: libc::pid_t::try_from(child.id())?, child: Some(child), started })
     }
 
-    /// Its standard input, to be given once.
+    /// Takes the process's standard input, which can be done once.
     pub(crate) fn input(&mut self) -> Result<std::process::ChildStdin> {
         let input = self.child.as_mut().and_then(|child| child.stdin.take());
         input.context("a process without a standard input")
@@ -75,7 +75,7 @@ impl Running {
         let waited = unsafe { libc::wait4(self.id, &raw mut status, 0, &raw mut usage) };
         let wall = self.started.elapsed();
         ensure!(waited == self.id, "wait4 failed: {}", std::io::Error::last_os_error());
-        // It is gone: its number may be another's now.
+        // The process is gone, and its number may be another's now.
         drop(self.child.take());
         let peak_kib = u64::try_from(usage.ru_maxrss)?;
         let cpu = time(usage.ru_utime)? + time(usage.ru_stime)?;
@@ -119,7 +119,7 @@ impl Peak {
     }
 }
 
-/// VmHWM in KiB; none when the process has ended.
+/// VmHWM in KiB; `None` if the process has ended.
 fn high_water(status: &str) -> Option<u64> {
     let text = std::fs::read_to_string(status).ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;

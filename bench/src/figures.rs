@@ -1,4 +1,4 @@
-//! What is measured: each part by itself, the whole as a process.
+//! The figures that are measured: each part by itself, and the whole as a process.
 
 use std::path::{Path, PathBuf};
 

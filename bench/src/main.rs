@@ -72,7 +72,7 @@ fn measure(arguments: &Arguments, bench: &Bench) -> Result<Measured> {
         }
         for (part, readings) in measured.plugins.iter_mut().filter(|_| arguments.measures(Side::Plugins)) {
             let name = part.name();
-            // What takes minutes says the same each time.
+            // Parts that take minutes give the same figure each time.
             if round > 1 && part.is_long() {
                 continue;
             }

@@ -24,7 +24,7 @@ const MAX_LINE_BYTES: usize = 16 * 1024 * 1024;
 /// measured alone.
 const IN_MEMORY_BYTES: usize = 64_000_000;
 
-/// A part of the way of an object.
+/// A step of an object's processing.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Part {
     Gunzip,
@@ -137,7 +137,7 @@ pub(crate) fn context_of<T>(settings: &[(String, String)], with: impl FnOnce(&Co
     })
 }
 
-/// Each record is an event; returns the bytes of all.
+/// Checks that each record became an event; returns the bytes of all.
 fn all_came(chunks: &[Chunk], events: usize) -> Result<u64> {
     let lines: usize = chunks.iter().map(|chunk| chunk.ends.len()).sum();
     ensure!(events == lines, "{events} events came of {lines} records");
@@ -166,7 +166,7 @@ pub(crate) fn chunks(corpus: &Path) -> Result<Vec<Chunk>> {
     for object in list_objects(&corpus.join("objects"))?.objects {
         let mut lines = LineReader::<File>::new(Decompressor::new(object.open()?), limits);
         while let Some(Piece::Chunk(mut chunk)) = lines.next_piece()? {
-            // As one object: numbers go on.
+            // The chunks are of one object, so line numbers continue.
             chunk.first_line = chunks.last().map_or(0, Chunk::end_line);
             bytes += chunk.bytes.len();
             chunks.push(chunk);

@@ -1,5 +1,5 @@
-//! Parts that are measured in a process of their own, and what they print: a name
-//! and a number a line.
+//! Parts that are measured in a process of their own, which prints a name and a number per
+//! line.
 
 use std::collections::BTreeMap;
 use std::io::Write;

@@ -7,7 +7,7 @@ use crate::spread::{mib, number};
 /// One measurement.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Sample {
-    /// Decompressed bytes; none: they don't matter.
+    /// Decompressed bytes; `None` if they don't matter.
     pub(crate) bytes: Option<u64>,
     pub(crate) cpu: Duration,
     pub(crate) wall: Duration,

@@ -1,4 +1,4 @@
-//! What is wanted of each figure, what the processor before had, and the table.
+//! The goal of each figure, the Go processor's value, and the table.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use super::world::CALL;
 use crate::reading::Reading;
 use crate::spread::Spread;
 
-/// What is wanted.
+/// A figure's goal.
 #[derive(Debug, Clone, Copy)]
 enum Goal {
     AtLeast(f64),
@@ -25,8 +25,8 @@ struct Row {
     what: &'static str,
     digits: usize,
     goal: Option<Goal>,
-    /// What was measured of the Go processor that this one replaces, with the same
-    /// latencies on two cores.
+    /// The value of the Go processor that this one replaces, with the same latencies on two
+    /// cores.
     before: Option<f64>,
 }
 
@@ -79,7 +79,7 @@ impl Goal {
         if met { "met" } else { "MISSED" }
     }
 
-    /// How many times better one value is than another.
+    /// The factor by which one value is better than another.
     fn times(self, value: f64, before: f64) -> f64 {
         match self {
             AtLeast(_) => value / before,

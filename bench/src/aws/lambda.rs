@@ -15,7 +15,7 @@ use crate::spread::{Spread, mib, number};
 
 /// Messages of a batch.
 const BATCH: usize = 10;
-/// What Lambda gives a batch.
+/// The timeout of a function.
 const TIMEOUT: Duration = Duration::from_secs(300);
 
 /// The answer of a batch of which nothing failed.
@@ -31,12 +31,12 @@ pub(super) fn batches(arguments: &Arguments) -> Result<Reading> {
     for (number, keys) in world.keys.chunks(BATCH).enumerate() {
         milliseconds.push(batch(&world, number, keys)?);
     }
-    // Until then its last calls are counted.
+    // Its last calls are counted until then.
     asked(&world, milliseconds.len() + 1)?;
     processor.terminate()?;
     let (_, usage) = processor.end()?;
     world.check(before)?;
-    // Those before see each tenant for the first time.
+    // The batches before see each tenant for the first time.
     let cold = usize::try_from(TENANTS)? / BATCH;
     let warm = Spread::of(milliseconds.into_iter().skip(cold)).context("too few objects for a warm batch")?;
     let mut reading = world.calls("");
@@ -49,7 +49,7 @@ pub(super) fn batches(arguments: &Arguments) -> Result<Reading> {
     Ok(reading)
 }
 
-/// From the invocation to its answer, in milliseconds.
+/// Invokes the function; returns the milliseconds until its answer.
 fn batch(world: &World, number: usize, keys: &[String]) -> Result<f64> {
     let messages: Vec<_> = (0..).zip(keys).map(|(n, key)| (format!("{number}-{n}"), world.scene.notify(key))).collect();
     let messages: Vec<(&str, &str)> = messages.iter().map(|(id, body)| (id.as_str(), body.as_str())).collect();
@@ -97,7 +97,7 @@ fn asked(world: &World, times: usize) -> Result<()> {
     world.until("a request for work", asked)
 }
 
-/// When the latest such request to the runtime API arrived.
+/// The time at which the latest such request to the runtime API arrived.
 fn arrived(aws: &FakeAws, operation: &str) -> Option<Instant> {
     let log = aws.log();
     let found = log.iter().rev().find(|call| call.service == Service::Lambda && call.operation == operation);

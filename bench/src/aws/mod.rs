@@ -26,7 +26,7 @@ pub(crate) use goals::tables;
 pub(crate) use part::Part;
 pub(crate) use world::World;
 
-/// Measures a part in this process: prints a name and a number a line.
+/// Measures a part in this process; prints a name and a number per line.
 pub(crate) fn print(part: Part, arguments: &Arguments) -> Result<()> {
     let reading = match part {
         Part::Queue => queue::measure(arguments),

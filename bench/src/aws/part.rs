@@ -1,6 +1,6 @@
 //! The parts that are measured on AWS.
 
-/// What is measured together.
+/// A group of figures that are measured together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Part {
     Queue,

@@ -14,7 +14,7 @@ use crate::arguments::Arguments;
 use crate::reading::Reading;
 use crate::spread::{mib, number};
 
-/// Between two looks at the queue: each holds up AWS for a moment.
+/// The interval at which the queue is read: each read blocks AWS for a moment.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// Once with no stream there, and once with all of them: a new process each.
@@ -53,8 +53,8 @@ fn worked_off(world: &World, prefix: &str) -> Result<Reading> {
     Ok(reading)
 }
 
-/// When the last message was deleted; and objects per second between the first
-/// quarter of the objects and the last one.
+/// Returns the time at which the last message was deleted, and the objects per second between
+/// the first quarter of the objects and the last one.
 fn times(world: &World) -> Result<(Instant, f64)> {
     let (mut end, mut puts) = (None, HashMap::new());
     for call in world.scene.aws.log() {

@@ -17,7 +17,7 @@ use crate::child::Running;
 use crate::reading::Reading;
 use crate::spread::number;
 
-/// What a call of each service takes within a region.
+/// The latency of a call of each service within a region.
 const LATENCIES: [(Service, u64); 6] = [
     (Service::S3, 20),
     (Service::Logs, 25),
@@ -46,12 +46,12 @@ pub(crate) struct World {
     /// Records of all objects: events that are to arrive.
     pub(crate) records: usize,
     processor: PathBuf,
-    /// What processors write is appended here.
+    /// The file that processors' output is appended to.
     log: PathBuf,
 }
 
 impl World {
-    /// With the objects and tenants of a corpus; none: empty.
+    /// A world with the objects and tenants of a corpus; empty with `None`.
     pub(crate) fn new(arguments: &Arguments, corpus: Option<&str>) -> Result<Self> {
         let aws = FakeAws::start_blocking();
         aws.keep_events(false);

@@ -1,5 +1,5 @@
-//! What tenants' components cost: their own time, their limits, their number, and
-//! what one that loops costs the others. Each part is measured in a process of its own.
+//! The cost of tenants' components: their own time, their limits, their number, and what one
+//! that loops costs the others. Each part is measured in a process of its own.
 //!
 //! - `rewriters`: `local` with a rewriter and without; `fixture`: where components lie.
 //! - `guests`: calls, starts, loading, fuel.
@@ -19,7 +19,7 @@ use crate::arguments::Arguments;
 use crate::reading::Reading;
 use crate::spread::Spread;
 
-/// What is measured together.
+/// A group of figures that are measured together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Part {
     Rewriters,
@@ -59,7 +59,7 @@ impl Part {
     }
 }
 
-/// What each figure is, with its digits, and what is wanted of it.
+/// The name of each figure, its digits, and its goal.
 const ROWS: [(&str, &str, usize, Option<f64>); 21] = [
     ("none.cpu", "`local` without a component: CPU s per GB", 2, None),
     ("pass.cpu", "with a rewriter that passes everything", 2, None),

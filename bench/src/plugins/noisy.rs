@@ -19,7 +19,7 @@ use crate::spread::number;
 const OTHER: &str = "noisy";
 const OBJECTS: usize = 20;
 
-/// Between two looks at the queue.
+/// The interval at which the queue is read.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 pub(super) fn measure(arguments: &Arguments) -> Result<Reading> {
@@ -49,7 +49,7 @@ fn rate(arguments: &Arguments, other: Option<bool>) -> Result<f64> {
             keys.push(key);
         }
     }
-    // Their turns are mixed, the other's first.
+    // The tenants' objects are interleaved, the other's first.
     let step = (world.keys.len() / OBJECTS).max(1);
     for (number, key) in world.keys.iter().enumerate() {
         if let Some(key) = keys.get(number / step).filter(|_| number % step == 0) {

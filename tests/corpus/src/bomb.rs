@@ -17,7 +17,7 @@ const MEMBER: u64 = 64 << 20;
 /// thousandth part. Returns the file's size in bytes.
 ///
 /// # Errors
-/// Where the file cannot be written.
+/// The file can't be written.
 pub fn bomb(path: &Path, gib: u64) -> Result<u64> {
     let member = member()?;
     let file = object::create(path)?;

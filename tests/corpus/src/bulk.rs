@@ -17,18 +17,18 @@ const BUCKET: &str = "hcp-logs";
 const APPLICATIONS: [&str; 6] =
     ["kube-apiserver", "openshift-apiserver", "oauth-server", "kube-scheduler", "kube-controller-manager", "etcd"];
 
-/// What [`bulk`] writes.
+/// The options of [`bulk`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BulkOptions {
-    /// At least so many bytes, decompressed, over all objects.
+    /// The least decompressed bytes over all objects.
     pub bytes: u64,
-    /// So many objects, of the same size within a record.
+    /// The number of objects, all of the same size within a record.
     pub objects: u64,
     /// The objects go round so many tenants, `tenant-000` and on.
     pub tenants: u64,
-    /// What makes one corpus differ from another.
+    /// The seed: another one gives another corpus.
     pub seed: u64,
-    /// What the records look like.
+    /// The look of the records.
     pub record: Options,
 }
 
@@ -41,7 +41,7 @@ impl Default for BulkOptions {
 /// Writes objects and `tenants.yaml`; each tenant wants everything in CloudWatch.
 ///
 /// # Errors
-/// Where `dir` holds objects already, a number is 0, or a file cannot be written.
+/// `dir` holds objects already, a number is 0, or a file can't be written.
 pub fn bulk(dir: &Path, options: &BulkOptions) -> Result<Manifest> {
     ensure!(options.objects > 0 && options.tenants > 0, "objects and tenants must be at least 1");
     let objects = object::fresh(dir)?;
@@ -77,7 +77,7 @@ pub fn bulk(dir: &Path, options: &BulkOptions) -> Result<Manifest> {
 /// Writes one object of at least `bytes` bytes, decompressed, at `path`.
 ///
 /// # Errors
-/// Where the file cannot be written.
+/// The file can't be written.
 pub fn one_object(path: &Path, bytes: u64, seed: u64, options: &Options) -> Result<Counts> {
     let mut random = Random::new(seed);
     let pod = Pod::new("prod-use1-mc01", "tenant-000", "kube-apiserver", &mut random);

@@ -13,7 +13,7 @@ use crate::time::Instant;
 const BUCKET: &str = "hcp-logs";
 const TENANTS: &str = include_str!("demo.yaml");
 
-/// What the first object of a source has that the others have not.
+/// What is special about the first object of a source.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Odd {
     MalformedLine,
@@ -115,7 +115,7 @@ const SOURCES: [Source; 24] = [
 /// Writes some fifty objects of three tenants, and `tenants.yaml`.
 ///
 /// # Errors
-/// Where `dir` holds objects already, or a file cannot be written.
+/// `dir` holds objects already, or a file can't be written.
 pub fn demo(dir: &Path) -> Result<Manifest> {
     let objects = object::fresh(dir)?;
     let mut random = Random::new(20_261_120);
@@ -136,7 +136,7 @@ pub fn demo(dir: &Path) -> Result<Manifest> {
     Ok(manifest)
 }
 
-/// So many whole seconds, in milliseconds.
+/// A random number of whole seconds, in milliseconds.
 fn seconds(random: &mut Random, low: u64, high: u64) -> i64 {
     i64::try_from(random.between(low, high)).unwrap_or(0) * 1000
 }
@@ -218,7 +218,7 @@ fn join(lines: &[Line], counts: &mut Counts) -> Vec<u8> {
     bytes
 }
 
-/// The lines of an object: some seconds of a pod, up to just before it was written.
+/// The lines of an object: some seconds of a pod, up to just before the object was written.
 fn lines(source: &Source, pod: &Pod, odd: Option<Odd>, modified: Instant, random: &mut Random) -> Vec<Line> {
     let options = Options { shape: source.shape, ..Options::default() };
     let count = random.between(55, 95);

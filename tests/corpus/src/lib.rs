@@ -1,6 +1,6 @@
 //! Writes folders of cluster logs as they lie in a source bucket:
-//! `DIR/objects/<bucket>/<cluster>/<namespace>/<application>/<pod>/<file>.json.gz`,
-//! gzip of one JSON record a line, and the tenants' file beside them.
+//! `DIR/objects/<bucket>/<cluster>/<namespace>/<application>/<pod>/<file>.json.gz`, gzip with
+//! one JSON record per line, and the tenants' file beside them.
 //!
 //! Everything is a function of a seed: the same seed gives the same bytes and
 //! the same modification times on every machine, so that tests can compare.

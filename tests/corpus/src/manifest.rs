@@ -1,4 +1,4 @@
-//! What a corpus holds, so that a test can compare it with what was delivered.
+//! The contents of a corpus, so that a test can compare them with what was delivered.
 
 use serde_json::{Value, json};
 
@@ -68,11 +68,11 @@ pub struct Object {
     pub modified: i64,
     /// Size of the file in bytes.
     pub compressed: u64,
-    /// What is in it.
+    /// The object's contents.
     pub counts: Counts,
-    /// Where the gzip stream is damaged: the offset in the decompressed bytes.
+    /// The offset in the decompressed bytes at which the gzip stream is damaged.
     pub damaged_at: Option<u64>,
-    /// What is special about it, in a few words.
+    /// What is special about the object, in a few words.
     pub odd: Option<&'static str>,
     /// The enabled deliveries that want it: `cloudwatch`, `s3`.
     pub wanted_by: Vec<&'static str>,
@@ -86,7 +86,7 @@ pub struct Manifest {
 }
 
 impl Manifest {
-    /// Sums over the objects of a tenant; of all where none is named.
+    /// Sums over a tenant's objects, or over all of them.
     #[must_use]
     pub fn totals(&self, tenant: Option<&str>) -> Counts {
         let mut sum = Counts::default();
@@ -107,7 +107,7 @@ impl Manifest {
         names
     }
 
-    /// As JSON: `totals`, `tenants` by name, `objects`.
+    /// The manifest as JSON: `totals`, `tenants` by name, `objects`.
     #[must_use]
     pub fn to_json(&self) -> Value {
         let tenants: serde_json::Map<String, Value> = self

@@ -1,5 +1,5 @@
-//! What control planes say: klog lines, audit events, structured lines, stack
-//! traces, now and then a language other than English.
+//! Messages of control planes: klog lines, audit events, structured lines, stack traces, and
+//! now and then a language other than English.
 
 use serde_json::{Map, Value, json};
 

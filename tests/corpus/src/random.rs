@@ -6,7 +6,7 @@
 pub struct Random(u64);
 
 impl Random {
-    /// The same seed gives the same sequence, for ever.
+    /// A generator whose sequence depends on nothing but its seed.
     #[must_use]
     pub fn new(seed: u64) -> Self {
         Self(seed)

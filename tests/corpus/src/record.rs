@@ -8,7 +8,7 @@ use crate::message;
 use crate::random::Random;
 use crate::time::Instant;
 
-/// What the record says, and how.
+/// The shape of a record's message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Shape {
     /// `message` is a string.
@@ -20,10 +20,10 @@ pub enum Shape {
     Object,
 }
 
-/// How records are made.
+/// Options of records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Options {
-    /// What the record says, and how.
+    /// The shape of the message.
     pub shape: Shape,
     /// Mean size of a message in bytes, unescaped; single ones vary widely.
     pub message_bytes: usize,

@@ -31,7 +31,7 @@ impl Instant {
         self.0.div_euclid(NANOS)
     }
 
-    /// The same for a file's modification time.
+    /// The instant as a file's modification time.
     #[must_use]
     pub fn system(self) -> SystemTime {
         let nanos = u64::try_from(self.0).unwrap_or(0);

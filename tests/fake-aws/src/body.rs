@@ -10,7 +10,8 @@ use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 use tokio::time::{Sleep, sleep};
 
-/// Before a cut, so that what comes before it has left for the client.
+/// The pause before a connection is cut, so that the bytes before the cut have left for the
+/// client.
 const FLUSH: Duration = Duration::from_millis(5);
 
 /// The bytes of an answer.
@@ -18,9 +19,9 @@ pub(crate) struct Answer {
     rest: Bytes,
     /// Bytes a chunk.
     chunk: usize,
-    /// Between chunks.
+    /// The pause between chunks.
     every: Duration,
-    /// After `rest` the connection breaks.
+    /// Whether the connection breaks after `rest`.
     cut: bool,
     pause: Option<Pin<Box<Sleep>>>,
 }

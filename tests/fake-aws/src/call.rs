@@ -49,7 +49,7 @@ impl fmt::Display for Service {
     }
 }
 
-/// What a request's body says.
+/// A request's body, parsed.
 #[derive(Debug)]
 pub(crate) enum Input {
     None,
@@ -89,25 +89,25 @@ impl Pairs {
 pub(crate) struct Call {
     pub(crate) service: Service,
     pub(crate) operation: String,
-    /// What rules and permissions name: `bucket/key`, `group:stream`, a queue's
-    /// or a table's name, a role's ARN, a namespace.
+    /// The name in rules and permissions: `bucket/key`, `group:stream`, a queue's or a table's
+    /// name, a role's ARN, a namespace.
     pub(crate) resource: String,
-    /// Of the credential's scope.
+    /// The scope of the credential.
     pub(crate) scope: Option<Scope>,
     pub(crate) method: Method,
     pub(crate) headers: HeaderMap,
     pub(crate) path: String,
     pub(crate) query: Pairs,
     pub(crate) body: Bytes,
-    /// Of the body as it came.
+    /// The body's length as it came.
     pub(crate) bytes: usize,
     pub(crate) input: Result<Input, Refusal>,
     pub(crate) arrived: Instant,
-    /// Of a batch, how many entries are done, where a fault says so.
+    /// The number of a batch's entries that are done, if a fault says so.
     pub(crate) taken_of_batch: Option<usize>,
 }
 
-/// Who signed, for where.
+/// The signer, and the region and service that the signature is for.
 #[derive(Debug)]
 pub(crate) struct Scope {
     pub(crate) access_key: String,
@@ -116,7 +116,7 @@ pub(crate) struct Scope {
 }
 
 impl Call {
-    /// Whatever came is a call; what is wrong with it is in `input`.
+    /// Reads a request. Anything that came is a call; errors are in `input`.
     pub(crate) fn read(parts: Parts, body: Bytes, keep_events: bool) -> Self {
         let (service, operation) = service(&parts);
         let mut call = Self {
@@ -156,7 +156,7 @@ impl Call {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
-    /// Where the call went.
+    /// The region that the call went to.
     pub(crate) fn region(&self) -> &str {
         self.scope.as_ref().map_or("", |scope| &scope.region)
     }
@@ -197,7 +197,7 @@ fn service(parts: &Parts) -> (Service, String) {
     (if form && path == "/" { Service::Sts } else { Service::S3 }, String::new())
 }
 
-/// From `AWS4-HMAC-SHA256 Credential=KEY/DATE/REGION/SERVICE/aws4_request, …`.
+/// Parses `AWS4-HMAC-SHA256 Credential=KEY/DATE/REGION/SERVICE/aws4_request, …`.
 fn scope(headers: &HeaderMap) -> Option<Scope> {
     let value = headers.get("authorization")?.to_str().ok()?;
     let credential = value.split_once("Credential=")?.1.split(',').next()?;

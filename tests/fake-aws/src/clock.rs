@@ -20,7 +20,7 @@ pub(crate) fn iso(milliseconds: i64) -> String {
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{:03}Z", rest % 1000)
 }
 
-/// From `20261123T233208Z`, as requests are signed; milliseconds since the Unix epoch.
+/// Parses `20261123T233208Z`, the time of a signature, to milliseconds since the Unix epoch.
 pub(crate) fn signed(text: &str) -> Option<i64> {
     let (date, time) = text.strip_suffix('Z')?.split_once('T')?;
     let part = |text: &str, at: usize, count: usize| text.get(at..at + count)?.parse::<i64>().ok();

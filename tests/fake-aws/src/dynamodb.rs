@@ -18,7 +18,7 @@ struct Table {
     sort_key: Option<String>,
     /// Items a page; AWS's own limit is a megabyte.
     page: usize,
-    /// In DynamoDB's form: `{"tenant_id": {"S": "a"}}`.
+    /// The items in DynamoDB's form: `{"tenant_id": {"S": "a"}}`.
     items: Vec<Value>,
 }
 
@@ -73,7 +73,7 @@ pub(crate) fn run(state: &mut State, call: &Call, who: &Session) -> Result<Reply
     Ok(Reply::json(&page(table, table.partition(value), request)?))
 }
 
-/// From `name = :value` to the attribute's name and its value.
+/// Parses `name = :value` to the attribute's name and its value.
 fn condition(request: &Value) -> Result<(&str, &Value), Refusal> {
     let expression =
         request["KeyConditionExpression"].as_str().ok_or_else(|| invalid("KeyConditionExpression is missing"))?;
@@ -137,7 +137,7 @@ impl FakeAws {
         table.items.push(item);
     }
 
-    /// How many items a page of this table has at most.
+    /// Sets the most items in a page of this table.
     pub fn page_size(&self, table: &str, items: usize) {
         self.state().tables.0.get_mut(table).expect("a table that was added").page = items;
     }

@@ -1,4 +1,4 @@
-//! What goes wrong on purpose.
+//! Faults that happen on purpose.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,26 +22,26 @@ impl Default for Gate {
 }
 
 impl Gate {
-    /// Lets all go on that it holds back, and whoever comes.
+    /// Opens the gate: held calls continue, and later ones pass.
     pub fn open(&self) {
         self.0.send_replace(true);
     }
 
-    /// How many calls it holds back now.
+    /// The number of calls that are held now.
     pub fn held(&self) -> usize {
         self.0.receiver_count()
     }
 
     pub(crate) async fn pass(&self) {
-        // Its sender lives as long as this does.
+        // The sender lives as long as this does.
         let _ = self.0.subscribe().wait_for(|open| *open).await;
     }
 }
 
-/// What happens instead.
+/// What happens to a call instead of its success.
 #[derive(Debug, Clone)]
 pub enum What {
-    /// This answer, the call not having been done.
+    /// This answer, and the call isn't done.
     Status {
         /// Such as 500.
         status: u16,
@@ -68,7 +68,7 @@ pub enum What {
     SlowBody {
         /// Bytes a chunk.
         bytes: usize,
-        /// Between chunks.
+        /// The pause between chunks.
         every: Duration,
     },
     /// A status of 200 with these bytes in place of an answer; not done. A proxy may do that.
@@ -76,7 +76,7 @@ pub enum What {
     /// A status of 200 with this error code in the body; not done. S3 does that
     /// for CopyObject, CompleteMultipartUpload, UploadPartCopy.
     ErrorIn200(String),
-    /// Of a batch of SQS, these many are done, and the rest is refused.
+    /// So many entries of an SQS batch are done, and the rest is refused.
     RefuseAfter(usize),
 }
 
@@ -93,26 +93,26 @@ pub struct Rule {
 }
 
 impl Rule {
-    /// For every call, always.
+    /// A fault of every call, always.
     pub fn new(what: What) -> Self {
         Self { what, service: None, operation: None, resource: None, account: None, after: 0, times: None }
     }
 
-    /// Only this service's calls.
+    /// Restricts the rule to a service.
     #[must_use]
     pub fn service(mut self, service: Service) -> Self {
         self.service = Some(service);
         self
     }
 
-    /// Only this operation.
+    /// Restricts the rule to an operation.
     #[must_use]
     pub fn operation(mut self, name: &str) -> Self {
         self.operation = Some(name.to_owned());
         self
     }
 
-    /// Only where the resource contains this: `bucket/key`, `group:stream`, the
+    /// Restricts the rule to resources that contain this: `bucket/key`, `group:stream`, the
     /// name of a queue or table, a role's ARN, a namespace.
     #[must_use]
     pub fn resource(mut self, part: &str) -> Self {
@@ -120,21 +120,21 @@ impl Rule {
         self
     }
 
-    /// Only calls of sessions of this account.
+    /// Restricts the rule to sessions of this account.
     #[must_use]
     pub fn account(mut self, account: &str) -> Self {
         self.account = Some(account.to_owned());
         self
     }
 
-    /// Not the first `calls` that fit.
+    /// Lets the first `calls` matching calls pass.
     #[must_use]
     pub fn after(mut self, calls: u32) -> Self {
         self.after = calls;
         self
     }
 
-    /// Only that often.
+    /// Restricts the rule to that many calls.
     #[must_use]
     pub fn times(mut self, times: u32) -> Self {
         self.times = Some(times);
@@ -193,7 +193,7 @@ fn throttle(service: Service) -> Refusal {
 }
 
 impl FakeAws {
-    /// From now on this goes wrong.
+    /// Adds a fault from now on.
     pub fn fault(&self, rule: Rule) {
         self.state().faults.push(rule);
     }

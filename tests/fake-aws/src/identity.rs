@@ -12,12 +12,12 @@ use crate::clock;
 use crate::reply::Refusal;
 use crate::state::State;
 
-/// Whom a role lets assume it.
+/// The trust policy of a role.
 #[derive(Debug, Clone, Default)]
 pub struct Trust {
     /// ARNs of users and roles; `arn:aws:iam::ACCOUNT:root` is all of an account.
     pub principals: Vec<String>,
-    /// What the caller has to say.
+    /// The external ID that the caller must send.
     pub external_id: Option<String>,
 }
 
@@ -35,9 +35,9 @@ impl Trust {
     }
 }
 
-/// What an identity may do: pairs of action (`s3:GetObject`) and resource
-/// (`bucket/key`, a log group, a queue, a table, a role's ARN, a namespace),
-/// each of which may end in `*`.
+/// The permissions of an identity: pairs of action (`s3:GetObject`) and resource
+/// (`bucket/key`, a log group, a queue, a table, a role's ARN, a namespace), each of which may
+/// end in `*`.
 #[derive(Debug, Clone, Default)]
 pub struct Permissions(Vec<(String, String)>);
 
@@ -52,7 +52,7 @@ impl Permissions {
         Self::none().allow("*", "*")
     }
 
-    /// This too.
+    /// Adds a permission.
     #[must_use]
     pub fn allow(mut self, action: &str, resource: &str) -> Self {
         self.0.push((action.to_owned(), resource.to_owned()));
@@ -60,7 +60,7 @@ impl Permissions {
     }
 }
 
-/// What requests are signed with.
+/// The credentials that requests are signed with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(missing_docs, reason = "they are called that")]
 pub struct Credentials {
@@ -72,7 +72,7 @@ pub struct Credentials {
 /// A user's credentials, or those that AssumeRole gave.
 #[derive(Debug, Clone)]
 pub struct Session {
-    /// Who it is to AWS: the user's ARN, or `arn:aws:sts::ACCOUNT:assumed-role/ROLE/NAME`.
+    /// The ARN: the user's, or `arn:aws:sts::ACCOUNT:assumed-role/ROLE/NAME`.
     pub arn: Arc<str>,
     /// The user's or the role's ARN, which has the permissions.
     pub principal: Arc<str>,
@@ -80,11 +80,11 @@ pub struct Session {
     pub account: Arc<str>,
     /// RoleSessionName; a user has none.
     pub name: Option<Arc<str>>,
-    /// Of the STS that gave it.
+    /// The region of the STS that created the session.
     pub region: Arc<str>,
-    /// What requests are signed with.
+    /// The credentials that requests are signed with.
     pub credentials: Credentials,
-    /// Milliseconds since the Unix epoch; none: never.
+    /// The expiry in milliseconds since the Unix epoch; `None` for never.
     pub expires: Option<i64>,
 }
 
@@ -98,7 +98,7 @@ pub(crate) struct Identities {
     principals: HashMap<String, Principal>,
     sessions: HashMap<String, Arc<Session>>,
     denied: Vec<(String, String)>,
-    /// What AssumeRole gives in place of what it is asked for.
+    /// The lifetime that AssumeRole gives instead of the requested one.
     lifetime: Option<Duration>,
     /// Milliseconds that AWS's clock is ahead of the machine's.
     pub(crate) ahead: i64,
@@ -139,7 +139,7 @@ impl Identities {
         session
     }
 
-    /// Who signed a call.
+    /// The session that signed a call.
     pub(crate) fn caller(&self, call: &Call) -> Result<Arc<Session>, Refusal> {
         let Some(scope) = &call.scope else { return Err(missing_token(call.service)) };
         if scope.service != call.service.name() {
@@ -178,7 +178,7 @@ impl Identities {
         allowed && !denied
     }
 
-    /// Whether the role is there and lets the caller assume it.
+    /// Whether the role exists and lets the caller assume it.
     pub(crate) fn trusts(&self, role: &str, caller: &Session, external_id: Option<&str>) -> bool {
         let Some(principal) = self.principals.get(role) else { return false };
         let trust = &principal.trust;
@@ -248,7 +248,7 @@ fn expired(service: Service) -> Refusal {
 }
 
 impl State {
-    /// Whether a caller may; if not, as the service says it.
+    /// Checks a permission; the error is worded as the service's.
     pub(crate) fn demand(&self, call: &Call, who: &Session, action: &str, resource: &str) -> Result<(), Refusal> {
         if self.identities.may(who, action, resource) {
             return Ok(());
@@ -263,7 +263,7 @@ impl State {
 }
 
 impl State {
-    /// Whether a caller may use a KMS key; if not, as S3 says it.
+    /// Checks a permission for a KMS key; the error is worded as S3's.
     pub(crate) fn demand_kms(&self, who: &Session, action: &str, key: &str) -> Result<(), Refusal> {
         if self.identities.may(who, action, key) {
             return Ok(());
@@ -290,13 +290,14 @@ impl FakeAws {
         self.state().identities.set(arn, trust, permissions);
     }
 
-    /// What a user or a role that is there may do from now on.
+    /// Replaces the permissions of an existing user or role.
     pub fn set_permissions(&self, arn: &str, permissions: Permissions) {
         self.state().identities.principals.get_mut(arn).expect("a user or role that was added").permissions =
             permissions;
     }
 
-    /// From now on this user or role may not do `action` (may end in `*`), whatever its permissions.
+    /// Denies a user or role `action` (which may end in `*`) from now on, whatever its
+    /// permissions.
     pub fn deny(&self, arn: &str, action: &str) {
         self.state().identities.denied.push((arn.to_owned(), action.to_owned()));
     }
@@ -306,12 +307,14 @@ impl FakeAws {
         self.state().identities.denied.retain(|(who, _)| who != arn);
     }
 
-    /// How long sessions from now on last, whatever DurationSeconds says; none: as it says.
+    /// Sets the lifetime of sessions from now on, whatever DurationSeconds says; `None`
+    /// restores that.
     pub fn session_lifetime(&self, lifetime: Option<Duration>) {
         self.state().identities.lifetime = lifetime;
     }
 
-    /// From now on AWS's clock is so many seconds ahead of this machine's; negative: behind.
+    /// Sets AWS's clock ahead of this machine's by so many seconds; negative values set it
+    /// behind.
     pub fn set_ahead(&self, seconds: i64) {
         self.state().identities.ahead = seconds * 1000;
     }

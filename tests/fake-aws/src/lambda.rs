@@ -14,19 +14,19 @@ use crate::state::{State, Step};
 
 /// Path of the API.
 pub(crate) const PREFIX: &str = "/2018-06-01/runtime/";
-/// How long `next` waits before it looks again.
+/// The interval at which `next` looks again.
 const POLL: Duration = Duration::from_secs(60);
 
-/// What became of an event.
+/// The outcome of an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// Nobody has asked for it.
+    /// No function has taken the event.
     Waiting,
     /// The function has it.
     Running,
-    /// What the function answered.
+    /// The function's response.
     Response(Bytes),
-    /// What the function failed with.
+    /// The function's error.
     Error(Bytes),
     /// The function's answer came after its deadline: AWS would have ended it by then.
     TimedOut,
@@ -114,14 +114,14 @@ impl FakeAws {
         id
     }
 
-    /// What became of an event.
+    /// Returns the outcome of an event.
     pub fn outcome(&self, id: &str) -> Outcome {
         let state = self.state();
         let found = state.runtime.invocations.iter().find(|invocation| invocation.id == id);
         found.expect("an ID from invoke").outcome.clone()
     }
 
-    /// What the function said when it couldn't start.
+    /// The error that the function reported when it couldn't start.
     pub fn init_error(&self) -> Option<Bytes> {
         self.state().runtime.init_error.clone()
     }

@@ -54,7 +54,7 @@ pub use state::Logged;
 
 /// The account that the processor itself is in.
 pub const PROCESSOR_ACCOUNT: &str = "000000000001";
-/// Who the processor is: the identity of [`FakeAws::env`].
+/// The processor's identity, as [`FakeAws::env`] has it.
 pub const PROCESSOR_ARN: &str = "arn:aws:iam::000000000001:user/processor";
 /// Region of all that names no other.
 pub const REGION: &str = "us-east-1";

@@ -30,7 +30,7 @@ pub struct LogEvent {
     pub timestamp: i64,
     /// Text.
     pub message: String,
-    /// Who put it.
+    /// The session that put it.
     pub who: Arc<Session>,
 }
 
@@ -47,17 +47,17 @@ pub struct Put {
     pub stream: String,
     /// Events in the call.
     pub events: usize,
-    /// Of these stored.
+    /// The number of events that were stored.
     pub stored: usize,
     /// Bytes as AWS counts them, 26 an event included.
     pub bytes: usize,
-    /// Who put it.
+    /// The session that put it.
     pub who: Arc<Session>,
 }
 
 #[derive(Default)]
 struct Group {
-    /// Days; none: for ever.
+    /// The retention in days; `None` for ever.
     retention: Option<i64>,
     streams: BTreeMap<String, Vec<LogEvent>>,
 }
@@ -67,7 +67,7 @@ struct Group {
 pub(crate) struct Groups {
     groups: HashMap<(String, String, String), Group>,
     puts: Vec<Put>,
-    /// What ages are judged against; none: the real time.
+    /// The time that ages are judged by; `None` for the real time.
     now: Option<i64>,
 }
 
@@ -183,7 +183,7 @@ impl FakeAws {
         state.groups.groups.entry(key(account, region, group)).or_default().retention = retention_days;
     }
 
-    /// Whether a log group is there.
+    /// Whether a log group exists.
     pub fn has_log_group(&self, account: &str, region: &str, group: &str) -> bool {
         self.state().groups.groups.contains_key(&key(account, region, group))
     }
@@ -200,7 +200,7 @@ impl FakeAws {
         group.into_iter().flat_map(|group| &group.streams).map(|(name, events)| (name.clone(), events.len())).collect()
     }
 
-    /// Events of a stream as they arrived; none if it isn't there.
+    /// The events of a stream as they arrived; `None` if it doesn't exist.
     pub fn log_events(&self, account: &str, region: &str, group: &str, stream: &str) -> Vec<LogEvent> {
         let state = self.state();
         let group = state.groups.groups.get(&key(account, region, group));
@@ -212,8 +212,8 @@ impl FakeAws {
         self.state().groups.puts.clone()
     }
 
-    /// What the ages of events are judged against, in milliseconds since the
-    /// Unix epoch; none: the real time.
+    /// Sets the time that ages are judged by, in milliseconds since the Unix epoch; `None` for
+    /// the real time.
     pub fn logs_now(&self, now: Option<i64>) {
         self.state().groups.now = now;
     }

@@ -1,4 +1,4 @@
-//! What CloudWatch Logs takes and what it refuses (API_PutLogEvents).
+//! Checks what CloudWatch Logs takes and refuses (API_PutLogEvents).
 
 use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer};
@@ -71,7 +71,7 @@ pub(crate) struct Request<M> {
 }
 
 impl<M: Message> Request<M> {
-    /// What AWS counts; or the call as a whole is refused.
+    /// Checks the batch; returns the bytes that AWS counts, or refuses the call as a whole.
     pub(crate) fn check(&self) -> Result<usize, Refusal> {
         check_group(&self.log_group_name)?;
         check_stream(&self.log_stream_name)?;

@@ -18,7 +18,7 @@ const MAX_DATA: usize = 1000;
 const MAX_DIMENSIONS: usize = 30;
 /// Bytes of a request, as it is sent.
 const MAX_BYTES: usize = 1_000_000;
-/// How far a datum may be behind, and ahead.
+/// The oldest datum that is taken, in seconds; and the most that one may be ahead.
 const BEHIND: f64 = 14.0 * 86_400.0;
 const AHEAD: f64 = 2.0 * 3600.0;
 
@@ -35,13 +35,13 @@ pub struct Metric {
     pub dimensions: Vec<(String, String)>,
     /// Such as `Count`.
     pub unit: String,
-    /// Of the statistic set.
+    /// The statistic set's minimum.
     pub minimum: f64,
-    /// Of the statistic set.
+    /// The statistic set's maximum.
     pub maximum: f64,
-    /// Of the statistic set.
+    /// The statistic set's sum.
     pub sum: f64,
-    /// Of the statistic set.
+    /// The statistic set's number of samples.
     pub samples: f64,
 }
 

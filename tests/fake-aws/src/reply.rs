@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::call::{Call, Service};
 use crate::xml;
 
-/// What comes back.
+/// A reply to a call.
 #[derive(Debug)]
 pub(crate) struct Reply {
     pub(crate) status: u16,
@@ -49,7 +49,7 @@ pub(crate) struct Refusal {
     pub(crate) status: u16,
     pub(crate) code: Cow<'static, str>,
     pub(crate) message: String,
-    /// Where the bucket is, if not where it was asked for.
+    /// The bucket's region, if it isn't the one that was asked.
     pub(crate) bucket_region: Option<String>,
 }
 
@@ -58,12 +58,12 @@ impl Refusal {
         Self { status, code: code.into(), message: message.into(), bucket_region: None }
     }
 
-    /// By the name that AWS's documentation has for the operation's error.
+    /// A refusal by the name that AWS's documentation has for the operation's error.
     pub(crate) fn bad(code: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
         Self::new(400, code, message)
     }
 
-    /// As the service of `call` words it.
+    /// The refusal as the service of `call` words it.
     pub(crate) fn reply(&self, call: &Call) -> Reply {
         match call.service {
             Service::S3 => self.s3(call),
@@ -136,7 +136,7 @@ impl Refusal {
     }
 }
 
-/// What the query protocol calls an error.
+/// The name of an error in the query protocol.
 fn old_name(code: &str) -> Cow<'_, str> {
     match code {
         "QueueDoesNotExist" => "AWS.SimpleQueueService.NonExistentQueue".into(),

@@ -10,17 +10,17 @@ use serde_json::{Value, json};
 
 use crate::{FakeAws, Object, PROCESSOR_ACCOUNT, PROCESSOR_ARN, Permissions, REGION, Trust, clock};
 
-/// Where objects land.
+/// The bucket that objects land in.
 pub const SOURCE: &str = "source-logs";
-/// What announces them.
+/// The queue that announces objects.
 pub const QUEUE: &str = "log-processor";
-/// Where messages go that failed three times.
+/// The queue for messages that failed three times.
 pub const DEAD_LETTERS: &str = "log-processor-dlq";
 /// Tenants' deliveries.
 pub const TABLE: &str = "tenant-configurations";
 /// The first hop.
 pub const CENTRAL_ROLE: &str = "arn:aws:iam::000000000001:role/CentralLogDistribution";
-/// After so many receives a message goes to [`DEAD_LETTERS`].
+/// The number of receives after which a message goes to [`DEAD_LETTERS`].
 pub const MAX_RECEIVES: u32 = 3;
 
 /// How S3 writes keys in its events: form-encoded.
@@ -30,33 +30,34 @@ const ENCODED: &AsciiSet =
 /// A tenant that takes its logs in CloudWatch.
 #[derive(Debug, Clone)]
 pub struct CloudWatchTenant {
-    /// Its name, the namespace of keys.
+    /// The tenant's name, the namespace of its keys.
     pub name: String,
-    /// Its account.
+    /// The tenant's account.
     pub account: String,
-    /// Its role, which trusts the central one with the processor's account as external ID.
+    /// The tenant's role, which trusts the central one with the processor's account as
+    /// external ID.
     pub role: String,
-    /// Its log group, which isn't there yet.
+    /// The tenant's log group, which doesn't exist yet.
     pub group: String,
 }
 
 /// A tenant that takes its logs in S3.
 #[derive(Debug, Clone)]
 pub struct S3Tenant {
-    /// Its name, the namespace of keys.
+    /// The tenant's name, the namespace of its keys.
     pub name: String,
-    /// Its account.
+    /// The tenant's account.
     pub account: String,
-    /// Its bucket.
+    /// The tenant's bucket.
     pub bucket: String,
-    /// What its keys begin with; ends in `/`.
+    /// The prefix of its keys; ends in `/`.
     pub prefix: String,
 }
 
 /// A processor and its tenants. `Clone` is cheap.
 #[derive(Clone)]
 pub struct Scene {
-    /// Where it plays.
+    /// The fake that the scene plays in.
     pub aws: FakeAws,
     /// URL of [`QUEUE`].
     pub queue_url: String,
@@ -82,7 +83,7 @@ impl Scene {
         Self { aws, queue_url }
     }
 
-    /// What the processor itself may do: to be extended for what else a test needs.
+    /// The processor's own permissions, to be extended as tests need.
     pub fn permissions() -> Permissions {
         Permissions::none()
             .allow("s3:GetObject", &format!("{SOURCE}/*"))
@@ -96,7 +97,8 @@ impl Scene {
             .allow("cloudwatch:PutMetricData", "*")
     }
 
-    /// What makes a child process the processor of this scene: [`FakeAws::env`], and its settings.
+    /// The environment that makes a child process the processor of this scene:
+    /// [`FakeAws::env`], and its settings.
     pub fn env(&self) -> Vec<(String, String)> {
         let mut env = self.aws.env();
         let settings = [
@@ -133,9 +135,9 @@ impl Scene {
         S3Tenant { name: name.to_owned(), account, bucket, prefix }
     }
 
-    /// For a benchmark, such as 20 tenants and 400 objects: CloudWatch tenants
-    /// `tenant-0`, …, and that many objects, the tenants taking turns, announced
-    /// in [`QUEUE`] by a message each. `bytes` makes the object of a number: gzip.
+    /// Adds load for a benchmark: CloudWatch tenants `tenant-0`, …, and objects that the
+    /// tenants take turns with, announced in [`QUEUE`] by a message each. `bytes` makes the
+    /// object of a number, as gzip.
     pub fn add_load(&self, tenants: usize, objects: usize, bytes: impl Fn(usize) -> Bytes) -> Vec<CloudWatchTenant> {
         let tenants: Vec<_> = (0..tenants).map(|n| self.add_cloudwatch_tenant(&format!("tenant-{n}"))).collect();
         for number in 0..objects {
@@ -169,7 +171,7 @@ impl Scene {
         self.announce(&[key])
     }
 
-    /// As [`Scene::notify`], several objects in one message.
+    /// [Announces](Scene::notify) several objects in one message.
     pub fn announce(&self, keys: &[&str]) -> String {
         let records: Vec<_> = keys.iter().map(|key| self.record(key)).collect();
         let message = json!({"Records": records}).to_string();
@@ -227,8 +229,8 @@ impl Scene {
     }
 }
 
-/// The same account for the same tenant, always: another one for each, as
-/// nearly as twelve digits allow.
+/// The account of a tenant: always the same one, and different for each, as nearly as twelve
+/// digits allow.
 fn account_of(name: &str) -> String {
     let hash = name
         .bytes()

@@ -124,7 +124,7 @@ impl FakeAws {
         &self.own
     }
 
-    /// What makes a child process the processor here.
+    /// The environment that makes a child process the processor here.
     pub fn env(&self) -> Vec<(String, String)> {
         let own = &self.own;
         let pairs = [
@@ -146,17 +146,17 @@ impl FakeAws {
         &self.shared
     }
 
-    /// How many connections are open.
+    /// The number of open connections.
     pub fn connections(&self) -> usize {
         self.shared.connections.load(Ordering::Relaxed)
     }
 
-    /// How many polls of queues wait, or are being answered.
+    /// The number of polls of queues that wait, or are being answered.
     pub fn open_polls(&self) -> usize {
         self.shared.polls.load(Ordering::Relaxed)
     }
 
-    /// Asks again and again until there is an answer; none: there was none within `limit`.
+    /// Probes until there is an answer; `None` if there was none within `limit`.
     pub async fn until<T>(&self, limit: Duration, mut probe: impl FnMut(&Self) -> Option<T>) -> Option<T> {
         let end = Instant::now() + limit;
         loop {
@@ -170,7 +170,7 @@ impl FakeAws {
         }
     }
 
-    /// As [`FakeAws::until`], outside of a runtime.
+    /// [Probes](FakeAws::until) outside of an async runtime.
     pub fn until_blocking<T>(&self, limit: Duration, mut probe: impl FnMut(&Self) -> Option<T>) -> Option<T> {
         let end = Instant::now() + limit;
         loop {
@@ -192,7 +192,7 @@ impl Shared {
     }
 }
 
-/// Is counted until it is dropped.
+/// Counts as one until it is dropped.
 struct Counted<'a>(&'a AtomicUsize);
 
 impl<'a> Counted<'a> {
@@ -293,7 +293,7 @@ async fn answered(
     Ok(response(reply, fault.as_ref()))
 }
 
-/// Who calls (nobody in particular: the Lambda runtime), what goes wrong, how long it takes.
+/// Admits a call: its session (`None` for the Lambda runtime), its fault, and its latency.
 fn admit(shared: &Shared, call: &Call) -> (Result<Option<Arc<Session>>, Refusal>, Option<What>, Duration) {
     let mut state = shared.state();
     let who = match call.service {

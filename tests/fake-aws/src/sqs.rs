@@ -13,7 +13,7 @@ use crate::reply::{Refusal, Reply};
 use crate::sqs_queue::{Held, MAX_VISIBILITY, Queue, invalid};
 use crate::state::{State, Step};
 
-/// Of a message with its attributes, and of a batch.
+/// The most bytes of a message with its attributes, and of a batch.
 const MAX_BYTES: usize = 1_048_576;
 const MAX_DELAY: u64 = 900;
 const MAX_BATCH: usize = 10;
@@ -23,17 +23,17 @@ const MAX_ATTRIBUTES: usize = 10;
 /// A message that is in a queue.
 #[derive(Debug, Clone)]
 pub struct Message {
-    /// Its ID.
+    /// The message's ID.
     pub id: String,
-    /// Its body.
+    /// The message's body.
     pub body: Arc<str>,
     /// MessageAttributes as they were sent: name to `{"DataType", "StringValue"}`.
     pub attributes: Map<String, Value>,
-    /// How often it was received.
+    /// The number of receives.
     pub receives: u32,
     /// DelaySeconds that it was sent with.
     pub delay: Duration,
-    /// How long until it is visible; none: it is.
+    /// The time until the message is visible; `None` if it is.
     pub invisible_for: Option<Duration>,
 }
 
@@ -50,10 +50,10 @@ impl Message {
     }
 }
 
-/// How many messages are in a queue.
+/// The numbers of messages in a queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct QueueCounts {
-    /// To be received now.
+    /// Messages that can be received now.
     pub visible: usize,
     /// Received, and invisible.
     pub in_flight: usize,
@@ -122,7 +122,7 @@ fn receive(queues: &mut Queues, call: &Call) -> Result<Step, Refusal> {
     Ok(Step::Done(Reply::json(&json!({"Messages": messages}))))
 }
 
-/// Of its attributes only the redrive policy is played.
+/// The queue's attributes, of which only the redrive policy is implemented.
 fn attributes_of(queue: &Queue, request: &Value) -> Value {
     let wanted = request["AttributeNames"].as_array().into_iter().flatten().filter_map(Value::as_str);
     let wanted = wanted.into_iter().any(|name| name == "RedrivePolicy" || name == "All");
@@ -298,7 +298,8 @@ fn attributes(entry: &Value) -> Result<Map<String, Value>, Refusal> {
     Ok(attributes)
 }
 
-/// Of name, type and value, each after its length; 1 stands for text.
+/// The MD5 over name, type and value of each attribute, each after its length; 1 stands for
+/// text.
 fn attributes_md5(attributes: &Map<String, Value>) -> String {
     let mut sorted: Vec<_> = attributes.iter().collect();
     sorted.sort_by_key(|(name, _)| name.as_str());
@@ -335,8 +336,8 @@ impl FakeAws {
         url
     }
 
-    /// From now on a long poll goes on when its client is gone, and takes the messages
-    /// that come until its time is up, as SQS is known to do (aws-sdk-js#2350).
+    /// Lets long polls go on after their clients are gone, and take the messages that come
+    /// until their time is up, as SQS is known to do (aws-sdk-js#2350).
     pub fn polls_outlive_clients(&self) {
         self.shared().polls_outlive_clients.store(true, std::sync::atomic::Ordering::Relaxed);
     }
@@ -361,7 +362,7 @@ impl FakeAws {
         self.with_queue(queue, |queue| queue.messages.values().map(|held| Message::of(held, now)).collect())
     }
 
-    /// For these messages time has passed: whatever kept them invisible is over.
+    /// Makes messages visible, whatever kept them invisible.
     pub fn make_visible(&self, queue: &str, fits: impl Fn(&Message) -> bool) {
         let now = Instant::now();
         self.with_queue(queue, |queue| {
@@ -372,7 +373,7 @@ impl FakeAws {
         self.shared().changed.notify_waiters();
     }
 
-    /// How many messages are in a queue.
+    /// Returns the numbers of messages in a queue.
     pub fn queue_counts(&self, queue: &str) -> QueueCounts {
         let messages = self.messages(queue);
         let count = |fits: fn(&Message) -> bool| messages.iter().filter(|message| fits(message)).count();
@@ -383,7 +384,7 @@ impl FakeAws {
         }
     }
 
-    /// How often each message was received from a queue, by ID; also those that are gone.
+    /// Returns the number of receives of each message of a queue, by ID, also of deleted ones.
     pub fn receives(&self, queue: &str) -> BTreeMap<String, u32> {
         self.with_queue(queue, |queue| queue.receives.clone())
     }

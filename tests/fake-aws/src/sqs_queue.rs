@@ -11,7 +11,7 @@ use crate::call::md5_hex;
 use crate::clock;
 use crate::reply::Refusal;
 
-/// From the first receive on, a message can't be invisible for longer.
+/// The longest that a message can be invisible, from its first receive.
 pub(crate) const MAX_VISIBILITY: u64 = 43_200;
 
 /// A message that is in a queue.
@@ -24,9 +24,9 @@ pub(crate) struct Held {
     pub(crate) sent: i64,
     pub(crate) first_received: i64,
     pub(crate) receives: u32,
-    /// Of the latest receive.
+    /// The receipt handle of the latest receive.
     pub(crate) handle: Option<String>,
-    /// It was sent with.
+    /// The delay that it was sent with.
     pub(crate) delay: Duration,
     pub(crate) visible: Instant,
 }
@@ -55,10 +55,10 @@ pub(crate) struct Queue {
     pub(crate) visibility: Duration,
     /// A message that was received that often goes to this queue at the next receive.
     pub(crate) redrive: Option<(u32, String)>,
-    /// By the order they were sent in.
+    /// The messages in the order in which they were sent.
     pub(crate) messages: BTreeMap<u64, Held>,
     next: u64,
-    /// How often each message ID was received, also of messages that are gone.
+    /// The number of receives of each message, by ID, also of deleted ones.
     pub(crate) receives: BTreeMap<String, u32>,
     /// IDs of messages that were deleted.
     pub(crate) deleted: Vec<String>,
@@ -103,7 +103,7 @@ impl Queue {
         (received, dead.iter().filter_map(|number| self.messages.remove(number)).collect())
     }
 
-    /// When the next message becomes visible by itself.
+    /// The time at which the next message becomes visible by itself.
     pub(crate) fn next_visible(&self) -> Option<Instant> {
         self.messages.values().map(|message| message.visible).min()
     }
@@ -119,7 +119,7 @@ impl Queue {
         Ok(found.map(|message| (number, message.handle.as_deref() == Some(handle))))
     }
 
-    /// As AWS has it: with an older handle this succeeds, and deletes nothing.
+    /// Deletes a message. As at AWS, an older handle succeeds and deletes nothing.
     pub(crate) fn delete(&mut self, handle: &str) -> Result<(), Refusal> {
         if let Some((number, true)) = self.find(handle)?
             && let Some(message) = self.messages.remove(&number)

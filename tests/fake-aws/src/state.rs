@@ -25,13 +25,13 @@ pub struct Logged {
     pub operation: String,
     /// `bucket/key`, `group:stream`, the name of a queue or table, a role's ARN, a namespace.
     pub resource: String,
-    /// Who signed; none: nobody who is known.
+    /// The session that signed; `None` for an unknown signer.
     pub who: Option<Arc<Session>>,
     /// Region of the credential's scope.
     pub region: String,
-    /// When it had arrived as a whole.
+    /// The time at which the request had arrived completely.
     pub when: Instant,
-    /// Of its body, as it came.
+    /// The body's length as it came.
     pub bytes: usize,
 }
 
@@ -50,7 +50,7 @@ pub(crate) struct State {
     log: Vec<Logged>,
 }
 
-/// What comes of trying.
+/// The result of trying a call.
 pub(crate) enum Step {
     Done(Reply),
     /// Nothing yet: try again when something changed, or then.
@@ -74,7 +74,7 @@ impl State {
         }
     }
 
-    /// Notes a call; how long it takes.
+    /// Records a call; returns its latency.
     pub(crate) fn note(&mut self, call: &Call, who: Option<&Arc<Session>>) -> Duration {
         *self.calls.entry((call.service, call.operation.clone())).or_default() += 1;
         self.log.push(Logged {
@@ -107,12 +107,12 @@ impl State {
 }
 
 impl FakeAws {
-    /// How many requests of each service and operation came, those that failed included.
+    /// The number of requests by service and operation, failed ones included.
     pub fn calls(&self) -> BTreeMap<(Service, String), u64> {
         self.state().calls.clone()
     }
 
-    /// How many requests of one operation came, those that failed included.
+    /// The number of requests of one operation, failed ones included.
     pub fn count(&self, service: Service, operation: &str) -> u64 {
         self.state().calls.get(&(service, operation.to_owned())).copied().unwrap_or(0)
     }

@@ -1,4 +1,4 @@
-//! As much XML as S3 and STS need.
+//! As much of XML as S3 and STS need.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -27,7 +27,7 @@ pub(crate) fn element(to: &mut String, name: &str, text: &str) {
     let _ = write!(to, "<{name}>{}</{name}>", escape(text));
 }
 
-/// What stands in the elements `name` of `xml`, in order; elements of one name aren't nested.
+/// The contents of the elements `name` of `xml`, in order; elements of one name aren't nested.
 pub(crate) fn elements<'a>(xml: &'a str, name: &str) -> Vec<&'a str> {
     let (open, close) = (format!("<{name}>"), format!("</{name}>"));
     let mut rest = xml;
