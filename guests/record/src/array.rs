@@ -4,9 +4,9 @@
 use crate::blank::{is_blank, trim_start};
 use crate::found::{Event, Transformed, Verdict};
 use crate::lines::{MAX_RECORDS, Reader};
-use crate::one::{is_newline, on_one_line};
 use crate::record::{Record, value};
 use crate::scan::{Cursor, Fault};
+use crate::spanning_object::{is_newline, on_one_line};
 
 /// An array that is open at the end of a line.
 pub(crate) struct Array {
@@ -14,7 +14,7 @@ pub(crate) struct Array {
     expect: Expect,
     /// The element that is open at the end of the line.
     element: Option<Element>,
-    held: Option<Held>,
+    buffered: Option<BufferedLine>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -27,30 +27,30 @@ enum Expect {
 
 struct Element {
     is_object: bool,
-    place: Place,
+    place: ElementStart,
 }
 
-/// Where an open element begins.
+/// The start of an open element.
 #[derive(Clone, Copy)]
-enum Place {
-    /// In the line that is being read.
-    Here(usize),
-    /// In the lines held back.
-    Held(usize),
-    /// It is longer than it may be: its lines are only passed over.
-    Passed,
+enum ElementStart {
+    /// The offset in the line that is being read.
+    InLine(usize),
+    /// The offset in the buffered lines.
+    BufferedLine(usize),
+    /// The element is too long; its lines are skipped.
+    Skipped,
 }
 
-/// What a line is that has no events. Where several are true, the greatest.
+/// The reason why a line has no events; of several, the greatest.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Quiet {
+enum NoEvents {
     Joined,
-    /// An element that is no object begins there.
+    /// An element that is no object begins on the line.
     Dropped,
     TooLong,
 }
 
-impl Quiet {
+impl NoEvents {
     fn note(self, max: usize, number: u64, line: &[u8], found: &mut Transformed<'_>) {
         let verdict = match self {
             Self::Dropped => return,
@@ -63,60 +63,59 @@ impl Quiet {
     }
 }
 
-/// Lines held back: the element that is open began on the first of them. Also
-/// the array's first line, if it had no events, until another line shows that
-/// it is an array across lines indeed.
-struct Held {
+/// Buffered lines. The open element began on the first of them. They include the array's first
+/// line, if it had no events, until another line shows that the array does span lines.
+struct BufferedLine {
     line: u64,
     text: Vec<u8>,
-    /// Events of the first line, from elements before the open one.
+    /// The events of the first line, from elements before the open one.
     events: Vec<Event<'static>>,
-    /// What the first line is if it has no events.
-    quiet: Quiet,
+    /// The reason why the first line has no events, if it hasn't.
+    no_events: NoEvents,
 }
 
-impl Held {
+impl BufferedLine {
     fn too_long(self) -> Self {
-        Self { quiet: Quiet::TooLong, ..self }
+        Self { no_events: NoEvents::TooLong, ..self }
     }
 
-    /// The first line has its events; the `others` are quiet.
-    fn settle(self, max: usize, others: Quiet, found: &mut Transformed<'_>) {
-        let mut quiet = self.quiet;
+    /// Settles the lines: the first with its events, the others as `others` says.
+    fn settle(self, max: usize, others: NoEvents, found: &mut Transformed<'_>) {
+        let mut no_events = self.no_events;
         let has_events = !self.events.is_empty();
         found.events.extend(self.events);
         for (number, line) in (self.line..).zip(self.text.split_inclusive(is_newline)) {
             if number > self.line || !has_events {
-                quiet.note(max, number, line, found);
+                no_events.note(max, number, line, found);
             }
-            quiet = others;
+            no_events = others;
         }
     }
 
-    /// The lines are judged alone, but for the first if it had events.
+    /// Judges each line alone, except the first if it had events.
     fn judge(self, reader: &mut Reader, found: &mut Transformed<'_>) {
         if self.events.is_empty() {
-            return reader.judge_held(self.line, &self.text, found);
+            return reader.judge_buffered(self.line, &self.text, found);
         }
         found.events.extend(self.events);
         let mut lines = self.text.splitn(2, is_newline);
         let others = lines.nth(1).unwrap_or_default();
-        reader.judge_held(self.line + 1, others, found);
+        reader.judge_buffered(self.line + 1, others, found);
     }
 }
 
-/// What became of the array with a line.
-pub(crate) enum Step {
-    /// It goes on.
-    On,
-    /// It is closed, with nothing behind it.
+/// The state of the array after a line.
+pub(crate) enum ArrayStep {
+    /// The array goes on.
+    Continues,
+    /// The array is closed, with nothing behind it.
     Closed,
-    /// It is none, or none from here on. The line must be judged alone if it
-    /// isn't settled.
+    /// This is no array, or none from here on. The line must be judged alone if it isn't
+    /// settled.
     Failed { settled: bool },
 }
 
-/// How far a line was read.
+/// The point that was reached in a line.
 enum Reached {
     End,
     Closed,
@@ -128,39 +127,39 @@ struct Line<'a> {
     number: u64,
     cursor: Cursor<'a>,
     events: Vec<Event<'a>>,
-    quiet: Quiet,
+    no_events: NoEvents,
 }
 
 impl<'a> Line<'a> {
     fn too_long(self) -> Self {
-        Self { quiet: Quiet::TooLong, ..self }
+        Self { no_events: NoEvents::TooLong, ..self }
     }
 
     fn settle(self, max: usize, found: &mut Transformed<'a>) {
         if self.events.is_empty() {
-            self.quiet.note(max, self.number, self.cursor.text, found);
+            self.no_events.note(max, self.number, self.cursor.text, found);
         }
         found.events.extend(self.events);
     }
 
-    fn hold(self) -> Held {
-        Held {
+    fn buffer(self) -> BufferedLine {
+        BufferedLine {
             line: self.number,
             text: self.cursor.text.to_owned(),
             events: self.events.into_iter().map(Event::into_owned).collect(),
-            quiet: self.quiet,
+            no_events: self.no_events,
         }
     }
 }
 
 impl Array {
     pub(crate) fn new(max: usize) -> Self {
-        Self { max, expect: Expect::Open, element: None, held: None }
+        Self { max, expect: Expect::Open, element: None, buffered: None }
     }
 
     /// The first line that is held back.
     pub(crate) fn pending_from(&self) -> Option<u64> {
-        self.held.as_ref().map(|held| held.line)
+        self.buffered.as_ref().map(|buffered| buffered.line)
     }
 
     /// Takes the next line, newline included.
@@ -170,33 +169,34 @@ impl Array {
         number: u64,
         text: &'a [u8],
         found: &mut Transformed<'a>,
-    ) -> Step {
+    ) -> ArrayStep {
         let is_first = self.expect == Expect::Open;
-        let mut line = Line { number, cursor: Cursor { text, pos: 0 }, events: Vec::new(), quiet: Quiet::Joined };
+        let mut line =
+            Line { number, cursor: Cursor { text, pos: 0 }, events: Vec::new(), no_events: NoEvents::Joined };
         match self.read(reader, &mut line, found) {
             Reached::End => {
                 self.end_of_line(line, is_first, found);
-                Step::On
+                ArrayStep::Continues
             }
             Reached::Closed => {
                 self.end_of_line(line, false, found);
-                Step::Closed
+                ArrayStep::Closed
             }
             // Nothing of a first line that is no array stands.
-            Reached::Fault if is_first => Step::Failed { settled: false },
+            Reached::Fault if is_first => ArrayStep::Failed { settled: false },
             Reached::Fault => {
                 self.give_up(reader, found);
                 let settled = !line.events.is_empty();
                 found.events.append(&mut line.events);
-                Step::Failed { settled }
+                ArrayStep::Failed { settled }
             }
         }
     }
 
     /// The array goes no further: what is held back is judged alone.
     pub(crate) fn give_up(&mut self, reader: &mut Reader, found: &mut Transformed<'_>) {
-        if let Some(held) = self.held.take() {
-            held.judge(reader, found);
+        if let Some(buffered) = self.buffered.take() {
+            buffered.judge(reader, found);
         }
     }
 
@@ -204,10 +204,10 @@ impl Array {
     /// long; within one, that one is.
     pub(crate) fn lines_are_missing(&mut self, found: &mut Transformed<'_>) {
         if self.element.is_some() {
-            if let Some(held) = self.held.take() {
-                held.too_long().settle(self.max, Quiet::TooLong, found);
+            if let Some(buffered) = self.buffered.take() {
+                buffered.too_long().settle(self.max, NoEvents::TooLong, found);
             }
-            self.place(Place::Passed);
+            self.place(ElementStart::Skipped);
         }
     }
 
@@ -261,10 +261,10 @@ impl Array {
         } else {
             value(&mut line.cursor, &mut reader.walk, 1).map(|_| None)
         };
-        let quiet = if is_object { Quiet::Joined } else { Quiet::Dropped };
-        line.quiet = line.quiet.max(quiet);
+        let no_events = if is_object { NoEvents::Joined } else { NoEvents::Dropped };
+        line.no_events = line.no_events.max(no_events);
         match outcome {
-            Ok(_) if line.cursor.pos - start > self.max => line.quiet = Quiet::TooLong,
+            Ok(_) if line.cursor.pos - start > self.max => line.no_events = NoEvents::TooLong,
             Ok(None) => {}
             Ok(Some(_)) if line.events.len() >= MAX_RECORDS => return Err(Failed),
             Ok(Some(record)) => {
@@ -276,7 +276,7 @@ impl Array {
                 line.cursor.pos = start;
                 reader.walk.begin(1);
                 reader.walk.feed(&mut line.cursor).map_err(|_| Failed)?;
-                self.element = Some(Element { is_object, place: Place::Here(start) });
+                self.element = Some(Element { is_object, place: ElementStart::InLine(start) });
                 return Ok(false);
             }
         }
@@ -286,25 +286,25 @@ impl Array {
     /// An element that began on an earlier line ends on this one.
     fn finish(&mut self, element: &Element, reader: &mut Reader, line: &mut Line<'_>, found: &mut Transformed<'_>) {
         self.expect = Expect::Comma;
-        let (Place::Held(start), Some(mut held)) = (element.place, self.held.take()) else {
-            line.quiet = Quiet::TooLong;
+        let (ElementStart::BufferedLine(start), Some(mut buffered)) = (element.place, self.buffered.take()) else {
+            line.no_events = NoEvents::TooLong;
             return;
         };
         let tail = line.cursor.text.get(..line.cursor.pos).unwrap_or_default();
-        if held.text.len() - start + tail.len() > self.max {
-            line.quiet = Quiet::TooLong;
-            return held.too_long().settle(self.max, Quiet::TooLong, found);
+        if buffered.text.len() - start + tail.len() > self.max {
+            line.no_events = NoEvents::TooLong;
+            return buffered.too_long().settle(self.max, NoEvents::TooLong, found);
         }
         if element.is_object {
-            let mut whole = on_one_line(held.text.get(start..).unwrap_or_default());
+            let mut whole = on_one_line(buffered.text.get(start..).unwrap_or_default());
             whole.extend_from_slice(tail);
             let mut cursor = Cursor { text: &whole, pos: 0 };
             if let Ok(record) = Record::read(&mut cursor, &mut reader.walk, 1) {
-                let event = reader.event(held.line, &whole, &record);
-                held.events.push(event.into_owned());
+                let event = reader.event(buffered.line, &whole, &record);
+                buffered.events.push(event.into_owned());
             }
         }
-        held.settle(self.max, Quiet::Joined, found);
+        buffered.settle(self.max, NoEvents::Joined, found);
     }
 
     /// Settles the line, or holds it back.
@@ -314,47 +314,47 @@ impl Array {
             None if is_blank(text) => {}
             None => {
                 self.settle(found);
-                if is_first && line.events.is_empty() && line.quiet < Quiet::TooLong {
-                    self.held = Some(line.hold());
+                if is_first && line.events.is_empty() && line.no_events < NoEvents::TooLong {
+                    self.buffered = Some(line.buffer());
                 } else {
                     line.settle(self.max, found);
                 }
             }
-            Some(Place::Here(start)) => {
+            Some(ElementStart::InLine(start)) => {
                 self.settle(found);
                 if text.len() - start < self.max {
-                    self.held = Some(line.hold());
-                    self.place(Place::Held(start));
+                    self.buffered = Some(line.buffer());
+                    self.place(ElementStart::BufferedLine(start));
                 } else {
                     line.too_long().settle(self.max, found);
-                    self.place(Place::Passed);
+                    self.place(ElementStart::Skipped);
                 }
             }
-            Some(Place::Held(start)) => match &mut self.held {
-                Some(held) if held.text.len() - start + text.len() < self.max => {
-                    held.text.extend_from_slice(text);
+            Some(ElementStart::BufferedLine(start)) => match &mut self.buffered {
+                Some(buffered) if buffered.text.len() - start + text.len() < self.max => {
+                    buffered.text.extend_from_slice(text);
                 }
-                held => {
-                    if let Some(held) = held.take() {
-                        held.too_long().settle(self.max, Quiet::TooLong, found);
+                buffered => {
+                    if let Some(buffered) = buffered.take() {
+                        buffered.too_long().settle(self.max, NoEvents::TooLong, found);
                     }
                     line.too_long().settle(self.max, found);
-                    self.place(Place::Passed);
+                    self.place(ElementStart::Skipped);
                 }
             },
-            Some(Place::Passed) => line.too_long().settle(self.max, found),
+            Some(ElementStart::Skipped) => line.too_long().settle(self.max, found),
         }
     }
 
-    fn place(&mut self, place: Place) {
+    fn place(&mut self, place: ElementStart) {
         if let Some(element) = &mut self.element {
             element.place = place;
         }
     }
 
     fn settle(&mut self, found: &mut Transformed<'_>) {
-        if let Some(held) = self.held.take() {
-            held.settle(self.max, Quiet::Joined, found);
+        if let Some(buffered) = self.buffered.take() {
+            buffered.settle(self.max, NoEvents::Joined, found);
         }
     }
 }

@@ -7,8 +7,8 @@ use std::cmp::Ordering;
 use crate::scan::{Cursor, Span};
 use crate::{number, text};
 
-/// `value`, which `scan` has accepted, as compact JSON; if it is an object,
-/// without its members named in `without`.
+/// Writes `value`, which `scan` has accepted, as compact JSON; if it is an object, without its
+/// members named in `without`.
 pub(crate) fn compact(value: &[u8], without: &[&str]) -> String {
     let index = Index::of(value, without);
     let mut writer = Writer {
@@ -26,7 +26,7 @@ pub(crate) fn compact(value: &[u8], without: &[&str]) -> String {
 #[derive(Clone, Copy)]
 struct Member {
     key: Span,
-    /// Where its value begins, perhaps after white space.
+    /// The start of the value, perhaps after white space.
     value: usize,
     /// The first object at or after `value`.
     object: usize,
@@ -35,10 +35,10 @@ struct Member {
 /// An object that isn't empty. Objects are numbered as they open.
 #[derive(Clone, Copy, Default)]
 struct Object {
-    /// Its members, sorted, in [`Index::members`].
+    /// The first of its members, sorted, in [`Index::members`].
     first: usize,
     last: usize,
-    /// Where the text goes on after it.
+    /// The position after it.
     end: usize,
     /// The first object after it and all that is in it.
     next: usize,
@@ -55,7 +55,7 @@ enum Open {
     Array,
     Object {
         number: usize,
-        /// Where its members begin among those that wait.
+        /// The first of its members among those that wait.
         waiting: usize,
     },
 }

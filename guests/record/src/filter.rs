@@ -11,7 +11,7 @@ const GROUPS: [(&str, &[&str]); 4] = [
     ("Scheduler", &["kube-scheduler"]),
 ];
 
-/// Whether a delivery wants an object, and what was odd about its settings.
+/// The decision whether a delivery wants an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decision {
     /// Whether the object is wanted.

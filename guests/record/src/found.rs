@@ -1,18 +1,17 @@
-//! What comes of lines: events, and notes on lines that have none.
+//! The results of lines: events, and notes on lines that have none.
 
 use std::borrow::Cow;
 
-/// What came of the lines so far. Over an object, events ascend by line; notes
-/// ascend too, and never meet each other or a line that has events. A line
-/// with neither was dropped, as the reference drops it: a value that is no
-/// object, or blank.
+/// The results so far. Over an object, events ascend by line; notes ascend too, and never
+/// overlap each other or a line that has events. A line with neither was dropped, as the
+/// reference drops it: a value that is no object, or blank.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Transformed<'a> {
-    /// What goes out.
+    /// The events.
     pub events: Vec<Event<'a>>,
-    /// What became of lines without an event.
+    /// Notes on lines without an event.
     pub notes: Vec<Note>,
-    /// Lines from this one on are still held back; none: nothing is.
+    /// The first line that is still held back, if there is one.
     pub pending_from: Option<u64>,
 }
 
@@ -27,29 +26,29 @@ pub struct Event<'a> {
     pub message: Cow<'a, str>,
 }
 
-/// What became of the lines from `first` to `last`, both included.
+/// A verdict on the lines from `first` to `last`, both included.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Note {
     /// First line.
     pub first: u64,
     /// Last line.
     pub last: u64,
-    /// What became of them.
+    /// The verdict.
     pub verdict: Verdict,
 }
 
 /// Why a line has no event of its own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
-    /// It belongs to a value that begins on a line before it, or holds nothing
-    /// but an array's brackets and commas.
+    /// The line belongs to a value that begins on a line before it, or holds nothing but an
+    /// array's brackets and commas.
     Joined,
-    /// It is no record. The reason is short and holds nothing of the line.
+    /// The line is no record. The reason is short and holds nothing of the line.
     Malformed(String),
 }
 
 impl<'a> Transformed<'a> {
-    /// Adds a verdict on a line, to the note before it where it is the same.
+    /// Adds a verdict on a line; an equal verdict on the line before is extended.
     pub(crate) fn note(&mut self, line: u64, verdict: Verdict) {
         match self.notes.last_mut() {
             Some(note) if note.verdict == verdict && note.last + 1 == line => note.last = line,

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// Where an object comes from, as read from its key.
+/// The origin of an object, as read from its key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origin {
     /// First segment of the key.
@@ -50,8 +50,8 @@ impl std::error::Error for KeyError {}
 /// Reads an object key, already decoded from its notification.
 ///
 /// # Errors
-/// A key of fewer than five segments, with a blank one among the first four,
-/// or with a segment `..`, which could leave the tenant's part of a bucket.
+/// The key has fewer than five segments, a blank one among the first four, or a segment `..`,
+/// which could lead out of the tenant's part of a bucket.
 pub fn parse_key(key: &str) -> Result<Origin, KeyError> {
     let refuse = |fault| Err(KeyError { key: key.to_owned(), fault });
     let segments: Vec<&str> = key.split('/').collect();

@@ -6,7 +6,7 @@
 //! while `scan` validates, 16 bytes at a time (`simd`), and the message and
 //! the timestamp (`time`) are taken from the line in place. Only messages that
 //! are no strings are rewritten (`compact`, with `text` and `number`). Values
-//! that stretch over several lines are `one` object or an `array`.
+//! that stretch over several lines are one object (`spanning_object`) or an `array`.
 //!
 //! Nothing here recurses or panics, whatever the bytes.
 
@@ -18,10 +18,10 @@ mod found;
 mod key;
 mod lines;
 mod number;
-mod one;
 mod record;
 mod scan;
 mod simd;
+mod spanning_object;
 mod text;
 mod time;
 mod transform;

@@ -45,8 +45,8 @@ impl Reader {
         }
     }
 
-    /// As [`Reader::judge`], for text that does not outlive its findings.
-    pub(crate) fn judge_held(&mut self, line: u64, text: &[u8], found: &mut Transformed<'_>) {
+    /// [Judges](Reader::judge) text that doesn't outlive its findings.
+    pub(crate) fn judge_buffered(&mut self, line: u64, text: &[u8], found: &mut Transformed<'_>) {
         let mut alone = Transformed::default();
         self.judge(line, text, &mut alone);
         found.append(alone.into_owned());

@@ -1,6 +1,6 @@
 //! Numbers as Go's `encoding/json` writes them.
 
-/// Below this, and from [`EXPONENT_FROM`], Go writes an exponent.
+/// The number below which Go writes an exponent; as from [`EXPONENT_FROM`] on.
 const EXPONENT_BELOW: f64 = 1e-6;
 const EXPONENT_FROM: f64 = 1e21;
 
@@ -58,7 +58,7 @@ fn write_float(number: f64, out: &mut String) {
 fn shortest(size: f64) -> String {
     let shortest = format!("{size:e}");
     let decimals = shortest.find('e').unwrap_or(0).saturating_sub(2);
-    // With fewer digits, float64 is too fine for two to be as near.
+    // With fewer digits, float64 is too fine for two to be equally near.
     if decimals >= 14 {
         let even = format!("{size:.decimals$e}");
         if even.parse() == Ok(size) {

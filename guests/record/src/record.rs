@@ -11,7 +11,7 @@ use crate::{number, text};
 const METADATA: [&str; 7] =
     ["cluster_id", "namespace", "application", "pod_name", "ingest_timestamp", "timestamp", "kubernetes"];
 
-/// Where the members of a record that matter stand in its text.
+/// The positions of the members of a record that matter.
 #[derive(Debug, Default)]
 pub(crate) struct Record {
     whole: Span,

@@ -57,7 +57,7 @@ pub(crate) struct Malformed {
     pub(crate) at: usize,
 }
 
-/// Where a value stands, quotes and brackets included.
+/// The span of a value, quotes and brackets included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Span {
     pub(crate) start: usize,
@@ -72,7 +72,7 @@ impl Span {
         text.get(self.start..self.end).unwrap_or_default()
     }
 
-    /// What stands between the quotes of a string.
+    /// The text between the quotes of a string.
     #[inline(always)]
     pub(crate) fn inside<'a>(&self, text: &'a [u8]) -> &'a [u8] {
         text.get(self.start + 1..self.end - 1).unwrap_or_default()
@@ -110,7 +110,7 @@ impl Cursor<'_> {
         }
     }
 
-    /// As [`Cursor::token`], where the value isn't complete yet.
+    /// Reads a [token](Cursor::token) of a value that isn't complete yet.
     #[inline(always)]
     pub(crate) fn inner_token(&mut self) -> Result<u8, Malformed> {
         match self.token() {
@@ -211,7 +211,7 @@ impl Cursor<'_> {
     }
 }
 
-/// What may come next inside brackets.
+/// The tokens that may come next inside brackets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Expect {
     FirstKey,
@@ -255,7 +255,7 @@ impl Walk {
     /// at the end of the line.
     ///
     /// # Errors
-    /// At the first byte after which no more text makes it a value.
+    /// Fails at the first byte after which no more text makes it a value.
     pub(crate) fn feed(&mut self, cursor: &mut Cursor<'_>) -> Result<bool, Malformed> {
         let mut expect = self.expect;
         let mut in_object = self.innermost_is_object();

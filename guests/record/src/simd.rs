@@ -3,7 +3,7 @@
 /// Bytes looked at together.
 pub(crate) const BLOCK: usize = 16;
 
-/// How many bytes at the start of `block` are neither `"` nor `\` nor control
+/// The number of bytes at the start of `block` that are neither `"` nor `\` nor control
 /// characters, so that they can only be the inside of a string.
 #[cfg(target_arch = "x86_64")]
 #[allow(unsafe_code, reason = "loading a vector has no safe form")]
@@ -24,7 +24,7 @@ pub(crate) fn plain_run(block: &[u8; BLOCK]) -> usize {
     (mask.cast_unsigned() | 1 << BLOCK).trailing_zeros() as usize
 }
 
-/// How many bytes at the start of `block` are neither `"` nor `\` nor control
+/// The number of bytes at the start of `block` that are neither `"` nor `\` nor control
 /// characters, so that they can only be the inside of a string.
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 #[allow(unsafe_code, reason = "loading a vector has no safe form")]
@@ -40,7 +40,7 @@ pub(crate) fn plain_run(block: &[u8; BLOCK]) -> usize {
     (u32::from(mask) | 1 << BLOCK).trailing_zeros() as usize
 }
 
-/// How many bytes at the start of `block` are neither `"` nor `\` nor control
+/// The number of bytes at the start of `block` that are neither `"` nor `\` nor control
 /// characters, so that they can only be the inside of a string.
 #[cfg(not(any(target_arch = "x86_64", all(target_arch = "wasm32", target_feature = "simd128"))))]
 #[inline(always)]
@@ -48,7 +48,7 @@ pub(crate) fn plain_run(block: &[u8; BLOCK]) -> usize {
     portable(block)
 }
 
-/// The same in plain 64-bit arithmetic, for other machines.
+/// Counts in plain 64-bit arithmetic, for other machines.
 #[cfg(any(test, not(any(target_arch = "x86_64", all(target_arch = "wasm32", target_feature = "simd128")))))]
 fn portable(block: &[u8; BLOCK]) -> usize {
     const ONES: u64 = u64::from_ne_bytes([1; 8]);
@@ -65,8 +65,7 @@ fn portable(block: &[u8; BLOCK]) -> usize {
     (marks.trailing_zeros() / 8) as usize
 }
 
-/// How many bytes at the start of `text` are plain in the sense of
-/// [`plain_run`].
+/// The number of bytes at the start of `text` that are plain in the sense of [`plain_run`].
 #[inline(always)]
 pub(crate) fn plain_prefix(text: &[u8]) -> usize {
     let mut length = 0;
@@ -84,7 +83,7 @@ pub(crate) fn plain_prefix(text: &[u8]) -> usize {
     }
 }
 
-/// Where `byte` first stands in `text`.
+/// The position of the first `byte` in `text`.
 pub(crate) fn find(byte: u8, text: &[u8]) -> Option<usize> {
     // `contains` on bytes is the standard library's fast search; it only lacks
     // the position.

@@ -4,7 +4,7 @@ use std::str::Utf8Chunks;
 
 use crate::simd::{BLOCK, plain_prefix, plain_run};
 
-/// What a decoded string is made of.
+/// A piece of a decoded string.
 enum Piece<'a> {
     Text(&'a str),
     Char(char),

@@ -3,19 +3,19 @@
 /// The only times there are: milliseconds since the Unix epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Clock {
-    /// For a record without a usable timestamp.
+    /// The time of a record without a usable timestamp.
     pub now: i64,
     /// The object's own time, for a record whose timestamp is zero.
     pub last_modified: i64,
 }
 
-/// How a number in `timestamp` is read.
+/// The meaning of a number in `timestamp`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Numbers {
-    /// By its magnitude: seconds, milliseconds, microseconds or nanoseconds.
+    /// Seconds, milliseconds, microseconds or nanoseconds, by its magnitude.
     #[default]
     Magnitude,
-    /// As the reference does: seconds or milliseconds, whatever year comes out.
+    /// Seconds or milliseconds, as the reference reads it, whatever year comes out.
     Reference,
 }
 
@@ -28,11 +28,11 @@ const MICROSECONDS_ABOVE: f64 = 1e15;
 /// Above this, nanoseconds: as microseconds, it would be the same year.
 const NANOSECONDS_ABOVE: f64 = 1e18;
 
-/// Where `i64` ends on either side: 2^63.
+/// The bound of `i64` on either side: 2^63.
 const BEYOND: f64 = 9_223_372_036_854_775_808.0;
 
-/// The milliseconds that a number in `timestamp` stands for; none beyond
-/// `i64`, where the reference takes the time of processing.
+/// The milliseconds that a number in `timestamp` stands for; `None` beyond `i64`, where the
+/// reference takes the time of processing.
 #[allow(clippy::cast_possible_truncation, reason = "to cut the fraction off is meant, and the range is checked")]
 pub(crate) fn from_number(number: f64, numbers: Numbers) -> Option<i64> {
     let milliseconds = match numbers {

@@ -1,11 +1,11 @@
 //! The lines of one object, chunk by chunk.
 
-use crate::array::{Array, Step};
+use crate::array::{Array, ArrayStep};
 use crate::blank::{is_blank, trim_start};
 use crate::found::Transformed;
 use crate::lines::Reader;
-use crate::one::One;
 use crate::simd::find;
+use crate::spanning_object::SpanningObject;
 use crate::time::{Clock, Numbers};
 
 /// Turns the lines of one object into events. Make one for each object, give
@@ -20,23 +20,23 @@ pub struct Transformer {
     next_line: u64,
 }
 
-/// How the lines are read, which the first one that isn't blank decides.
+/// The way that lines are read, which the first one that isn't blank decides.
 enum Mode {
     Start,
     Lines,
-    One(One),
+    SpanningObject(SpanningObject),
     Array(Box<Array>),
 }
 
 impl Transformer {
-    /// For one object. `max_value_bytes`: the longest value that is read
-    /// across lines; about as much may be held in memory.
+    /// A transformer for one object. `max_value_bytes`: the longest value that is read across
+    /// lines; about as much may be held in memory.
     #[must_use]
     pub fn new(clock: Clock, max_value_bytes: usize) -> Self {
         Self { reader: Reader::new(clock), mode: Mode::Start, max_value_bytes, usual: 0, next_line: 0 }
     }
 
-    /// With another reading of numbers in `timestamp`.
+    /// Sets how numbers in `timestamp` are read.
     #[must_use]
     pub fn reading(mut self, numbers: Numbers) -> Self {
         self.reader.numbers = numbers;
@@ -68,19 +68,19 @@ impl Transformer {
         self.next_line = number;
         found.pending_from = match &self.mode {
             Mode::Start | Mode::Lines => None,
-            Mode::One(one) => Some(one.line),
+            Mode::SpanningObject(spanning_object) => Some(spanning_object.line),
             Mode::Array(array) => array.pending_from(),
         };
         self.usual = found.events.len();
         found
     }
 
-    /// After the last line: what was held back.
+    /// Ends the object; returns what was held back.
     pub fn end(&mut self) -> Transformed<'static> {
         let mut found = Transformed::default();
         match std::mem::replace(&mut self.mode, Mode::Start) {
             Mode::Start | Mode::Lines => {}
-            Mode::One(one) => one.end(&mut self.reader, &mut found),
+            Mode::SpanningObject(spanning_object) => spanning_object.end(&mut self.reader, &mut found),
             Mode::Array(mut array) => array.give_up(&mut self.reader, &mut found),
         }
         found
@@ -91,37 +91,37 @@ impl Transformer {
     fn lines_are_missing(&mut self, found: &mut Transformed<'_>) {
         match &mut self.mode {
             Mode::Start | Mode::Lines => {}
-            Mode::One(_) => {
-                if let Mode::One(one) = std::mem::replace(&mut self.mode, Mode::Lines) {
-                    one.give_up(&mut self.reader, found);
+            Mode::SpanningObject(_) => {
+                if let Mode::SpanningObject(spanning_object) = std::mem::replace(&mut self.mode, Mode::Lines) {
+                    spanning_object.give_up(&mut self.reader, found);
                 }
             }
             Mode::Array(array) => array.lines_are_missing(found),
         }
     }
 
-    /// Shows a line to the mode; false: the mode has changed, and the new one
-    /// must see the line.
+    /// Shows a line to the mode. Returns false if the mode has changed and the new one must
+    /// see the line.
     fn takes<'a>(&mut self, number: u64, line: &'a [u8], found: &mut Transformed<'a>) -> bool {
         match std::mem::replace(&mut self.mode, Mode::Lines) {
             Mode::Lines => false,
             Mode::Start => self.starts(number, line, found),
-            Mode::One(mut one) => {
-                let possible = one.line(&mut self.reader, self.max_value_bytes, line);
+            Mode::SpanningObject(mut spanning_object) => {
+                let possible = spanning_object.line(&mut self.reader, self.max_value_bytes, line);
                 if possible {
-                    self.mode = Mode::One(one);
+                    self.mode = Mode::SpanningObject(spanning_object);
                 } else {
-                    one.give_up(&mut self.reader, found);
+                    spanning_object.give_up(&mut self.reader, found);
                 }
                 possible
             }
             Mode::Array(mut array) => match array.line(&mut self.reader, number, line, found) {
-                Step::On => {
+                ArrayStep::Continues => {
                     self.mode = Mode::Array(array);
                     true
                 }
-                Step::Closed => true,
-                Step::Failed { settled } => settled,
+                ArrayStep::Closed => true,
+                ArrayStep::Failed { settled } => settled,
             },
         }
     }
@@ -136,7 +136,7 @@ impl Transformer {
         self.reader.judge(number, line, &mut alone);
         let is_value = alone.notes.is_empty();
         match trim_start(line).first() {
-            Some(b'{') if !is_value => self.mode = Mode::One(One::new(number)),
+            Some(b'{') if !is_value => self.mode = Mode::SpanningObject(SpanningObject::new(number)),
             Some(b'[') if !is_value => self.mode = Mode::Array(Box::new(Array::new(self.max_value_bytes))),
             _ => {
                 found.append(alone);
@@ -178,8 +178,8 @@ mod tests {
     fn a_value_that_lacks_a_line_is_no_record() {
         let array = [(0, "[\n"), (1, "{\n"), (3, "\"x\":1\n"), (4, "},\n"), (5, "{\"message\":\"b\"}]\n")];
         assert_eq!(told(&array), (vec![(5, "b".into())], vec![(1, 1), (3, 3), (4, 4)]));
-        let one = [(0, "{\n"), (2, "\"x\":1\n"), (3, "}\n")];
-        let (events, malformed) = told(&one);
+        let object = [(0, "{\n"), (2, "\"x\":1\n"), (3, "}\n")];
+        let (events, malformed) = told(&object);
         assert!(events.is_empty());
         assert_eq!(malformed.first(), Some(&(0, 0)));
     }

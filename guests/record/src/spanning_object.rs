@@ -1,4 +1,4 @@
-//! One object tried over the lines of an object that begins with `{`.
+//! An object that spans lines, tried on an object that begins with `{`.
 
 use crate::blank::{is_blank, trim_start};
 use crate::found::{Transformed, Verdict};
@@ -6,53 +6,53 @@ use crate::lines::Reader;
 use crate::record::Record;
 use crate::scan::Cursor;
 
-/// Lines held back while they may still be one value. Whether they are is
-/// known only at the end, for nothing but blank lines may follow.
-pub(crate) struct One {
+/// Lines that are buffered while they may still be one value. Only the end shows whether they
+/// are, for nothing but blank lines may follow.
+pub(crate) struct SpanningObject {
     /// The first line's number.
     pub(crate) line: u64,
-    held: Vec<u8>,
-    /// Where the value begins and ends in `held`.
+    buffered: Vec<u8>,
+    /// The start and end of the value in `buffered`.
     start: usize,
     end: Option<usize>,
 }
 
-impl One {
+impl SpanningObject {
     pub(crate) fn new(line: u64) -> Self {
-        Self { line, held: Vec::new(), start: 0, end: None }
+        Self { line, buffered: Vec::new(), start: 0, end: None }
     }
 
-    /// Takes the next line, newline included; false if this is no value of at
-    /// most `max` bytes with nothing behind it. Then the line isn't taken.
+    /// Takes the next line, newline included. Returns false, and doesn't take it, if this is
+    /// no value of at most `max` bytes with nothing behind it.
     pub(crate) fn line(&mut self, reader: &mut Reader, max: usize, line: &[u8]) -> bool {
         if self.end.is_some() {
             return is_blank(line);
         }
         let mut cursor = Cursor { text: line, pos: 0 };
-        if self.held.is_empty() {
+        if self.buffered.is_empty() {
             self.start = line.len() - trim_start(line).len();
             cursor.pos = self.start;
             reader.walk.begin(0);
         }
         let possible = match reader.walk.feed(&mut cursor) {
             Err(_) => false,
-            Ok(false) => self.held.len() + line.len() - self.start < max,
+            Ok(false) => self.buffered.len() + line.len() - self.start < max,
             Ok(true) => {
-                let end = self.held.len() + cursor.pos;
+                let end = self.buffered.len() + cursor.pos;
                 self.end = Some(end);
                 let rest = line.get(cursor.pos..).unwrap_or_default();
                 end - self.start <= max && is_blank(rest)
             }
         };
         if possible {
-            self.held.extend_from_slice(line);
+            self.buffered.extend_from_slice(line);
         }
         possible
     }
 
-    /// After the last line: the value's record, or the lines judged alone.
+    /// Ends the object: the value's record, or the lines judged alone.
     pub(crate) fn end(self, reader: &mut Reader, found: &mut Transformed<'_>) {
-        let value = self.end.and_then(|end| self.held.get(self.start..end));
+        let value = self.end.and_then(|end| self.buffered.get(self.start..end));
         let Some(value) = value.map(on_one_line) else {
             return self.give_up(reader, found);
         };
@@ -62,7 +62,7 @@ impl One {
         };
         let event = reader.event(self.line, &value, &record).into_owned();
         found.events.push(event);
-        for (number, line) in (self.line..).zip(self.held.split_inclusive(is_newline)).skip(1) {
+        for (number, line) in (self.line..).zip(self.buffered.split_inclusive(is_newline)).skip(1) {
             if !is_blank(line) {
                 found.note(number, Verdict::Joined);
             }
@@ -71,7 +71,7 @@ impl One {
 
     /// Judges the lines alone.
     pub(crate) fn give_up(self, reader: &mut Reader, found: &mut Transformed<'_>) {
-        reader.judge_held(self.line, &self.held, found);
+        reader.judge_buffered(self.line, &self.buffered, found);
     }
 }
 
