@@ -40,7 +40,7 @@ impl Gate {
 
 /// What happens to a call instead of its success.
 #[derive(Debug, Clone)]
-pub enum What {
+pub enum Effect {
     /// This answer, and the call isn't done.
     Status {
         /// Such as 500.
@@ -83,7 +83,7 @@ pub enum What {
 /// Which calls meet with it. Of several rules that fit, the oldest counts.
 #[derive(Debug, Clone)]
 pub struct Rule {
-    what: What,
+    what: Effect,
     service: Option<Service>,
     operation: Option<String>,
     resource: Option<String>,
@@ -94,7 +94,7 @@ pub struct Rule {
 
 impl Rule {
     /// A fault of every call, always.
-    pub fn new(what: What) -> Self {
+    pub fn new(what: Effect) -> Self {
         Self { what, service: None, operation: None, resource: None, account: None, after: 0, times: None }
     }
 
@@ -151,7 +151,7 @@ impl Rule {
 }
 
 /// The fault that a call meets with; used up by that.
-pub(crate) fn take(rules: &mut [Rule], call: &Call, who: Option<&Session>) -> Option<What> {
+pub(crate) fn take(rules: &mut [Rule], call: &Call, who: Option<&Session>) -> Option<Effect> {
     for rule in rules.iter_mut().filter(|rule| rule.fits(call, who)) {
         if rule.after > 0 {
             rule.after -= 1;
@@ -166,18 +166,18 @@ pub(crate) fn take(rules: &mut [Rule], call: &Call, who: Option<&Session>) -> Op
 }
 
 /// The answer of a fault that is one.
-pub(crate) fn answer(what: &What, call: &Call) -> Option<Reply> {
+pub(crate) fn answer(what: &Effect, call: &Call) -> Option<Reply> {
     match what {
-        What::Status { status, code, message } => {
+        Effect::Status { status, code, message } => {
             Some(Refusal::new(*status, code.clone(), message.as_str()).reply(call))
         }
-        What::Throttle => Some(throttle(call.service).reply(call)),
-        What::Empty200(body) => {
+        Effect::Throttle => Some(throttle(call.service).reply(call)),
+        Effect::Empty200(body) => {
             let mut reply = Reply::empty(200).header("content-type", "application/xml");
             reply.body = Bytes::from_static(body.as_bytes());
             Some(reply)
         }
-        What::ErrorIn200(code) => {
+        Effect::ErrorIn200(code) => {
             Some(Refusal::new(200, code.clone(), "We encountered an internal error. Please try again.").reply(call))
         }
         _ => None,

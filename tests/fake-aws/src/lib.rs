@@ -42,7 +42,7 @@ mod sts;
 mod xml;
 
 pub use call::Service;
-pub use fault::{Gate, Rule, What};
+pub use fault::{Effect, Gate, Rule};
 pub use identity::{Credentials, Permissions, Session, Trust};
 pub use lambda::Outcome;
 pub use logs::{LogEvent, Put};

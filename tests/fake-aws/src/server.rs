@@ -22,7 +22,7 @@ use tokio::time::{sleep, sleep_until};
 
 use crate::body::Answer;
 use crate::call::{Call, Service};
-use crate::fault::{self, What};
+use crate::fault::{self, Effect};
 use crate::identity::{Credentials, Permissions, Session};
 use crate::reply::{Refusal, Reply};
 use crate::state::{State, Step};
@@ -268,11 +268,11 @@ async fn answered(
         Err(refusal) => return Ok(response(refusal.reply(&call), None)),
     };
     match &fault {
-        Some(What::Hang) => std::future::pending::<()>().await,
-        Some(What::Delay(delay)) => sleep(*delay).await,
-        Some(What::Hold(gate)) => gate.pass().await,
-        Some(What::ResetBefore) => return Err(broken()),
-        Some(What::RefuseAfter(entries)) => call.taken_of_batch = Some(*entries),
+        Some(Effect::Hang) => std::future::pending::<()>().await,
+        Some(Effect::Delay(delay)) => sleep(*delay).await,
+        Some(Effect::Hold(gate)) => gate.pass().await,
+        Some(Effect::ResetBefore) => return Err(broken()),
+        Some(Effect::RefuseAfter(entries)) => call.taken_of_batch = Some(*entries),
         _ => {}
     }
     if let Some(reply) = fault.as_ref().and_then(|what| fault::answer(what, &call)) {
@@ -287,14 +287,14 @@ async fn answered(
     } else {
         perform(shared, &mut call, who.as_ref()).await
     };
-    if matches!(fault, Some(What::ResetAfter)) {
+    if matches!(fault, Some(Effect::ResetAfter)) {
         return Err(broken());
     }
     Ok(response(reply, fault.as_ref()))
 }
 
 /// Admits a call: its session (`None` for the Lambda runtime), its fault, and its latency.
-fn admit(shared: &Shared, call: &Call) -> (Result<Option<Arc<Session>>, Refusal>, Option<What>, Duration) {
+fn admit(shared: &Shared, call: &Call) -> (Result<Option<Arc<Session>>, Refusal>, Option<Effect>, Duration) {
     let mut state = shared.state();
     let who = match call.service {
         Service::Lambda => Ok(None),
@@ -349,7 +349,7 @@ async fn read(mut body: Incoming) -> io::Result<Bytes> {
     Ok(if all.is_empty() { first } else { all.freeze() })
 }
 
-fn response(reply: Reply, fault: Option<&What>) -> Response<Answer> {
+fn response(reply: Reply, fault: Option<&Effect>) -> Response<Answer> {
     let length = reply.length.unwrap_or(reply.body.len() as u64);
     let mut response = Response::builder().status(reply.status);
     for (name, value) in &reply.headers {
@@ -359,8 +359,8 @@ fn response(reply: Reply, fault: Option<&What>) -> Response<Answer> {
         response = response.header("content-length", length);
     }
     let body = match fault {
-        Some(What::TruncateBody(at)) => Answer::cut(&reply.body, *at),
-        Some(What::SlowBody { bytes, every }) => Answer::slow(reply.body, *bytes, *every),
+        Some(Effect::TruncateBody(at)) => Answer::cut(&reply.body, *at),
+        Some(Effect::SlowBody { bytes, every }) => Answer::slow(reply.body, *bytes, *every),
         _ => Answer::whole(reply.body),
     };
     response.body(body).expect("headers that were checked")

@@ -5,7 +5,7 @@ use std::io::Read;
 use super::message::{Control, Message, Processor, Verdict};
 
 /// The longest body that is read: the largest message that SQS takes.
-const MOST_BYTES: u64 = 1024 * 1024;
+const MAX_BYTES: u64 = 1024 * 1024;
 
 /// Reads a body from `input`.
 ///
@@ -14,12 +14,12 @@ const MOST_BYTES: u64 = 1024 * 1024;
 pub fn read(input: impl Read) -> Result<String, String> {
     let mut bytes = Vec::new();
     input
-        .take(MOST_BYTES + 1)
+        .take(MAX_BYTES + 1)
         .read_to_end(&mut bytes)
         .map_err(|error| format!("standard input can't be read: {error}"))?;
-    if bytes.len() as u64 > MOST_BYTES {
+    if bytes.len() as u64 > MAX_BYTES {
         return Err(format!(
-            "standard input has more than {MOST_BYTES} bytes, the largest message of SQS; give one message"
+            "standard input has more than {MAX_BYTES} bytes, the largest message of SQS; give one message"
         ));
     }
     let body = String::from_utf8(bytes).map_err(|_| "standard input is not UTF-8; give the body of one SQS message")?;

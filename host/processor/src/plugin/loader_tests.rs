@@ -1,4 +1,4 @@
-use fake_aws::What;
+use fake_aws::Effect;
 use futures_util::future::join_all;
 use tempfile::TempDir;
 
@@ -144,7 +144,7 @@ async fn one_limit_too_low_is_no_other_plugins_failure() {
 async fn all_who_ask_share_one_fetch_and_its_failure() {
     let bucket = Bucket::new().await;
     let fine = bucket.plugin("it.wasm", &component(1));
-    bucket.fault(What::Delay(Duration::from_millis(200)), "b/it.wasm");
+    bucket.fault(Effect::Delay(Duration::from_millis(200)), "b/it.wasm");
     let loader = bucket.loader();
     for loaded in join_all((0..20).map(|_| loader.load(&fine))).await {
         loaded.unwrap();
@@ -168,7 +168,7 @@ async fn another_reference_that_fails_is_not_shared() {
     let bytes = component(1);
     let fine = bucket.plugin("it.wasm", &bytes);
     let wrong = plugin(reference("none.wasm"), &bytes);
-    bucket.fault(What::Delay(Duration::from_millis(200)), "b/none.wasm");
+    bucket.fault(Effect::Delay(Duration::from_millis(200)), "b/none.wasm");
     let loader = bucket.loader();
     // In this order: the second one finds the first one's fetch on its way.
     let (wrong_loaded, fine_loaded) = tokio::join!(biased; loader.load(&wrong), loader.load(&fine));

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use fake_aws::{PROCESSOR_ARN, Permissions, What};
+use fake_aws::{Effect, PROCESSOR_ARN, Permissions};
 
 use super::super::testing::{
     Bucket, Files, KEY, component, did, engine, fails, padded, plugin, reference, unavailable,
@@ -12,7 +12,7 @@ use super::*;
 async fn a_source_that_hangs_is_given_up_and_holds_nobody() {
     let bucket = Bucket::new().await;
     let (hanging, fine) = (bucket.plugin("hangs.wasm", &component(1)), bucket.plugin("it.wasm", &component(2)));
-    bucket.fault(What::Hang, "b/hangs.wasm");
+    bucket.fault(Effect::Hang, "b/hangs.wasm");
     let loader = Loader::with_fetch_time(engine(), bucket.options(), Duration::from_secs(3));
     let order = std::cell::RefCell::new(Vec::new());
     let load = async |plugin, name| {
@@ -27,7 +27,7 @@ async fn a_source_that_hangs_is_given_up_and_holds_nobody() {
     // Drop by drop is no better.
     bucket.plugin("slow.wasm", &component(3));
     let slow = plugin(reference("slow.wasm"), &component(3));
-    bucket.fault(What::SlowBody { bytes: 1, every: Duration::from_millis(100) }, "b/slow.wasm");
+    bucket.fault(Effect::SlowBody { bytes: 1, every: Duration::from_millis(100) }, "b/slow.wasm");
     fails(loader.load(&slow).await, &slow, "component-source", &["3s"]);
 }
 
@@ -157,7 +157,7 @@ async fn a_lambda_compiles_what_is_small_and_does_not_even_fetch_what_is_large()
     loader.load(&small).await.unwrap();
     assert_eq!(did(&loader), [0, 0, 0, 1, 0]);
     let large = bucket.plugin("large.wasm", &padded(component(1), 1 << 20));
-    bucket.fault(What::SlowBody { bytes: 1, every: Duration::from_secs(1) }, "b/large.wasm");
+    bucket.fault(Effect::SlowBody { bytes: 1, every: Duration::from_secs(1) }, "b/large.wasm");
     let says = ["more than 1048576 bytes", "guest precompile --publish", "PLUGIN_COMPILED isn't set"];
     fails(loader.load(&large).await, &large, "component-not-compiled", &says);
     // Where what is published can't be read, what is small is compiled.

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use fake_aws::{FakeAws, PROCESSOR_ACCOUNT, Rule, Service, What};
+use fake_aws::{Effect, FakeAws, PROCESSOR_ACCOUNT, Rule, Service};
 use tempfile::TempDir;
 
 use super::{CacheOptions, CompiledBucket, Loader, LoaderOptions, LoaderStats, Sources};
@@ -172,7 +172,7 @@ impl Bucket {
         self.fake.count(Service::S3, "GetObject")
     }
 
-    pub(super) fn fault(&self, what: What, resource: &str) {
+    pub(super) fn fault(&self, what: Effect, resource: &str) {
         self.fake.fault(Rule::new(what).service(Service::S3).operation("GetObject").resource(resource));
     }
 }
@@ -181,8 +181,8 @@ pub(super) fn reference(key: &str) -> ComponentRef {
     ComponentRef::S3 { bucket: "b".to_owned(), key: key.to_owned() }
 }
 
-pub(super) fn unavailable() -> What {
-    What::Status { status: 503, code: "ServiceUnavailable".to_owned(), message: "later".to_owned() }
+pub(super) fn unavailable() -> Effect {
+    Effect::Status { status: 503, code: "ServiceUnavailable".to_owned(), message: "later".to_owned() }
 }
 
 /// What was done, in order: memory, disk, published, compiled, failed.

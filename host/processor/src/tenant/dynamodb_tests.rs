@@ -195,7 +195,7 @@ async fn a_table_that_could_not_be_asked_is_asked_again_until_it_can() {
     directory.retry().await;
     let queries = || fake.count(fake_aws::Service::DynamoDb, "Query");
     assert_eq!((is_down(), queries()), (false, 1), "nobody asks a table that answers");
-    let fails = || fake.fault(fake_aws::Rule::new(fake_aws::What::Throttle).operation("Query"));
+    let fails = || fake.fault(fake_aws::Rule::new(fake_aws::Effect::Throttle).operation("Query"));
     fails();
     assert!(directory.lookup("shop").await.is_err() && is_down());
     // What is remembered says nothing about the table.

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use aws_sdk_s3::Client;
 use fake_aws::scene::{CENTRAL_ROLE, Scene};
-use fake_aws::{FakeAws, Gate, PROCESSOR_ACCOUNT, Rule, Service, What};
+use fake_aws::{Effect, FakeAws, Gate, PROCESSOR_ACCOUNT, Rule, Service};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
@@ -31,7 +31,7 @@ async fn get(client: &Client) -> Result<Vec<u8>, String> {
 #[tokio::test]
 async fn a_rule_fits_service_operation_resource_and_times() {
     let (fake, client) = bucket().await;
-    let broken = || What::Status { status: 500, code: "InternalError".to_owned(), message: "m".to_owned() };
+    let broken = || Effect::Status { status: 500, code: "InternalError".to_owned(), message: "m".to_owned() };
     fake.fault(Rule::new(broken()).service(Service::Sqs));
     fake.fault(Rule::new(broken()).operation("HeadObject"));
     fake.fault(Rule::new(broken()).resource("b/other"));
@@ -51,7 +51,7 @@ async fn a_rule_fits_service_operation_resource_and_times() {
 async fn a_rule_fits_one_tenants_account() {
     let scene = Scene::new(FakeAws::start().await);
     let (acme, other) = (scene.add_cloudwatch_tenant("acme"), scene.add_cloudwatch_tenant("other"));
-    scene.aws.fault(Rule::new(What::Throttle).account(&acme.account));
+    scene.aws.fault(Rule::new(Effect::Throttle).account(&acme.account));
     let sts = aws_sdk_sts::Client::new(&config(&scene.aws, scene.aws.own()));
     let session = |output: aws_sdk_sts::operation::assume_role::AssumeRoleOutput| {
         let given = output.credentials.unwrap();
@@ -76,7 +76,7 @@ async fn a_rule_fits_one_tenants_account() {
 #[tokio::test]
 async fn each_service_throttles_in_its_own_words() {
     let (fake, client) = bucket().await;
-    fake.fault(Rule::new(What::Throttle));
+    fake.fault(Rule::new(Effect::Throttle));
     let answer = client.list_objects_v2().bucket("b").send().await;
     assert_eq!(code(answer), "SlowDown");
     assert_eq!(status(client.list_objects_v2().bucket("b").send().await), 503);
@@ -88,7 +88,7 @@ async fn each_service_throttles_in_its_own_words() {
 #[tokio::test]
 async fn a_hang_is_no_answer() {
     let (fake, client) = bucket().await;
-    fake.fault(Rule::new(What::Hang));
+    fake.fault(Rule::new(Effect::Hang));
     let answer = tokio::time::timeout(Duration::from_millis(200), put(&client, "new")).await;
     assert!(answer.is_err() && fake.object("b", "new").is_none());
 }
@@ -97,7 +97,7 @@ async fn a_hang_is_no_answer() {
 async fn a_gate_holds_calls_until_it_is_open() {
     let (fake, client) = bucket().await;
     let gate = Gate::default();
-    fake.fault(Rule::new(What::Hold(gate.clone())).operation("PutObject"));
+    fake.fault(Rule::new(Effect::Hold(gate.clone())).operation("PutObject"));
     let puts: Vec<_> = ["one", "two"]
         .map(|key| {
             tokio::spawn({
@@ -123,7 +123,7 @@ async fn a_delay_and_a_latency_are_waited_for() {
     let start = Instant::now();
     get(&client).await.unwrap();
     assert!(start.elapsed() >= Duration::from_millis(60), "{:?}", start.elapsed());
-    fake.fault(Rule::new(What::Delay(Duration::from_millis(200))));
+    fake.fault(Rule::new(Effect::Delay(Duration::from_millis(200))));
     let start = Instant::now();
     get(&client).await.unwrap();
     assert!(start.elapsed() >= Duration::from_millis(260));
@@ -132,11 +132,11 @@ async fn a_delay_and_a_latency_are_waited_for() {
 #[tokio::test]
 async fn a_reset_before_does_nothing_and_a_reset_after_does_it() {
     let (fake, client) = bucket().await;
-    fake.fault(Rule::new(What::ResetBefore).times(1));
+    fake.fault(Rule::new(Effect::ResetBefore).times(1));
     let error = put(&client, "before").await.unwrap_err();
     assert!(error.contains("DispatchFailure"), "{error}");
     assert!(fake.object("b", "before").is_none());
-    fake.fault(Rule::new(What::ResetAfter).times(1));
+    fake.fault(Rule::new(Effect::ResetAfter).times(1));
     let error = put(&client, "after").await.unwrap_err();
     assert!(error.contains("DispatchFailure"), "{error}");
     assert!(fake.object("b", "after").is_some());
@@ -154,7 +154,7 @@ async fn raw(fake: &FakeAws) -> std::io::Result<usize> {
 #[tokio::test]
 async fn a_reset_is_one_on_the_wire() {
     let fake = FakeAws::start().await;
-    for what in [What::ResetBefore, What::ResetAfter] {
+    for what in [Effect::ResetBefore, Effect::ResetAfter] {
         assert_eq!(fake.init_error(), None);
         fake.fault(Rule::new(what).times(1));
         assert_eq!(raw(&fake).await.unwrap_err().kind(), std::io::ErrorKind::ConnectionReset);
@@ -166,7 +166,7 @@ async fn a_reset_is_one_on_the_wire() {
 #[tokio::test]
 async fn a_body_is_cut_after_so_many_bytes() {
     let (fake, client) = bucket().await;
-    fake.fault(Rule::new(What::TruncateBody(4)).operation("GetObject"));
+    fake.fault(Rule::new(Effect::TruncateBody(4)).operation("GetObject"));
     let mut output = client.get_object().bucket("b").key("k").send().await.unwrap();
     assert_eq!(output.content_length(), Some(10));
     let mut bytes = Vec::new();
@@ -183,7 +183,7 @@ async fn a_body_is_cut_after_so_many_bytes() {
 #[tokio::test]
 async fn a_body_comes_slowly() {
     let (fake, client) = bucket().await;
-    fake.fault(Rule::new(What::SlowBody { bytes: 3, every: Duration::from_millis(50) }));
+    fake.fault(Rule::new(Effect::SlowBody { bytes: 3, every: Duration::from_millis(50) }));
     let start = Instant::now();
     assert_eq!(get(&client).await.unwrap(), b"0123456789");
     assert!(start.elapsed() >= Duration::from_millis(150), "{:?}", start.elapsed());
@@ -192,7 +192,7 @@ async fn a_body_comes_slowly() {
 #[tokio::test]
 async fn a_200_may_hold_an_error() {
     let (fake, client) = bucket().await;
-    fake.fault(Rule::new(What::ErrorIn200("InternalError".to_owned())).operation("CopyObject"));
+    fake.fault(Rule::new(Effect::ErrorIn200("InternalError".to_owned())).operation("CopyObject"));
     let copy = client.copy_object().bucket("b").key("copy").copy_source("b/k").send().await;
     assert_eq!(code(copy), "InternalError");
     assert_eq!(fake.log().pop().unwrap().operation, "CopyObject");

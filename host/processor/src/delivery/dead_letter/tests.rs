@@ -98,9 +98,9 @@ fn a_key_fits_however_long_the_sources_is() {
     let of =
         |source: String| letters(DeadLetterStore::None, &source, 1).dead_letter_path(&[letter(0, "")]).key("dead/");
     let (a, b) = (of("é".repeat(511) + "/a"), of("é".repeat(511) + "/b"));
-    assert!(a.len() <= MOST && b.len() <= MOST, "{}", a.len());
+    assert!(a.len() <= MAX_KEY_BYTES && b.len() <= MAX_KEY_BYTES, "{}", a.len());
     assert_ne!(a, b);
-    const MOST: usize = 1024;
+    const MAX_KEY_BYTES: usize = 1024;
 }
 
 #[test]

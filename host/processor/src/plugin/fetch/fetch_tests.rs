@@ -1,7 +1,7 @@
 use std::os::unix::fs::symlink;
 use std::time::Duration;
 
-use fake_aws::{FakeAws, PROCESSOR_ACCOUNT, PROCESSOR_ARN, Permissions, Rule, Service, What};
+use fake_aws::{Effect, FakeAws, PROCESSOR_ACCOUNT, PROCESSOR_ARN, Permissions, Rule, Service};
 use tempfile::TempDir;
 
 use super::*;
@@ -61,7 +61,7 @@ async fn a_large_object_is_not_read() {
     let (fake, sources) = s3().await;
     fake.put_object("components", "team/it.wasm", vec![0; 64 << 20]);
     // Read, it would take days.
-    let slow = What::SlowBody { bytes: 1, every: Duration::from_millis(100) };
+    let slow = Effect::SlowBody { bytes: 1, every: Duration::from_millis(100) };
     fake.fault(Rule::new(slow).service(Service::S3).operation("GetObject"));
     let component = s3_ref("team/it.wasm");
     let fetched = tokio::time::timeout(Duration::from_secs(240), sources.fetch(&component, 1 << 20)).await;
@@ -73,12 +73,12 @@ async fn what_s3_fails_with() {
     let (fake, sources) = s3().await;
     fake.put_object("components", "team/it.wasm", "bytes");
     let component = s3_ref("team/it.wasm");
-    let error = What::Status { status: 500, code: "InternalError".to_owned(), message: "no".to_owned() };
+    let error = Effect::Status { status: 500, code: "InternalError".to_owned(), message: "no".to_owned() };
     for (what, says) in [
         (error, "InternalError"),
-        (What::Throttle, "SlowDown"),
-        (What::ResetBefore, "network"),
-        (What::TruncateBody(2), "broke off after 2 of 5"),
+        (Effect::Throttle, "SlowDown"),
+        (Effect::ResetBefore, "network"),
+        (Effect::TruncateBody(2), "broke off after 2 of 5"),
     ] {
         fake.fault(Rule::new(what).service(Service::S3).times(1));
         fails(sources.fetch(&component, 5).await, &component, "component-source", &[says]);

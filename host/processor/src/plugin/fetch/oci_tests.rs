@@ -14,7 +14,7 @@ use super::*;
 
 const WASM: &[u8] = b"\0asm\x0d\0\x01\0 and so on";
 pub(super) const NAME: &str = "team/redact";
-const MOST: u64 = 1000;
+const MAX_BYTES: u64 = 1000;
 
 /// For tests, that nothing may hold up.
 pub(super) const QUICK: Timeouts =
@@ -67,7 +67,7 @@ impl Registry {
 
     async fn fetch_as(&self, manifest: Digest, auth: Option<&Path>) -> Result<Vec<u8>, Failure> {
         let registry = self.address.to_string();
-        fetch_within(Artifact { registry: &registry, name: NAME, manifest }, MOST, auth, QUICK).await
+        fetch_within(Artifact { registry: &registry, name: NAME, manifest }, MAX_BYTES, auth, QUICK).await
     }
 
     /// A Docker config.json with `user:secret` for it.
@@ -253,7 +253,7 @@ async fn a_registry_that_hangs_or_fails_is_a_source_s_failure() {
         let artifact = registry.address.to_string();
         let artifact = Artifact { registry: &artifact, name: NAME, manifest: Digest::of(&manifest()) };
         let total = Duration::from_millis(300);
-        let fetched = fetch_within(artifact, MOST, None, Timeouts { total, ..QUICK }).await;
+        let fetched = fetch_within(artifact, MAX_BYTES, None, Timeouts { total, ..QUICK }).await;
         failed(fetched, "component-source", &["longer than 0.3 s"]);
     }
     let statuses = [(500, "status 500"), (429, "too many requests"), (204, "doesn't follow the protocol")];
@@ -343,7 +343,7 @@ async fn what_can_t_stand_in_a_url_is_refused() {
     for (registry, name) in
         [("user@127.0.0.1", NAME), ("127.0.0.1:1/x", NAME), ("127.0.0.1:1", "a/../b"), ("127.0.0.1:1", "a?b")]
     {
-        let error = fetch(Artifact { registry, name, manifest: Digest::of(b"") }, MOST, None).await.unwrap_err();
+        let error = fetch(Artifact { registry, name, manifest: Digest::of(b"") }, MAX_BYTES, None).await.unwrap_err();
         assert!(error.kind.name() == "component-source" && error.to_string().contains("expected oci://"), "{error}");
     }
 }

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use fake_aws::scene::QUEUE;
-use fake_aws::{Rule, Service, What};
+use fake_aws::{Effect, Rule, Service};
 use serde_json::json;
 
 use super::support::{announced, denied, metadata, until_sent_back};
@@ -56,7 +56,7 @@ fn each_retry_waits_longer_and_after_three_the_message_fails() {
     };
     let sent: Vec<_> = (0..4).map(send).collect();
     // One receive brings all of them, and none comes again meanwhile.
-    lab.aws.fault(Rule::new(What::Hang).operation("ReceiveMessage").after(1));
+    lab.aws.fault(Rule::new(Effect::Hang).operation("ReceiveMessage").after(1));
     let process = lab.sqs();
     process.says("the message failed");
     process.wait("three acknowledgements", || lab.aws.deleted(QUEUE).len() == 3);

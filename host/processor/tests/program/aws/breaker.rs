@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use fake_aws::scene::{CENTRAL_ROLE, CloudWatchTenant, DEAD_LETTERS, QUEUE};
-use fake_aws::{Rule, Service, What};
+use fake_aws::{Effect, Rule, Service};
 use serde_json::{Value, json};
 
 use super::support::{calls, metadata, s3_denied, sent_back};
@@ -13,7 +13,7 @@ use crate::common::aws::{Lab, now, records, texts};
 /// The tenant's role can't be assumed, until the faults are cleared.
 fn role_is_gone(lab: &Lab, tenant: &CloudWatchTenant) {
     let code = "AccessDenied".to_owned();
-    let what = What::Status { status: 403, code, message: "not authorized".to_owned() };
+    let what = Effect::Status { status: 403, code, message: "not authorized".to_owned() };
     lab.aws.fault(Rule::new(what).operation("AssumeRole").resource(&tenant.role));
 }
 

@@ -1,7 +1,7 @@
 //! Objects for a tenant's bucket, as they are.
 
 use fake_aws::scene::{CENTRAL_ROLE, QUEUE, S3Tenant, SOURCE};
-use fake_aws::{Permissions, Rule, Service, What};
+use fake_aws::{Effect, Permissions, Rule, Service};
 use percent::decode;
 
 use super::support::{may_abort, s3_denied, until_sent_back};
@@ -106,7 +106,7 @@ fn a_copy_in_parts_that_fails_leaves_nothing() {
 fn an_error_in_a_200_is_one_and_is_tried_again() {
     let lab = Lab::new();
     let tenant = lab.scene.add_s3_tenant("acme");
-    let fault = |times| Rule::new(What::ErrorIn200("InternalError".to_owned())).operation("CopyObject").times(times);
+    let fault = |times| Rule::new(Effect::ErrorIn200("InternalError".to_owned())).operation("CopyObject").times(times);
     // Once: the SDK's retry is enough.
     lab.aws.fault(fault(1));
     lab.announced("acme", "1", &records("acme", 1));

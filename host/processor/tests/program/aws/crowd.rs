@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use fake_aws::scene::{CloudWatchTenant, QUEUE};
-use fake_aws::{Rule, Service, What};
+use fake_aws::{Effect, Rule, Service};
 use serde_json::Value;
 
 use super::support::{at_once, calls, denied};
@@ -59,20 +59,20 @@ fn eight_fail(places: usize, from_the_start: bool, how: impl Fn(usize) -> Rule) 
 #[test]
 fn eight_tenants_that_hang_throttle_or_deny_hold_up_no_other() {
     eight_fail(8, true, |number| match number % 4 {
-        0 | 1 => Rule::new(What::Hang),
-        2 => Rule::new(What::Throttle),
+        0 | 1 => Rule::new(Effect::Hang),
+        2 => Rule::new(Effect::Throttle),
         _ => denied("PutLogEvents"),
     });
 }
 
 #[test]
 fn eight_tenants_that_all_hang_hold_up_no_other() {
-    eight_fail(16, true, |_| Rule::new(What::Hang));
+    eight_fail(16, true, |_| Rule::new(Effect::Hang));
 }
 
 #[test]
 fn eight_tenants_that_all_begin_to_hang_hold_up_no_other() {
-    eight_fail(16, false, |_| Rule::new(What::Hang));
+    eight_fail(16, false, |_| Rule::new(Effect::Hang));
 }
 
 #[test]
@@ -101,7 +101,7 @@ fn a_tenant_that_is_throttled_without_end_slows_no_other() {
     let lab = Lab::new().set("RETRY_ATTEMPTS", 4);
     let throttled = lab.scene.add_cloudwatch_tenant("throttled");
     let other = lab.scene.add_cloudwatch_tenant("other");
-    let throttle = || Rule::new(What::Throttle).operation("PutLogEvents");
+    let throttle = || Rule::new(Effect::Throttle).operation("PutLogEvents");
     let process = lab.sqs();
     deliver(&lab, &process, std::slice::from_ref(&other), "alone", |_| {});
     lab.aws.fault(throttle().account(&throttled.account));

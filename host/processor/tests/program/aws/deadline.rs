@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use fake_aws::scene::QUEUE;
-use fake_aws::{Gate, Rule, What};
+use fake_aws::{Effect, Gate, Rule};
 
 use super::support::{announced, metadata, repeated};
 use crate::common::aws::{Lab, NEVER, Process, records};
@@ -17,7 +17,7 @@ const TIME: Duration = Duration::from_secs(30);
 /// failed.
 fn invoke_and_hang(lab: &Lab, process: &Process, puts: u32, messages: &[(&str, &str)]) -> Vec<String> {
     let gate = Gate::default();
-    lab.aws.fault(Rule::new(What::Hold(gate.clone())).operation("PutLogEvents").after(puts));
+    lab.aws.fault(Rule::new(Effect::Hold(gate.clone())).operation("PutLogEvents").after(puts));
     let failed = lab.invoke(process, messages, TIME);
     lab.aws.clear_faults();
     gate.open();
@@ -97,7 +97,7 @@ fn what_never_had_its_turn_is_no_retry() {
 fn what_hangs_is_sent_back_before_the_deadline() {
     let lab = Lab::new().set("REQUEST_TIMEOUT", NEVER);
     let tenants = ["healthy", "hung"].map(|name| lab.scene.add_cloudwatch_tenant(name));
-    lab.aws.fault(Rule::new(What::Hang).operation("PutLogEvents").account(&tenants[1].account));
+    lab.aws.fault(Rule::new(Effect::Hang).operation("PutLogEvents").account(&tenants[1].account));
     let bodies = tenants.each_ref().map(|tenant| {
         let name = &tenant.name;
         lab.scene.notify(&lab.object(name, "1", &records(name, 2)))

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use fake_aws::scene::QUEUE;
-use fake_aws::{Outcome, Rule, Service, What};
+use fake_aws::{Effect, Outcome, Rule, Service};
 use serde_json::{Value, json};
 
 use super::support::denied;
@@ -45,7 +45,7 @@ fn in_time_while(hang: &[Rule]) -> Vec<String> {
 }
 
 fn hang(operation: &str) -> Rule {
-    Rule::new(What::Hang).operation(operation)
+    Rule::new(Effect::Hang).operation(operation)
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use fake_aws::scene::QUEUE;
-use fake_aws::{Gate, Rule, Service, What};
+use fake_aws::{Effect, Gate, Rule, Service};
 
 use super::support::{calls, metadata, repeated, until_sent_back};
 use crate::common::aws::{Lab, NEVER, records, texts};
@@ -13,7 +13,7 @@ fn every_message_of_a_receive_is_extended_at_half_its_time_until_it_is_done() {
     let lab = Lab::new().may_extend().set("VISIBILITY_TIMEOUT", 10).set("REQUEST_TIMEOUT", NEVER);
     let tenant = lab.scene.add_cloudwatch_tenant("acme");
     let gate = Gate::default();
-    lab.aws.fault(Rule::new(What::Hold(gate.clone())).operation("PutLogEvents"));
+    lab.aws.fault(Rule::new(Effect::Hold(gate.clone())).operation("PutLogEvents"));
     // Two have their turn, eight wait for theirs.
     let names = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
     lab.announced_together("acme", &names, &records("acme", 3));
@@ -36,7 +36,7 @@ fn every_message_of_a_receive_is_extended_at_half_its_time_until_it_is_done() {
     let (last, before) = (calls(&lab.aws, Service::Sqs, "ChangeMessageVisibilityBatch").len(), extensions());
     let gate = Gate::default();
     lab.aws.clear_faults();
-    lab.aws.fault(Rule::new(What::Hold(gate.clone())).operation("PutLogEvents"));
+    lab.aws.fault(Rule::new(Effect::Hold(gate.clone())).operation("PutLogEvents"));
     lab.announced("acme", "next", &records("acme", 3));
     process.wait("the next one to be extended", || extensions() > before);
     gate.open();

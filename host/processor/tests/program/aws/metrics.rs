@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use fake_aws::{Metric, Rule, Service, What};
+use fake_aws::{Effect, Metric, Rule, Service};
 
 use super::support::denied;
 use crate::common::aws::{Lab, NEVER, Process, records, texts};
@@ -110,7 +110,7 @@ fn a_flush_that_fails_fails_nothing_and_goes_with_the_next() {
     assert_eq!(lab.invoke(&process, &[("1", &one_body)], MINUTE), [""; 0]);
     assert!(lab.aws.metrics().is_empty());
     // One that hangs holds the answer up for a second at most, and not as long as it hangs.
-    lab.aws.fault(Rule::new(What::Hang).operation("PutMetricData").times(1));
+    lab.aws.fault(Rule::new(Effect::Hang).operation("PutMetricData").times(1));
     assert_eq!(lab.invoke(&process, &[("2", &two_body)], MINUTE), [""; 0]);
     assert_eq!(lab.invoke(&process, &[("3", &three_body)], MINUTE), [""; 0]);
     assert_eq!(lab.messages(&tenant).len(), 30);
@@ -151,7 +151,7 @@ fn the_last_metrics_are_sent_at_the_end_or_given_up() {
     assert_eq!(one(&lab.aws.metrics(), "acme", "cloudwatch/successful_events"), (1.0, 10.0));
     let lab = Lab::new().set("REQUEST_TIMEOUT", 300);
     lab.scene.add_cloudwatch_tenant("acme");
-    lab.aws.fault(Rule::new(What::Hang).operation("PutMetricData"));
+    lab.aws.fault(Rule::new(Effect::Hang).operation("PutMetricData"));
     lab.announced("acme", "1", &records("acme", 10));
     let process = lab.sqs();
     process.empties_the_queue();

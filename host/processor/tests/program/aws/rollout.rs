@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use fake_aws::scene::{DEAD_LETTERS, QUEUE};
-use fake_aws::{PROCESSOR_ACCOUNT, Rule, Service, What};
+use fake_aws::{Effect, PROCESSOR_ACCOUNT, Rule, Service};
 
 use super::support::announced;
 use crate::common::aws::{LIMIT, Lab, NEVER, Process, records, texts};
@@ -16,7 +16,7 @@ const GRACE: u64 = 5;
 /// One object at a time, which hangs: what else is received waits.
 fn backlog(lab: &Lab, count: usize) -> BTreeSet<String> {
     lab.scene.add_cloudwatch_tenant("slow");
-    lab.aws.fault(Rule::new(What::Hang).operation("PutLogEvents"));
+    lab.aws.fault(Rule::new(Effect::Hang).operation("PutLogEvents"));
     (0..count).map(|n| lab.announced("slow", &n.to_string(), &records("slow", 1))).collect()
 }
 
@@ -83,7 +83,7 @@ fn sending_that_hangs_leaves_nothing_invisible() {
         all_received(&process, &lab);
         process.terminate();
         nothing_is_invisible(&lab);
-        lab.aws.fault(Rule::new(What::Hang).operation("SendMessageBatch"));
+        lab.aws.fault(Rule::new(Effect::Hang).operation("SendMessageBatch"));
         keys_before.insert(lab.announced("slow", "new", &records("slow", 1)));
     }
     assert!(lab.count(Service::Sqs, "SendMessageBatch") > 0);
@@ -115,7 +115,7 @@ fn an_open_poll_is_waited_for_beside_what_is_at_work() {
     let lab = Lab::new().may_extend().set("REQUEST_TIMEOUT", 30).set("SHUTDOWN_GRACE_SECONDS", 8);
     let tenant = lab.scene.add_cloudwatch_tenant("acme");
     lab.aws.polls_outlive_clients();
-    lab.aws.fault(Rule::new(What::Delay(Duration::from_secs(2))).operation("PutLogEvents"));
+    lab.aws.fault(Rule::new(Effect::Delay(Duration::from_secs(2))).operation("PutLogEvents"));
     lab.announced("acme", "0", &records("acme", 2));
     let process = lab.sqs();
     process.wait("a put", || lab.count(Service::Logs, "PutLogEvents") > 0);
@@ -154,8 +154,8 @@ fn where_the_queue_allows_many_receives_a_message_is_given_back_itself() {
 fn deletions_and_metrics_that_hang_do_not_hold_the_end_up() {
     let lab = Lab::new().set("SHUTDOWN_GRACE_SECONDS", 1).set("REQUEST_TIMEOUT", 300);
     lab.scene.add_cloudwatch_tenant("acme");
-    lab.aws.fault(Rule::new(What::Hang).operation("DeleteMessageBatch"));
-    lab.aws.fault(Rule::new(What::Hang).operation("PutMetricData"));
+    lab.aws.fault(Rule::new(Effect::Hang).operation("DeleteMessageBatch"));
+    lab.aws.fault(Rule::new(Effect::Hang).operation("PutMetricData"));
     lab.announced("acme", "0", &records("acme", 2));
     let process = lab.sqs();
     process.wait("a deletion", || lab.count(Service::Sqs, "DeleteMessageBatch") > 0);

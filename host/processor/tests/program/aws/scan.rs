@@ -1,7 +1,7 @@
 //! Objects that are found by listing; and one message by hand.
 
 use fake_aws::scene::SOURCE;
-use fake_aws::{Gate, REGION, Rule, Service, What};
+use fake_aws::{Effect, Gate, REGION, Rule, Service};
 
 use super::support::{denied, stream};
 use crate::common::aws::{Lab, NEVER, gzip, key, now, records, text, texts};
@@ -90,7 +90,7 @@ fn however_many_objects_of_one_tenant_wait_a_new_one_of_another_is_begun() {
     let lab = Lab::new().set("SCAN_INTERVAL", 1).set("SHUTDOWN_GRACE_SECONDS", 1);
     let slow = lab.scene.add_cloudwatch_tenant("slow");
     let good = lab.scene.add_cloudwatch_tenant("good");
-    lab.aws.fault(Rule::new(What::Hang).operation("PutLogEvents").account(&slow.account));
+    lab.aws.fault(Rule::new(Effect::Hang).operation("PutLogEvents").account(&slow.account));
     let bytes = gzip(records("slow", 1).as_bytes());
     for n in 0..5000 {
         lab.aws.put_object(SOURCE, &format!("a/slow/app/pod/{n:04}.json.gz"), bytes.clone());
@@ -144,8 +144,8 @@ fn a_listing_that_fails_in_the_middle_goes_on() {
     let names = ["1.json.gz", "2.json.gz", "3.json.gz", "4.json.gz"];
     names.iter().for_each(|name| put(&lab, name));
     let fails = |what, after| Rule::new(what).operation("ListObjectsV2").after(after).times(2);
-    lab.aws.fault(fails(What::Throttle, 2));
-    lab.aws.fault(fails(What::ResetBefore, 1));
+    lab.aws.fault(fails(Effect::Throttle, 2));
+    lab.aws.fault(fails(Effect::ResetBefore, 1));
     let process = lab.scan();
     process.done(4);
     assert_eq!(lab.aws.log_streams(&tenant.account, REGION, &tenant.group).len(), 4);
@@ -158,9 +158,9 @@ fn a_listing_that_fails_in_the_middle_goes_on() {
 fn what_is_put_off_of_one_tenant_holds_up_nobody_elses() {
     let lab = Lab::new().set("SCAN_INTERVAL", NEVER).set("SHUTDOWN_GRACE_SECONDS", 1).set("REQUEST_TIMEOUT", NEVER);
     let slow = lab.scene.add_cloudwatch_tenant("slow");
-    lab.aws.fault(Rule::new(What::Hang).operation("PutLogEvents").account(&slow.account));
+    lab.aws.fault(Rule::new(Effect::Hang).operation("PutLogEvents").account(&slow.account));
     let gate = Gate::default();
-    lab.aws.fault(Rule::new(What::Hold(gate.clone())).operation("Query"));
+    lab.aws.fault(Rule::new(Effect::Hold(gate.clone())).operation("Query"));
     let bytes = gzip(records("slow", 1).as_bytes());
     for (tenant, count) in [("slow", 5000), ("tenantless", 8000)] {
         for n in 0..count {

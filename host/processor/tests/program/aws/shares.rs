@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use fake_aws::scene::QUEUE;
-use fake_aws::{Rule, Service, What};
+use fake_aws::{Effect, Rule, Service};
 
 use crate::common::aws::{Lab, NEVER, records, texts};
 
@@ -16,7 +16,7 @@ fn however_many_slow_messages_are_ahead_another_tenants_arrives() {
     let lab = lab.set("SHUTDOWN_GRACE_SECONDS", 1);
     let slow = lab.scene.add_cloudwatch_tenant("slow");
     let good = lab.scene.add_cloudwatch_tenant("good");
-    lab.aws.fault(Rule::new(What::Hang).operation("PutLogEvents").account(&slow.account));
+    lab.aws.fault(Rule::new(Effect::Hang).operation("PutLogEvents").account(&slow.account));
     let body = lab.scene.notify(&lab.object("slow", "0", &records("slow", 1)));
     (0..FLOOD).for_each(|_| drop(lab.scene.send(&body)));
     lab.announced("good", "0", &records("good", 3));
@@ -39,7 +39,7 @@ fn however_many_slow_messages_are_ahead_another_tenants_arrives() {
 fn where_nothing_can_be_sent_back_it_is_held() {
     let lab = Lab::new().may_extend().set("REQUEST_TIMEOUT", 300).set("VISIBILITY_TIMEOUT", 600);
     let slow = lab.scene.add_cloudwatch_tenant("slow");
-    lab.aws.fault(Rule::new(What::Hang).operation("PutLogEvents").account(&slow.account));
+    lab.aws.fault(Rule::new(Effect::Hang).operation("PutLogEvents").account(&slow.account));
     lab.aws.fault(super::support::denied("SendMessageBatch"));
     let body = lab.scene.notify(&lab.object("slow", "0", &records("slow", 1)));
     (0..FLOOD).for_each(|_| drop(lab.scene.send(&body)));
@@ -57,8 +57,8 @@ fn what_hangs_while_it_is_put_off_goes_back_at_the_end() {
     let lab = Lab::new().may_extend().set("REQUEST_TIMEOUT", NEVER).set("VISIBILITY_TIMEOUT", 600);
     let lab = lab.set("SHUTDOWN_GRACE_SECONDS", 10);
     let slow = lab.scene.add_cloudwatch_tenant("slow");
-    lab.aws.fault(Rule::new(What::Hang).operation("PutLogEvents").account(&slow.account));
-    lab.aws.fault(Rule::new(What::Hang).operation("SendMessageBatch"));
+    lab.aws.fault(Rule::new(Effect::Hang).operation("PutLogEvents").account(&slow.account));
+    lab.aws.fault(Rule::new(Effect::Hang).operation("SendMessageBatch"));
     let body = lab.scene.notify(&lab.object("slow", "0", &records("slow", 1)));
     (0..FLOOD).for_each(|_| drop(lab.scene.send(&body)));
     let process = lab.sqs();

@@ -1,7 +1,7 @@
 //! SIGTERM: no new receives, what is at work ends, the rest goes back.
 
 use fake_aws::scene::QUEUE;
-use fake_aws::{Gate, Rule, Service, What};
+use fake_aws::{Effect, Gate, Rule, Service};
 
 use super::support::{announced, metadata, puts_of, sent_back};
 use crate::common::aws::{Lab, NEVER, records, texts};
@@ -20,7 +20,7 @@ fn what_is_at_work_ends_and_what_waits_is_given_back() {
     let process = lab.sqs();
     process.empties_the_queue();
     let gate = Gate::default();
-    lab.aws.fault(Rule::new(What::Hold(gate.clone())).operation("PutLogEvents"));
+    lab.aws.fault(Rule::new(Effect::Hold(gate.clone())).operation("PutLogEvents"));
     lab.announced_together("acme", &["1", "2", "3", "4", "5"], &records("acme", 2));
     process.wait("a put", || gate.held() > 0);
     process.wait("all to be received", || lab.aws.queue_counts(QUEUE).in_flight == 5);
@@ -46,7 +46,7 @@ fn what_hangs_is_sent_back_with_its_checkpoint_or_given_back_and_never_both() {
     let lab = Lab::new().may_extend().set("SHUTDOWN_GRACE_SECONDS", GRACE).set("REQUEST_TIMEOUT", NEVER);
     let lab = lab.set("MAX_BATCH_SIZE", 10);
     let tenants = ["begun", "hung"].map(|name| lab.scene.add_cloudwatch_tenant(name));
-    let hang = |index: usize| Rule::new(What::Hang).operation("PutLogEvents").account(&tenants[index].account);
+    let hang = |index: usize| Rule::new(Effect::Hang).operation("PutLogEvents").account(&tenants[index].account);
     lab.aws.fault(hang(0).after(2));
     lab.aws.fault(hang(1));
     let begun = lab.announced("begun", "1", &records("begun", 50));
@@ -72,7 +72,7 @@ fn what_hangs_is_sent_back_with_its_checkpoint_or_given_back_and_never_both() {
 fn scan_ends_within_its_grace_and_sends_its_metrics() {
     let lab = Lab::new().set("SHUTDOWN_GRACE_SECONDS", GRACE).set("REQUEST_TIMEOUT", NEVER).set("SCAN_INTERVAL", NEVER);
     let tenants = ["done", "hung"].map(|name| lab.scene.add_cloudwatch_tenant(name));
-    lab.aws.fault(Rule::new(What::Hang).operation("PutLogEvents").account(&tenants[1].account));
+    lab.aws.fault(Rule::new(Effect::Hang).operation("PutLogEvents").account(&tenants[1].account));
     tenants.iter().for_each(|tenant| drop(lab.object(&tenant.name, "1", &records(&tenant.name, 2))));
     let process = lab.scan();
     process.done(1);
@@ -91,7 +91,7 @@ fn scan_ends_within_its_grace_and_sends_its_metrics() {
 fn of_a_message_that_is_done_in_part_the_rest_is_sent_back() {
     let lab = Lab::new().may_extend().set("SHUTDOWN_GRACE_SECONDS", GRACE).set("REQUEST_TIMEOUT", NEVER);
     let tenants = ["done", "hung"].map(|name| lab.scene.add_cloudwatch_tenant(name));
-    lab.aws.fault(Rule::new(What::Hang).operation("PutLogEvents").account(&tenants[1].account));
+    lab.aws.fault(Rule::new(Effect::Hang).operation("PutLogEvents").account(&tenants[1].account));
     let keys = tenants.each_ref().map(|tenant| lab.object(&tenant.name, "1", &records(&tenant.name, 2)));
     let id = lab.scene.send(&lab.scene.announce(&[&keys[0], &keys[1]]));
     let process = lab.sqs();
@@ -110,7 +110,7 @@ fn of_a_message_that_is_done_in_part_the_rest_is_sent_back() {
 fn a_message_whose_work_hangs_for_good_goes_back_as_it_came() {
     let lab = Lab::new().may_extend().set("SHUTDOWN_GRACE_SECONDS", GRACE).set("REQUEST_TIMEOUT", NEVER);
     lab.scene.add_cloudwatch_tenant("acme");
-    lab.aws.fault(Rule::new(What::Hang).operation("Query"));
+    lab.aws.fault(Rule::new(Effect::Hang).operation("Query"));
     let key = lab.announced("acme", "1", &records("acme", 2));
     let process = lab.sqs();
     process.wait("a lookup", || lab.count(Service::DynamoDb, "Query") > 0);
@@ -125,10 +125,10 @@ fn what_is_being_sent_back_is_not_given_back_too() {
     let lab = Lab::new().may_extend().set("SHUTDOWN_GRACE_SECONDS", GRACE).set("REQUEST_TIMEOUT", NEVER);
     let lab = lab.set("MAX_BATCH_SIZE", 10);
     let tenant = lab.scene.add_cloudwatch_tenant("acme");
-    lab.aws.fault(Rule::new(What::Hang).operation("PutLogEvents").after(2));
+    lab.aws.fault(Rule::new(Effect::Hang).operation("PutLogEvents").after(2));
     // More than the process waits for what hangs, which is a tenth of its grace.
     let late = std::time::Duration::from_millis(1500);
-    lab.aws.fault(Rule::new(What::Delay(late)).operation("SendMessageBatch"));
+    lab.aws.fault(Rule::new(Effect::Delay(late)).operation("SendMessageBatch"));
     lab.announced("acme", "1", &records("acme", 50));
     let process = lab.sqs();
     process.wait("a first put", || lab.messages(&tenant).len() == 10);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use fake_aws::scene::{CENTRAL_ROLE, CloudWatchTenant, QUEUE, SOURCE};
-use fake_aws::{FakeAws, Logged, Message, Permissions, REGION, Rule, Service, What};
+use fake_aws::{Effect, FakeAws, Logged, Message, Permissions, REGION, Rule, Service};
 use serde_json::Value;
 
 use crate::common::aws::{Lab, Process, now, record, text};
@@ -12,13 +12,13 @@ use crate::common::aws::{Lab, Process, now, record, text};
 /// A refusal that is final for its attempt: the SDK doesn't retry it.
 pub(crate) fn denied(operation: &str) -> Rule {
     let code = "AccessDeniedException".to_owned();
-    Rule::new(What::Status { status: 400, code, message: "no".to_owned() }).operation(operation)
+    Rule::new(Effect::Status { status: 400, code, message: "no".to_owned() }).operation(operation)
 }
 
 /// As [`denied`], in S3's words.
 pub(crate) fn s3_denied(operation: &str) -> Rule {
     let code = "AccessDenied".to_owned();
-    Rule::new(What::Status { status: 403, code, message: "Access Denied".to_owned() }).operation(operation)
+    Rule::new(Effect::Status { status: 403, code, message: "Access Denied".to_owned() }).operation(operation)
 }
 
 /// Lines with [`crate::common::aws::texts`] at these milliseconds after a minute ago.

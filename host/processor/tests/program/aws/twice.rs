@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use fake_aws::scene::{DEAD_LETTERS, QUEUE};
-use fake_aws::{PROCESSOR_ACCOUNT, Rule, Service, What};
+use fake_aws::{Effect, PROCESSOR_ACCOUNT, Rule, Service};
 use serde_json::{Value, json};
 
 use super::support::{denied, metadata, sent_back, until_sent_back};
@@ -195,8 +195,8 @@ fn of_a_batch_that_is_taken_in_part_the_rest_is_sent_until_it_is_taken() {
     for tenant in &tenants {
         lab.aws.fault(denied("PutLogEvents").account(&tenant.account).times(1));
     }
-    lab.aws.fault(Rule::new(What::RefuseAfter(2)).operation("SendMessageBatch").times(1));
-    lab.aws.fault(Rule::new(What::RefuseAfter(0)).operation("SendMessageBatch").times(6));
+    lab.aws.fault(Rule::new(Effect::RefuseAfter(2)).operation("SendMessageBatch").times(1));
+    lab.aws.fault(Rule::new(Effect::RefuseAfter(0)).operation("SendMessageBatch").times(6));
     let keys = tenants.each_ref().map(|tenant| lab.object(&tenant.name, "1", &records(&tenant.name, 3)));
     let id = lab.scene.send(&lab.scene.announce(&keys.each_ref().map(String::as_str)));
     let process = lab.sqs();
@@ -218,7 +218,7 @@ fn of_a_batch_that_is_refused_nothing_is_sent_and_the_message_fails() {
     let lab = Lab::new().redrive_after(2);
     let tenants = ["one", "two"].map(|name| lab.scene.add_cloudwatch_tenant(name));
     lab.aws.fault(denied("PutLogEvents"));
-    lab.aws.fault(Rule::new(What::RefuseAfter(0)).operation("SendMessageBatch"));
+    lab.aws.fault(Rule::new(Effect::RefuseAfter(0)).operation("SendMessageBatch"));
     let keys = tenants.each_ref().map(|tenant| lab.object(&tenant.name, "1", &records(&tenant.name, 3)));
     lab.scene.send(&lab.scene.announce(&keys.each_ref().map(String::as_str)));
     let process = lab.sqs();

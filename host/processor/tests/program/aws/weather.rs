@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use fake_aws::scene::{DEAD_LETTERS, QUEUE};
-use fake_aws::{Rule, Service, What};
+use fake_aws::{Effect, Rule, Service};
 
 use super::support::arrivals;
 use crate::common::aws::{Lab, records};
@@ -13,22 +13,22 @@ const OBJECTS: usize = 12;
 const EVENTS: usize = 40;
 
 fn bad_weather(lab: &Lab) {
-    let unavailable = || What::Status { status: 500, code: "InternalError".to_owned(), message: "no".to_owned() };
+    let unavailable = || Effect::Status { status: 500, code: "InternalError".to_owned(), message: "no".to_owned() };
     let faults = [
-        Rule::new(What::ResetBefore).operation("PutLogEvents").after(5).times(3),
-        Rule::new(What::ResetAfter).operation("PutLogEvents").after(20).times(3),
-        Rule::new(What::Throttle).operation("PutLogEvents").after(40).times(8),
-        Rule::new(What::Hang).operation("PutLogEvents").after(60).times(2),
-        Rule::new(What::TruncateBody(100)).operation("GetObject").after(3).times(3),
+        Rule::new(Effect::ResetBefore).operation("PutLogEvents").after(5).times(3),
+        Rule::new(Effect::ResetAfter).operation("PutLogEvents").after(20).times(3),
+        Rule::new(Effect::Throttle).operation("PutLogEvents").after(40).times(8),
+        Rule::new(Effect::Hang).operation("PutLogEvents").after(60).times(2),
+        Rule::new(Effect::TruncateBody(100)).operation("GetObject").after(3).times(3),
         Rule::new(unavailable()).operation("GetObject").after(10).times(4),
-        Rule::new(What::ResetAfter).operation("CopyObject").after(2).times(2),
-        Rule::new(What::ErrorIn200("SlowDown".to_owned())).operation("CopyObject").after(5).times(3),
-        Rule::new(What::Throttle).service(Service::DynamoDb).after(1).times(3),
+        Rule::new(Effect::ResetAfter).operation("CopyObject").after(2).times(2),
+        Rule::new(Effect::ErrorIn200("SlowDown".to_owned())).operation("CopyObject").after(5).times(3),
+        Rule::new(Effect::Throttle).service(Service::DynamoDb).after(1).times(3),
         Rule::new(unavailable()).operation("AssumeRole").after(2).times(3),
-        Rule::new(What::ResetAfter).operation("SendMessageBatch").after(1).times(1),
-        Rule::new(What::ResetAfter).operation("DeleteMessageBatch").after(2).times(3),
-        Rule::new(What::ResetAfter).operation("ReceiveMessage").after(3).times(1),
-        Rule::new(What::Throttle).service(Service::CloudWatch),
+        Rule::new(Effect::ResetAfter).operation("SendMessageBatch").after(1).times(1),
+        Rule::new(Effect::ResetAfter).operation("DeleteMessageBatch").after(2).times(3),
+        Rule::new(Effect::ResetAfter).operation("ReceiveMessage").after(3).times(1),
+        Rule::new(Effect::Throttle).service(Service::CloudWatch),
     ];
     faults.into_iter().for_each(|fault| lab.aws.fault(fault));
 }

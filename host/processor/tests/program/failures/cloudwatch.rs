@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use fake_aws::scene::{CloudWatchTenant, QUEUE};
-use fake_aws::{REGION, Rule, Service, What};
+use fake_aws::{Effect, REGION, Rule, Service};
 use serde_json::Value;
 
 use crate::common::aws::{Lab, Process, now, record, records, text, texts};
@@ -13,7 +13,7 @@ const DAY: i64 = 24 * HOUR;
 /// So far from a limit, on either side.
 const NEAR: i64 = 600_000;
 
-fn put(what: What) -> Rule {
+fn put(what: Effect) -> Rule {
     Rule::new(what).operation("PutLogEvents")
 }
 
@@ -133,9 +133,9 @@ fn sorted(count: usize) -> Vec<String> {
 }
 
 /// One failure, which the SDK's second attempt mends; then two, which go back to the queue.
-fn arrives_once(what: &What) {
+fn arrives_once(what: &Effect) {
     for failures in [1, 2] {
-        let lab = if matches!(what, What::Hang) { Lab::new().impatient() } else { Lab::new() };
+        let lab = if matches!(what, Effect::Hang) { Lab::new().impatient() } else { Lab::new() };
         let lab = lab.dead_letters().set("MAX_BATCH_SIZE", 10);
         let tenant = lab.scene.add_cloudwatch_tenant("acme");
         let process = warm(&lab);
@@ -154,23 +154,23 @@ fn arrives_once(what: &What) {
 
 #[test]
 fn throttled_arrives_once() {
-    arrives_once(&What::Throttle);
+    arrives_once(&Effect::Throttle);
 }
 
 #[test]
 fn an_error_of_aws_arrives_once() {
     let message = "on purpose".to_owned();
-    arrives_once(&What::Status { status: 503, code: "ServiceUnavailableException".to_owned(), message });
+    arrives_once(&Effect::Status { status: 503, code: "ServiceUnavailableException".to_owned(), message });
 }
 
 #[test]
 fn no_answer_arrives_once() {
-    arrives_once(&What::Hang);
+    arrives_once(&Effect::Hang);
 }
 
 #[test]
 fn a_reset_before_the_effect_arrives_once() {
-    arrives_once(&What::ResetBefore);
+    arrives_once(&Effect::ResetBefore);
 }
 
 #[test]
@@ -180,7 +180,7 @@ fn a_reset_after_the_effect_repeats_that_put_at_most() {
         let tenant = lab.scene.add_cloudwatch_tenant("acme");
         let process = warm(&lab);
         // The second of five puts.
-        lab.aws.fault(put(What::ResetAfter).after(1).times(failures));
+        lab.aws.fault(put(Effect::ResetAfter).after(1).times(failures));
         lab.announced("acme", "a", &records("acme", 50));
         process.done(2);
         process.empties_the_queue();
@@ -203,7 +203,7 @@ fn an_effect_that_is_unknown_is_told() {
     let lab = Lab::new();
     lab.scene.add_cloudwatch_tenant("acme");
     let process = warm(&lab);
-    lab.aws.fault(put(What::ResetAfter).times(2));
+    lab.aws.fault(put(Effect::ResetAfter).times(2));
     lab.announced("acme", "a", &records("acme", 10));
     process.done(2);
     let line = &process.objects()[1];

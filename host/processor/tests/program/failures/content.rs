@@ -108,7 +108,7 @@ fn letters_by_reason(lab: &Lab, reason: &str) -> (usize, u64) {
 fn letters_of_bad_lines_are_bounded_and_the_same_at_each_attempt() {
     let lab = Lab::new().dead_letters().set("RETRY_ATTEMPTS", 1);
     let tenant = lab.scene.add_cloudwatch_tenant("acme");
-    let put = || fake_aws::Rule::new(fake_aws::What::Throttle).operation("PutLogEvents");
+    let put = || fake_aws::Rule::new(fake_aws::Effect::Throttle).operation("PutLogEvents");
     lab.aws.fault(put().times(1));
     let lines = "x\n".repeat(200_000) + &records("acme", 3);
     let key = lab.announced("acme", "a", &lines);

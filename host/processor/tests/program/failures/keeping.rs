@@ -1,7 +1,7 @@
 //! What the processor keeps things in fails: dead letters, the queue, metrics.
 
 use fake_aws::scene::{QUEUE, SOURCE};
-use fake_aws::{Gate, PROCESSOR_ACCOUNT, PROCESSOR_ARN, Rule, Service, What};
+use fake_aws::{Effect, Gate, PROCESSOR_ACCOUNT, PROCESSOR_ARN, Rule, Service};
 use serde_json::Value;
 
 use crate::common::aws::{CANARY, Lab, ndjson, records, texts};
@@ -75,7 +75,7 @@ fn dead_letters_that_fail_are_not_the_tenants_fault_and_end_in_the_dead_letter_q
 fn a_letter_that_is_written_again_is_the_same_one() {
     let lab = with_bucket();
     let tenant = lab.scene.add_cloudwatch_tenant("acme");
-    lab.aws.fault(Rule::new(What::ResetBefore).operation("PutLogEvents").after(1).times(2));
+    lab.aws.fault(Rule::new(Effect::ResetBefore).operation("PutLogEvents").after(1).times(2));
     lab.announced("acme", "a", &lines());
     let process = lab.sqs();
     process.done(2);
@@ -102,7 +102,7 @@ fn a_notification_whose_letter_can_not_be_written_ends_in_the_dead_letter_queue(
 fn what_can_not_be_sent_back_fails_its_message_and_never_both() {
     let lab = Lab::new().redrive_after(3);
     let tenant = lab.scene.add_cloudwatch_tenant("acme");
-    lab.aws.fault(Rule::new(What::Throttle).operation("PutLogEvents").times(2));
+    lab.aws.fault(Rule::new(Effect::Throttle).operation("PutLogEvents").times(2));
     lab.aws.deny(PROCESSOR_ARN, "sqs:SendMessage");
     lab.announced("acme", "a", &records("acme", 10));
     let process = lab.sqs();
@@ -134,7 +134,7 @@ fn what_can_never_be_sent_back_ends_in_the_dead_letter_queue() {
 fn of_a_message_that_fails_as_a_whole_what_was_delivered_is_not_repeated() {
     let lab = Lab::new().redrive_after(3);
     let (logs, bucket) = (lab.scene.add_cloudwatch_tenant("acme"), lab.scene.add_s3_tenant("acme"));
-    lab.aws.fault(Rule::new(What::Throttle).operation("CopyObject").times(2));
+    lab.aws.fault(Rule::new(Effect::Throttle).operation("CopyObject").times(2));
     lab.aws.deny(PROCESSOR_ARN, "sqs:SendMessage");
     lab.announced("acme", "a", &records("acme", 10));
     let process = lab.sqs();
@@ -150,7 +150,7 @@ fn of_a_message_that_fails_as_a_whole_what_was_delivered_is_not_repeated() {
 fn only_the_delivery_that_failed_is_sent_back() {
     let lab = Lab::new();
     let (logs, bucket) = (lab.scene.add_cloudwatch_tenant("acme"), lab.scene.add_s3_tenant("acme"));
-    lab.aws.fault(Rule::new(What::Throttle).operation("CopyObject").times(2));
+    lab.aws.fault(Rule::new(Effect::Throttle).operation("CopyObject").times(2));
     lab.announced("acme", "a", &records("acme", 10));
     let process = lab.sqs();
     assert_eq!(process.done(1), ["cloudwatch=delivered, s3=failed(throttled)"]);
@@ -165,15 +165,15 @@ fn only_the_delivery_that_failed_is_sent_back() {
 fn a_message_whose_deletion_was_lost_is_not_delivered_again() {
     let lab = Lab::new();
     let tenant = lab.scene.add_cloudwatch_tenant("acme");
-    let fault = |what: What| lab.aws.fault(Rule::new(what).operation("DeleteMessageBatch"));
+    let fault = |what: Effect| lab.aws.fault(Rule::new(what).operation("DeleteMessageBatch"));
     let gate = Gate::default();
-    fault(What::Hold(gate.clone()));
+    fault(Effect::Hold(gate.clone()));
     lab.announced("acme", "a", &records("acme", 10));
     let process = lab.sqs();
     process.wait("its deletion to be tried", || gate.held() > 0);
     // It comes again while its deletion is still tried.
     lab.aws.clear_faults();
-    fault(What::ResetBefore);
+    fault(Effect::ResetBefore);
     lab.aws.make_visible(QUEUE, |_| true);
     process.done(2);
     process.says("can't be deleted");

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use fake_aws::scene::{CloudWatchTenant, DEAD_LETTERS, QUEUE};
-use fake_aws::{Gate, PROCESSOR_ACCOUNT, PROCESSOR_ARN, Rule, Service, What};
+use fake_aws::{Effect, Gate, PROCESSOR_ACCOUNT, PROCESSOR_ARN, Rule, Service};
 use serde_json::Value;
 
 use crate::common::aws::{Lab, NEVER, records, texts};
@@ -26,7 +26,7 @@ fn sent_back(lab: &Lab) -> (u64, u64) {
 fn stuck() -> (Lab, Gate) {
     let (lab, gate) = (Lab::new().set("MAX_BATCH_SIZE", 10).set("REQUEST_TIMEOUT", NEVER), Gate::default());
     // The first finds no stream.
-    lab.aws.fault(Rule::new(What::Hold(gate.clone())).operation("PutLogEvents").after(5));
+    lab.aws.fault(Rule::new(Effect::Hold(gate.clone())).operation("PutLogEvents").after(5));
     (lab, gate)
 }
 
@@ -130,7 +130,7 @@ fn near_lambdas_deadline_progress_is_sent_back_and_acknowledged() {
 fn near_lambdas_deadline_what_hangs_is_given_up() {
     let lab = Lab::new().set("REQUEST_TIMEOUT", NEVER);
     lab.scene.add_cloudwatch_tenant("acme");
-    lab.aws.fault(Rule::new(What::Hang).operation("PutLogEvents"));
+    lab.aws.fault(Rule::new(Effect::Hang).operation("PutLogEvents"));
     let key = lab.object("acme", "a", &records("acme", 10));
     let process = lab.lambda();
     let failures = lab.invoke(&process, &[("one", &lab.scene.notify(&key))], TIME);

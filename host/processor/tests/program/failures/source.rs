@@ -4,17 +4,17 @@ use fake_aws::scene::SOURCE;
 use std::time::Duration;
 
 use fake_aws::scene::{CENTRAL_ROLE, QUEUE};
-use fake_aws::{Gate, PROCESSOR_ARN, Rule, Service, What};
+use fake_aws::{Effect, Gate, PROCESSOR_ARN, Rule, Service};
 use serde_json::Value;
 
 use crate::common::aws::{Lab, gzip, key, now, record, records, text, texts};
 
-fn status(status: u16, code: &str, message: &str) -> What {
-    What::Status { status, code: code.to_owned(), message: message.to_owned() }
+fn status(status: u16, code: &str, message: &str) -> Effect {
+    Effect::Status { status, code: code.to_owned(), message: message.to_owned() }
 }
 
 /// Faults of GetObject.
-fn get(what: What) -> Rule {
+fn get(what: Effect) -> Rule {
     Rule::new(what).operation("GetObject")
 }
 
@@ -91,8 +91,8 @@ fn an_object_that_changes_while_it_is_read_is_ignored() {
     let lab = Lab::new().dead_letters();
     lab.scene.add_cloudwatch_tenant("acme");
     let gate = Gate::default();
-    lab.aws.fault(get(What::TruncateBody(1000)).times(1));
-    lab.aws.fault(get(What::Hold(gate.clone())));
+    lab.aws.fault(get(Effect::TruncateBody(1000)).times(1));
+    lab.aws.fault(get(Effect::Hold(gate.clone())));
     let key = lab.announced("acme", "a", &records("acme", 2000));
     let process = lab.sqs();
     process.wait("the second range", || lab.count(Service::S3, "GetObject") == 2);
@@ -162,34 +162,34 @@ fn arrives_in(lab: Lab, rules: impl IntoIterator<Item = Rule>, gets: u64) {
 
 #[test]
 fn a_body_that_is_cut_short_goes_on_from_there() {
-    arrives([get(What::TruncateBody(1000)).times(1)], 2);
+    arrives([get(Effect::TruncateBody(1000)).times(1)], 2);
 }
 
 #[test]
 fn a_body_may_be_cut_short_again_and_again_while_it_goes_on() {
-    arrives([get(What::TruncateBody(1000)).times(7)], 8);
+    arrives([get(Effect::TruncateBody(1000)).times(7)], 8);
 }
 
 #[test]
 fn a_connection_that_is_reset_is_tried_again() {
-    arrives([get(What::ResetBefore).times(1)], 2);
+    arrives([get(Effect::ResetBefore).times(1)], 2);
 }
 
 #[test]
 fn an_error_of_aws_is_tried_again() {
-    arrives([get(What::Throttle).times(1)], 2);
+    arrives([get(Effect::Throttle).times(1)], 2);
 }
 
 #[test]
 fn a_slow_body_is_waited_for() {
     // Longer than a call may take without a sign of life.
-    let slow = What::SlowBody { bytes: 4_000, every: Duration::from_millis(1000) };
+    let slow = Effect::SlowBody { bytes: 4_000, every: Duration::from_millis(1000) };
     arrives_in(Lab::new().impatient(), [get(slow).times(1)], 1);
 }
 
 #[test]
 fn a_body_that_stalls_is_asked_for_again() {
-    let stalls = What::SlowBody { bytes: 1000, every: Duration::from_secs(3600) };
+    let stalls = Effect::SlowBody { bytes: 1000, every: Duration::from_secs(3600) };
     arrives_in(Lab::new().impatient(), [get(stalls).times(1)], 2);
 }
 
@@ -207,8 +207,8 @@ fn a_body_that_breaks_off_for_good_is_sent_back_with_its_checkpoint() {
     let (lines, messages) = large(4000);
     let key = lab.announced("acme", "a", &lines);
     let size = usize::try_from(lab.aws.object(SOURCE, &key).unwrap().size).unwrap();
-    lab.aws.fault(get(What::TruncateBody(size * 4 / 5)).times(1));
-    lab.aws.fault(get(What::TruncateBody(0)).times(2));
+    lab.aws.fault(get(Effect::TruncateBody(size * 4 / 5)).times(1));
+    lab.aws.fault(get(Effect::TruncateBody(0)).times(2));
     let process = lab.sqs();
     assert_eq!(process.done(1), ["cloudwatch=failed(source)"]);
     let delivered = lab.messages(&tenant).len();

@@ -1,17 +1,17 @@
 //! The table of tenants can't be asked.
 
 use fake_aws::scene::TABLE;
-use fake_aws::{PROCESSOR_ARN, Rule, Service, What};
+use fake_aws::{Effect, PROCESSOR_ARN, Rule, Service};
 
 use crate::common::aws::{Lab, Process, records, texts};
 
-fn status(status: u16, code: &str) -> What {
-    What::Status { status, code: code.to_owned(), message: "on purpose".to_owned() }
+fn status(status: u16, code: &str) -> Effect {
+    Effect::Status { status, code: code.to_owned(), message: "on purpose".to_owned() }
 }
 
 /// The lookup fails as often as the SDK tries; what is left comes back and is delivered.
-fn is_retried(what: What) {
-    let lab = if matches!(what, What::Hang) { Lab::new().impatient() } else { Lab::new() }.dead_letters();
+fn is_retried(what: Effect) {
+    let lab = if matches!(what, Effect::Hang) { Lab::new().impatient() } else { Lab::new() }.dead_letters();
     let tenant = lab.scene.add_cloudwatch_tenant("acme");
     lab.aws.fault(Rule::new(what.clone()).operation("Query").times(2));
     lab.announced("acme", "a", &records("acme", 10));
@@ -28,18 +28,18 @@ fn is_retried(what: What) {
 
 #[test]
 fn throttled_is_retried() {
-    is_retried(What::Throttle);
+    is_retried(Effect::Throttle);
     is_retried(status(400, "ProvisionedThroughputExceededException"));
 }
 
 #[test]
 fn unreachable_is_retried() {
-    is_retried(What::ResetBefore);
+    is_retried(Effect::ResetBefore);
 }
 
 #[test]
 fn a_hanging_table_is_retried() {
-    is_retried(What::Hang);
+    is_retried(Effect::Hang);
 }
 
 #[test]

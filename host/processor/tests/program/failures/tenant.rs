@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use fake_aws::scene::{CENTRAL_ROLE, DEAD_LETTERS, QUEUE};
-use fake_aws::{PROCESSOR_ARN, REGION, Rule, Service, Trust, What};
+use fake_aws::{Effect, PROCESSOR_ARN, REGION, Rule, Service, Trust};
 use serde_json::{Value, json};
 
 use crate::common::aws::{Lab, gzip, records, texts};
@@ -123,7 +123,7 @@ fn a_failed_message_that_comes_again_arrives_when_the_tenant_has_mended_it() {
 fn a_copy_that_fails_with_status_200_is_retried() {
     let lab = Lab::new();
     let tenant = lab.scene.add_s3_tenant("acme");
-    lab.aws.fault(Rule::new(What::ErrorIn200("InternalError".to_owned())).operation("CopyObject").times(2));
+    lab.aws.fault(Rule::new(Effect::ErrorIn200("InternalError".to_owned())).operation("CopyObject").times(2));
     lab.announced("acme", "a", &records("acme", 10));
     let process = lab.sqs();
     assert_eq!(process.done(1), ["s3=failed(unavailable)"]);
@@ -185,7 +185,7 @@ fn a_success_that_copied_nothing_is_none() {
     for body in ["", " \n", "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<CopyObjectRes"] {
         let lab = Lab::new();
         let tenant = lab.scene.add_s3_tenant("acme");
-        lab.aws.fault(Rule::new(What::Empty200(body)).operation("CopyObject").times(1));
+        lab.aws.fault(Rule::new(Effect::Empty200(body)).operation("CopyObject").times(1));
         lab.announced("acme", "a", &records("acme", 10));
         let process = lab.sqs();
         assert_eq!(process.done(1), ["s3=failed(no-proof)"]);
@@ -202,7 +202,7 @@ fn a_success_that_copied_nothing_is_none() {
 fn a_success_that_stored_no_events_is_none() {
     let lab = Lab::new();
     let tenant = lab.scene.add_cloudwatch_tenant("acme");
-    lab.aws.fault(Rule::new(What::Empty200("")).operation("PutLogEvents").after(1).times(1));
+    lab.aws.fault(Rule::new(Effect::Empty200("")).operation("PutLogEvents").after(1).times(1));
     lab.announced("acme", "a", &records("acme", 10));
     let process = lab.sqs();
     assert_eq!(process.done(1), ["cloudwatch=failed(no-proof)"]);
@@ -217,12 +217,12 @@ fn a_success_that_stored_no_events_is_none() {
 fn a_group_that_is_being_created_is_waited_for() {
     let lab = Lab::new().set("MAX_CONCURRENT_PER_TENANT", 8);
     let tenant = lab.scene.add_cloudwatch_tenant("acme");
-    let conflict = What::Status {
+    let conflict = Effect::Status {
         status: 400,
         code: "OperationAbortedException".to_owned(),
         message: "A conflicting operation is currently in progress against this resource.".to_owned(),
     };
-    lab.aws.fault(Rule::new(What::Delay(Duration::from_millis(300))).operation("CreateLogGroup").times(1));
+    lab.aws.fault(Rule::new(Effect::Delay(Duration::from_millis(300))).operation("CreateLogGroup").times(1));
     lab.aws.fault(Rule::new(conflict).operation("CreateLogGroup"));
     let keys: Vec<_> = (0..6).map(|number| format!("prod-1/acme/app/pod-{number}/a.json.gz")).collect();
     for key in &keys {

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use fake_aws::scene::QUEUE;
-use fake_aws::{Rule, What};
+use fake_aws::{Effect, Rule};
 use serde_json::{Value, json};
 
 use super::beside::{Beside, Seen, THEIRS};
@@ -102,7 +102,7 @@ fn quarantine_goes_on_after_a_put_that_failed_in_the_middle() {
     let beside = Beside::new().set("MAX_BATCH_SIZE", 10);
     let beside = beside.with("again", quarantine(Guest::rewriter("passthrough")), &whole);
     let code = "AccessDeniedException".to_owned();
-    let denied = Rule::new(What::Status { status: 400, code, message: "no".to_owned() });
+    let denied = Rule::new(Effect::Status { status: 400, code, message: "no".to_owned() });
     let account = beside.tenant("again").account.clone();
     // The stream is missing, then seven are taken.
     beside.lab.aws.fault(denied.operation("PutLogEvents").account(&account).after(8).times(1));

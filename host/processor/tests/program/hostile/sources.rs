@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 
 use fake_aws::scene::{CENTRAL_ROLE, SOURCE};
-use fake_aws::{PROCESSOR_ACCOUNT, PROCESSOR_ARN, Permissions, Rule, Service, Trust, What};
+use fake_aws::{Effect, PROCESSOR_ACCOUNT, PROCESSOR_ARN, Permissions, Rule, Service, Trust};
 use model::Digest;
 
 use super::beside::{Beside, THEIRS};
@@ -41,7 +41,7 @@ fn a_bucket() {
         ["other.wasm", "tenantsx/a.wasm", "tenants/denied.wasm"].map(|key| put(key, RIGHT));
     let (replaced, slow, good) =
         (put("tenants/a-replaced.wasm", OTHER), put("tenants/a-slow.wasm", RIGHT), put("tenants/a.wasm", RIGHT));
-    beside.lab.aws.fault(Rule::new(What::Hang).service(Service::S3).resource("components/tenants/a-slow"));
+    beside.lab.aws.fault(Rule::new(Effect::Hang).service(Service::S3).resource("components/tenants/a-slow"));
     let missing = "s3://components/tenants/a-none.wasm";
     // What is loaded under its digest already need not be fetched: these are nobody else's.
     let never = |component: &str| Guest::named(component, &zeroes);
