@@ -53,19 +53,19 @@ impl TableDirectory {
     /// The table can't be asked. The error isn't cached.
     pub async fn lookup(&self, tenant_id: &str) -> Result<Arc<Found>, AwsError> {
         let (found, answer) = self.directory.lookup(tenant_id).await;
-        self.metrics.tenant_lookup(answer);
+        self.metrics.tenant_lookup(answer.name());
         self.update_health(tenant_id, &found, answer);
         found
     }
 
     /// Records in health what an answer says about the table. A cached answer says nothing.
-    fn update_health(&self, tenant_id: &str, found: &Result<Arc<Found>, AwsError>, answer: &str) {
+    fn update_health(&self, tenant_id: &str, found: &Result<Arc<Found>, AwsError>, answer: LookupAnswer) {
         match found {
             Err(error) => {
                 *lock(&self.last_failed) = Some(tenant_id.to_owned());
                 self.health.mark_down(Dependency::TenantTable, error);
             }
-            Ok(_) if answer != "hit" => self.health.mark_up(Dependency::TenantTable),
+            Ok(_) if answer != LookupAnswer::Hit => self.health.mark_up(Dependency::TenantTable),
             Ok(_) => {}
         }
     }
@@ -106,6 +106,31 @@ struct CachedDirectory<S> {
     cache: Cache<String, Arc<Found>>,
 }
 
+/// The source of an answer about a tenant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum LookupAnswer {
+    /// The answer was cached, or already being asked for.
+    Hit,
+    /// A query found items.
+    Miss,
+    /// A query found nothing.
+    Unknown,
+    /// The table can't be asked.
+    Failed,
+}
+
+impl LookupAnswer {
+    /// The name in the metric.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Hit => "hit",
+            Self::Miss => "miss",
+            Self::Unknown => "unknown",
+            Self::Failed => "failed",
+        }
+    }
+}
+
 impl<S: ItemSource> CachedDirectory<S> {
     fn new(source: S, lifetimes: CacheTtl, rules: PluginRules) -> Self {
         let most = if lifetimes.found.is_zero() { 0 } else { MAX_TENANTS };
@@ -113,10 +138,8 @@ impl<S: ItemSource> CachedDirectory<S> {
         Self { source, rules: Arc::new(rules), cache }
     }
 
-    /// Looks up a tenant; returns also the metric's word for where the answer came from: `hit`
-    /// (cached, or already being asked for), `miss`, `unknown` (a query that found nothing),
-    /// `failed`.
-    async fn lookup(&self, tenant_id: &str) -> (Result<Arc<Found>, AwsError>, &'static str) {
+    /// Looks up a tenant; returns also where the answer came from.
+    async fn lookup(&self, tenant_id: &str) -> (Result<Arc<Found>, AwsError>, LookupAnswer) {
         let ask = async {
             let items = self.source.items(tenant_id).await?;
             let found = Found::read(tenant_id, &items, &self.rules);
@@ -126,12 +149,12 @@ impl<S: ItemSource> CachedDirectory<S> {
             Ok::<_, AwsError>(Arc::new(found))
         };
         match self.cache.entry_by_ref(tenant_id).or_try_insert_with(ask).await {
-            Err(error) => (Err(Arc::unwrap_or_clone(error)), "failed"),
+            Err(error) => (Err(Arc::unwrap_or_clone(error)), LookupAnswer::Failed),
             Ok(entry) => {
                 let answer = match (entry.is_fresh(), entry.value().is_unknown()) {
-                    (false, _) => "hit",
-                    (true, true) => "unknown",
-                    (true, false) => "miss",
+                    (false, _) => LookupAnswer::Hit,
+                    (true, true) => LookupAnswer::Unknown,
+                    (true, false) => LookupAnswer::Miss,
                 };
                 (Ok(entry.into_value()), answer)
             }
