@@ -3,6 +3,7 @@
 pub mod aws;
 pub mod cli;
 pub mod delivery;
+pub mod delivery_run;
 pub mod intake;
 pub mod notification;
 pub mod object;

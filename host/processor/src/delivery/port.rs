@@ -16,6 +16,18 @@ pub struct RejectedEvent {
     pub reason: Reason,
 }
 
+/// A log stream that events are put to.
+pub trait LogStream: Sync {
+    /// The number of puts that may be in flight at once, at least 1. With 1, the puts happen
+    /// in the order of the batches.
+    fn puts_at_once(&self) -> usize {
+        1
+    }
+
+    /// Puts a batch; returns the events of it that were refused for good.
+    fn put(&self, batch: &Batch) -> impl Future<Output = Result<Vec<Rejected>, Failure>> + Send;
+}
+
 /// A destination: a log stream, the dead letters beside it, and the checkpoint.
 pub trait EventSink: Sync {
     /// The number of puts that may be in flight at once, at least 1. With 1, the puts happen

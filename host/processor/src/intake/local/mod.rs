@@ -4,10 +4,12 @@
 //! - `order`: which object comes when.
 //! - `object`: one object, for each delivery of its tenant.
 //! - `progress`: how much of an object is read.
-//! - `sink`: a delivery's place in the output folder.
+//! - `port`: a delivery's object and output, as the delivery run sees them; `sink`: where
+//!   the output goes.
 
 mod object;
 mod order;
+mod port;
 mod progress;
 mod sink;
 
@@ -19,6 +21,7 @@ use tokio::task::JoinSet;
 
 use crate::delivery::local::{DeadLetters, Journal, Objects, OutputError, Streams};
 use crate::delivery::s3::Targets;
+use crate::delivery_run::JobSettings;
 use crate::object::{LocalObject, ReadLimits};
 use crate::pipeline::Stop;
 use crate::plugin::Plans;
@@ -109,11 +112,17 @@ pub struct Run {
 }
 
 impl Run {
-    fn read_limits(&self) -> ReadLimits {
-        ReadLimits {
-            chunk_bytes: CHUNK_BYTES,
-            max_line_bytes: self.max_line_bytes,
-            max_object_bytes: self.max_object_bytes,
+    fn job_settings(&self) -> JobSettings {
+        JobSettings {
+            read_limits: ReadLimits {
+                chunk_bytes: CHUNK_BYTES,
+                max_line_bytes: self.max_line_bytes,
+                max_object_bytes: self.max_object_bytes,
+            },
+            window_bytes: WINDOW_BYTES,
+            max_batch_events: self.max_batch_events,
+            timestamp_numbers: self.timestamp_numbers,
+            shadow_contents: self.shadow_contents,
         }
     }
 

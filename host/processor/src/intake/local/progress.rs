@@ -9,14 +9,14 @@ use super::Watch;
 
 /// The progress of one object. `Clone` is cheap, and of the same object.
 #[derive(Clone)]
-pub(super) struct Progress {
+pub(super) struct ReadProgress {
     watch: Arc<dyn Watch>,
     /// Stored bytes.
     size: u64,
     read: Arc<AtomicU64>,
 }
 
-impl Progress {
+impl ReadProgress {
     pub(super) fn new(watch: &Arc<dyn Watch>, size: u64) -> Self {
         Self { watch: Arc::clone(watch), size, read: Arc::default() }
     }
@@ -42,7 +42,7 @@ impl Progress {
 /// A file whose reading is watched.
 pub(super) struct Watched {
     file: File,
-    progress: Progress,
+    progress: ReadProgress,
 }
 
 impl Read for Watched {

@@ -1,89 +1,90 @@
-//! A delivery's place in the output folder.
+//! Where a delivery's output goes in the output folder.
 
 use std::io::{self, Write};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
-use super::Output;
+use model::{Delivery, Destination, Failure, FailureKind, ObjectId, Stop};
+
+use super::{Output, Run};
 use crate::delivery::batch::Batch;
-use crate::delivery::local::{DeadLetterFile, JournalEntry, OutputError, StreamName, Upload};
-use crate::delivery::port::{EventSink, RejectedEvent};
+use crate::delivery::local::{OutputError, StreamName, Upload};
+use crate::delivery::port::{LogStream, Rejected};
+use crate::delivery_run;
 use crate::object::GzipWriter;
-use crate::pipeline::{Job, Stop};
-use model::{DeadLetter, Destination, Failure, FailureKind, lock};
 
-impl From<OutputError> for Failure {
-    fn from(error: OutputError) -> Self {
-        Self::of(FailureKind::Destination, error)
-    }
-}
-
-/// Turns an error of the output folder into one of the delivery. Where every
+/// Turns an error of the output folder into a failure of the delivery. Where every
 /// later write would fail too, the run stops instead of trying each.
 pub(super) fn failed(error: OutputError, stop: &Stop) -> Failure {
     if error.stops_everything() {
         stop.request();
     }
-    error.into()
+    Failure::of(FailureKind::Destination, error)
 }
 
 /// Writes files right from the task: a local disk is never as slow as to be
 /// worth another thread's hand-over. One put at a time: a file has an order.
-pub(super) struct LocalSink<'a> {
-    pub(super) output: &'a Output,
-    pub(super) job: &'a Job,
-    pub(super) journal_entry: JournalEntry<'a>,
-    pub(super) letters: Mutex<DeadLetterFile>,
-    pub(super) stop: Stop,
+pub(super) struct LocalStream<'a> {
+    output: &'a Output,
+    object: &'a ObjectId,
+    account: &'a str,
+    region: &'a str,
+    group: &'a str,
+    pod: String,
+    stop: Stop,
 }
 
-impl EventSink for LocalSink<'_> {
-    async fn put(&self, batch: &Batch) -> Result<Vec<RejectedEvent>, Failure> {
-        let Destination::CloudWatch { account, log_group, .. } = &self.job.delivery.destination else {
+impl<'a> LocalStream<'a> {
+    /// The stream of a pod.
+    ///
+    /// # Errors
+    /// The delivery has no streams: a bug.
+    pub(super) fn new(
+        output: &'a Output,
+        delivery: &'a Delivery,
+        object: &'a ObjectId,
+        pod: &str,
+        stop: Stop,
+    ) -> Result<Self, Failure> {
+        let Destination::CloudWatch { account, log_group, .. } = &delivery.destination else {
             return Err(Failure::new(FailureKind::Destination, "a bug: events for a delivery that takes none"));
         };
-        let at = StreamName {
-            account,
-            region: &self.job.delivery.target_region,
-            group: log_group,
-            stream: &self.job.origin.pod_name,
-        };
+        let (region, group, pod) = (&delivery.target_region, log_group, pod.to_owned());
+        Ok(Self { output, object, account, region, group, pod, stop })
+    }
+}
+
+impl LogStream for LocalStream<'_> {
+    async fn put(&self, batch: &Batch) -> Result<Vec<Rejected>, Failure> {
+        let &Self { account, region, group, .. } = self;
+        let at = StreamName { account, region, group, stream: &self.pod };
         let events = batch.entries.iter().map(|entry| &entry.event);
-        self.output.streams.put(&at, &self.job.object, events).map_err(|error| failed(error, &self.stop))?;
+        self.output.streams.put(&at, self.object, events).map_err(|error| failed(error, &self.stop))?;
         Ok(Vec::new())
-    }
-
-    async fn dead_letters(&self, letters: &[DeadLetter]) -> Result<(), Failure> {
-        let mut file = lock(&self.letters);
-        letters.iter().try_for_each(|letter| file.write(letter)).map_err(|error| failed(error, &self.stop))
-    }
-
-    async fn checkpoint(&self, events: u64) -> Result<(), Failure> {
-        self.output.journal.progress(&self.journal_entry, events).map_err(|error| failed(error, &self.stop))
     }
 }
 
 /// A rewritten object on its way: begun with its first byte, so that no line
 /// left means no object.
 pub(super) struct LazyUpload {
-    pub(super) output: Arc<super::Run>,
-    pub(super) bucket: String,
-    pub(super) key: String,
-    pub(super) gzip: bool,
+    run: Arc<Run>,
+    target: ObjectId,
+    gzip: bool,
     upload: Option<GzipWriter<Upload>>,
     bytes: u64,
 }
 
 impl LazyUpload {
-    pub(super) fn new(output: Arc<super::Run>, bucket: &str, key: String, gzip: bool) -> Self {
-        Self { output, bucket: bucket.to_owned(), key, gzip, upload: None, bytes: 0 }
+    pub(super) fn new(run: Arc<Run>, target: &ObjectId, gzip: bool) -> Self {
+        Self { run, target: target.clone(), gzip, upload: None, bytes: 0 }
     }
+}
 
-    /// Makes the object appear; returns the bytes that were written to it
-    /// before compression.
-    pub(super) fn commit(self) -> Result<u64, Failure> {
+impl delivery_run::Upload for LazyUpload {
+    /// The bytes are those that were written, before compression.
+    async fn finish(self) -> Result<u64, Failure> {
         let Some(upload) = self.upload else { return Ok(0) };
         let upload = upload.finish().map_err(|error| Failure::of(FailureKind::Destination, error))?;
-        upload.commit().map_err(|error| failed(error, &self.output.stop))?;
+        upload.commit().map_err(|error| failed(error, &self.run.stop))?;
         Ok(self.bytes)
     }
 }
@@ -93,7 +94,7 @@ impl Write for LazyUpload {
         let upload = match self.upload.take() {
             Some(upload) => upload,
             None => {
-                let upload = self.output.output.objects.upload(&self.bucket, &self.key);
+                let upload = self.run.output.objects.upload(&self.target.bucket, &self.target.key);
                 GzipWriter::new(upload.map_err(io::Error::other)?, self.gzip)
             }
         };
