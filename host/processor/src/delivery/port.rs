@@ -25,7 +25,7 @@ pub trait LogStream: Sync {
     }
 
     /// Puts a batch; returns the events of it that were refused for good.
-    fn put(&self, batch: &Batch) -> impl Future<Output = Result<Vec<Rejected>, Failure>> + Send;
+    fn put(&self, batch: &Batch) -> impl Future<Output = Result<Vec<RejectedEvent>, Failure>> + Send;
 }
 
 /// A destination: a log stream, the dead letters beside it, and the checkpoint.

@@ -5,7 +5,7 @@ use model::{DeadLetter, Failure, FailureKind};
 use super::port::DeliveryPort;
 use crate::delivery::Settled;
 use crate::delivery::batch::Batch;
-use crate::delivery::port::{EventSink, LogStream, Rejected};
+use crate::delivery::port::{EventSink, LogStream, RejectedEvent};
 
 /// The sink of one attempt.
 pub(super) struct RunSink<'a, P: DeliveryPort> {
@@ -20,7 +20,7 @@ impl<P: DeliveryPort> EventSink for RunSink<'_, P> {
         self.stream.as_ref().map_or(1, LogStream::puts_at_once)
     }
 
-    async fn put(&self, batch: &Batch) -> Result<Vec<Rejected>, Failure> {
+    async fn put(&self, batch: &Batch) -> Result<Vec<RejectedEvent>, Failure> {
         match &self.stream {
             Some(stream) => stream.put(batch).await,
             None => Err(Failure::new(FailureKind::Destination, "a bug: events for a delivery that takes none")),

@@ -383,15 +383,3 @@ fn run_with(sink: &FailsOnce, work: Vec<SinkCommand>) -> (u64, super::super::Lin
     let lines = ledger.lock().lines();
     (put.counts.events, lines)
 }
-
-/// Compiles only where a delivery to CloudWatch Logs can be done on any task.
-#[test]
-fn it_may_move_between_threads() {
-    use crate::delivery::cloudwatch::CloudWatchSink;
-    use crate::object::RemoteReader;
-    use crate::pipeline::{Guests, deliver_events};
-    fn is_send<T: Send>(_: T) {}
-    let _ = |guests: Guests, source: RemoteReader, sink: &CloudWatchSink| {
-        is_send(deliver_events(job(), guests, source, model::Stop::default(), sink));
-    };
-}

@@ -1,4 +1,4 @@
-//! CloudWatch Logs as a sink of events.
+//! A log stream of CloudWatch Logs, which events are put to.
 //!
 //! - `stream`: names of log streams.
 //! - `request`: a batch as the JSON of PutLogEvents.
@@ -7,18 +7,15 @@ mod request;
 pub mod stream;
 
 use std::future::Future;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::time::sleep;
 
 use super::batch::Batch;
-use super::dead_letter::Letters;
-use super::port::{Activity, EventSink, RejectedEvent};
+use super::port::{Activity, LogStream, RejectedEvent};
 use crate::aws::{AwsError, AwsErrorKind, Logs, RejectedRanges};
-use model::{DeadLetter, Failure, Reason};
+use model::{Failure, Reason};
 
 /// Puts of a stream that overlap: while one is sent, another is prepared.
 const PUTS_AT_ONCE: usize = 2;
@@ -34,7 +31,7 @@ const CREATION_WAITS: [Duration; 6] = [
     Duration::from_millis(1600),
 ];
 
-/// The calls of CloudWatch Logs that a sink needs; errors as [`Logs`] has them.
+/// The calls of CloudWatch Logs that a stream needs; errors as [`Logs`] has them.
 pub trait PutLogs: Send + Sync {
     /// See [`Logs::put`].
     fn put(&self, group: &str, request: Bytes) -> impl Future<Output = Result<RejectedRanges, AwsError>> + Send;
@@ -66,20 +63,18 @@ impl PutLogs for Logs {
 }
 
 /// A tenant's log stream.
-pub struct CloudWatchSink<L = Logs> {
+pub struct CloudWatchStream<L = Logs> {
     logs: L,
     group: String,
     stream: String,
-    letters: Letters,
-    settled: Arc<AtomicU64>,
     activity: Activity,
 }
 
-impl<L: PutLogs> CloudWatchSink<L> {
-    /// A sink for the stream [`stream::name`] of `pod`. `settled` always holds the checkpoint.
-    pub fn new(logs: L, group: &str, pod: &str, letters: Letters, settled: Arc<AtomicU64>, activity: Activity) -> Self {
+impl<L: PutLogs> CloudWatchStream<L> {
+    /// The stream [`stream::name`] of `pod`.
+    pub fn new(logs: L, group: &str, pod: &str, activity: Activity) -> Self {
         let stream = stream::name(pod).into_owned();
-        Self { logs, group: group.to_owned(), stream, letters, settled, activity }
+        Self { logs, group: group.to_owned(), stream, activity }
     }
 
     /// Puts, and creates the stream only if it turns out to be missing, which is rare.
@@ -125,7 +120,7 @@ impl<L: PutLogs> CloudWatchSink<L> {
     }
 }
 
-impl<L: PutLogs> EventSink for CloudWatchSink<L> {
+impl<L: PutLogs> LogStream for CloudWatchStream<L> {
     fn puts_at_once(&self) -> usize {
         PUTS_AT_ONCE
     }
@@ -134,17 +129,6 @@ impl<L: PutLogs> EventSink for CloudWatchSink<L> {
         let request = request::put_log_events(&self.group, &self.stream, batch);
         let ranges = self.send(request).await?;
         Ok(rejected_events(ranges, batch.entries.len()))
-    }
-
-    async fn dead_letters(&self, letters: &[DeadLetter]) -> Result<(), Failure> {
-        self.letters.write(letters).await?;
-        self.activity.record();
-        Ok(())
-    }
-
-    async fn checkpoint(&self, events: u64) -> Result<(), Failure> {
-        self.settled.store(events, Ordering::Relaxed);
-        Ok(())
     }
 }
 

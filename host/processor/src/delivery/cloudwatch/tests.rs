@@ -4,8 +4,7 @@ use std::sync::Mutex;
 use super::*;
 use crate::aws::Operation;
 use crate::delivery::batch::BatchEvent;
-use crate::delivery::dead_letter::{DeadLetterStore, Provenance};
-use model::{Event, Fault, ObjectId};
+use model::{Event, Fault};
 
 /// CloudWatch Logs that knows which group and stream there is, and says what it is
 /// told to say of puts.
@@ -89,16 +88,12 @@ fn block_on<T>(work: impl Future<Output = T>) -> T {
 
 /// Puts one batch; the calls it took and what came of it.
 fn put(fake: &Fake) -> (Vec<&'static str>, Result<Vec<RejectedEvent>, Failure>) {
-    let object = Arc::new(ObjectId { bucket: "b".to_owned(), key: "k".to_owned() });
-    let letters = Letters::new(DeadLetterStore::None, &object, Some("cloudwatch"), Provenance::default());
-    let (settled, activity) = (Arc::new(AtomicU64::new(0)), Activity::default());
-    let sink = CloudWatchSink::new(fake, "/g", "p:1", letters, Arc::clone(&settled), activity.clone());
-    assert_eq!(sink.puts_at_once(), 2);
-    let result = block_on(sink.put(&batch(4)));
+    let activity = Activity::default();
+    let stream = CloudWatchStream::new(fake, "/g", "p:1", activity.clone());
+    assert_eq!(stream.puts_at_once(), 2);
+    let result = block_on(stream.put(&batch(4)));
     let calls = std::mem::take(&mut *fake.calls.lock().unwrap());
     assert_eq!(activity.count(), calls.len() as u64, "each answer is a sign of life");
-    block_on(sink.checkpoint(4)).unwrap();
-    assert_eq!(settled.load(Ordering::Relaxed), 4);
     (calls, result)
 }
 
@@ -186,5 +181,5 @@ fn rejected_ranges_are_a_union_and_each_event_has_one_reason() {
 #[test]
 fn it_may_move_between_threads() {
     fn is_send<T: Send>(_: T) {}
-    let _ = |sink: &CloudWatchSink, batch: &Batch| is_send(sink.put(batch));
+    let _ = |stream: &CloudWatchStream, batch: &Batch| is_send(stream.put(batch));
 }

@@ -20,8 +20,6 @@ use std::{fs, io};
 use bytes::Bytes;
 
 use self::dead_letter_path::DeadLetterPath;
-use super::batch::Batch;
-use super::port::{Activity, EventSink, RejectedEvent};
 use crate::aws::{PutRequest, S3};
 use model::{DeadLetter, Failure, FailureKind, ObjectId, Reason};
 
@@ -162,35 +160,6 @@ impl Letters {
              set DEAD_LETTER to s3://bucket/prefix or a folder",
             self.object
         )))
-    }
-}
-
-/// The event sink of a delivery without a log stream: it only keeps dead letters.
-pub struct OnlyLetters {
-    letters: Letters,
-    activity: Activity,
-}
-
-impl OnlyLetters {
-    /// A sink that records each write in `activity`.
-    pub fn new(letters: Letters, activity: Activity) -> Self {
-        Self { letters, activity }
-    }
-}
-
-impl EventSink for OnlyLetters {
-    async fn put(&self, _: &Batch) -> Result<Vec<RejectedEvent>, Failure> {
-        Err(Failure::new(FailureKind::Destination, "a bug: events for a delivery that takes none"))
-    }
-
-    async fn dead_letters(&self, letters: &[DeadLetter]) -> Result<(), Failure> {
-        self.letters.write(letters).await?;
-        self.activity.record();
-        Ok(())
-    }
-
-    async fn checkpoint(&self, _: u64) -> Result<(), Failure> {
-        Ok(())
     }
 }
 

@@ -1,16 +1,16 @@
 //! Counts what was refused for good of a delivery, whether or not a dead letter keeps it.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
+use crate::delivery::settled::Settled;
 use model::{DeadLetter, Reason, lock};
 
 /// The refusals of a delivery, shared by all who write its dead letters. `Clone` is cheap.
 #[derive(Debug, Clone, Default)]
 pub struct Refusals {
     /// The number of settled events, in guest order, while the delivery runs.
-    settled: Arc<AtomicU64>,
+    settled: Settled,
     so_far: Arc<Mutex<SoFar>>,
 }
 
@@ -26,7 +26,7 @@ pub struct SoFar {
 
 impl Refusals {
     /// No refusals yet. `settled` always holds the number of settled events.
-    pub fn new(settled: Arc<AtomicU64>) -> Self {
+    pub fn new(settled: Settled) -> Self {
         Self { settled, so_far: Arc::default() }
     }
 
@@ -38,7 +38,7 @@ impl Refusals {
     pub(super) fn record(&self, letters: &[DeadLetter]) {
         let mut so_far = lock(&self.so_far);
         if so_far.counts.is_empty() && !letters.is_empty() {
-            so_far.from = self.settled.load(Ordering::Relaxed);
+            so_far.from = self.settled.get();
         }
         for letter in letters {
             *so_far.counts.entry(letter.reason).or_default() += letter.count.unwrap_or(1);
@@ -53,15 +53,16 @@ mod tests {
 
     #[test]
     fn the_first_refusal_says_where_to_begin_again() {
-        let settled = Arc::new(AtomicU64::new(7));
-        let refusals = Refusals::new(Arc::clone(&settled));
+        let settled = Settled::default();
+        settled.set(7);
+        let refusals = Refusals::new(settled.clone());
         let object = Arc::new(ObjectId { bucket: "b".to_owned(), key: "k".to_owned() });
         let letter = |reason| DeadLetter::of_object(&object, reason, "why");
         refusals.record(&[]);
         assert_eq!(refusals.so_far(), SoFar::default());
-        settled.store(9, Ordering::Relaxed);
+        settled.set(9);
         refusals.record(&[letter(Reason::TooOld), letter(Reason::Malformed)]);
-        settled.store(20, Ordering::Relaxed);
+        settled.set(20);
         refusals.record(&[letter(Reason::TooOld), DeadLetter { count: Some(40), ..letter(Reason::Malformed) }]);
         let counts = [(Reason::TooOld, 2), (Reason::Malformed, 41)].into();
         assert_eq!(refusals.so_far(), SoFar { from: 9, counts });

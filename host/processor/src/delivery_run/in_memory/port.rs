@@ -8,7 +8,7 @@ use sandbox::GuestLog;
 
 use super::{Call, DeliveryKey, InMemory, Recorded, StoredObject};
 use crate::delivery::batch::Batch;
-use crate::delivery::port::{LogStream, Rejected};
+use crate::delivery::port::{LogStream, RejectedEvent};
 use crate::delivery_run::{self, Copied, DeliveryPort, ObjectTime, Opened, Progress, WhenChanged};
 use crate::object::GzipWriter;
 use crate::pipeline::{Job, Plan};
@@ -229,7 +229,7 @@ pub(crate) struct MemoryStream {
 }
 
 impl LogStream for MemoryStream {
-    async fn put(&self, batch: &Batch) -> Result<Vec<Rejected>, Failure> {
+    async fn put(&self, batch: &Batch) -> Result<Vec<RejectedEvent>, Failure> {
         let events = batch.entries.iter().map(|entry| entry.event.clone());
         let put = |state: &mut super::State| state.streams.entry(self.name.clone()).or_default().extend(events);
         self.memory.call(Call::Put, put).await?;

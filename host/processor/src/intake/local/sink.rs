@@ -8,7 +8,7 @@ use model::{Delivery, Destination, Failure, FailureKind, ObjectId, Stop};
 use super::{Output, Run};
 use crate::delivery::batch::Batch;
 use crate::delivery::local::{OutputError, StreamName, Upload};
-use crate::delivery::port::{LogStream, Rejected};
+use crate::delivery::port::{LogStream, RejectedEvent};
 use crate::delivery_run;
 use crate::object::GzipWriter;
 
@@ -54,7 +54,7 @@ impl<'a> LocalStream<'a> {
 }
 
 impl LogStream for LocalStream<'_> {
-    async fn put(&self, batch: &Batch) -> Result<Vec<Rejected>, Failure> {
+    async fn put(&self, batch: &Batch) -> Result<Vec<RejectedEvent>, Failure> {
         let &Self { account, region, group, .. } = self;
         let at = StreamName { account, region, group, stream: &self.pod };
         let events = batch.entries.iter().map(|entry| &entry.event);

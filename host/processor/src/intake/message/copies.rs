@@ -4,14 +4,14 @@
 use super::Processor;
 use super::left::{Left, State};
 use super::memory::{AtWork, Begin, Key};
-use super::object::Work;
+use super::object::ObjectRun;
 use crate::notification::Resume;
 use crate::report::{Cause, Entry, Outcome};
 use model::{Delivery, Origin};
 
 impl Processor {
     /// Begins with a delivery; waits while another copy of the message is at it.
-    pub(super) async fn begin(&self, work: &Work<'_>, key: &Key) -> Result<(AtWork, Option<Resume>), NotBegun> {
+    pub(super) async fn begin(&self, work: &ObjectRun<'_>, key: &Key) -> Result<(AtWork, Option<Resume>), NotBegun> {
         loop {
             match self.memory.begin(key, &work.message.id) {
                 Begin::Settled => return Err(NotBegun::Settled),
@@ -33,7 +33,13 @@ pub(super) enum NotBegun {
 
 impl NotBegun {
     /// What comes of the delivery.
-    pub(super) fn of(&self, work: &Work<'_>, origin: &Origin, delivery: &Delivery, key: Key) -> (Entry, Option<Left>) {
+    pub(super) fn of(
+        &self,
+        work: &ObjectRun<'_>,
+        origin: &Origin,
+        delivery: &Delivery,
+        key: Key,
+    ) -> (Entry, Option<Left>) {
         let entry = |outcome| Entry::new(&work.id, Some(&origin.tenant_id), Some(delivery.id()), outcome);
         match self {
             Self::Settled => (entry(Outcome::AlreadyDelivered), None),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::memory::Key;
-use super::{Message, delivery};
+use super::{Message, admission};
 use crate::aws::OutgoingMessage;
 use crate::notification::{self, Only, Resume, truncate_error};
 use crate::plugin::PlanError;
@@ -240,7 +240,7 @@ impl Left {
     }
 }
 
-impl super::object::Work<'_> {
+impl super::object::ObjectRun<'_> {
     /// What is left when nothing new was settled; `delivery`: of the item of this type.
     pub(super) fn left(&self, delivery: Option<&str>, state: State, error: String) -> Left {
         let mut resume = self.resume.cloned().unwrap_or_default();
@@ -273,7 +273,7 @@ fn small(record: &Value) -> Value {
 
 /// Now, in milliseconds since the Unix epoch.
 pub(super) fn now() -> i64 {
-    delivery::now()
+    admission::now()
 }
 
 #[cfg(test)]

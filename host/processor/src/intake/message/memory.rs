@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use tokio_util::sync::CancellationToken;
 
-use super::object::Work;
+use super::object::ObjectRun;
 use crate::notification::{Announced, Resume};
 use model::lock;
 
@@ -33,7 +33,7 @@ impl Key {
 
 /// Names a delivery of the state of an object that `work` is about, the same in whatever
 /// message it is announced.
-pub(super) fn key(work: &Work<'_>, tenant: &str, delivery: &str) -> Key {
+pub(super) fn key(work: &ObjectRun<'_>, tenant: &str, delivery: &str) -> Key {
     Key { tenant: tenant.to_owned(), name: format!("{}\0{delivery}", state(&work.message.id, work.announced)) }
 }
 

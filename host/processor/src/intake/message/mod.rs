@@ -1,8 +1,8 @@
 //! One message through all its deliveries: what the modes that work on AWS share.
 //!
 //! - `object`: one announced object: its key, its tenant, its deliveries.
-//! - `delivery`: one delivery of one object; `source`: what it reads; `guests`: its
-//!   components; `to_s3`: where it goes to a bucket.
+//! - `admission`: whether and when a delivery of it runs; `aws_port`: AWS, as the delivery
+//!   run sees it.
 //! - `refused`: what of an object is refused for good, across attempts.
 //! - `rejected`: what of a message can never be delivered, or nobody wants.
 //! - `left`: what is left to do, and when; `requeue`: what becomes of its message.
@@ -13,11 +13,11 @@
 //!   `copies`: several messages about the same.
 //! - `tell`: the log line of an object; `guest_logs`: what guests say.
 
+mod admission;
+mod aws_port;
 mod breaker;
 mod copies;
-mod delivery;
 mod guest_logs;
-mod guests;
 mod ledger;
 mod left;
 mod memory;
@@ -26,9 +26,7 @@ mod permits;
 mod refused;
 mod rejected;
 mod requeue;
-mod source;
 mod tell;
-mod to_s3;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -40,6 +38,7 @@ use futures_util::future::join_all;
 use crate::aws::{Aws, Queue, S3};
 use crate::delivery::dead_letter::DeadLetterStore;
 use crate::delivery::s3::Targets;
+use crate::delivery_run::JobSettings;
 use crate::notification;
 use crate::object::ReadLimits;
 use crate::pipeline::Stop;
@@ -173,6 +172,22 @@ pub struct Bounds {
     pub source_buckets: Option<BucketPatterns>,
 }
 
+impl Bounds {
+    fn job_settings(&self) -> JobSettings {
+        JobSettings {
+            read_limits: ReadLimits {
+                chunk_bytes: CHUNK_BYTES,
+                max_line_bytes: self.max_line_bytes,
+                max_object_bytes: self.max_object_bytes,
+            },
+            window_bytes: WINDOW_BYTES,
+            max_batch_events: self.max_batch_events,
+            timestamp_numbers: self.timestamp_numbers,
+            shadow_contents: self.shadow_contents,
+        }
+    }
+}
+
 /// Everything that messages are processed with.
 pub struct Processor {
     aws: Aws,
@@ -189,6 +204,8 @@ pub struct Processor {
     breakers: Breakers,
     memory: Memory,
     guest_logs: GuestLogs,
+    /// What is the same for all deliveries.
+    job_settings: JobSettings,
     /// How often whose logs are said to be gone.
     unwanted: Throttle,
     targets: Targets,
@@ -224,6 +241,7 @@ impl Processor {
             breakers: breaker::breakers(metrics.clone()),
             memory: Memory::default(),
             guest_logs: GuestLogs::default(),
+            job_settings: bounds.job_settings(),
             unwanted: Throttle::new(1, UNWANTED),
             targets: Targets::new(),
             aws,
@@ -302,25 +320,17 @@ impl Processor {
             }
         }
         let objects = good.iter().map(|(number, it)| self.object(message, (*number, it), resume, control, &of_message));
-        let mut worked: Vec<object::Worked> = join_all(objects).await;
+        let mut worked: Vec<object::ObjectResult> = join_all(objects).await;
         if let Some(left) = self.apart(message, &of_message, announced) {
             let rejected = || worked.iter().find(|one| one.is_rejected()).map(|one| one.number);
             let number = bad.or_else(rejected).unwrap_or_default();
-            worked.push(object::Worked { number, left: vec![left], ..object::Worked::default() });
+            worked.push(object::ObjectResult { number, left: vec![left], ..object::ObjectResult::default() });
         }
         // Before anything is sent back: what fails as a whole is not.
         match self.keep_rejected(message, &of_message).await {
             Ok(()) => self.settle(message, worked, ledger, control).await,
             Err(_) if control.is_lost() => Verdict::Lost,
             Err(error) => Verdict::Failed(error),
-        }
-    }
-
-    fn read_limits(&self) -> ReadLimits {
-        ReadLimits {
-            chunk_bytes: CHUNK_BYTES,
-            max_line_bytes: self.bounds.max_line_bytes,
-            max_object_bytes: self.bounds.max_object_bytes,
         }
     }
 }

@@ -6,9 +6,9 @@
 //! meantime, it is worked from where the first refusal was, and its letters are written.
 
 use super::Processor;
-use super::delivery::One;
+use super::admission::Admitted;
 use super::left::{Left, State};
-use super::object::Work;
+use super::object::ObjectRun;
 use crate::delivery::dead_letter::{DeadLetterStore, SoFar};
 use crate::notification::{Refused, Resume};
 use crate::report::{Cause, Entry, Outcome};
@@ -21,7 +21,7 @@ impl Processor {
     }
 
     /// A delivery of which only the failing is left.
-    pub(super) fn only_fails(&self, work: &Work<'_>, entry: Entry, resume: &Resume) -> (Entry, Left) {
+    pub(super) fn only_fails(&self, work: &ObjectRun<'_>, entry: Entry, resume: &Resume) -> (Entry, Left) {
         let words = resume.refused.as_ref().map(in_words).unwrap_or_default();
         let error = format!("{words}; the rest is done (DEAD_LETTER=fail)");
         let left = work.left(entry.delivery, State::MustFail, error.clone());
@@ -72,16 +72,16 @@ fn in_words(refused: &Refused) -> String {
     format!("never to be delivered: {}", counts.join(", "))
 }
 
-impl One<'_> {
+impl Admitted<'_> {
     /// How a delivery that nothing is left of ended, seen with the attempts before; and the
     /// message that is only there to fail.
     pub(super) fn concluded(&self, entry: Entry) -> (Entry, Option<Left>) {
         if !matches!(entry.outcome, Outcome::Delivered | Outcome::Partial | Outcome::Rejected) {
             return (entry, None);
         }
-        let reached = self.reached();
+        let reached = self.checkpoint();
         let Some(refused) = &reached.refused else { return (entry, None) };
-        let before = self.before.refused.as_ref().is_some_and(|before| !before.counts.is_empty());
+        let before = self.port().resume().refused.as_ref().is_some_and(|before| !before.counts.is_empty());
         let entry = if entry.outcome == Outcome::Delivered && before {
             let most = refused.counts.iter().max_by_key(|(_, count)| **count);
             let reason = most.and_then(|(name, _)| Reason::parse(name));
@@ -92,7 +92,7 @@ impl One<'_> {
             entry
         };
         let Some(from) = refused.from.filter(|_| self.processor.refused_fails()) else { return (entry, None) };
-        let left = self.work.left(Some(self.delivery.id()), State::Refused, in_words(refused));
+        let left = self.object.left(Some(self.delivery.id()), State::Refused, in_words(refused));
         let refused = Some(Refused { settled: true, ..refused.clone() });
         let resume = Resume { only: left.resume.only.clone(), offset: from, refused, ..reached };
         // It is no retry: what was to be done is done.

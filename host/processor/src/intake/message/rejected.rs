@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use super::left::{Left, State};
-use super::object::{Work, Worked};
+use super::object::{ObjectResult, ObjectRun};
 use super::{Message, Processor, Verdict};
 use crate::delivery::dead_letter::{Letters, Provenance};
 use crate::notification::{BadRecord, Resume};
@@ -128,7 +128,7 @@ impl Processor {
 
     /// Rejects an announced object, whose key names no tenant or which may not be named;
     /// `words` are for the log.
-    pub(super) fn rejected(&self, work: &Work<'_>, reason: Reason, detail: String, words: &str) -> Worked {
+    pub(super) fn rejected(&self, work: &ObjectRun<'_>, reason: Reason, detail: String, words: &str) -> ObjectResult {
         let rejected = Entry::new(&work.id, None, None, Outcome::Rejected).because(reason, words);
         let data = work.announced.record.to_string().into_bytes();
         work.of_message.reject(DeadLetter::of_object(&work.id, reason, detail).with_data(data));
@@ -175,7 +175,7 @@ impl Processor {
 
     /// An object that nobody wants: it is done, and its logs are gone, so whoever runs
     /// this is told, once a minute and tenant.
-    pub(super) fn unwanted(&self, work: &Work<'_>, tenant: &str, reason: Unwanted, why: &str) -> Worked {
+    pub(super) fn unwanted(&self, work: &ObjectRun<'_>, tenant: &str, reason: Unwanted, why: &str) -> ObjectResult {
         if let Some(more) = self.unwanted.take(tenant, Instant::now()) {
             let (bucket, key) = (work.id.bucket.as_str(), work.id.key.as_str());
             tracing::warn!(

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::ledger::Ledger;
 use super::left::{Left, State, now};
-use super::object::Worked;
+use super::object::ObjectResult;
 use super::{Control, Message, Processor, Verdict};
 use crate::aws::{OutgoingMessage, Queue};
 use crate::report::{Entry, Outcome};
@@ -36,7 +36,7 @@ impl Processor {
     pub(super) async fn settle(
         &self,
         message: &Message,
-        worked: Vec<Worked>,
+        worked: Vec<ObjectResult>,
         mut ledger: Ledger,
         control: &Control,
     ) -> Verdict {

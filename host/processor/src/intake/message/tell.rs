@@ -3,14 +3,14 @@
 
 use std::time::Duration;
 
-use super::object::Worked;
+use super::object::ObjectResult;
 use crate::pipeline::{Difference, ShadowRun};
 use crate::report::{Entry, Outcome};
 use model::{Counts, Digest, FailureKind, ObjectId};
 
 /// Says what became of an object. What failed is an error, what is odd a warning.
 /// `fate`: what becomes of what can never be delivered.
-pub(super) fn object(id: &ObjectId, worked: &Worked, took: Duration, fate: &'static str) {
+pub(super) fn object(id: &ObjectId, worked: &ObjectResult, took: Duration, fate: &'static str) {
     let entries = &worked.entries;
     let tenant = entries.iter().find_map(|entry| entry.tenant.as_deref()).unwrap_or_default();
     let deliveries = entries.iter().map(delivery).collect::<Vec<_>>().join(", ");

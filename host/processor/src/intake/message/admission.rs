@@ -1,0 +1,217 @@
+//! Whether and when a delivery runs: once at a time, in its tenant's turn, while its
+//! destination's circuit breaker lets it; and what is left of it then.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use model::{BreakerOpen, Delivery, FailureKind, Origin, StopScope};
+
+use super::Processor;
+use super::aws_port::AwsPort;
+use super::breaker::{self, Showed};
+use super::copies;
+use super::left::{Left, State};
+use super::memory::{self, AtWork, Key};
+use super::object::ObjectRun;
+use super::permits::Use;
+use super::refused;
+use crate::aws::AwsErrorKind;
+use crate::delivery::Settled;
+use crate::delivery_run::{DeliveryRun, Ran, Subject};
+use crate::notification::Resume;
+use crate::report::{Cause, Entry, Outcome};
+use crate::telemetry::FinishedDelivery;
+
+/// What ends when it is told to, has ended after this time: less than what a Lambda keeps
+/// for sending back what is left.
+const LISTENS: Duration = Duration::from_millis(100);
+
+/// Now, in milliseconds since the Unix epoch.
+pub(super) fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+impl Processor {
+    /// Delivers an object to one destination; with what is left of it, if anything.
+    pub(super) async fn deliver(
+        &self,
+        object: &ObjectRun<'_>,
+        origin: &Arc<Origin>,
+        delivery: &Arc<Delivery>,
+    ) -> (Entry, Option<Left>) {
+        let started = Instant::now();
+        let key = memory::key(object, &origin.tenant_id, delivery.id());
+        let (at_work, reached) = match self.begin(object, &key).await {
+            Ok(begun) => begun,
+            Err(entry) => return entry.of(object, origin, delivery, key),
+        };
+        let resume = refused::begins(copies::resume(object.resume, reached), self.refused_fails());
+        if self.refused_fails() && refused::is_settled(Some(&resume)) {
+            let entry = Entry::new(&object.id, Some(&origin.tenant_id), Some(delivery.id()), Outcome::Failed);
+            let (entry, left) = self.only_fails(object, entry, &resume);
+            return (entry, Some(Left { key: Some(key), ..left }));
+        }
+        let mut admitted = Admitted::new(self, object, origin, delivery, resume);
+        let entry = admitted.run_with_permit().await;
+        let (mut entry, guest_time) = admitted.finish(entry);
+        entry.milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let mut left = entry.outcome.is_open().then(|| admitted.left(&entry));
+        if left.is_none() {
+            (entry, left) = admitted.concluded(entry);
+        }
+        let left = left.map(|left| Left { key: Some(key.clone()), ..left });
+        match &left {
+            Some(left) => at_work.left(left.next(now())),
+            None => self.done(object, &key, &entry, at_work),
+        }
+        let latency = admitted.port().last_modified().map(|modified| now().saturating_sub(modified).max(0));
+        self.metrics.delivery(&FinishedDelivery { entry: &entry, latency, guest_time });
+        (entry, left)
+    }
+
+    /// A delivery has its outcome.
+    fn done(&self, object: &ObjectRun<'_>, key: &Key, entry: &Entry, at_work: AtWork) {
+        self.metrics.waiting().end(key.name());
+        self.memory.settled(key, &object.message.id);
+        if matches!(entry.outcome, Outcome::Delivered | Outcome::Partial) {
+            at_work.delivered();
+        }
+    }
+}
+
+/// One delivery of one object that no other message is about at this time.
+pub(super) struct Admitted<'a> {
+    pub(super) processor: &'a Processor,
+    pub(super) object: &'a ObjectRun<'a>,
+    pub(super) delivery: &'a Arc<Delivery>,
+    run: DeliveryRun<'a, AwsPort<'a>>,
+    /// Ends with the delivery, whatever becomes of it.
+    stop: StopScope,
+    /// Not to be tried before that: its failure opened the destination's circuit breaker.
+    retry_after: Duration,
+    /// How it is with what is left, where its destination was not asked.
+    left: Option<State>,
+}
+
+impl<'a> Admitted<'a> {
+    fn new(
+        processor: &'a Processor,
+        object: &'a ObjectRun<'a>,
+        origin: &'a Arc<Origin>,
+        delivery: &'a Arc<Delivery>,
+        resume: Resume,
+    ) -> Self {
+        let (stop, settled) = (object.control.stop.scope(), Settled::default());
+        let (plans, settings) = (&processor.plans, &processor.job_settings);
+        let subject = Subject { plans, settings, object: &object.id, origin, delivery };
+        let port = AwsPort::new(processor, object, delivery, resume, &stop, settled.clone());
+        let run = DeliveryRun::new(subject, port, stop.clone(), settled);
+        Self { processor, object, delivery, run, stop, retry_after: Duration::ZERO, left: None }
+    }
+
+    pub(super) fn port(&self) -> &AwsPort<'a> {
+        self.run.port()
+    }
+
+    /// Waits for its turn, and delivers.
+    async fn run_with_permit(&mut self) -> Entry {
+        let (which, item) = breaker::destination(self.delivery);
+        let breakers = &self.processor.breakers;
+        if let Some(refused) = breakers.check_open(&which, &item, Instant::now()) {
+            return self.breaker_open(&refused);
+        }
+        let tenant = self.delivery.tenant_id.as_str();
+        let Some(permit) = self.processor.permits.acquire(tenant, &self.object.control.stop).await else {
+            self.left = Some(State::NotStarted);
+            return self.interrupted("stopped before its turn came");
+        };
+        let breaker_permit = match breakers.admit(which, item, Instant::now()) {
+            Ok(breaker_permit) => breaker_permit,
+            Err(refused) => return self.breaker_open(&refused),
+        };
+        let activity = self.port().activity.clone();
+        let mut entry = permit.watch(&activity, self.attempt_in_time()).await;
+        if entry.failure() == Some(FailureKind::Aws(AwsErrorKind::Expired)) {
+            // A session ended before its time (a clock that is off, a role that was
+            // changed): once more with a new one, from where it stands.
+            self.processor.aws.forget_session(self.delivery);
+            let reached = self.checkpoint();
+            self.run.port_mut().resume_from(reached);
+            entry = permit.watch(&activity, self.attempt_in_time()).await;
+        }
+        match Showed::by(&entry) {
+            Showed::Works => {
+                breaker_permit.record_success(Instant::now());
+                permit.release(Use::Good);
+            }
+            Showed::Fails => {
+                self.retry_after =
+                    breaker_permit.record_failure(entry.error.as_deref().unwrap_or_default(), Instant::now());
+                permit.release(Use::Bad);
+            }
+            Showed::Nothing => {
+                breaker_permit.release();
+                permit.release(Use::Neutral);
+            }
+        }
+        entry
+    }
+
+    /// What came of it where the destination is left alone.
+    fn breaker_open(&mut self, refused: &BreakerOpen) -> Entry {
+        self.left = Some(State::BreakerOpen { retry_after: refused.retry_after });
+        let error = format!(
+            "not tried: this destination of {} has failed again and again, and is left alone for {} s more; at last: {}",
+            self.delivery.tenant_id,
+            refused.retry_after.as_secs().max(1),
+            refused.cause
+        );
+        self.entry(Outcome::Failed).because(FailureKind::BreakerOpen, error)
+    }
+
+    fn entry(&self, outcome: Outcome) -> Entry {
+        Entry::new(&self.object.id, Some(&self.delivery.tenant_id), Some(self.delivery.id()), outcome)
+    }
+
+    fn interrupted(&self, why: &str) -> Entry {
+        self.entry(Outcome::Interrupted).because(Cause::Interrupted, why)
+    }
+
+    /// An attempt that ends where it is told to, also where it hangs in a call that
+    /// doesn't listen: a role that is assumed, an object's first byte.
+    async fn attempt_in_time(&mut self) -> Entry {
+        let stop = (*self.stop).clone();
+        let hangs = async {
+            stop.abandoned().await;
+            tokio::time::sleep(LISTENS).await;
+        };
+        tokio::select! {
+            entry = self.run.attempt() => return entry,
+            () = hangs => {}
+        }
+        self.interrupted("stopped while a call was not answered")
+    }
+
+    /// Ends the run; returns what came of it, and its guests' time.
+    fn finish(&mut self, entry: Entry) -> (Entry, Duration) {
+        let Ran { entry, plan_error, guest_time } = self.run.finish(entry);
+        self.left = self.left.or(plan_error.as_ref().map(State::of_plan));
+        (entry, guest_time)
+    }
+
+    /// Where its next attempt goes on.
+    pub(super) fn checkpoint(&self) -> Resume {
+        self.port().checkpoint(self.run.reached())
+    }
+
+    /// What its next attempt needs.
+    fn left(&self, entry: &Entry) -> Left {
+        let checkpoint = self.checkpoint();
+        let further = self.port().is_further(&checkpoint);
+        let ended = State::after_attempt(entry.outcome == Outcome::Failed, further, self.retry_after);
+        let (state, error) = (self.left.unwrap_or(ended), entry.error.clone().unwrap_or_default());
+        let left = self.object.left(Some(self.delivery.id()), state, error);
+        Left { resume: Resume { only: left.resume.only.clone(), ..checkpoint }, ..left }
+    }
+}
