@@ -36,7 +36,7 @@ pub fn read(input: impl Read) -> Result<String, String> {
 pub async fn run(processor: &Processor, body: String, control: &Control) -> Result<(), String> {
     // A person asked for just this, and is told: a body that announces nothing is an error here.
     crate::notification::parse(&body).map_err(|error| error.to_string())?;
-    let message = Message { id: "manual".to_owned(), body, receipt_handle: String::new(), attempt: 1, whose: None };
+    let message = Message { id: "manual".to_owned(), body, receipt_handle: String::new(), attempt: 1, owner: None };
     match processor.process(&message, control).await {
         Verdict::Done => Ok(()),
         Verdict::Failed(error) => Err(error),

@@ -54,7 +54,7 @@ impl Invocation {
 }
 
 fn message(id: String, body: String) -> Message {
-    Message { id, body, receipt_handle: String::new(), attempt: 1, whose: None }
+    Message { id, body, receipt_handle: String::new(), attempt: 1, owner: None }
 }
 
 /// The message of an SQS record. A field that is missing or null counts as empty.

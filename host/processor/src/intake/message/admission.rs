@@ -9,9 +9,9 @@ use model::{BreakerOpen, Delivery, FailureKind, Origin, StopScope};
 use super::Processor;
 use super::aws_port::AwsPort;
 use super::breaker::{self, Showed};
-use super::copies;
+use super::deduplication::{self, DedupKey, InFlight};
+use super::duplicates;
 use super::left::{Left, State};
-use super::memory::{self, AtWork, Key};
 use super::object::ObjectRun;
 use super::permits::Use;
 use super::refused;
@@ -41,12 +41,12 @@ impl Processor {
         delivery: &Arc<Delivery>,
     ) -> (Entry, Option<Left>) {
         let started = Instant::now();
-        let key = memory::key(object, &origin.tenant_id, delivery.id());
-        let (at_work, reached) = match self.begin(object, &key).await {
+        let key = deduplication::key(object, &origin.tenant_id, delivery.id());
+        let (in_flight, reached) = match self.claim(object, &key).await {
             Ok(begun) => begun,
             Err(entry) => return entry.of(object, origin, delivery, key),
         };
-        let resume = refused::begins(copies::resume(object.resume, reached), self.refused_fails());
+        let resume = refused::begins(duplicates::resume(object.resume, reached), self.refused_fails());
         if self.refused_fails() && refused::is_settled(Some(&resume)) {
             let entry = Entry::new(&object.id, Some(&origin.tenant_id), Some(delivery.id()), Outcome::Failed);
             let (entry, left) = self.only_fails(object, entry, &resume);
@@ -62,8 +62,8 @@ impl Processor {
         }
         let left = left.map(|left| Left { key: Some(key.clone()), ..left });
         match &left {
-            Some(left) => at_work.left(left.next(now())),
-            None => self.done(object, &key, &entry, at_work),
+            Some(left) => in_flight.record_checkpoint(left.next(now())),
+            None => self.done(object, &key, &entry, in_flight),
         }
         let latency = admitted.port().last_modified().map(|modified| now().saturating_sub(modified).max(0));
         self.metrics.delivery(&FinishedDelivery { entry: &entry, latency, guest_time });
@@ -71,11 +71,11 @@ impl Processor {
     }
 
     /// A delivery has its outcome.
-    fn done(&self, object: &ObjectRun<'_>, key: &Key, entry: &Entry, at_work: AtWork) {
+    fn done(&self, object: &ObjectRun<'_>, key: &DedupKey, entry: &Entry, in_flight: InFlight) {
         self.metrics.waiting().end(key.name());
-        self.memory.settled(key, &object.message.id);
+        self.deduplicator.mark_settled(key, &object.message.id);
         if matches!(entry.outcome, Outcome::Delivered | Outcome::Partial) {
-            at_work.delivered();
+            in_flight.mark_delivered();
         }
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::memory::Key;
+use super::deduplication::DedupKey;
 use super::{Message, admission};
 use crate::aws::OutgoingMessage;
 use crate::notification::{self, Only, Resume, truncate_error};
@@ -128,7 +128,7 @@ pub(super) struct Left {
     /// Why, in words.
     pub(super) error: String,
     /// What it is remembered by.
-    pub(super) key: Option<Key>,
+    pub(super) key: Option<DedupKey>,
 }
 
 impl Left {
@@ -247,7 +247,7 @@ impl super::object::ObjectRun<'_> {
         if let Some(kind) = delivery {
             resume.only = Only::of_item(kind);
         }
-        let key = super::memory::key(self, "*", resume.only.name().unwrap_or("*"));
+        let key = super::deduplication::key(self, "*", resume.only.name().unwrap_or("*"));
         Left { record: self.announced.record.clone(), resume, state, error, key: Some(key) }
     }
 }

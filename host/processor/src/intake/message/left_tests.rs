@@ -208,7 +208,7 @@ fn delays_are_the_references_or_as_long_as_nothing_is_let_through() {
 }
 
 fn message() -> Message {
-    Message { id: "m".to_owned(), body: String::new(), receipt_handle: "h".to_owned(), attempt: 1, whose: None }
+    Message { id: "m".to_owned(), body: String::new(), receipt_handle: "h".to_owned(), attempt: 1, owner: None }
 }
 
 #[test]

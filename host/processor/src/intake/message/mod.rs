@@ -9,24 +9,24 @@
 //! - `ledger`: a message's accounts: whatever it announces is somewhere in the end.
 //! - `permits`: how many deliveries are at work, fairly between tenants.
 //! - `breaker`: tenants whose destinations keep failing.
-//! - `memory`: what this process has done, and does, of what may be announced again;
-//!   `copies`: several messages about the same.
-//! - `tell`: the log line of an object; `guest_logs`: what guests say.
+//! - `deduplication`: what this process has done, and does, of what may be announced again;
+//!   `duplicates`: several messages about the same.
+//! - `object_log`: the log line of an object; `guest_logs`: what guests say.
 
 mod admission;
 mod aws_port;
 mod breaker;
-mod copies;
+mod deduplication;
+mod duplicates;
 mod guest_logs;
 mod ledger;
 mod left;
-mod memory;
 mod object;
+mod object_log;
 mod permits;
 mod refused;
 mod rejected;
 mod requeue;
-mod tell;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -48,9 +48,9 @@ use crate::tenant::TableDirectory;
 use model::{BucketPatterns, ObjectId, Origin, TimestampNumbers};
 
 use breaker::Breakers;
+use deduplication::Deduplicator;
 use guest_logs::GuestLogs;
 use ledger::Ledger;
-use memory::Memory;
 use permits::Permits;
 use rejected::OfMessage;
 
@@ -76,17 +76,17 @@ pub struct Message {
     /// How often it was received.
     pub attempt: u32,
     /// Whose its first object is, where that was asked before.
-    pub whose: Option<Whose>,
+    pub owner: Option<ObjectOwner>,
 }
 
 /// Whose an object is, by its key.
 #[derive(Debug, Clone)]
-pub struct Whose {
+pub struct ObjectOwner {
     object: ObjectId,
     origin: Origin,
 }
 
-impl Whose {
+impl ObjectOwner {
     /// The tenant.
     pub fn tenant(&self) -> &str {
         &self.origin.tenant_id
@@ -202,7 +202,7 @@ pub struct Processor {
     health: Health,
     permits: Permits,
     breakers: Breakers,
-    memory: Memory,
+    deduplicator: Deduplicator,
     guest_logs: GuestLogs,
     /// What is the same for all deliveries.
     job_settings: JobSettings,
@@ -239,7 +239,7 @@ impl Processor {
             source: aws.source(),
             permits: Permits::new(bounds.max_concurrent_objects, bounds.max_concurrent_per_tenant),
             breakers: breaker::breakers(metrics.clone()),
-            memory: Memory::default(),
+            deduplicator: Deduplicator::default(),
             guest_logs: GuestLogs::default(),
             job_settings: bounds.job_settings(),
             unwanted: Throttle::new(1, UNWANTED),
@@ -278,16 +278,16 @@ impl Processor {
 
     /// Whose the first object is that a message's body announces; none: nobody's, or it
     /// can't be said, which [`Processor::process`] finds out by itself.
-    pub async fn whose(&self, body: &str) -> Option<Whose> {
+    pub async fn find_owner(&self, body: &str) -> Option<ObjectOwner> {
         let notification = notification::parse(body).ok()?;
         let first = notification.records.into_iter().find_map(Result::ok)?;
-        self.whose_object(&first.object, first.event_time.unwrap_or_default()).await
+        self.find_owner_of(&first.object, first.event_time.unwrap_or_default()).await
     }
 
-    /// Whose an object is; `now`: the guests' clock. None: as for [`Processor::whose`].
-    pub async fn whose_object(&self, object: &ObjectId, now: i64) -> Option<Whose> {
+    /// Whose an object is; `now`: the guests' clock. None: as for [`Processor::find_owner`].
+    pub async fn find_owner_of(&self, object: &ObjectId, now: i64) -> Option<ObjectOwner> {
         let origin = self.plans.parse_key(object, now).await.ok()?;
-        Some(Whose { object: object.clone(), origin })
+        Some(ObjectOwner { object: object.clone(), origin })
     }
 
     /// Processes a message to the end of all its deliveries.
@@ -307,7 +307,7 @@ impl Processor {
         let (mut bad, mut good, mut states) = (None, Vec::new(), HashSet::new());
         for (number, record) in notification.records.into_iter().enumerate() {
             match record {
-                Ok(announced) if states.insert(memory::state(&message.id, &announced)) => {
+                Ok(announced) if states.insert(deduplication::state(&message.id, &announced)) => {
                     good.push((number, announced))
                 }
                 // Once is enough.

@@ -73,7 +73,7 @@ impl Processor {
         // What a delivery was tried for took its time; of the others a message may hold very many.
         let tried = |entry: &Entry| entry.delivery.is_some() && entry.outcome != Outcome::Filtered;
         if result.entries.iter().any(tried) || of_message.may_name() {
-            super::tell::object(&object.id, &result, started.elapsed(), self.dead_letters.fate());
+            super::object_log::log_object(&object.id, &result, started.elapsed(), self.dead_letters.fate());
         }
         result
     }
@@ -83,13 +83,13 @@ impl Processor {
         if let Some(result) = self.refuse_early(object) {
             return result;
         }
-        let owner = object.message.whose.as_ref().filter(|whose| whose.object == *object.id);
+        let owner = object.message.owner.as_ref().filter(|owner| owner.object == *object.id);
         let only = object.only();
         let routing = Routing {
             object: &object.id,
             // A key needs no clock but for what a guest may do with it.
             now: object.announced.event_time.unwrap_or_default(),
-            origin: owner.map(|whose| &whose.origin),
+            origin: owner.map(|owner| &owner.origin),
             only: &only,
         };
         match routing.route(&self.plans, &self.directory).await {
@@ -117,8 +117,8 @@ impl Processor {
     /// What comes of an object that is not even looked at.
     fn refuse_early(&self, object: &ObjectRun<'_>) -> Option<ObjectResult> {
         let entry = |outcome| Entry::new(&object.id, None, None, outcome);
-        let key = super::memory::key(object, "*", object.only().name().unwrap_or("*"));
-        if self.memory.is_settled(&key, &object.message.id) {
+        let key = super::deduplication::key(object, "*", object.only().name().unwrap_or("*"));
+        if self.deduplicator.is_settled(&key, &object.message.id) {
             return Some(self.without_delivery(entry(Outcome::AlreadyDelivered), None));
         }
         if let Some(resume) = object.resume.filter(|_| self.refused_fails() && refused::is_settled(object.resume)) {

@@ -21,10 +21,10 @@ impl Processor {
     }
 
     /// A delivery of which only the failing is left.
-    pub(super) fn only_fails(&self, work: &ObjectRun<'_>, entry: Entry, resume: &Resume) -> (Entry, Left) {
+    pub(super) fn only_fails(&self, object: &ObjectRun<'_>, entry: Entry, resume: &Resume) -> (Entry, Left) {
         let words = resume.refused.as_ref().map(in_words).unwrap_or_default();
         let error = format!("{words}; the rest is done (DEAD_LETTER=fail)");
-        let left = work.left(entry.delivery, State::MustFail, error.clone());
+        let left = object.left(entry.delivery, State::MustFail, error.clone());
         let entry = Entry { outcome: Outcome::Failed, ..entry }.because(FailureKind::Refused, error);
         let resume = Resume { only: left.resume.only.clone(), ..resume.clone() };
         (entry, Left { resume, ..left })

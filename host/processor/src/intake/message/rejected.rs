@@ -128,10 +128,10 @@ impl Processor {
 
     /// Rejects an announced object, whose key names no tenant or which may not be named;
     /// `words` are for the log.
-    pub(super) fn rejected(&self, work: &ObjectRun<'_>, reason: Reason, detail: String, words: &str) -> ObjectResult {
-        let rejected = Entry::new(&work.id, None, None, Outcome::Rejected).because(reason, words);
-        let data = work.announced.record.to_string().into_bytes();
-        work.of_message.reject(DeadLetter::of_object(&work.id, reason, detail).with_data(data));
+    pub(super) fn rejected(&self, object: &ObjectRun<'_>, reason: Reason, detail: String, words: &str) -> ObjectResult {
+        let rejected = Entry::new(&object.id, None, None, Outcome::Rejected).because(reason, words);
+        let data = object.announced.record.to_string().into_bytes();
+        object.of_message.reject(DeadLetter::of_object(&object.id, reason, detail).with_data(data));
         self.without_delivery(rejected, None)
     }
 
@@ -175,9 +175,9 @@ impl Processor {
 
     /// An object that nobody wants: it is done, and its logs are gone, so whoever runs
     /// this is told, once a minute and tenant.
-    pub(super) fn unwanted(&self, work: &ObjectRun<'_>, tenant: &str, reason: Unwanted, why: &str) -> ObjectResult {
+    pub(super) fn unwanted(&self, object: &ObjectRun<'_>, tenant: &str, reason: Unwanted, why: &str) -> ObjectResult {
         if let Some(more) = self.unwanted.take(tenant, Instant::now()) {
-            let (bucket, key) = (work.id.bucket.as_str(), work.id.key.as_str());
+            let (bucket, key) = (object.id.bucket.as_str(), object.id.key.as_str());
             tracing::warn!(
                 tenant,
                 reason = reason.name(),
@@ -187,7 +187,7 @@ impl Processor {
                 "logs that nobody wants are acknowledged and gone: {why}"
             );
         }
-        let ignored = Entry::new(&work.id, Some(tenant), None, Outcome::Ignored);
+        let ignored = Entry::new(&object.id, Some(tenant), None, Outcome::Ignored);
         self.without_delivery(ignored.because(reason, why), None)
     }
 }

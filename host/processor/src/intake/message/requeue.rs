@@ -131,7 +131,7 @@ impl Processor {
         );
         self.waits(&left);
         if let Some(key) = &left.key {
-            self.memory.settled(key, &message.id);
+            self.deduplicator.mark_settled(key, &message.id);
         }
     }
 

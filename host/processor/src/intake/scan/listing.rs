@@ -10,7 +10,7 @@ use super::listed_set::StateHash;
 use super::seen_objects::Decision;
 use super::{OVERHEAD, Scanner, tenant_name};
 use crate::aws::{AwsError, AwsErrorKind, ListPage, ListedObject};
-use crate::intake::message::Whose;
+use crate::intake::message::ObjectOwner;
 use crate::intake::tenant_shares::ShareCheck;
 use crate::telemetry::Dependency;
 use model::ObjectId;
@@ -173,20 +173,20 @@ impl Scanner {
         while !self.shares.has_room(1) {
             self.wait_briefly().await;
         }
-        let whose = self.whose(listed).await;
-        let tenant = tenant_name(whose.as_ref());
+        let owner = self.find_owner(listed).await;
+        let tenant = tenant_name(owner.as_ref());
         let mut reservation = self.shares.reserve(bytes);
         if reservation.assign(&tenant) != ShareCheck::Within {
             *over_share = OverShare { folder: folder(&listed.key).to_owned(), tenant };
             return false;
         }
-        self.begin(object, listed, whose, reservation);
+        self.begin(object, listed, owner, reservation);
         true
     }
 
-    async fn whose(&self, listed: &ListedObject) -> Option<Whose> {
+    async fn find_owner(&self, listed: &ListedObject) -> Option<ObjectOwner> {
         let object = ObjectId { bucket: self.options.bucket.clone(), key: listed.key.clone() };
-        self.processor.whose_object(&object, listed.stored.last_modified).await
+        self.processor.find_owner_of(&object, listed.stored.last_modified).await
     }
 
     /// Processes deferred objects in the order of the listing, until then.

@@ -17,7 +17,7 @@ use serde_json::json;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use super::message::{Control, Message, Processor, Verdict, Whose};
+use super::message::{Control, Message, ObjectOwner, Processor, Verdict};
 use super::service::{MetricsFlusher, wind_down};
 use super::tenant_shares::{Amount, Reservation, TenantShares};
 use crate::aws::{ListedObject, MetricsClient, S3};
@@ -140,14 +140,14 @@ impl Scanner {
     }
 
     /// Starts an object within its tenant's share.
-    fn begin(&mut self, object: StateHash, listed: &ListedObject, whose: Option<Whose>, held: Reservation) {
+    fn begin(&mut self, object: StateHash, listed: &ListedObject, owner: Option<ObjectOwner>, held: Reservation) {
         self.objects.mark_started(object);
         let bucket = self.options.bucket.clone();
         let listed = listed.clone();
         let (processor, control, sender) = (Arc::clone(&self.processor), self.control.clone(), self.sender.clone());
         self.processor.metrics().in_flight(1);
         self.tasks.spawn(async move {
-            let tenant = tenant_name(whose.as_ref());
+            let tenant = tenant_name(owner.as_ref());
             let turn = tokio::select! {
                 turn = held.wait_for_permit() => turn,
                 () = control.stop.requested() => None,
@@ -155,7 +155,7 @@ impl Scanner {
             let succeeded = match turn {
                 // Only from here on it takes more memory than its key.
                 Some(_turn) => {
-                    let message = message(&bucket, &listed, whose);
+                    let message = message(&bucket, &listed, owner);
                     Box::pin(processor.process(&message, &control)).await == Verdict::Done
                 }
                 None => false,
@@ -170,17 +170,17 @@ impl Scanner {
 }
 
 /// The tenant that an object is charged to; objects without one are charged together.
-fn tenant_name(whose: Option<&Whose>) -> String {
-    whose.map(|whose| whose.tenant().to_owned()).unwrap_or_default()
+fn tenant_name(owner: Option<&ObjectOwner>) -> String {
+    owner.map(|owner| owner.tenant().to_owned()).unwrap_or_default()
 }
 
-fn message(bucket: &str, listed: &ListedObject, whose: Option<Whose>) -> Message {
+fn message(bucket: &str, listed: &ListedObject, owner: Option<ObjectOwner>) -> Message {
     Message {
         id: format!("scan {}", listed.stored.etag),
         body: announcement(bucket, listed),
         receipt_handle: String::new(),
         attempt: 1,
-        whose,
+        owner,
     }
 }
 

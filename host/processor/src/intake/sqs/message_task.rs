@@ -11,7 +11,7 @@ use super::acknowledge::Acknowledger;
 use super::lease::Leases;
 use super::release::Releaser;
 use crate::aws::ReceivedMessage;
-use crate::intake::message::{Control, Message, Processor, Verdict, Whose};
+use crate::intake::message::{Control, Message, ObjectOwner, Processor, Verdict};
 use crate::intake::tenant_shares::{Reservation, ShareCheck, TenantShares};
 
 /// The bytes that a held message takes in addition to its body: its receipt handle (about 400
@@ -51,8 +51,8 @@ impl MessageWorker {
 
     async fn work(&self, received: ReceivedMessage, mut reservation: Reservation, control: &Control) {
         // Boxed, so that deliveries take no memory while the message waits for its permit.
-        let whose = Box::pin(self.whose(&received, control)).await;
-        let tenant = whose.as_ref().map(|whose| whose.tenant().to_owned()).unwrap_or_default();
+        let owner = Box::pin(self.find_owner(&received, control)).await;
+        let tenant = owner.as_ref().map(|owner| owner.tenant().to_owned()).unwrap_or_default();
         if let ShareCheck::Beyond(before) = reservation.assign(&tenant) {
             if self.defer(&received, before, control).await {
                 return;
@@ -65,7 +65,7 @@ impl MessageWorker {
         };
         let verdict = match turn {
             Some(_turn) => tokio::select! {
-                verdict = Box::pin(self.process(&received, whose, control)) => verdict,
+                verdict = Box::pin(self.process(&received, owner, control)) => verdict,
                 () = self.wait_until_given_up(&received, control) => Self::verdict_of_unknown(control),
             },
             None => Self::verdict_of_unknown(control),
@@ -74,9 +74,9 @@ impl MessageWorker {
     }
 
     /// Finds the message's owner; `None` if it has none, or if that isn't known.
-    async fn whose(&self, received: &ReceivedMessage, control: &Control) -> Option<Whose> {
+    async fn find_owner(&self, received: &ReceivedMessage, control: &Control) -> Option<ObjectOwner> {
         tokio::select! {
-            whose = self.processor.whose(&received.body) => whose,
+            owner = self.processor.find_owner(&received.body) => owner,
             () = control.stop.requested() => None,
         }
     }
@@ -97,13 +97,13 @@ impl MessageWorker {
         deferred
     }
 
-    async fn process(&self, received: &ReceivedMessage, whose: Option<Whose>, control: &Control) -> Verdict {
+    async fn process(&self, received: &ReceivedMessage, owner: Option<ObjectOwner>, control: &Control) -> Verdict {
         let message = Message {
             id: received.message_id.clone(),
             body: received.body.clone(),
             receipt_handle: received.receipt_handle.clone(),
             attempt: received.receive_count,
-            whose,
+            owner,
         };
         self.processor.process(&message, control).await
     }

@@ -1,51 +1,55 @@
-//! Several messages about one delivery of one state of an object: one of them is at it
-//! at a time, and goes on where another one stopped.
+//! Several messages about one delivery of one state of an object: it is in flight for one of
+//! them at a time, which goes on where another one stopped.
 
 use super::Processor;
+use super::deduplication::{Claim, DedupKey, InFlight};
 use super::left::{Left, State};
-use super::memory::{AtWork, Begin, Key};
 use super::object::ObjectRun;
 use crate::notification::Resume;
 use crate::report::{Cause, Entry, Outcome};
 use model::{Delivery, Origin};
 
 impl Processor {
-    /// Begins with a delivery; waits while another copy of the message is at it.
-    pub(super) async fn begin(&self, work: &ObjectRun<'_>, key: &Key) -> Result<(AtWork, Option<Resume>), NotBegun> {
+    /// Claims a delivery; waits while it is in flight for another message.
+    pub(super) async fn claim(
+        &self,
+        object: &ObjectRun<'_>,
+        key: &DedupKey,
+    ) -> Result<(InFlight, Option<Resume>), NotClaimed> {
         loop {
-            match self.memory.begin(key, &work.message.id) {
-                Begin::Settled => return Err(NotBegun::Settled),
-                Begin::Mine(at_work, reached) => return Ok((at_work, reached.map(|reached| *reached))),
-                Begin::AtWork(ended) => tokio::select! {
+            match self.deduplicator.claim(key, &object.message.id) {
+                Claim::AlreadySettled => return Err(NotClaimed::Settled),
+                Claim::Claimed(in_flight, reached) => return Ok((in_flight, reached.map(|reached| *reached))),
+                Claim::InFlightElsewhere(ended) => tokio::select! {
                     () = ended.cancelled() => {}
-                    () = work.control.stop.abandoned() => return Err(NotBegun::Stopped),
+                    () = object.control.stop.abandoned() => return Err(NotClaimed::Stopped),
                 },
             }
         }
     }
 }
 
-/// Why a delivery is not begun.
-pub(super) enum NotBegun {
+/// Why a delivery can't be claimed.
+pub(super) enum NotClaimed {
     Settled,
     Stopped,
 }
 
-impl NotBegun {
+impl NotClaimed {
     /// What comes of the delivery.
     pub(super) fn of(
         &self,
-        work: &ObjectRun<'_>,
+        object: &ObjectRun<'_>,
         origin: &Origin,
         delivery: &Delivery,
-        key: Key,
+        key: DedupKey,
     ) -> (Entry, Option<Left>) {
-        let entry = |outcome| Entry::new(&work.id, Some(&origin.tenant_id), Some(delivery.id()), outcome);
+        let entry = |outcome| Entry::new(&object.id, Some(&origin.tenant_id), Some(delivery.id()), outcome);
         match self {
             Self::Settled => (entry(Outcome::AlreadyDelivered), None),
             Self::Stopped => {
                 let error = "stopped while another message was at the same object";
-                let left = work.left(Some(delivery.id()), State::NotStarted, error.to_owned());
+                let left = object.left(Some(delivery.id()), State::NotStarted, error.to_owned());
                 (entry(Outcome::Interrupted).because(Cause::Interrupted, error), Some(Left { key: Some(key), ..left }))
             }
         }

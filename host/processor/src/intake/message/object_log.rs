@@ -10,10 +10,10 @@ use model::{Counts, Digest, FailureKind, ObjectId};
 
 /// Says what became of an object. What failed is an error, what is odd a warning.
 /// `fate`: what becomes of what can never be delivered.
-pub(super) fn object(id: &ObjectId, worked: &ObjectResult, took: Duration, fate: &'static str) {
-    let entries = &worked.entries;
+pub(super) fn log_object(id: &ObjectId, result: &ObjectResult, took: Duration, fate: &'static str) {
+    let entries = &result.entries;
     let tenant = entries.iter().find_map(|entry| entry.tenant.as_deref()).unwrap_or_default();
-    let deliveries = entries.iter().map(delivery).collect::<Vec<_>>().join(", ");
+    let deliveries = entries.iter().map(delivery_summary).collect::<Vec<_>>().join(", ");
     let sum = |of: fn(&Entry) -> u64| entries.iter().map(of).sum::<u64>();
     let (events, bytes) = (sum(|entry| entry.numbers.events), sum(|entry| entry.numbers.bytes));
     let dead_lettered = sum(|entry| entry.numbers.dead_lettered.sum());
@@ -21,7 +21,7 @@ pub(super) fn object(id: &ObjectId, worked: &ObjectResult, took: Duration, fate:
     let milliseconds = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     let why = |entry: &Entry| entry.error.iter().chain(&entry.warnings).cloned().collect::<Vec<_>>();
     let error = entries.iter().flat_map(why).collect::<Vec<_>>().join("; ");
-    let components = entries.iter().filter_map(component).collect::<Vec<_>>().join(", ");
+    let components = entries.iter().filter_map(component_summary).collect::<Vec<_>>().join(", ");
     let components = Some(components.as_str()).filter(|components| !components.is_empty());
     // Ignored, but by whoever rewrote it: it may be that nobody announces its new state.
     let lost = |entry: &Entry| matches!(entry.outcome, Outcome::Rejected | Outcome::Partial) || entry.has_changed();
@@ -49,15 +49,15 @@ pub(super) fn object(id: &ObjectId, worked: &ObjectResult, took: Duration, fate:
     } else {
         line!(info, error,)
     }
-    entries.iter().for_each(|entry| shadow(id, entry));
+    entries.iter().for_each(|entry| log_shadow(id, entry));
 }
 
 /// `cloudwatch=0123456789ab(calls 3, cpu_ms 12, dropped 0, poison 0, failures guest-trap 1)`.
-fn component(entry: &Entry) -> Option<String> {
+fn component_summary(entry: &Entry) -> Option<String> {
     let run = entry.component.as_ref()?;
     let kind = entry.delivery.unwrap_or("object");
     let (digest, calls, cpu) = (Digest::shorten(&run.digest), run.used.calls, run.used.cpu.as_millis());
-    let (dropped, poison, failures) = (run.dropped, run.poison, failures(&run.failures));
+    let (dropped, poison, failures) = (run.dropped, run.poison, failure_summary(&run.failures));
     let replaced = if run.replaced { ", replaced" } else { "" };
     Some(format!(
         "{kind}={digest}(calls {calls}, cpu_ms {cpu}, dropped {dropped}, poison {poison}, failures {failures}{replaced})"
@@ -65,7 +65,7 @@ fn component(entry: &Entry) -> Option<String> {
 }
 
 /// Differences are hashes, unless the operator wants to see them as they are.
-fn shadow(id: &ObjectId, entry: &Entry) {
+fn log_shadow(id: &ObjectId, entry: &Entry) {
     let Some(run) = &entry.shadow else { return };
     let ShadowRun { same, changed, dropped, added, failed, samples, .. } = run;
     let sample = |of: &Difference| {
@@ -83,7 +83,7 @@ fn shadow(id: &ObjectId, entry: &Entry) {
         dropped,
         added,
         failed,
-        failures = failures(&run.failures),
+        failures = failure_summary(&run.failures),
         error = run.error.as_deref(),
         samples = samples.iter().map(sample).collect::<Vec<_>>().join(", "),
         "shadow"
@@ -91,13 +91,13 @@ fn shadow(id: &ObjectId, entry: &Entry) {
 }
 
 /// `guest-trap 1 guest-fuel 2`, or `none`.
-fn failures(failures: &Counts<FailureKind>) -> String {
+fn failure_summary(failures: &Counts<FailureKind>) -> String {
     let each = failures.by_name().map(|(name, count)| format!("{name} {count}")).collect::<Vec<_>>().join(" ");
     if each.is_empty() { "none".to_owned() } else { each }
 }
 
 /// `cloudwatch=failed(denied)`.
-fn delivery(entry: &Entry) -> String {
+fn delivery_summary(entry: &Entry) -> String {
     let kind = entry.delivery.unwrap_or("object");
     let outcome = entry.outcome.name();
     match entry.reason {
