@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::io::Read;
 
 use super::decompress::{Decompressor, ReadError};
-use super::piece::{Chunk, Piece, ReadLimits, Rest};
+use super::piece::{Chunk, Piece, ReadLimits, Remainder};
 use super::sniff::looks_like;
 use model::Reason;
 
@@ -109,7 +109,7 @@ impl<R: Read> LineReader<R> {
     /// Returns the next piece; `None` at the object's end.
     ///
     /// # Errors
-    /// The source can't be read. Damage is no error but a [`Rest`].
+    /// The source can't be read. Damage is no error but a [`Remainder`].
     pub fn next_piece(&mut self) -> std::io::Result<Option<Piece>> {
         loop {
             if let Some(piece) = self.ready.pop_front() {
@@ -328,7 +328,7 @@ impl<R: Read> LineReader<R> {
             ReadEnd::Whole => self.finish_long_line(),
             ReadEnd::Tail { detail, stored_from, head } => {
                 self.finish_long_line();
-                self.ready.push_back(Piece::Rest(Rest {
+                self.ready.push_back(Piece::Remainder(Remainder {
                     line: self.line,
                     partial: false,
                     offset: self.offset,
@@ -350,7 +350,7 @@ impl<R: Read> LineReader<R> {
             Some(LongLine { offset, length, head }) => (offset, length, head),
             None => (self.offset, open.len() as u64, open.get(..HEAD_BYTES).unwrap_or(open).to_vec()),
         };
-        self.ready.push_back(Piece::Rest(Rest {
+        self.ready.push_back(Piece::Remainder(Remainder {
             line: self.line,
             partial: length > 0,
             offset,

@@ -47,7 +47,7 @@ fn told(pieces: &[Piece]) -> Vec<(u64, u64, Result<Vec<u8>, u64>)> {
                 assert!(head.len() as u64 <= *length);
                 lines.push((*line, *offset, Err(*length)));
             }
-            Piece::Rest(_) => {}
+            Piece::Remainder(_) => {}
         }
     }
     lines
@@ -114,7 +114,7 @@ proptest! {
         if bytes.len() as u64 <= max {
             prop_assert_eq!(told(&pieces), expected(&bytes, 50));
         } else {
-            let Some(Piece::Rest(rest)) = pieces.last() else { panic!("no rest") };
+            let Some(Piece::Remainder(rest)) = pieces.last() else { panic!("no rest") };
             let kept: Vec<_> = expected(&bytes, 50).into_iter()
                 .filter(|(_, at, told)| at + told.as_ref().map_or_else(|&length| length, |line| line.len() as u64) < max)
                 .collect();
@@ -152,7 +152,7 @@ impl Read for Endless {
 #[test]
 fn a_line_without_end_is_given_up() {
     let mut reader = LineReader::new(Decompressor::new(Endless(b'x', 0)), LIMITS);
-    let Some(Piece::Rest(rest)) = reader.next_piece().unwrap() else { panic!() };
+    let Some(Piece::Remainder(rest)) = reader.next_piece().unwrap() else { panic!() };
     assert_eq!((rest.line, rest.offset, rest.reason), (0, 0, Reason::LineTooLong));
     assert!(rest.length > MIN_ABANDON_BYTES && rest.detail.contains("MAX_LINE_BYTES"), "{}", rest.detail);
     assert!(reader.next_piece().unwrap().is_none());
@@ -167,7 +167,7 @@ fn damage_is_told_after_the_whole_lines() {
     let mut stored = encoder.finish().unwrap();
     stored.truncate(stored.len() - 30);
     let pieces = pieces(&stored[..], LIMITS);
-    let Some(Piece::Rest(rest)) = pieces.last() else { panic!() };
+    let Some(Piece::Remainder(rest)) = pieces.last() else { panic!() };
     assert_eq!(rest.reason, Reason::Damaged);
     assert_eq!(told(&pieces).len() as u64, rest.line);
     assert_eq!(rest.offset, rest.line * 11);
@@ -207,7 +207,7 @@ fn a_marked_line_that_is_too_long_or_cut_begins_after_its_mark() {
     let long = [BYTE_ORDER_MARK, &[b'x'; 100], b"\n1"].concat();
     assert_eq!(told(&pieces(&long[..], LIMITS)), [(0, 3, Err(100)), (1, 104, Ok(b"1".to_vec()))]);
     let limits = ReadLimits { max_object_bytes: 10, ..LIMITS };
-    let Some(Piece::Rest(rest)) = pieces(&long[..], limits).pop() else { panic!("no rest") };
+    let Some(Piece::Remainder(rest)) = pieces(&long[..], limits).pop() else { panic!("no rest") };
     assert_eq!((rest.line, rest.offset, rest.length, rest.partial), (0, 3, 7, true));
 }
 
@@ -227,7 +227,7 @@ fn what_follows_the_last_member_is_told_after_whole_lines() {
         let stored = [&before[..], b"{\"plain\":1}\n"].concat();
         let pieces = pieces(&stored[..], LIMITS);
         assert_eq!(told(&pieces), expected(content, 50), "the last line is whole");
-        let Some(Piece::Rest(rest)) = pieces.last() else { panic!("no rest") };
+        let Some(Piece::Remainder(rest)) = pieces.last() else { panic!("no rest") };
         assert_eq!((rest.line, rest.offset, rest.length, rest.partial), (line, content.len() as u64, 0, false));
         assert_eq!((rest.stored_from, &rest.head[..]), (Some(before.len() as u64), &b"{\"plain\":1}\n"[..]));
         assert_eq!(rest.reason, Reason::Damaged);

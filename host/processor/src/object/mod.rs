@@ -21,5 +21,5 @@ pub use decompress::{Decompressor, ReadError, is_gzip};
 pub use gzip::GzipWriter;
 pub use lines::LineReader;
 pub use local::{LocalObject, ObjectListing, list_objects};
-pub use piece::{Chunk, Piece, ReadLimits, Rest};
+pub use piece::{Chunk, Piece, ReadLimits, Remainder};
 pub use remote::{RemoteReader, open};

@@ -55,7 +55,7 @@ impl Chunk {
 
 /// The rest of an object, from the point where it can't be read any more.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rest {
+pub struct Remainder {
     /// Number of the line that is not whole, or would follow.
     pub line: u64,
     /// Whether the incomplete line has any bytes: only then it counts as a line.
@@ -92,5 +92,5 @@ pub enum Piece {
         head: Vec<u8>,
     },
     /// The object can't be read beyond this point.
-    Rest(Rest),
+    Remainder(Remainder),
 }

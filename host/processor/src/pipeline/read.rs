@@ -8,7 +8,7 @@ use super::job::Job;
 use super::ledger::LineOutcome;
 use super::outbox::Undeliverable;
 use super::shadow::Shadow;
-use crate::object::{LineReader, Piece, Rest};
+use crate::object::{LineReader, Piece, Remainder};
 use model::{Reason, Stop};
 use sandbox::GuestError;
 
@@ -69,12 +69,12 @@ impl<W: Write> ReadSide<W> {
                 let part = Undeliverable { reason, detail, line, offset: Some(offset), length, data: head };
                 self.chain.context.outbox.push_partial_line(part)?;
             }
-            Piece::Rest(rest) => self.rest(rest, job)?,
+            Piece::Remainder(rest) => self.rest(rest, job)?,
         }
         Ok(())
     }
 
-    fn rest(&mut self, rest: Rest, job: &Job) -> Result<(), Halt> {
+    fn rest(&mut self, rest: Remainder, job: &Job) -> Result<(), Halt> {
         self.read_bytes = rest.offset + rest.length;
         self.without_guest(rest.reason, u64::from(rest.partial));
         self.cut_short = Some(rest.reason);

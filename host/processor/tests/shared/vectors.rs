@@ -80,7 +80,7 @@ pub(crate) fn pieces(input: &[u8]) -> (Vec<Vec<u8>>, bool) {
                 assert_eq!(ends.len(), 1);
                 lines.push(bytes);
             }
-            Some(Piece::Rest(_)) => return (lines, false),
+            Some(Piece::Remainder(_)) => return (lines, false),
             Some(Piece::TooLong { .. }) => panic!("a vector with a line that is too long"),
             None => return (lines, true),
         }

@@ -28,11 +28,11 @@ impl UncountedLines {
                 self.push(*line);
                 line + 1
             }
-            Piece::Rest(rest) if rest.partial => {
+            Piece::Remainder(rest) if rest.partial => {
                 self.push(rest.line);
                 rest.line + 1
             }
-            Piece::Rest(rest) => rest.line,
+            Piece::Remainder(rest) => rest.line,
         }
     }
 

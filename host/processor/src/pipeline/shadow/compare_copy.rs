@@ -66,7 +66,7 @@ pub(super) fn note_copied(tap: &mut Tap, piece: &Piece) {
             numbered.filter(|(_, line)| !is_blank(line)).for_each(|(number, line)| tap.line(number, line));
         }
         Piece::TooLong { line, head, .. } => tap.line(*line, head),
-        Piece::Rest(rest) if rest.partial => tap.line(rest.line, &rest.head),
-        Piece::Rest(_) => {}
+        Piece::Remainder(rest) if rest.partial => tap.line(rest.line, &rest.head),
+        Piece::Remainder(_) => {}
     }
 }
