@@ -36,7 +36,7 @@ pub(crate) fn function<P, R>(
     instance: &mut LinkerInstance<'_, StoreData>,
     name: &str,
     cost: fn(&P) -> u64,
-    body: fn(&mut StoreData, P) -> wasmtime::Result<R>,
+    body: impl Fn(&mut StoreData, P) -> wasmtime::Result<R> + Copy + Send + Sync + 'static,
 ) -> wasmtime::Result<()>
 where
     P: ComponentNamedList + Lift + Send + 'static,
@@ -62,7 +62,7 @@ pub(crate) fn add_host_log(linker: &mut Linker<StoreData>) -> wasmtime::Result<(
     Version::ALL.into_iter().try_for_each(|version| {
         let mut interface = linker.instance(version.names().host_log)?;
         function(&mut interface, "log", cost, |state, (level, text): (Level, String)| {
-            state.log.line(level, text);
+            state.log.lock().line(level, text);
             Ok(())
         })
     })

@@ -13,11 +13,12 @@
 //! - `running`: an instance's code while it runs.
 //! - `component`: a loaded component, and what it may import; `exports`: what it exports.
 //! - `precheck`: what a component's bytes would become, before wasmtime sees them.
-//! - `wasi`: an empty WASI, for languages whose runtime wants one.
+//! - `wasi`: WASI of an empty world, for languages whose runtime wants one.
 //! - `host_functions`: how functions for guests are defined, and paid for.
-//! - `store`: what the host knows of an instance: its memory, log, clock.
+//! - `store`: what the host knows of an instance: its memory, log, world.
+//! - `world`: what WASI's functions see: the object's time, output that is the log.
 //! - `engine`: how components are compiled and run.
-//! - The leaves: `log`, `surroundings`, `limits`, `output`, `context`, `error`,
+//! - The leaves: `log`, `surroundings`, `randomness`, `limits`, `output`, `context`, `error`,
 //!   `version`, `untyped`, `text`.
 
 mod check;
@@ -37,6 +38,7 @@ mod log;
 mod output;
 mod pending_input;
 mod precheck;
+mod randomness;
 mod running;
 mod sealed;
 mod store;
@@ -47,6 +49,7 @@ mod text;
 mod untyped;
 mod version;
 mod wasi;
+mod world;
 
 pub use check::CheckError;
 pub use component::Component;

@@ -1,5 +1,7 @@
 //! What a guest logs: by `host-log`, and by its standard output and error.
 
+use std::sync::{Arc, Mutex, MutexGuard};
+
 use model::Limits;
 use wasmtime::component::{ComponentType, Lift, Lower};
 
@@ -58,6 +60,20 @@ pub(super) struct Log {
     /// The beginnings of lines that have no end yet.
     out: Vec<u8>,
     error: Vec<u8>,
+}
+
+/// An instance's log, which its standard output and error hold on to as well.
+#[derive(Clone)]
+pub(crate) struct SharedLog(Arc<Mutex<Log>>);
+
+impl SharedLog {
+    pub(crate) fn new(log: Log) -> Self {
+        Self(Arc::new(Mutex::new(log)))
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Log> {
+        model::lock(&self.0)
+    }
 }
 
 impl Log {

@@ -10,6 +10,7 @@ use model::Limits;
 use rustix::time::{ClockId, clock_gettime};
 use wasmtime::component::{ComponentNamedList, Instance, Lift, Lower, TypedFunc};
 use wasmtime::{PoolConcurrencyLimitError, Store, Trap};
+use wasmtime_wasi::I32Exit;
 
 use crate::component::Component;
 use crate::error::{GuestError, GuestLimit};
@@ -136,7 +137,7 @@ impl RunningInstance {
 
     /// Takes what was logged since the last time.
     pub(crate) fn take_log(&mut self) -> GuestLog {
-        self.store.data_mut().log.take()
+        self.store.data().log.lock().take()
     }
 }
 
@@ -244,7 +245,14 @@ impl Budget {
             }
             (Some(trap), _) => GuestError::Trap { function, what: trap.to_string() },
             (_, Some(stopped)) => GuestError::Trap { function, what: stopped.to_string() },
-            (None, None) => self.classify_text(function, error, limits),
+            (None, None) => match error.downcast_ref::<I32Exit>() {
+                // Whoever exits will not answer: as if it had trapped.
+                Some(I32Exit(status)) => {
+                    let how = if *status == 0 { "without an error" } else { "with an error" };
+                    GuestError::Trap { function, what: format!("it exited ({how})") }
+                }
+                None => self.classify_text(function, error, limits),
+            },
         }
     }
 

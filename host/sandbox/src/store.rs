@@ -2,19 +2,23 @@
 
 use model::Limits;
 use wasmtime::ResourceLimiter;
+use wasmtime_wasi::{WasiCtxView, WasiView};
 
 use crate::limits::{CORE_INSTANCES, SLICE, TABLE_ELEMENTS, TABLES};
-use crate::log::Log;
+use crate::log::{Log, SharedLog};
+use crate::randomness::Randomness;
 use crate::surroundings::Surroundings;
+use crate::world::World;
 
-/// What the host knows of an instance: its memory, its log, its clock.
+/// What the host knows of an instance: its memory, its log, its world.
 pub(crate) struct StoreData {
     pub(crate) memory: MemoryLimiter,
-    pub(crate) log: Log,
+    pub(crate) log: SharedLog,
+    pub(crate) randomness: Randomness,
     /// Every clock's time, in milliseconds since the Unix epoch.
-    pub(crate) now: i64,
-    /// The seed of all randomness, and how many blocks of it were given.
-    pub(crate) random: ([u8; 32], u64),
+    now: i64,
+    /// What WASI's functions see; none until the guest asks for some of it.
+    world: Option<Box<World>>,
     /// Fuel at which the time slice is over.
     slice_ends: u64,
 }
@@ -23,9 +27,10 @@ impl StoreData {
     pub(crate) fn new(limits: &Limits, around: &Surroundings) -> Self {
         Self {
             memory: MemoryLimiter { limit: limits.memory_bytes, used: 0, peak: 0, was_denied: false },
-            log: Log::new(limits),
+            log: SharedLog::new(Log::new(limits)),
+            randomness: Randomness::new(around.seed),
             now: around.now,
-            random: (around.seed, 0),
+            world: None,
             slice_ends: 0,
         }
     }
@@ -44,6 +49,12 @@ impl StoreData {
             self.slice_ends = left.saturating_sub(SLICE);
         }
         over
+    }
+}
+
+impl WasiView for StoreData {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        self.world.get_or_insert_with(|| Box::new(World::new(self.now, &self.log))).view()
     }
 }
 

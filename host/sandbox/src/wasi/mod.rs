@@ -1,23 +1,26 @@
-//! The empty WASI: what a guest's toolchain wants to link, with nothing behind it.
-//! No environment, no arguments, no files; every clock says the object's time, and
-//! randomness comes of the object, so that runs repeat; standard output and error
-//! go to the guest's bounded log. Any other function of it stops the guest.
+//! WASI 0.2 for guests, for languages whose runtime wants one: wasmtime-wasi's, of an
+//! empty world. No environment, no arguments, no files, no network; every clock says
+//! the object's time; standard output and error go to the guest's bounded log.
 //!
-//! - `cli`: environment, exit, the standard streams, terminals.
-//! - `streams`: reading nothing, writing to the log; polls, which are always ready.
-//! - `world`: clocks, randomness, preopened folders.
-//! - `values`: the types that cross.
+//! A guest is given a function only by [`functions`], where it also costs fuel. Of
+//! wasmtime-wasi each function calls what says nothing of the machine. What would is
+//! ours: timers (its would wait, on a runtime's clock), and randomness. All that is
+//! named nowhere there, sockets among it, stops the guest.
+//!
+//! - `functions`: what guests are given, and what it costs.
+//! - `random`: `wasi:random`, which is ours.
 
-mod cli;
-mod streams;
-mod values;
-mod world;
+mod functions;
+mod random;
 
 use wasmtime::component::types::{ComponentInstance, ComponentItem};
-use wasmtime::component::{Linker, LinkerInstance, ResourceType};
+use wasmtime::component::{Linker, LinkerInstance, Resource, ResourceType};
+use wasmtime_wasi::WasiView;
+use wasmtime_wasi::filesystem::Descriptor;
+use wasmtime_wasi::p2::bindings::cli::{terminal_input::TerminalInput, terminal_output::TerminalOutput};
+use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, DynPollable, IoError};
 
 use crate::store::StoreData;
-use values::{Absent, Descriptor, InputStream, IoError, OutputStream, Pollable, TerminalInput, TerminalOutput};
 
 /// Packages that are linked, of any version 0.2.x.
 const PACKAGES: [&str; 6] = ["cli", "clocks", "filesystem", "io", "random", "sockets"];
@@ -28,9 +31,6 @@ pub(super) enum Stopped {
     /// What it called: interface and function.
     #[error("{0} is given to no guest")]
     Forbidden(String),
-    /// By its own wish.
-    #[error("it exited ({0})")]
-    Exited(&'static str),
     /// In one call.
     #[error("it asked for {asked} random bytes at once, and at most {most} are given")]
     Random { asked: u64, most: u64 },
@@ -64,32 +64,13 @@ pub(super) fn link(
     if !forbid(&mut instance, engine, import, wanted)? {
         return Ok(false);
     }
-    match name {
-        "wasi:cli/environment" => cli::environment(&mut instance)?,
-        "wasi:cli/exit" => cli::exit(&mut instance)?,
-        "wasi:cli/stdin" => cli::stdin(&mut instance)?,
-        "wasi:cli/stdout" => cli::stdout(&mut instance)?,
-        "wasi:cli/stderr" => cli::stderr(&mut instance)?,
-        "wasi:cli/terminal-stdin" => cli::terminal_stdin(&mut instance)?,
-        "wasi:cli/terminal-stdout" => cli::terminal_output(&mut instance, "get-terminal-stdout")?,
-        "wasi:cli/terminal-stderr" => cli::terminal_output(&mut instance, "get-terminal-stderr")?,
-        "wasi:io/error" => streams::error(&mut instance)?,
-        "wasi:io/poll" => streams::poll(&mut instance)?,
-        "wasi:io/streams" => streams::streams(&mut instance)?,
-        "wasi:clocks/wall-clock" => world::wall_clock(&mut instance)?,
-        "wasi:clocks/monotonic-clock" => world::monotonic_clock(&mut instance)?,
-        "wasi:random/random" => world::random(&mut instance, "get-random-bytes", "get-random-u64")?,
-        "wasi:random/insecure" => world::random(&mut instance, "get-insecure-random-bytes", "get-insecure-random-u64")?,
-        "wasi:random/insecure-seed" => world::insecure_seed(&mut instance)?,
-        "wasi:filesystem/preopens" => world::preopens(&mut instance)?,
-        _ => {}
-    }
+    functions::give(&mut instance, name)?;
     linker.allow_shadowing(false);
     Ok(true)
 }
 
-/// Everything that the component wants of an interface: resources that are nothing,
-/// functions that stop the guest. False: it wants what no interface has.
+/// Everything that the component wants of an interface: its resources, and functions
+/// that stop the guest. False: it wants what no interface has.
 fn forbid(
     instance: &mut LinkerInstance<'_, StoreData>,
     engine: &wasmtime::Engine,
@@ -98,7 +79,7 @@ fn forbid(
 ) -> wasmtime::Result<bool> {
     for (name, item) in wanted.exports(engine) {
         match item.ty {
-            ComponentItem::Resource(_) => instance.resource(name, resource(name), |_, _| Ok(()))?,
+            ComponentItem::Resource(_) => resource(instance, name)?,
             ComponentItem::ComponentFunc(_) => {
                 let what = format!("{import} {name}");
                 instance.func_new(name, move |_, _, _, _| Err(Stopped::Forbidden(what.clone()).into()))?;
@@ -110,19 +91,29 @@ fn forbid(
     Ok(true)
 }
 
-/// The resources that functions here give and take; the same under every interface
-/// that uses them.
-fn resource(name: &str) -> ResourceType {
-    match name {
-        "error" => ResourceType::host::<IoError>(),
-        "pollable" => ResourceType::host::<Pollable>(),
-        "input-stream" => ResourceType::host::<InputStream>(),
-        "output-stream" => ResourceType::host::<OutputStream>(),
+/// A resource; the same under every interface that uses it.
+fn resource(instance: &mut LinkerInstance<'_, StoreData>, name: &str) -> wasmtime::Result<()> {
+    /// A resource that no guest ever gets one of.
+    struct Absent;
+    let handle = match name {
+        "error" => return kept::<IoError>(instance, name),
+        "input-stream" => return kept::<DynInputStream>(instance, name),
+        "output-stream" => return kept::<DynOutputStream>(instance, name),
+        "pollable" => ResourceType::host::<DynPollable>(),
         "terminal-input" => ResourceType::host::<TerminalInput>(),
         "terminal-output" => ResourceType::host::<TerminalOutput>(),
         "descriptor" => ResourceType::host::<Descriptor>(),
         _ => ResourceType::host::<Absent>(),
-    }
+    };
+    instance.resource(name, handle, |_, _| Ok(()))
+}
+
+/// A resource that the host keeps in its table until the guest drops it.
+fn kept<R: Send + 'static>(instance: &mut LinkerInstance<'_, StoreData>, name: &str) -> wasmtime::Result<()> {
+    instance.resource(name, ResourceType::host::<R>(), |mut store, number| {
+        store.data_mut().ctx().table.delete(Resource::<R>::new_own(number))?;
+        Ok(())
+    })
 }
 
 #[cfg(test)]

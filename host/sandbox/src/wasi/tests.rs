@@ -53,6 +53,10 @@ const WASI: &str = "
     }
     package wasi:random@V {
         interface random { get-random-bytes: func(len: u64) -> list<u8>; get-random-u64: func() -> u64; }
+        interface insecure {
+            get-insecure-random-bytes: func(len: u64) -> list<u8>;
+            get-insecure-random-u64: func() -> u64;
+        }
         interface insecure-seed { insecure-seed: func() -> tuple<u64, u64>; }
     }
     package wasi:filesystem@V {
@@ -163,6 +167,28 @@ fn randomness_is_the_objects_and_repeats() {
     all.sort_unstable();
     all.dedup();
     assert_eq!(all.len(), 10, "{first:?} {other:?}");
+}
+
+/// A delivery that stopped halfway goes on under the next version of this program.
+#[test]
+fn an_object_s_randomness_never_changes() {
+    let imports = [
+        ("random/random", "get-random-u64", "(result i64)"),
+        ("random/insecure", "get-insecure-random-u64", "(result i64)"),
+        ("random/insecure-seed", "insecure-seed", "(param i32)"),
+        ("random/insecure", "get-insecure-random-bytes", "(param i64 i32)"),
+    ];
+    let body = "(call $say (call $0)) (call $say (call $1))
+        (call $2 (i32.const 600)) (call $say (i64.load (i32.const 600))) (call $say (i64.load (i32.const 608)))
+        (call $3 (i64.const 40) (i32.const 600)) (call $say (i64.load offset=32 (i32.load (i32.const 600))))";
+    let seen = [
+        9_608_681_707_623_678_520,
+        5_022_179_557_858_907_371,
+        17_503_830_034_699_062_396,
+        7_712_758_991_064_389_743,
+        6_512_893_958_257_930_044,
+    ];
+    assert_eq!(numbers(&guest(&imports, body), "k", 0), seen);
 }
 
 #[test]
