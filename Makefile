@@ -34,7 +34,9 @@ GUEST_BUILD = target/$(PROFILE_DIR)/guest-build
 BUILD_GUEST_BUILD = cargo build --locked --profile $(PROFILE) $(NATIVE) --bin guest-build
 
 # Packages of this workspace that the tests load as guests, from target/guest/fixtures.
-FIXTURES := both-guest draft-guest hostile-guest redactor-guest rewriter-guest
+FIXTURES := both-guest draft-guest hostile-guest redactor-guest rewriter-guest wasi-guest
+# Python's interpreter and library are in it: 18 MB.
+PYTHON_GUEST := target/guest/fixtures/python-guest
 
 sources = $(shell find $(1) -type f \( -name '*.rs' -o -name '*.wit' -o -name Cargo.toml \))
 GUEST_SOURCES := $(call sources,guests/default guests/record/src wit/0.1.0) guests/record/Cargo.toml \
@@ -56,7 +58,7 @@ demo: guest ## Try it: a small corpus of logs through the whole pipeline, no clo
 		--report target/demo/report.json
 
 .PHONY: test
-test: setup format guest fixtures registry target/venv/made ## All checks and tests
+test: setup format guest fixtures python-guest registry target/venv/made ## All checks and tests
 	$(TESTED) cargo clippy --locked --release --workspace --all-targets -- -D warnings
 	$(TESTED) RUST_TEST_THREADS=$${RUST_TEST_THREADS:-$(THREADS)} cargo test --locked --release --workspace \
 		--exclude default-guest $(addprefix --exclude ,$(FIXTURES))
@@ -130,9 +132,22 @@ fixtures: guest
 	$(if $(FIXTURES),$(BUILD_GUEST_BUILD))
 	@for package in $(FIXTURES); do \
 		core="target/guest/fixtures/$$package.core.wasm"; \
-		tools/build-guest.sh "$$package" "$$core"; \
+		tools/build-guest.sh "$$package" "$$core" $$([ "$$package" != wasi-guest ] || echo wasm32-wasip1); \
 		$(GUEST_BUILD) "$$core" --component "target/guest/fixtures/$$package.wasm"; \
 	done
+
+# Compiling it takes 20 CPU seconds: so once, and not in each test.
+.PHONY: python-guest
+python-guest: $(PYTHON_GUEST).cwasm
+
+$(PYTHON_GUEST).cwasm: $(PYTHON_GUEST).wasm host/sandbox/src/engine.rs Cargo.lock
+	$(BUILD_GUEST_BUILD)
+	$(GUEST_BUILD) $< --precompiled $@
+
+$(PYTHON_GUEST).wasm: tests/guests/python/python_guest.py wit/0.1.0/plugin.wit target/venv/made
+	@mkdir -p $(@D)
+	target/venv/bin/componentize-py --quiet --wit-path wit/0.1.0 --world rewriter \
+		componentize --python-path tests/guests/python --output $@ python_guest
 
 .PHONY: setup
 setup: ## Install what building and testing need: Rust's wasm targets, rustfmt, clippy

@@ -32,6 +32,8 @@ mod exports;
 mod host_functions;
 mod inspect;
 mod instance;
+#[cfg(test)]
+mod languages_tests;
 mod limits;
 mod load;
 mod log;
