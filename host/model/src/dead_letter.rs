@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::delivery::Delivery;
+use super::delivery::{Delivery, DestinationKind};
 use super::object::ObjectId;
 
 crate::named! {
@@ -61,8 +61,8 @@ pub struct DeadLetter {
     pub object: Arc<ObjectId>,
     /// The tenant, if the key names one.
     pub tenant: Option<String>,
-    /// The delivery: `cloudwatch` or `s3`. `None` if it is about the object as a whole.
-    pub delivery: Option<&'static str>,
+    /// The delivery; `None` if the letter is about the object as a whole.
+    pub delivery: Option<DestinationKind>,
     /// The reason.
     pub reason: Reason,
     /// The reason in words, with the limit and the remedy; never log contents.

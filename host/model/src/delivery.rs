@@ -1,5 +1,7 @@
 //! Deliveries, their destinations, and the events that they carry.
 
+use std::fmt;
+
 use super::plugin::Plugins;
 
 /// One enabled delivery of a tenant.
@@ -20,9 +22,32 @@ pub struct Delivery {
 }
 
 impl Delivery {
-    /// The delivery's name within its tenant: `cloudwatch` or `s3`, the table's sort key `type`.
-    pub fn id(&self) -> &'static str {
+    /// The delivery within its tenant: the table's sort key `type`.
+    pub fn id(&self) -> DestinationKind {
         self.destination.kind()
+    }
+}
+
+crate::named! {
+    /// The kind of a destination, of which a tenant has at most one each.
+    pub enum DestinationKind {
+        /// A log group of CloudWatch Logs.
+        CloudWatch = "cloudwatch",
+        /// A bucket of S3.
+        S3 = "s3",
+    }
+}
+
+impl DestinationKind {
+    /// The kind of this name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+}
+
+impl fmt::Display for DestinationKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
     }
 }
 
@@ -51,11 +76,11 @@ pub enum Destination {
 }
 
 impl Destination {
-    /// `cloudwatch` or `s3`: the `type` of the tenant's item.
-    pub fn kind(&self) -> &'static str {
+    /// The kind of the destination: the `type` of the tenant's item.
+    pub fn kind(&self) -> DestinationKind {
         match self {
-            Self::CloudWatch { .. } => "cloudwatch",
-            Self::S3 { .. } => "s3",
+            Self::CloudWatch { .. } => DestinationKind::CloudWatch,
+            Self::S3 { .. } => DestinationKind::S3,
         }
     }
 }

@@ -36,7 +36,7 @@ pub use circuit_breaker::{BreakerChange, BreakerOpen, BreakerPermit, BreakerStat
 pub use counts::Counts;
 pub use credentials::StaticCredentials;
 pub use dead_letter::{DeadLetter, Reason};
-pub use delivery::{Delivery, Destination, Event};
+pub use delivery::{Delivery, Destination, DestinationKind, Event};
 pub use failure::{AwsErrorKind, ComponentErrorKind, Failure, FailureKind, GuestErrorKind};
 pub use fault::Fault;
 pub use hex::hex;

@@ -154,7 +154,7 @@ async fn check_roles(aws: &Aws, tenants: &Tenants, findings: &mut Findings) {
     for delivery in tenants.deliveries() {
         if let Destination::CloudWatch { role_arn, .. } = &delivery.destination {
             let by = roles.entry((role_arn, &delivery.target_region)).or_default();
-            by.push(describe_delivery(&delivery.tenant_id, delivery.id()));
+            by.push(describe_delivery(&delivery.tenant_id, delivery.id().name()));
         }
     }
     findings.looked_at.roles = roles.len();
@@ -185,7 +185,7 @@ fn check_buckets(aws: &AwsSettings, tenants: &Tenants, findings: &mut Findings) 
     }
     let anyones = |delivery: &&Arc<Delivery>| matches!(delivery.destination, Destination::S3 { account: None, .. });
     let anyones: Vec<_> =
-        tenants.deliveries().filter(anyones).map(|it| describe_delivery(&it.tenant_id, it.id())).collect();
+        tenants.deliveries().filter(anyones).map(|it| describe_delivery(&it.tenant_id, it.id().name())).collect();
     if !anyones.is_empty() {
         let what = format!("no account_id: {stranger}, and get the tenant's logs");
         findings.warning(operator::join_first(&anyones), what);

@@ -197,7 +197,7 @@ pub(super) fn named(settings: &PluginSettings, tenants: &Tenants) -> Vec<(Arc<Pl
     let mut all: Vec<_> =
         operator.iter().filter_map(|(plugin, by)| Some((Arc::clone(plugin.as_ref()?), (*by).to_owned()))).collect();
     for delivery in tenants.deliveries() {
-        let who = describe_delivery(&delivery.tenant_id, delivery.id());
+        let who = describe_delivery(&delivery.tenant_id, delivery.id().name());
         all.extend(delivery.plugins.active.clone().map(|plugin| (plugin, who.clone())));
         all.extend(delivery.plugins.shadow.clone().map(|plugin| (plugin, format!("{who}, shadow"))));
     }

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use model::{Delivery, Failure, FailureKind, ObjectId, Origin};
+use model::{Delivery, DestinationKind, Failure, FailureKind, ObjectId, Origin};
 
 use crate::notification::Only;
 use crate::plugin::{KeyError, PlanError, Plans};
@@ -133,7 +133,7 @@ fn unwanted(origin: Arc<Origin>, found: &Found, why: Unwanted, text: String) -> 
 
 /// Whether this delivery is meant. An item that could not be used is meant to become a
 /// delivery: once the item is gone, that delivery is.
-fn is_meant(only: &Only, id: &str, item_waits: bool) -> bool {
+fn is_meant(only: &Only, id: DestinationKind, item_waits: bool) -> bool {
     match only {
         Only::All => true,
         Only::Delivery(only) => *only == id,

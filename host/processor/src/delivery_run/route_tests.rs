@@ -1,4 +1,4 @@
-use model::{Delivery, Failure, FailureKind, ObjectId, Origin};
+use model::{Delivery, DestinationKind, Failure, FailureKind, ObjectId, Origin};
 
 use super::in_memory::{Call, InMemory, Injected};
 use super::testing::{NOW, block_on, delivery, failure, object, plans, to_bucket, to_log_group};
@@ -35,7 +35,7 @@ fn directory(deliveries: &[Delivery], invalid: &[InvalidDelivery], expired: usiz
 
 /// The deliveries, and the kinds of the items that can't be used.
 #[track_caller]
-fn deliveries(route: Route) -> (Vec<&'static str>, Vec<String>) {
+fn deliveries(route: Route) -> (Vec<DestinationKind>, Vec<String>) {
     let Route::Deliveries { origin, invalid, deliveries } = route else { panic!("{route:?}") };
     assert_eq!(origin.tenant_id, "payment");
     (deliveries.iter().map(|delivery| delivery.id()).collect(), invalid.into_iter().map(|item| item.kind).collect())
@@ -51,7 +51,7 @@ fn unwanted(route: Route) -> (Unwanted, String) {
 #[test]
 fn an_object_goes_to_all_deliveries_of_its_tenant() {
     let memory = directory(&both(), &[invalid("kinesis")], 0);
-    assert_eq!(deliveries(route(&memory, &Only::All)), (vec!["cloudwatch", "s3"], vec!["kinesis".to_owned()]));
+    assert_eq!(deliveries(route(&memory, &Only::All)), (DestinationKind::ALL.to_vec(), vec!["kinesis".to_owned()]));
 }
 
 #[test]
@@ -74,7 +74,7 @@ fn an_origin_that_is_known_is_not_read_again() {
         pod_name: name(),
         environment: name(),
     };
-    assert_eq!(deliveries(route_of(&memory, "too/short", Some(&origin), &Only::All)).0, ["cloudwatch", "s3"]);
+    assert_eq!(deliveries(route_of(&memory, "too/short", Some(&origin), &Only::All)).0, DestinationKind::ALL);
 }
 
 #[test]
@@ -117,7 +117,7 @@ fn a_message_is_about_no_more_than_it_says() {
         let item = Some(invalid(only.name().unwrap_or("kinesis"))).filter(|_| waits);
         match route(&directory(&both(), item.as_slice(), 0), only) {
             Route::Deliveries { deliveries, .. } => {
-                ["cloudwatch", "s3"].map(|id| deliveries.iter().any(|delivery| delivery.id() == id))
+                DestinationKind::ALL.map(|id| deliveries.iter().any(|delivery| delivery.id() == id))
             }
             Route::Unwanted { .. } => [false, false],
             other => panic!("{other:?}"),
@@ -140,6 +140,6 @@ fn an_item_that_cannot_be_used_is_a_delivery_that_failed() {
     let id: ObjectId = object(KEY);
     let entry = invalid_entry(&id, &origin, &invalid("s3"));
     assert_eq!((entry.outcome, entry.failure()), (Outcome::Failed, Some(FailureKind::InvalidDelivery)));
-    assert_eq!((entry.delivery, entry.tenant.as_deref()), (Some("s3"), Some("payment")));
+    assert_eq!((entry.delivery, entry.tenant.as_deref()), (Some(DestinationKind::S3), Some("payment")));
     assert_eq!(invalid_entry(&id, &origin, &invalid("kinesis")).delivery, None, "no such label");
 }

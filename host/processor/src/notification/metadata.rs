@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::text::{quote, truncate_error};
 use super::time;
+use model::DestinationKind;
 
 /// The most characters of an item's type that are kept.
 const MAX_ITEM_CHARS: usize = 64;
@@ -50,19 +51,17 @@ pub enum Only {
     /// All deliveries: S3's own messages, and the reference's.
     #[default]
     All,
-    /// `delivery`: one delivery, `cloudwatch` or `s3`.
-    Delivery(&'static str),
+    /// `delivery`: one delivery.
+    Delivery(DestinationKind),
     /// `item`: the delivery that an item of this `type`, which no delivery has, is meant to
     /// become.
     Item(String),
 }
 
 impl Only {
-    const KNOWN: [&'static str; 2] = ["cloudwatch", "s3"];
-
     /// The delivery of an item of this `type`.
     pub fn of_item(kind: &str) -> Self {
-        match Self::KNOWN.into_iter().find(|known| *known == kind) {
+        match DestinationKind::parse(kind) {
             Some(known) => Self::Delivery(known),
             None => Self::Item(kind.chars().take(MAX_ITEM_CHARS).collect()),
         }
@@ -72,7 +71,7 @@ impl Only {
     pub fn has_item(&self, kind: &str) -> bool {
         match self {
             Self::All => true,
-            Self::Delivery(only) => *only == kind,
+            Self::Delivery(only) => only.name() == kind,
             Self::Item(only) => only == kind,
         }
     }
@@ -81,7 +80,7 @@ impl Only {
     pub fn name(&self) -> Option<&str> {
         match self {
             Self::All => None,
-            Self::Delivery(only) => Some(only),
+            Self::Delivery(only) => Some(only.name()),
             Self::Item(kind) => Some(kind),
         }
     }
@@ -93,7 +92,7 @@ impl Only {
         match (field_value("delivery"), field_value("item")) {
             (None, None) => Ok(Self::All),
             (None, Some(Value::String(kind))) => Ok(Self::of_item(kind)),
-            (Some(Value::String(kind)), None) if Self::KNOWN.contains(&kind.as_str()) => Ok(Self::of_item(kind)),
+            (Some(Value::String(kind)), None) if DestinationKind::parse(kind).is_some() => Ok(Self::of_item(kind)),
             (Some(other), None) => Err(format!(
                 "its processing_metadata names the delivery {}, and there are cloudwatch and s3; \
                  send the message without processing_metadata where all of the tenant's deliveries are meant",
@@ -186,7 +185,7 @@ pub fn requeue(record: &Value, resume: &Resume, receipt_handle: &str, now: i64) 
     if let Some(metadata) = metadata.as_object_mut() {
         let only = match &resume.only {
             Only::All => None,
-            Only::Delivery(kind) => Some(("delivery", json!(kind))),
+            Only::Delivery(kind) => Some(("delivery", json!(kind.name()))),
             Only::Item(kind) => Some(("item", json!(kind))),
         };
         let checkpoint = resume.checkpoint.as_ref().map(|it| json!({ "etag": it.etag, "guests": it.guests }));

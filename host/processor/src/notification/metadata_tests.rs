@@ -1,5 +1,6 @@
 use super::super::parse;
 use super::*;
+use model::DestinationKind;
 use proptest::prelude::*;
 
 fn read(metadata: Value) -> Resume {
@@ -41,7 +42,7 @@ fn odd_fields_count_as_missing() {
 #[test]
 fn a_message_is_never_about_more_than_it_says() {
     assert_eq!(read(json!({ "delivery": null, "item": null })).only, Only::All);
-    assert_eq!(read(json!({ "delivery": "s3" })).only, Only::Delivery("s3"));
+    assert_eq!(read(json!({ "delivery": "s3" })).only, Only::Delivery(DestinationKind::S3));
     assert_eq!(read(json!({ "item": "S3" })).only, Only::Item("S3".to_owned()));
     assert!(
         refused(json!({ "delivery": "kinesis" }))
@@ -66,7 +67,7 @@ fn an_item_is_found_as_it_is() {
         let only = Only::of_item(item);
         assert!(only.has_item(item) && !only.has_item("s3") && !only.has_item("cloudwatch"), "{item}");
     }
-    assert_eq!(Only::of_item("s3"), Only::Delivery("s3"));
+    assert_eq!(Only::of_item("s3"), Only::Delivery(DestinationKind::S3));
     assert!(Only::All.has_item("anything"));
 }
 
@@ -77,7 +78,7 @@ fn a_requeue_is_in_snss_form_with_the_references_fields() {
     let checkpoint = Some(Checkpoint { etag: "e".to_owned(), guests: "ab".to_owned() });
     let first_failed_at = Some(1_748_771_999_000);
     let last_error = Some("denied".to_owned());
-    let only = Only::Delivery("s3");
+    let only = Only::Delivery(DestinationKind::S3);
     let refused = Some(Refused { from: Some(5), counts: [("too-old".to_owned(), 2)].into(), settled: true });
     let resume = Resume { offset: 7, retry_count: 1, only, checkpoint, first_failed_at, last_error, refused };
     let body: Value = serde_json::from_str(&requeue(&record, &resume, "AQEB\"", 1_748_772_000_123)).unwrap();
@@ -115,8 +116,8 @@ fn what_was_refused_is_read_as_far_as_it_is_ours() {
 fn resumes() -> impl Strategy<Value = Resume> {
     let only = prop_oneof![
         Just(Only::All),
-        Just(Only::Delivery("cloudwatch")),
-        Just(Only::Delivery("s3")),
+        Just(Only::Delivery(DestinationKind::CloudWatch)),
+        Just(Only::Delivery(DestinationKind::S3)),
         ".{0,64}".prop_map(|kind| Only::of_item(&kind)),
     ];
     let checkpoint = ("\\PC{0,20}", "[0-9a-f]{64}").prop_map(|(etag, guests)| Checkpoint { etag, guests });

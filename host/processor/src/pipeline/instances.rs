@@ -29,7 +29,7 @@ impl Instances {
 
     /// Starts a new instance, in place of the one that there is.
     pub(super) fn start(&mut self, owner: Owner, component: &Component, job: &Job) -> Result<(), GuestError> {
-        let surroundings = self.timer.surroundings(&job.object, job.delivery.id(), job.now);
+        let surroundings = self.timer.surroundings(&job.object, job.delivery.id().name(), job.now);
         let instance = self.timer.run(|| Instance::start(component, &surroundings))?;
         *self.get_mut(owner) = Some(instance);
         Ok(())

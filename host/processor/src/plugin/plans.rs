@@ -266,7 +266,7 @@ fn failure_of_active(on_error: OnError, entry: &Entry) -> Option<&str> {
 }
 
 fn plugin_use(delivery: &Delivery, shadow: bool) -> PluginUse {
-    PluginUse { tenant: delivery.tenant_id.clone(), delivery: delivery.id(), shadow }
+    PluginUse { tenant: delivery.tenant_id.clone(), delivery: delivery.id().name(), shadow }
 }
 
 impl PlansInner {

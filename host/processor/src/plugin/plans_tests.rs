@@ -4,7 +4,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use super::*;
 use crate::plugin::KeyError;
 use crate::report::Outcome;
-use model::{CircuitBreaker, ComponentRef, Destination, Digest, GuestErrorKind, Limits, ObjectId, Origin, Plugins};
+use model::{
+    CircuitBreaker, ComponentRef, Destination, DestinationKind, Digest, GuestErrorKind, Limits, ObjectId, Origin,
+    Plugins,
+};
 use sandbox::Engine;
 
 /// The origin of each key, by the default guest here.
@@ -114,7 +117,7 @@ fn object() -> ObjectId {
 }
 
 fn entry(outcome: Outcome) -> Entry {
-    Entry::new(&object(), Some("n"), Some("s3"), outcome)
+    Entry::new(&object(), Some("n"), Some(DestinationKind::S3), outcome)
 }
 
 fn failed(kind: impl Into<FailureKind>) -> Entry {

@@ -115,11 +115,15 @@ pub(super) fn shadow<S: Serializer>(run: &Option<ShadowRun>, to: S) -> Result<S:
 mod tests {
     use super::*;
     use crate::report::{Entry, Outcome};
-    use model::ObjectId;
+    use model::{DestinationKind, ObjectId};
 
     fn entry(component: Option<ComponentRun>, shadow: Option<ShadowRun>) -> Entry {
         let object = ObjectId { bucket: "b".to_owned(), key: "k".to_owned() };
-        Entry { component, shadow, ..Entry::new(&object, Some("acme"), Some("cloudwatch"), Outcome::Delivered) }
+        Entry {
+            component,
+            shadow,
+            ..Entry::new(&object, Some("acme"), Some(DestinationKind::CloudWatch), Outcome::Delivered)
+        }
     }
 
     #[test]

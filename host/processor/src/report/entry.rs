@@ -1,12 +1,12 @@
 //! One delivery of one object, as the report has it.
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::component;
 use super::numbers::{Numbers, by_reason};
 use super::outcome::{Cause, Outcome};
 use crate::pipeline::{ComponentRun, Delivered, End, ShadowRun};
-use model::{Failure, FailureKind, Fault, ObjectId, Reason};
+use model::{DestinationKind, Failure, FailureKind, Fault, ObjectId, Reason};
 
 /// One delivery of one object, or an object that has none.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -17,8 +17,9 @@ pub struct Entry {
     pub key: String,
     /// The tenant, where the key names one.
     pub tenant: Option<String>,
-    /// `cloudwatch` or `s3`; `None` if the object has no delivery.
-    pub delivery: Option<&'static str>,
+    /// The delivery; `None` if the object has none.
+    #[serde(serialize_with = "delivery_name")]
+    pub delivery: Option<DestinationKind>,
     /// How the delivery ended.
     pub outcome: Outcome,
     /// The cause of the outcome, if the outcome needs one.
@@ -50,9 +51,14 @@ pub struct Entry {
     pub output: String,
 }
 
+/// For serde: a delivery, by name.
+fn delivery_name<S: Serializer>(delivery: &Option<DestinationKind>, to: S) -> Result<S::Ok, S::Error> {
+    delivery.map(DestinationKind::name).serialize(to)
+}
+
 impl Entry {
     /// An entry without numbers.
-    pub fn new(object: &ObjectId, tenant: Option<&str>, delivery: Option<&'static str>, outcome: Outcome) -> Self {
+    pub fn new(object: &ObjectId, tenant: Option<&str>, delivery: Option<DestinationKind>, outcome: Outcome) -> Self {
         Self {
             bucket: object.bucket.clone(),
             key: object.key.clone(),

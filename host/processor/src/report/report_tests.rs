@@ -1,6 +1,6 @@
 use super::*;
 use crate::pipeline::{Delivered, End, Lines};
-use model::{ObjectId, Reason};
+use model::{DestinationKind, ObjectId, Reason};
 
 fn lines(delivered: u64, malformed: u64, dead: &[(Reason, u64)]) -> Lines {
     let sum: u64 = dead.iter().map(|(_, count)| count).sum();
@@ -18,7 +18,7 @@ fn lines(delivered: u64, malformed: u64, dead: &[(Reason, u64)]) -> Lines {
 
 fn entry(lines: Lines, events: u64, end: End) -> Entry {
     let object = ObjectId { bucket: "b".to_owned(), key: "k".to_owned() };
-    let entry = Entry::new(&object, Some("acme"), Some("cloudwatch"), Outcome::Delivered);
+    let entry = Entry::new(&object, Some("acme"), Some(DestinationKind::CloudWatch), Outcome::Delivered);
     entry.with(Delivered { lines, events, ..Delivered::unread(end) })
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::entry::Entry;
-use model::Digest;
+use model::{DestinationKind, Digest};
 
 /// The sums of one component for one delivery.
 #[derive(Default)]
@@ -22,7 +22,8 @@ struct ComponentSums {
 pub(super) fn sentences(entries: &[Entry]) -> Vec<String> {
     let mut said: BTreeMap<(&str, &str, &str), ComponentSums> = BTreeMap::new();
     for entry in entries {
-        let (tenant, delivery) = (entry.tenant.as_deref().unwrap_or_default(), entry.delivery.unwrap_or_default());
+        let (tenant, delivery) =
+            (entry.tenant.as_deref().unwrap_or_default(), entry.delivery.map_or("", DestinationKind::name));
         if let Some(run) = &entry.component {
             let all = said.entry((tenant, delivery, Digest::shorten(&run.digest))).or_default();
             all.poison += run.poison;
@@ -78,7 +79,11 @@ mod tests {
 
     fn entry(component: Option<ComponentRun>, shadow: Option<ShadowRun>) -> Entry {
         let object = ObjectId { bucket: "b".to_owned(), key: "k".to_owned() };
-        Entry { component, shadow, ..Entry::new(&object, Some("acme"), Some("cloudwatch"), Outcome::Delivered) }
+        Entry {
+            component,
+            shadow,
+            ..Entry::new(&object, Some("acme"), Some(DestinationKind::CloudWatch), Outcome::Delivered)
+        }
     }
 
     #[test]

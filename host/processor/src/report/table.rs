@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use comfy_table::{CellAlignment, Table, TableComponent, presets};
 
 use super::{Numbers, Outcome, Report};
+use model::DestinationKind;
 
 impl Report {
     /// A table with a row per tenant and delivery.
@@ -12,7 +13,7 @@ impl Report {
         let mut rows: BTreeMap<(String, &'static str), Row<'_>> = BTreeMap::new();
         for entry in &self.entries {
             let tenant = entry.tenant.clone().unwrap_or_else(|| "(no tenant)".to_owned());
-            let delivery = entry.delivery.unwrap_or("(none)");
+            let delivery = entry.delivery.map_or("(none)", DestinationKind::name);
             let row = rows.entry((tenant, delivery)).or_default();
             row.objects += 1;
             row.not_wanted += u64::from(entry.outcome == Outcome::Filtered);

@@ -12,7 +12,7 @@ use std::sync::{Mutex, MutexGuard};
 use super::finished_delivery::FinishedDelivery;
 use crate::aws::{AwsError, Datum, MetricsClient, refuses_data};
 use crate::report::{Cause, Entry, Outcome};
-use model::{Reason, lock};
+use model::{DestinationKind, Reason, lock};
 
 const NAMESPACE: &str = "HCPLF/LogForwarding";
 
@@ -67,7 +67,7 @@ pub(super) struct DroppedValues {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct SeriesKey {
     tenant: String,
-    destination: &'static str,
+    destination: DestinationKind,
     name: &'static str,
 }
 
@@ -158,7 +158,7 @@ impl TenantMetrics {
                 tracing::warn!(
                     tenant = key.tenant,
                     metric = key.name,
-                    destination = key.destination,
+                    destination = key.destination.name(),
                     "CloudWatch refuses this metric; it is dropped, and counted"
                 );
                 self.dropped().refused += 1;
@@ -246,13 +246,14 @@ fn datum(key: &SeriesKey, sum: StatisticSet) -> Datum {
 }
 
 /// The values that the reference would put for a delivery.
-fn values(destination: &str, done: &FinishedDelivery<'_>) -> Vec<(&'static str, f64)> {
+fn values(destination: DestinationKind, done: &FinishedDelivery<'_>) -> Vec<(&'static str, f64)> {
     let numbers = &done.entry.numbers;
     match done.entry.outcome {
         Outcome::Delivered | Outcome::Partial | Outcome::Rejected | Outcome::Failed => {}
         // The delivery goes on later; what has arrived by now has arrived.
         Outcome::Interrupted => {
-            let events = Some(numbers.events).filter(|events| *events > 0 && destination == "cloudwatch");
+            let events =
+                Some(numbers.events).filter(|events| *events > 0 && destination == DestinationKind::CloudWatch);
             return events.map(|events| (SUCCESSFUL_EVENTS, float(events))).into_iter().collect();
         }
         // Nothing was tried.
@@ -260,7 +261,7 @@ fn values(destination: &str, done: &FinishedDelivery<'_>) -> Vec<(&'static str, 
     }
     let mut values = Vec::new();
     let mut whole = done.entry.outcome == Outcome::Delivered;
-    if destination == "cloudwatch" {
+    if destination == DestinationKind::CloudWatch {
         let failed = failed_events(done.entry);
         if numbers.events == 0 && failed == 0 {
             return values;

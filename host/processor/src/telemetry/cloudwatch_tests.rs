@@ -5,7 +5,7 @@ use super::*;
 use crate::aws::AwsErrorKind;
 use crate::aws::Operation;
 use crate::report::Numbers;
-use model::ObjectId;
+use model::{DestinationKind, ObjectId};
 
 /// A sink that takes `takes` calls, and fails from then on.
 struct Fake {
@@ -40,23 +40,30 @@ impl MetricSink for Fake {
     }
 }
 
-fn record(metrics: &TenantMetrics, tenant: &str, delivery: &'static str, outcome: Outcome, numbers: Numbers, ms: i64) {
+fn record(
+    metrics: &TenantMetrics,
+    tenant: &str,
+    delivery: DestinationKind,
+    outcome: Outcome,
+    numbers: Numbers,
+    ms: i64,
+) {
     let object = ObjectId { bucket: "b".to_owned(), key: "k".to_owned() };
     let entry = Entry { numbers, ..Entry::new(&object, Some(tenant), Some(delivery), outcome) };
     metrics.record_delivery(&FinishedDelivery { entry: &entry, latency: Some(ms), guest_time: Duration::ZERO });
 }
 
 /// (minimum, maximum, sum, samples) by name, of a single delivery.
-fn single(delivery: &'static str, outcome: Outcome, numbers: Numbers) -> Vec<(&'static str, f64)> {
+fn single(delivery: DestinationKind, outcome: Outcome, numbers: Numbers) -> Vec<(&'static str, f64)> {
     of(delivery, &entry(delivery, outcome, numbers))
 }
 
-fn entry(delivery: &'static str, outcome: Outcome, numbers: Numbers) -> Entry {
+fn entry(delivery: DestinationKind, outcome: Outcome, numbers: Numbers) -> Entry {
     let object = ObjectId { bucket: "b".to_owned(), key: "k".to_owned() };
     Entry { numbers, ..Entry::new(&object, Some("t"), Some(delivery), outcome) }
 }
 
-fn of(delivery: &'static str, entry: &Entry) -> Vec<(&'static str, f64)> {
+fn of(delivery: DestinationKind, entry: &Entry) -> Vec<(&'static str, f64)> {
     values(delivery, &FinishedDelivery { entry, latency: Some(1_500), guest_time: Duration::ZERO })
 }
 
@@ -66,7 +73,7 @@ fn events(events: u64) -> Numbers {
 
 #[test]
 fn cloudwatch_deliveries_as_the_reference() {
-    let one = |outcome, numbers| single("cloudwatch", outcome, numbers);
+    let one = |outcome, numbers| single(DestinationKind::CloudWatch, outcome, numbers);
     let success = [
         ("successful_events", 5.0),
         ("failed_events", 0.0),
@@ -75,8 +82,8 @@ fn cloudwatch_deliveries_as_the_reference() {
     ];
     assert_eq!(one(Outcome::Delivered, events(5)), success);
     // A line that is no record is none of its events.
-    let odd = entry("cloudwatch", Outcome::Partial, Numbers { malformed: 2, ..events(5) });
-    assert_eq!(of("cloudwatch", &odd.because(Reason::Malformed, "why")), success);
+    let odd = entry(DestinationKind::CloudWatch, Outcome::Partial, Numbers { malformed: 2, ..events(5) });
+    assert_eq!(of(DestinationKind::CloudWatch, &odd.because(Reason::Malformed, "why")), success);
     assert_eq!(one(Outcome::Delivered, events(0)), []);
     let failure = |done, failed| [("successful_events", done), ("failed_events", failed), ("failed_delivery", 1.0)];
     let refused = Numbers { dead_lettered: [(Reason::TooOld, 2), (Reason::TooNew, 1)].into(), ..events(5) };
@@ -89,7 +96,7 @@ fn cloudwatch_deliveries_as_the_reference() {
 
 #[test]
 fn s3_deliveries_as_the_reference() {
-    let one = |outcome| single("s3", outcome, Numbers::default());
+    let one = |outcome| single(DestinationKind::S3, outcome, Numbers::default());
     assert_eq!(one(Outcome::Delivered), [("successful_delivery", 1.0), ("delivery_latency", 1_500.0)]);
     for outcome in [Outcome::Partial, Outcome::Rejected, Outcome::Failed] {
         assert_eq!(one(outcome), [("failed_delivery", 1.0)]);
@@ -99,23 +106,23 @@ fn s3_deliveries_as_the_reference() {
 #[test]
 fn what_was_no_delivery_has_no_metric() {
     for outcome in [Outcome::Filtered, Outcome::Ignored, Outcome::AlreadyDelivered] {
-        for delivery in ["cloudwatch", "s3"] {
+        for delivery in DestinationKind::ALL {
             assert_eq!(single(delivery, outcome, Numbers { left: 3, ..events(3) }), []);
         }
     }
     // What was stopped goes on; what arrived before that counts.
     let stopped = |delivery, numbers| single(delivery, Outcome::Interrupted, numbers);
-    assert_eq!(stopped("cloudwatch", Numbers { left: 3, ..events(3) }), [("successful_events", 3.0)]);
-    assert_eq!(stopped("cloudwatch", events(0)), []);
-    assert_eq!(stopped("s3", events(3)), []);
+    assert_eq!(stopped(DestinationKind::CloudWatch, Numbers { left: 3, ..events(3) }), [("successful_events", 3.0)]);
+    assert_eq!(stopped(DestinationKind::CloudWatch, events(0)), []);
+    assert_eq!(stopped(DestinationKind::S3, events(3)), []);
 }
 
 #[tokio::test]
 async fn values_are_summed_up_by_tenant_and_name() {
     let metrics = TenantMetrics::default();
-    record(&metrics, "a", "cloudwatch", Outcome::Delivered, events(5), 100);
-    record(&metrics, "a", "cloudwatch", Outcome::Delivered, events(9), 300);
-    record(&metrics, "b", "s3", Outcome::Failed, events(0), 0);
+    record(&metrics, "a", DestinationKind::CloudWatch, Outcome::Delivered, events(5), 100);
+    record(&metrics, "a", DestinationKind::CloudWatch, Outcome::Delivered, events(9), 300);
+    record(&metrics, "b", DestinationKind::S3, Outcome::Failed, events(0), 0);
     let sink = Fake::new(9);
     assert_eq!(metrics.flush(&sink).await.unwrap(), Flush::Sent);
     let sent = sink.sent();
@@ -135,9 +142,9 @@ async fn values_are_summed_up_by_tenant_and_name() {
 #[tokio::test]
 async fn what_can_not_be_sent_is_kept_and_grows() {
     let metrics = TenantMetrics::default();
-    record(&metrics, "a", "cloudwatch", Outcome::Delivered, events(5), 100);
+    record(&metrics, "a", DestinationKind::CloudWatch, Outcome::Delivered, events(5), 100);
     assert!(metrics.flush(&Fake::new(0)).await.is_err());
-    record(&metrics, "a", "cloudwatch", Outcome::Delivered, events(1), 50);
+    record(&metrics, "a", DestinationKind::CloudWatch, Outcome::Delivered, events(1), 50);
     let sink = Fake::new(1);
     metrics.flush(&sink).await.unwrap();
     let datum = &sink.sent()[&("a".to_owned(), "LogCount/cloudwatch/successful_events".to_owned())];
@@ -148,7 +155,7 @@ async fn what_can_not_be_sent_is_kept_and_grows() {
 async fn only_what_was_not_sent_is_sent_again() {
     let metrics = TenantMetrics::default();
     for tenant in 0..2_500 {
-        record(&metrics, &tenant.to_string(), "s3", Outcome::Failed, events(0), 0);
+        record(&metrics, &tenant.to_string(), DestinationKind::S3, Outcome::Failed, events(0), 0);
     }
     let (first, second) = (Fake::new(1), Fake::new(9));
     assert!(metrics.flush(&first).await.is_err());
@@ -189,7 +196,7 @@ impl MetricSink for Picky {
 fn many(tenants: usize) -> TenantMetrics {
     let metrics = TenantMetrics::default();
     for tenant in 0..tenants {
-        record(&metrics, &tenant.to_string(), "s3", Outcome::Failed, events(0), 0);
+        record(&metrics, &tenant.to_string(), DestinationKind::S3, Outcome::Failed, events(0), 0);
     }
     metrics
 }
@@ -250,7 +257,8 @@ async fn a_search_that_is_cut_short_loses_nothing() {
 #[tokio::test]
 async fn numbers_that_are_none_are_left_out_and_counted() {
     let metrics = many(3);
-    let key = |tenant: &str| SeriesKey { tenant: tenant.to_owned(), destination: "s3", name: FAILED_DELIVERY };
+    let key =
+        |tenant: &str| SeriesKey { tenant: tenant.to_owned(), destination: DestinationKind::S3, name: FAILED_DELIVERY };
     for (tenant, odd) in [("0", f64::NAN), ("1", f64::INFINITY)] {
         metrics.lock().insert(key(tenant), StatisticSet { sum: odd, ..StatisticSet::of(1.0) });
     }
@@ -265,7 +273,7 @@ async fn numbers_that_are_none_are_left_out_and_counted() {
 fn a_tenant_has_ten_series_at_most() {
     let metrics = TenantMetrics::default();
     for outcome in [Outcome::Delivered, Outcome::Partial, Outcome::Failed, Outcome::Interrupted] {
-        for delivery in ["cloudwatch", "s3"] {
+        for delivery in DestinationKind::ALL {
             for n in 0..50 {
                 record(&metrics, "a", delivery, outcome, events(n), 7);
             }
@@ -283,7 +291,7 @@ async fn a_flush_that_is_given_up_loses_nothing() {
         }
     }
     let metrics = TenantMetrics::default();
-    record(&metrics, "a", "s3", Outcome::Failed, events(0), 0);
+    record(&metrics, "a", DestinationKind::S3, Outcome::Failed, events(0), 0);
     assert!(tokio::time::timeout(Duration::from_millis(10), metrics.flush(&Never)).await.is_err());
     let sink = Fake::new(1);
     assert_eq!(metrics.flush(&sink).await.unwrap(), Flush::Sent);
@@ -294,12 +302,12 @@ async fn a_flush_that_is_given_up_loses_nothing() {
 fn series_are_bounded_and_known_ones_still_count() {
     let metrics = TenantMetrics::default();
     for tenant in 0..MAX_SERIES + 7 {
-        record(&metrics, &tenant.to_string(), "s3", Outcome::Failed, events(0), 0);
+        record(&metrics, &tenant.to_string(), DestinationKind::S3, Outcome::Failed, events(0), 0);
     }
-    record(&metrics, "0", "s3", Outcome::Failed, events(0), 0);
+    record(&metrics, "0", DestinationKind::S3, Outcome::Failed, events(0), 0);
     assert_eq!(metrics.lock().len(), MAX_SERIES);
     assert_eq!(metrics.take_dropped(), DroppedValues { no_room: 7, ..DroppedValues::default() });
     assert_eq!(metrics.take_dropped(), DroppedValues::default());
-    let key = SeriesKey { tenant: "0".to_owned(), destination: "s3", name: FAILED_DELIVERY };
+    let key = SeriesKey { tenant: "0".to_owned(), destination: DestinationKind::S3, name: FAILED_DELIVERY };
     assert_eq!(metrics.lock()[&key].samples, 2.0);
 }

@@ -11,6 +11,7 @@ use super::finished_delivery::FinishedDelivery;
 use super::waiting::WaitingDeliveries;
 use crate::pipeline::ComponentRun;
 use crate::report::{Cause, Entry, Outcome};
+use model::DestinationKind;
 
 /// The process's metrics. `Clone` is cheap.
 #[derive(Clone)]
@@ -36,7 +37,7 @@ impl Metrics {
     /// reference has them, for the next flush.
     pub fn delivery(&self, done: &FinishedDelivery<'_>) {
         let (all, entry, numbers) = (&self.families, done.entry, &done.entry.numbers);
-        let destination = entry.delivery.unwrap_or("none");
+        let destination = entry.delivery.map_or("none", DestinationKind::name);
         let reason = entry.reason.map_or("none", Cause::name);
         add(&all.deliveries, &[destination, outcome_name(entry.outcome), reason], 1);
         for (outcome, lines) in [

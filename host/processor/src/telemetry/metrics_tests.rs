@@ -1,8 +1,8 @@
 use super::*;
 use crate::report::Numbers;
-use model::{FailureKind, GuestErrorKind, ObjectId, Reason};
+use model::{DestinationKind, FailureKind, GuestErrorKind, ObjectId, Reason};
 
-fn entry(delivery: Option<&'static str>, outcome: Outcome, numbers: Numbers) -> Entry {
+fn entry(delivery: Option<DestinationKind>, outcome: Outcome, numbers: Numbers) -> Entry {
     let object = ObjectId { bucket: "bucket-name".to_owned(), key: "cluster/acme/app/pod/key-name".to_owned() };
     Entry { numbers, ..Entry::new(&object, Some("acme-tenant"), delivery, outcome) }
 }
@@ -32,10 +32,10 @@ fn deliveries_are_counted() {
         bytes: 900,
         bytes_read: 1_200,
     };
-    let delivered = entry(Some("cloudwatch"), Outcome::Delivered, numbers);
+    let delivered = entry(Some(DestinationKind::CloudWatch), Outcome::Delivered, numbers);
     metrics.delivery(&done(&delivered));
     metrics.delivery(&done(&delivered));
-    let failed = entry(Some("s3"), Outcome::Failed, Numbers { left: 5, ..Numbers::default() });
+    let failed = entry(Some(DestinationKind::S3), Outcome::Failed, Numbers { left: 5, ..Numbers::default() });
     metrics.delivery(&done(&failed.because(FailureKind::Destination, "secret text of an error")));
     metrics.delivery(&done(&entry(None, Outcome::Rejected, Numbers::default()).because(Reason::InvalidKey, "why")));
     let text = metrics.text();
@@ -135,7 +135,7 @@ fn each_outcome_is_named_as_the_report_does() {
 #[test]
 fn a_latency_is_never_negative() {
     let metrics = Metrics::new();
-    let entry = entry(Some("s3"), Outcome::Delivered, Numbers::default());
+    let entry = entry(Some(DestinationKind::S3), Outcome::Delivered, Numbers::default());
     metrics.delivery(&FinishedDelivery { latency: Some(-5), ..done(&entry) });
     has(&metrics.text(), r#"delivery_latency_seconds_sum{destination="s3"} 0"#);
 }
@@ -177,7 +177,7 @@ fn with_component(tenant: &str, digest: &str) -> Entry {
         failures: [(GuestErrorKind::Fuel.into(), 1)].into(),
         ..crate::pipeline::ShadowRun::default()
     };
-    let plain = entry(Some("s3"), Outcome::Delivered, Numbers::default());
+    let plain = entry(Some(DestinationKind::S3), Outcome::Delivered, Numbers::default());
     let (tenant, component, shadow) = (Some(tenant.to_owned()), Some(component), Some(shadow));
     Entry { tenant, component, shadow, guest_log_lines: 6, ..plain }
 }

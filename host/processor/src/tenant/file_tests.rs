@@ -1,5 +1,5 @@
 use super::*;
-use model::Limits;
+use model::{DestinationKind, Limits};
 
 fn load(text: impl AsRef<[u8]>) -> Result<FileDirectory, String> {
     let dir = tempfile::tempdir().unwrap();
@@ -280,7 +280,7 @@ fn a_component_that_can_not_be_used_makes_its_delivery_wait() {
     let directory = load(naming("plugin: {component: x, sha: y, limits: {log_lines: 101}}")).unwrap();
     let found = directory.lookup("a");
     let [invalid] = found.invalid.as_slice() else { panic!("{found:?}") };
-    assert_eq!((invalid.kind.as_str(), invalid.delivery()), ("s3", Some("s3")));
+    assert_eq!((invalid.kind.as_str(), invalid.delivery()), ("s3", Some(DestinationKind::S3)));
     for part in [
         "tenants.yaml:2:32: item 1, tenant \"a\", field plugin.sha: unknown",
         "; ",
@@ -290,7 +290,7 @@ fn a_component_that_can_not_be_used_makes_its_delivery_wait() {
     ] {
         assert!(invalid.problem.contains(part), "{part}: {}", invalid.problem);
     }
-    assert_eq!(deliveries(&directory, "a").iter().map(Delivery::id).collect::<Vec<_>>(), ["cloudwatch"]);
+    assert_eq!(deliveries(&directory, "a").iter().map(Delivery::id).collect::<Vec<_>>(), [DestinationKind::CloudWatch]);
     assert_eq!(deliveries(&directory, "b").len(), 1);
     assert!(directory.lookup("b").invalid.is_empty());
 

@@ -10,7 +10,7 @@ use super::plugin::PluginRules;
 use super::problem::{ItemNotes, ItemProblem};
 use super::tree::{Node, Value, quote};
 use crate::aws::{Attribute, Item};
-use model::Delivery;
+use model::{Delivery, DestinationKind};
 
 /// The most warnings that are kept per tenant.
 const MAX_WARNINGS: usize = 20;
@@ -44,8 +44,8 @@ pub struct InvalidDelivery {
 
 impl InvalidDelivery {
     /// The `type`, if it exists, as reports and labels may have it.
-    pub fn delivery(&self) -> Option<&'static str> {
-        ["cloudwatch", "s3"].into_iter().find(|known| *known == self.kind)
+    pub fn delivery(&self) -> Option<DestinationKind> {
+        DestinationKind::parse(&self.kind)
     }
 }
 

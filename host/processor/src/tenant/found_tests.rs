@@ -1,6 +1,6 @@
 use super::super::plugin::FIELD as PLUGIN;
 use super::*;
-use model::{Destination, Limits};
+use model::{Destination, DestinationKind, Limits};
 
 fn text(value: &str) -> Attribute {
     Attribute::Text(value.to_owned())
@@ -126,7 +126,7 @@ fn one_that_is_invalid_leaves_the_others() {
     let broken = without(cloudwatch(), "log_group_name");
     let found = read(&[broken, s3(), with(item("kafka"), &[("tenant_id", text("shop"))])]);
     assert_eq!(deliveries(&found).len(), 1);
-    assert_eq!(deliveries(&found)[0].id(), "s3");
+    assert_eq!(deliveries(&found)[0].id(), DestinationKind::S3);
     let invalid = |kind: &str, problem: &str| InvalidDelivery { kind: kind.to_owned(), problem: problem.to_owned() };
     assert_eq!(
         found.invalid,
@@ -214,7 +214,7 @@ fn an_item_whose_time_has_come_is_as_if_it_were_not_there() {
     assert_eq!((&found.lookup, found.expired, found.is_unknown()), (&Lookup::Unknown, 1, true));
     assert_eq!(found.warnings, ["field ttl: its item of type \"s3\" has expired, and counts as deleted"]);
     let found = read_at(&[ttl(s3(), NOW - 1), ttl(cloudwatch(), NOW)]);
-    assert_eq!((deliveries(&found)[0].id(), found.expired), ("cloudwatch", 1));
+    assert_eq!((deliveries(&found)[0].id(), found.expired), (DestinationKind::CloudWatch, 1));
     // One that is invalid, or disabled, has nothing to expire.
     let disabled = with(cloudwatch(), &[("enabled", Attribute::Bool(false))]);
     let found = read_at(&[ttl(s3(), NOW - 1), ttl(disabled, NOW - 1)]);

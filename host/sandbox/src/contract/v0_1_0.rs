@@ -151,8 +151,8 @@ impl From<Origin> for model::Origin {
 impl From<&model::Delivery> for Delivery {
     fn from(delivery: &model::Delivery) -> Self {
         Self {
-            id: delivery.id().to_owned(),
-            destination: delivery.destination.kind().to_owned(),
+            id: delivery.id().name().to_owned(),
+            destination: delivery.destination.kind().name().to_owned(),
             desired_logs: delivery.desired_logs.clone(),
             groups: delivery.groups.clone(),
         }

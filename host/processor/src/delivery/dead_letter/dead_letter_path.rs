@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::provenance::Provenance;
 use crate::delivery::local::path;
-use model::{DeadLetter, ObjectId, hex};
+use model::{DeadLetter, DestinationKind, ObjectId, hex};
 
 /// The most bytes of a key that S3 takes.
 const MAX_KEY_BYTES: usize = 1024;
@@ -37,7 +37,7 @@ pub(super) struct DeadLetterPath<'a> {
 impl<'a> DeadLetterPath<'a> {
     pub(super) fn new(
         object: &'a ObjectId,
-        delivery: Option<&'static str>,
+        delivery: Option<DestinationKind>,
         provenance: &Provenance,
         letters: &[DeadLetter],
     ) -> Self {
@@ -46,7 +46,7 @@ impl<'a> DeadLetterPath<'a> {
         state.truncate(MAX_STATE_CHARACTERS);
         let line = letters.iter().find_map(|letter| letter.lines).map_or(0, |(first, _)| first);
         let file = format!("{line:012}-{}.ndjson", hash_contents(letters));
-        Self { object, delivery: delivery.unwrap_or("object"), state, file }
+        Self { object, delivery: delivery.map_or("object", DestinationKind::name), state, file }
     }
 
     /// The path as a key that S3 takes (a prefix that leaves no room is S3's to refuse).

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 
 use super::provenance::Provenance;
-use model::DeadLetter;
+use model::{DeadLetter, DestinationKind};
 
 /// The most bytes of a record that a dead letter keeps.
 const MAX_DATA_BYTES: usize = 256 << 10;
@@ -63,7 +63,7 @@ impl<'a> DeadLetterLine<'a> {
         let text = text(kept, truncated);
         Self {
             tenant: letter.tenant.as_deref(),
-            delivery: letter.delivery,
+            delivery: letter.delivery.map(DestinationKind::name),
             bucket: &letter.object.bucket,
             key: &letter.object.key,
             etag: None,
@@ -148,7 +148,7 @@ mod tests {
         DeadLetter {
             object: Arc::new(ObjectId { bucket: "logs".to_owned(), key: "c/n/a/p/f.ndjson".to_owned() }),
             tenant: Some("n".to_owned()),
-            delivery: Some("cloudwatch"),
+            delivery: Some(DestinationKind::CloudWatch),
             reason: Reason::Malformed,
             detail: "no JSON".to_owned(),
             lines: Some((3, 3)),

@@ -21,7 +21,7 @@ use bytes::Bytes;
 
 use self::dead_letter_path::DeadLetterPath;
 use crate::aws::{PutRequest, S3};
-use model::{DeadLetter, Failure, FailureKind, ObjectId, Reason};
+use model::{DeadLetter, DestinationKind, Failure, FailureKind, ObjectId, Reason};
 
 pub(in crate::delivery) use self::line::DeadLetterLine;
 pub use self::line::written_bytes;
@@ -65,7 +65,7 @@ impl DeadLetterStore {
 pub struct Letters {
     store: DeadLetterStore,
     object: Arc<ObjectId>,
-    delivery: Option<&'static str>,
+    delivery: Option<DestinationKind>,
     provenance: Arc<Provenance>,
     refusals: Option<Refusals>,
 }
@@ -75,7 +75,7 @@ impl Letters {
     pub fn new(
         store: DeadLetterStore,
         object: &Arc<ObjectId>,
-        delivery: Option<&'static str>,
+        delivery: Option<DestinationKind>,
         provenance: Provenance,
     ) -> Self {
         Self { store, object: Arc::clone(object), delivery, provenance: Arc::new(provenance), refusals: None }

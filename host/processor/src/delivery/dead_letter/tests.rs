@@ -1,4 +1,5 @@
 use super::*;
+use model::DestinationKind;
 
 const KEY: &str = "c/n/a/p/f.json.gz";
 
@@ -10,7 +11,7 @@ fn letter(line: u64, data: &str) -> DeadLetter {
     DeadLetter {
         object: object(KEY),
         tenant: Some("n".to_owned()),
-        delivery: Some("cloudwatch"),
+        delivery: Some(DestinationKind::CloudWatch),
         reason: Reason::Malformed,
         detail: "no JSON".to_owned(),
         lines: Some((line, line)),
@@ -32,7 +33,7 @@ fn provenance(attempt: u32) -> Provenance {
 }
 
 fn letters(store: DeadLetterStore, key: &str, attempt: u32) -> Letters {
-    Letters::new(store, &object(key), Some("cloudwatch"), provenance(attempt))
+    Letters::new(store, &object(key), Some(DestinationKind::CloudWatch), provenance(attempt))
 }
 
 fn key(attempt: u32, written: &[DeadLetter]) -> String {

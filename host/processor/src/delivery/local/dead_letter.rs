@@ -79,14 +79,14 @@ impl DeadLetterFile {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use model::Reason;
+    use model::{DestinationKind, Reason};
     use std::sync::Arc;
 
     fn letter(data: &[u8]) -> DeadLetter {
         DeadLetter {
             object: Arc::new(ObjectId { bucket: "logs".to_owned(), key: "c/n/a/p/f.ndjson".to_owned() }),
             tenant: Some("n".to_owned()),
-            delivery: Some("cloudwatch"),
+            delivery: Some(DestinationKind::CloudWatch),
             reason: Reason::Malformed,
             detail: "no JSON".to_owned(),
             lines: Some((3, 3)),

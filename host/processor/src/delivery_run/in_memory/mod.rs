@@ -11,7 +11,7 @@ mod port;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use model::{DeadLetter, Delivery, Event, Failure, ObjectId, lock};
+use model::{DeadLetter, Delivery, DestinationKind, Event, Failure, ObjectId, lock};
 
 pub(crate) use injected::{Call, Injected};
 pub(crate) use port::{MemoryPort, Policy};
@@ -47,7 +47,7 @@ pub(crate) struct Recorded {
 }
 
 /// Names a delivery of an object: the object, the tenant, the delivery.
-pub(crate) type DeliveryKey = (ObjectId, String, &'static str);
+pub(crate) type DeliveryKey = (ObjectId, String, DestinationKind);
 
 #[derive(Default)]
 struct State {

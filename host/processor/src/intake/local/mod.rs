@@ -181,7 +181,7 @@ mod tests {
     #[test]
     fn an_object_without_an_entry_is_one_that_failed() {
         let id = |key: &str| ObjectId { bucket: "b".to_owned(), key: key.to_owned() };
-        let done = [Entry::new(&id("a"), None, Some("s3"), Outcome::Delivered)];
+        let done = [Entry::new(&id("a"), None, Some(model::DestinationKind::S3), Outcome::Delivered)];
         assert!(unaccounted(&[id("a")], &done).is_empty());
         let lost = unaccounted(&[id("a"), id("c")], &done);
         assert_eq!((lost.len(), lost[0].key.as_str(), lost[0].outcome), (1, "c", Outcome::Failed));

@@ -85,7 +85,7 @@ impl<'a> LocalPort<'a> {
         let file = match &mut *slot {
             Some(file) => file,
             none => {
-                let (component, kind) = (self.component.clone(), self.delivery.id());
+                let (component, kind) = (self.component.clone(), self.delivery.id().name());
                 let begun = self.run.output.dead_letters.begin(&self.file.id, Some(kind), component);
                 none.insert(begun.map_err(|error| self.failed(error))?)
             }

@@ -41,7 +41,7 @@ impl Processor {
         delivery: &Arc<Delivery>,
     ) -> (Entry, Option<Left>) {
         let started = Instant::now();
-        let key = deduplication::key(object, &origin.tenant_id, delivery.id());
+        let key = deduplication::key(object, &origin.tenant_id, delivery.id().name());
         let (in_flight, reached) = match self.claim(object, &key).await {
             Ok(begun) => begun,
             Err(entry) => return entry.of(object, origin, delivery, key),
@@ -211,7 +211,7 @@ impl<'a> Admitted<'a> {
         let further = self.port().is_further(&checkpoint);
         let ended = State::after_attempt(entry.outcome == Outcome::Failed, further, self.retry_after);
         let (state, error) = (self.left.unwrap_or(ended), entry.error.clone().unwrap_or_default());
-        let left = self.object.left(Some(self.delivery.id()), state, error);
+        let left = self.object.left(Some(self.delivery.id().name()), state, error);
         Left { resume: Resume { only: left.resume.only.clone(), ..checkpoint }, ..left }
     }
 }

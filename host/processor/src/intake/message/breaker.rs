@@ -4,13 +4,13 @@
 
 use crate::report::{Entry, Outcome};
 use crate::telemetry::Metrics;
-use model::{BreakerChange, CircuitBreakers, Delivery, Destination, Fault};
+use model::{BreakerChange, CircuitBreakers, Delivery, Destination, DestinationKind, Fault};
 
 /// Destinations that are remembered; only those that fail are.
 const MOST: usize = 10_000;
 
 /// Tenant, and kind of destination.
-pub(super) type Which = (String, &'static str);
+pub(super) type Which = (String, DestinationKind);
 
 /// What its item says of it: where that changes, it begins anew.
 pub(super) type Item = (Destination, String);
@@ -20,25 +20,28 @@ pub(super) type Breakers = CircuitBreakers<Which, Item>;
 
 /// All closed. Opening and closing is logged and counted.
 pub(super) fn breakers(metrics: Metrics) -> Breakers {
-    CircuitBreakers::new(MOST, move |(tenant, destination), _, change| match change {
-        BreakerChange::Opened { retry_after, cause } => {
-            let seconds = retry_after.as_secs();
-            tracing::warn!(
-                tenant,
-                destination,
-                seconds,
-                why = cause,
-                "the destination keeps failing: it is left alone"
-            );
-            metrics.breaker(1);
-        }
-        BreakerChange::Closed => {
-            tracing::info!(tenant, destination, "the destination works again");
-            metrics.breaker(-1);
-        }
-        BreakerChange::Forgotten => {
-            tracing::info!(tenant, destination, "the destination is no longer left alone");
-            metrics.breaker(-1);
+    CircuitBreakers::new(MOST, move |(tenant, destination): &Which, _, change| {
+        let destination = destination.name();
+        match change {
+            BreakerChange::Opened { retry_after, cause } => {
+                let seconds = retry_after.as_secs();
+                tracing::warn!(
+                    tenant,
+                    destination,
+                    seconds,
+                    why = cause,
+                    "the destination keeps failing: it is left alone"
+                );
+                metrics.breaker(1);
+            }
+            BreakerChange::Closed => {
+                tracing::info!(tenant, destination, "the destination works again");
+                metrics.breaker(-1);
+            }
+            BreakerChange::Forgotten => {
+                tracing::info!(tenant, destination, "the destination is no longer left alone");
+                metrics.breaker(-1);
+            }
         }
     })
 }
@@ -65,7 +68,8 @@ impl Showed {
     /// was put, an object that can't be read, an object without events: none of that is
     /// about the destination.
     pub(super) fn by(entry: &Entry) -> Self {
-        let copied = entry.delivery == Some("s3") && matches!(entry.outcome, Outcome::Delivered | Outcome::Partial);
+        let copied = entry.delivery == Some(DestinationKind::S3)
+            && matches!(entry.outcome, Outcome::Delivered | Outcome::Partial);
         match entry.outcome {
             Outcome::Failed if entry.fault == Some(Fault::Destination) => Self::Fails,
             _ if entry.numbers.batches > 0 || copied => Self::Works,
@@ -143,20 +147,20 @@ mod tests {
         let trap = failed(GuestErrorKind::Trap.into());
         let denied = failed(AwsErrorKind::Denied.into());
         for (kind, outcome, reason, batches, shows) in [
-            ("cloudwatch", Outcome::Delivered, None, 1, Showed::Works),
-            ("cloudwatch", Outcome::Delivered, None, 0, Showed::Nothing),
-            ("cloudwatch", Outcome::Interrupted, None, 2, Showed::Works),
-            ("cloudwatch", Outcome::Failed, trap, 2, Showed::Works),
-            ("cloudwatch", Outcome::Failed, trap, 0, Showed::Nothing),
-            ("cloudwatch", Outcome::Failed, denied, 2, Showed::Fails),
-            ("cloudwatch", Outcome::Failed, failed(FailureKind::Source), 0, Showed::Nothing),
-            ("cloudwatch", Outcome::Filtered, None, 0, Showed::Nothing),
-            ("cloudwatch", Outcome::Rejected, refused(Reason::Malformed), 0, Showed::Nothing),
-            ("s3", Outcome::Delivered, None, 0, Showed::Works),
-            ("s3", Outcome::Partial, refused(Reason::Damaged), 0, Showed::Works),
-            ("s3", Outcome::Rejected, refused(Reason::Malformed), 0, Showed::Nothing),
-            ("s3", Outcome::Failed, failed(AwsErrorKind::NoBucket.into()), 0, Showed::Fails),
-            ("s3", Outcome::Ignored, refused(Reason::Changed), 0, Showed::Nothing),
+            (DestinationKind::CloudWatch, Outcome::Delivered, None, 1, Showed::Works),
+            (DestinationKind::CloudWatch, Outcome::Delivered, None, 0, Showed::Nothing),
+            (DestinationKind::CloudWatch, Outcome::Interrupted, None, 2, Showed::Works),
+            (DestinationKind::CloudWatch, Outcome::Failed, trap, 2, Showed::Works),
+            (DestinationKind::CloudWatch, Outcome::Failed, trap, 0, Showed::Nothing),
+            (DestinationKind::CloudWatch, Outcome::Failed, denied, 2, Showed::Fails),
+            (DestinationKind::CloudWatch, Outcome::Failed, failed(FailureKind::Source), 0, Showed::Nothing),
+            (DestinationKind::CloudWatch, Outcome::Filtered, None, 0, Showed::Nothing),
+            (DestinationKind::CloudWatch, Outcome::Rejected, refused(Reason::Malformed), 0, Showed::Nothing),
+            (DestinationKind::S3, Outcome::Delivered, None, 0, Showed::Works),
+            (DestinationKind::S3, Outcome::Partial, refused(Reason::Damaged), 0, Showed::Works),
+            (DestinationKind::S3, Outcome::Rejected, refused(Reason::Malformed), 0, Showed::Nothing),
+            (DestinationKind::S3, Outcome::Failed, failed(AwsErrorKind::NoBucket.into()), 0, Showed::Fails),
+            (DestinationKind::S3, Outcome::Ignored, refused(Reason::Changed), 0, Showed::Nothing),
         ] {
             assert_eq!(entry(kind, outcome, reason, batches), shows, "{kind} {outcome:?} {reason:?}");
         }

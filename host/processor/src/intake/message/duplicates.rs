@@ -49,7 +49,7 @@ impl NotClaimed {
             Self::Settled => (entry(Outcome::AlreadyDelivered), None),
             Self::Stopped => {
                 let error = "stopped while another message was at the same object";
-                let left = object.left(Some(delivery.id()), State::NotStarted, error.to_owned());
+                let left = object.left(Some(delivery.id().name()), State::NotStarted, error.to_owned());
                 (entry(Outcome::Interrupted).because(Cause::Interrupted, error), Some(Left { key: Some(key), ..left }))
             }
         }

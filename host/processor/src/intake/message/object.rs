@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
-use model::{Delivery, ObjectId, Origin, Reason};
+use model::{Delivery, DestinationKind, ObjectId, Origin, Reason};
 use tokio::sync::OnceCell;
 
 use super::left::{Left, State};
@@ -172,7 +172,7 @@ impl Processor {
     pub(super) fn letters(
         &self,
         object: &ObjectRun<'_>,
-        delivery: Option<&'static str>,
+        delivery: Option<DestinationKind>,
         etag: Option<&str>,
         component: Option<String>,
     ) -> Letters {

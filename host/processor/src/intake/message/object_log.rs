@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::object::ObjectResult;
 use crate::pipeline::{Difference, ShadowRun};
 use crate::report::{Entry, Outcome};
-use model::{Counts, Digest, FailureKind, ObjectId};
+use model::{Counts, DestinationKind, Digest, FailureKind, ObjectId};
 
 /// Says what became of an object. What failed is an error, what is odd a warning.
 /// `fate`: what becomes of what can never be delivered.
@@ -55,7 +55,7 @@ pub(super) fn log_object(id: &ObjectId, result: &ObjectResult, took: Duration, f
 /// `cloudwatch=0123456789ab(calls 3, cpu_ms 12, dropped 0, poison 0, failures guest-trap 1)`.
 fn component_summary(entry: &Entry) -> Option<String> {
     let run = entry.component.as_ref()?;
-    let kind = entry.delivery.unwrap_or("object");
+    let kind = entry.delivery.map_or("object", DestinationKind::name);
     let (digest, calls, cpu) = (Digest::shorten(&run.digest), run.used.calls, run.used.cpu.as_millis());
     let (dropped, poison, failures) = (run.dropped, run.poison, failure_summary(&run.failures));
     let replaced = if run.replaced { ", replaced" } else { "" };
@@ -76,7 +76,7 @@ fn log_shadow(id: &ObjectId, entry: &Entry) {
         bucket = id.bucket.as_str(),
         key = id.key.as_str(),
         tenant = entry.tenant.as_deref().unwrap_or_default(),
-        delivery = entry.delivery.unwrap_or_default(),
+        delivery = entry.delivery.map_or("", DestinationKind::name),
         digest = Digest::shorten(&run.digest),
         same,
         changed,
@@ -98,7 +98,7 @@ fn failure_summary(failures: &Counts<FailureKind>) -> String {
 
 /// `cloudwatch=failed(denied)`.
 fn delivery_summary(entry: &Entry) -> String {
-    let kind = entry.delivery.unwrap_or("object");
+    let kind = entry.delivery.map_or("object", DestinationKind::name);
     let outcome = entry.outcome.name();
     match entry.reason {
         Some(reason) => format!("{kind}={outcome}({})", reason.name()),

@@ -12,7 +12,7 @@ use super::object::ObjectRun;
 use crate::delivery::dead_letter::{DeadLetterStore, SoFar};
 use crate::notification::{Refused, Resume};
 use crate::report::{Cause, Entry, Outcome};
-use model::{FailureKind, Reason};
+use model::{DestinationKind, FailureKind, Reason};
 
 impl Processor {
     /// Whether what would need a letter fails to the queue's dead-letter queue.
@@ -24,7 +24,7 @@ impl Processor {
     pub(super) fn only_fails(&self, object: &ObjectRun<'_>, entry: Entry, resume: &Resume) -> (Entry, Left) {
         let words = resume.refused.as_ref().map(in_words).unwrap_or_default();
         let error = format!("{words}; the rest is done (DEAD_LETTER=fail)");
-        let left = object.left(entry.delivery, State::MustFail, error.clone());
+        let left = object.left(entry.delivery.map(DestinationKind::name), State::MustFail, error.clone());
         let entry = Entry { outcome: Outcome::Failed, ..entry }.because(FailureKind::Refused, error);
         let resume = Resume { only: left.resume.only.clone(), ..resume.clone() };
         (entry, Left { resume, ..left })
@@ -92,7 +92,7 @@ impl Admitted<'_> {
             entry
         };
         let Some(from) = refused.from.filter(|_| self.processor.refused_fails()) else { return (entry, None) };
-        let left = self.object.left(Some(self.delivery.id()), State::Refused, in_words(refused));
+        let left = self.object.left(Some(self.delivery.id().name()), State::Refused, in_words(refused));
         let refused = Some(Refused { settled: true, ..refused.clone() });
         let resume = Resume { only: left.resume.only.clone(), offset: from, refused, ..reached };
         // It is no retry: what was to be done is done.
