@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::intake::local::Watch;
+use crate::intake::local::ProgressListener;
 use crate::object::LocalObject;
 use crate::report::{Entry, Outcome};
 use crate::telemetry::LogLevel;
@@ -89,7 +89,7 @@ impl Console {
     }
 }
 
-impl Watch for Console {
+impl ProgressListener for Console {
     fn object_done(&self, object: &LocalObject, entries: &[Entry]) {
         entries.iter().for_each(|entry| self.entry_message(&object.id, entry));
     }

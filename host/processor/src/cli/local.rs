@@ -10,7 +10,7 @@ use super::console::Console;
 use super::environment::variable;
 use super::exit::Exit;
 use super::plan::{self, ComponentSources, GuestText};
-use crate::intake::local::{Output, Run};
+use crate::intake::local::{OutputFolder, Run};
 use crate::object::{ObjectListing, list_objects};
 use crate::pipeline::Stop;
 use crate::plugin::Plans;
@@ -41,7 +41,7 @@ pub(super) fn run(arguments: &LocalArguments, default_guest: Precompiled<'_>) ->
         Ok(inputs) => inputs,
         Err(problems) => return print_problems(&problems),
     };
-    let output = match Output::open(&arguments.output) {
+    let output = match OutputFolder::open(&arguments.output) {
         Ok(output) => output,
         Err(error) => return print_problems(&[error.to_string()]),
     };
@@ -63,10 +63,10 @@ pub(super) fn run(arguments: &LocalArguments, default_guest: Precompiled<'_>) ->
         timestamp_numbers: settings.timestamp_numbers,
         max_batch_events: settings.max_batch_size,
         max_concurrent_objects: settings.max_concurrent_objects,
-        again: arguments.again,
+        redeliver: arguments.again,
         shadow_contents: settings.plugin.shadow_contents,
         stop: Stop::default(),
-        watch: Arc::clone(&console) as _,
+        listener: Arc::clone(&console) as _,
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(machine.cores.min(4)).enable_all().build();
     let entries = match runtime {
@@ -156,7 +156,7 @@ fn check_disjoint(objects: &Path, output: &Path) -> Result<(), String> {
         ));
     }
     let own = |folder: &&&str| inner.starts_with(outer.join(folder));
-    match Output::FOLDERS.iter().find(own) {
+    match OutputFolder::FOLDERS.iter().find(own) {
         Some(folder) => Err(format!(
             "--objects {objects} lies within {output}/{folder}, which --output {output} writes to; give another --output"
         )),

@@ -39,7 +39,7 @@ const WINDOW_BYTES: usize = 16 * 1024 * 1024;
 
 /// The output folder.
 #[derive(Debug)]
-pub struct Output {
+pub struct OutputFolder {
     streams: Streams,
     objects: Objects,
     dead_letters: DeadLetters,
@@ -47,7 +47,7 @@ pub struct Output {
     targets: Targets,
 }
 
-impl Output {
+impl OutputFolder {
     /// The folders below it that it writes to.
     pub const FOLDERS: [&str; 4] = ["cloudwatch", "s3", "dead-letter", ".incoming"];
 
@@ -73,8 +73,8 @@ impl Output {
     }
 }
 
-/// Told what happens while it happens.
-pub trait Watch: Send + Sync {
+/// Hears what happens while it happens.
+pub trait ProgressListener: Send + Sync {
     /// Stored bytes of an object were read, or need not be: in the end, all.
     fn bytes_read(&self, bytes: u64);
     /// An object is done, with these entries.
@@ -88,7 +88,7 @@ pub struct Run {
     /// Whose logs go where.
     pub tenants: FileDirectory,
     /// Where to.
-    pub output: Output,
+    pub output: OutputFolder,
     /// The guests.
     pub plans: Plans,
     /// MAX_LINE_BYTES.
@@ -101,14 +101,14 @@ pub struct Run {
     pub max_batch_events: usize,
     /// MAX_CONCURRENT_OBJECTS.
     pub max_concurrent_objects: usize,
-    /// Deliver again what an earlier run delivered.
-    pub again: bool,
+    /// Whether what an earlier run delivered is delivered again.
+    pub redeliver: bool,
     /// PLUGIN_SHADOW_CONTENTS.
     pub shadow_contents: bool,
     /// Asks the run to stop.
     pub stop: Stop,
-    /// Told what happens.
-    pub watch: Arc<dyn Watch>,
+    /// Hears what happens.
+    pub listener: Arc<dyn ProgressListener>,
 }
 
 impl Run {
@@ -168,7 +168,7 @@ async fn worker(run: Arc<Run>, queue: Arc<Mutex<VecDeque<Vec<LocalObject>>>>) ->
         let Some(pod) = next else { return entries };
         for object in pod {
             let of_object = object::deliver(&run, &object).await;
-            run.watch.object_done(&object, &of_object);
+            run.listener.object_done(&object, &of_object);
             entries.extend(of_object);
         }
     }

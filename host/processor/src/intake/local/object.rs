@@ -30,7 +30,7 @@ impl Directory for FileDirectory {
 /// Delivers an object; returns an entry for each delivery, or one where it has none.
 pub(super) async fn deliver(run: &Arc<Run>, object: &LocalObject) -> Vec<Entry> {
     let metadata = object.metadata();
-    let progress = ReadProgress::new(&run.watch, metadata.as_ref().map_or(0, Metadata::len));
+    let progress = ReadProgress::new(&run.listener, metadata.as_ref().map_or(0, Metadata::len));
     let entries = match metadata {
         _ if run.stop.is_requested() => vec![Entry::new(&object.id, None, None, Outcome::Interrupted)],
         Ok(metadata) => deliver_file(run, &ObjectFile::new(object, &metadata, &progress)).await,
@@ -74,13 +74,13 @@ async fn deliver_to(
     delivery: &Arc<Delivery>,
 ) -> Entry {
     let started = Instant::now();
-    let output = folder(delivery);
+    let output = output_folder(delivery);
     let port = LocalPort::new(run, file, delivery, &output);
     let subject = Subject { plans: &run.plans, settings, object: &file.id, origin, delivery };
     let mut delivery_run = DeliveryRun::new(subject, port, run.stop.clone(), Settled::default());
     let attempted = delivery_run.attempt().await;
     let mut entry = delivery_run.finish(attempted).entry;
-    entry.warnings.extend(ages(&entry.numbers));
+    entry.warnings.extend(explain_ages(&entry.numbers));
     entry.milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     Entry { output, ..entry }
 }
@@ -95,8 +95,8 @@ fn key_rejected(run: &Run, id: &Arc<ObjectId>, text: String) -> Entry {
     }
 }
 
-/// Whoever copied logs without their times finds all of them refused: say why.
-fn ages(numbers: &Numbers) -> Option<String> {
+/// Explains refusals by age: of logs that were copied without their times all are refused.
+fn explain_ages(numbers: &Numbers) -> Option<String> {
     let (old, new) = (numbers.dead_lettered.get(Reason::TooOld), numbers.dead_lettered.get(Reason::TooNew));
     (old + new > 0).then(|| {
         format!(
@@ -107,7 +107,7 @@ fn ages(numbers: &Numbers) -> Option<String> {
 }
 
 /// Where a delivery's output lies, below the output folder.
-fn folder(delivery: &Delivery) -> String {
+fn output_folder(delivery: &Delivery) -> String {
     match &delivery.destination {
         Destination::CloudWatch { account, log_group, .. } => {
             format!("cloudwatch/{account}/{}/{}", delivery.target_region, log_group.trim_start_matches('/'))

@@ -8,7 +8,7 @@ use model::{DeadLetter, Delivery, Failure, FailureKind, Fault, ObjectId, lock};
 use sandbox::GuestLog;
 
 use super::Run;
-use super::progress::{ReadProgress, Watched};
+use super::progress::{CountingReader, ReadProgress};
 use super::sink::{LazyUpload, LocalStream, failed};
 use crate::delivery::local::{DeadLetterFile, Fingerprint, JournalEntry, JournalProgress, OutputError};
 use crate::delivery_run::{Copied, DeliveryPort, ObjectTime, Opened, Progress, WhenChanged};
@@ -95,7 +95,7 @@ impl<'a> LocalPort<'a> {
 }
 
 impl<'a> DeliveryPort for LocalPort<'a> {
-    type Source = Watched;
+    type Source = CountingReader;
     type Stream = LocalStream<'a>;
     type Upload = LazyUpload;
 
@@ -109,14 +109,14 @@ impl<'a> DeliveryPort for LocalPort<'a> {
         self.component = plan.tenant.as_ref().map(|tenant| tenant.component.digest().to_owned());
         events_from.clone_into(&mut self.events_from);
         self.resume_from = match self.run.output.journal.state(&self.journal_entry()) {
-            JournalProgress::Done if !self.run.again => return Progress::Done,
-            JournalProgress::Resume { events } if !self.run.again => events,
+            JournalProgress::Done if !self.run.redeliver => return Progress::Done,
+            JournalProgress::Resume { events } if !self.run.redeliver => events,
             _ => 0,
         };
         Progress::Settled(self.resume_from)
     }
 
-    async fn open(&mut self, _: &str) -> Result<Opened<Watched>, Failure> {
+    async fn open(&mut self, _: &str) -> Result<Opened<CountingReader>, Failure> {
         self.append_dead_letters(&[])?;
         let file = self.file.object.open().map_err(|error| self.unreadable(error))?;
         Ok(Opened {
@@ -174,7 +174,7 @@ impl<'a> DeliveryPort for LocalPort<'a> {
     }
 
     fn show_guest_log(&self, log: &GuestLog) {
-        self.run.watch.guest_log(&self.file.id, &log.kept);
+        self.run.listener.guest_log(&self.file.id, &log.kept);
     }
 
     /// Whoever runs this owns the logs.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use model::{Delivery, Destination, Failure, FailureKind, ObjectId, Stop};
 
-use super::{Output, Run};
+use super::{OutputFolder, Run};
 use crate::delivery::batch::Batch;
 use crate::delivery::local::{OutputError, StreamName, Upload};
 use crate::delivery::port::{LogStream, RejectedEvent};
@@ -24,7 +24,7 @@ pub(super) fn failed(error: OutputError, stop: &Stop) -> Failure {
 /// Writes files right from the task: a local disk is never as slow as to be
 /// worth another thread's hand-over. One put at a time: a file has an order.
 pub(super) struct LocalStream<'a> {
-    output: &'a Output,
+    output: &'a OutputFolder,
     object: &'a ObjectId,
     account: &'a str,
     region: &'a str,
@@ -39,7 +39,7 @@ impl<'a> LocalStream<'a> {
     /// # Errors
     /// The delivery has no streams: a bug.
     pub(super) fn new(
-        output: &'a Output,
+        output: &'a OutputFolder,
         delivery: &'a Delivery,
         object: &'a ObjectId,
         pod: &str,

@@ -22,9 +22,9 @@ use crate::notification::Resume;
 use crate::report::{Cause, Entry, Outcome};
 use crate::telemetry::FinishedDelivery;
 
-/// What ends when it is told to, has ended after this time: less than what a Lambda keeps
-/// for sending back what is left.
-const LISTENS: Duration = Duration::from_millis(100);
+/// The time that a delivery has to end by itself once it is abandoned: less than what a
+/// Lambda keeps for sending back what is left.
+const STOP_GRACE: Duration = Duration::from_millis(100);
 
 /// Now, in milliseconds since the Unix epoch.
 pub(super) fn now() -> i64 {
@@ -184,7 +184,7 @@ impl<'a> Admitted<'a> {
         let stop = (*self.stop).clone();
         let hangs = async {
             stop.abandoned().await;
-            tokio::time::sleep(LISTENS).await;
+            tokio::time::sleep(STOP_GRACE).await;
         };
         tokio::select! {
             entry = self.run.attempt() => return entry,
