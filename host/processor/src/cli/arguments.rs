@@ -53,7 +53,7 @@ pub(super) struct InspectArguments {
     /// oci://registry/name@sha256:HEX; each may end in the @sha256:HEX of its bytes
     #[arg(value_name = "FILE|REFERENCE")]
     pub(super) component: String,
-    /// Say it as JSON
+    /// Print JSON
     #[arg(long)]
     pub(super) json: bool,
 }
@@ -89,7 +89,7 @@ pub(super) struct CheckArguments {
     /// decides; without either, every setting counts
     #[arg(long, value_name = "MODE")]
     pub(super) mode: Option<String>,
-    /// Say it as JSON
+    /// Print JSON
     #[arg(long)]
     pub(super) json: bool,
 }
@@ -146,7 +146,7 @@ pub(super) struct LocalArguments {
     pub(super) report: Option<PathBuf>,
     #[command(flatten)]
     pub(super) plugin: PluginArguments,
-    /// Show what guests log on standard error. It may hold log contents
+    /// Show on standard error what components log. It may hold log contents
     #[arg(long)]
     pub(super) guest_log: bool,
     /// Deliver again what an earlier run delivered to the same output
@@ -172,7 +172,7 @@ fn after_help_local() -> String {
 }
 
 fn after_help_inspect() -> &'static str {
-    "Exit codes:\n  0  it would be taken\n  1  it can't be had: see the error\n  \
+    "Exit codes:\n  0  it would be taken\n  1  it can't be used: see the error\n  \
      2  the command line can't be understood\n  3  it would be refused, or a setting is wrong\n  4  no AWS credentials"
 }
 

@@ -50,7 +50,7 @@ pub(super) const PLUGIN_CACHE_BYTES: Variable = Variable::number(
     Fixed(GIB),
     (MIB, 1024 * GIB),
     Unit::Bytes,
-    "compiled components on disk; what was not used for longest goes first",
+    "compiled components on disk; the least recently used go first",
 );
 pub(super) const PLUGIN_LOADED_BYTES: Variable = Variable::number(
     "PLUGIN_LOADED_BYTES",
@@ -65,28 +65,28 @@ pub(super) const PLUGIN_MEMORY_BYTES: Variable = Variable::number(
     Fixed(DEFAULT.memory_bytes as u64),
     (MIB, 4 * GIB),
     Unit::Bytes,
-    "memory that a guest may hold",
+    "memory that a component may hold",
 );
 pub(super) const PLUGIN_FUEL_PER_MIB: Variable = Variable::number(
     "PLUGIN_FUEL_PER_MIB",
     Fixed(DEFAULT.fuel_per_mib),
     (1, 1_000_000_000_000_000),
     Unit::Count,
-    "work that a guest may do for a MiB of input, about one unit an instruction",
+    "work that a component may do per MiB of input, about one unit per instruction",
 );
 pub(super) const PLUGIN_START_FUEL: Variable = Variable::number(
     "PLUGIN_START_FUEL",
     Fixed(DEFAULT.start_fuel),
     (1, 1_000_000_000_000),
     Unit::Count,
-    "work that a guest may do to start, and in a call whose input is no log lines",
+    "work that a component may do to start, and in a call whose input is no log lines",
 );
 pub(super) const PLUGIN_MAX_OUTPUT_RATIO: Variable = Variable::number(
     "PLUGIN_MAX_OUTPUT_RATIO",
     Fixed(DEFAULT.output_ratio as u64),
     (1, 1000),
     Unit::Count,
-    "bytes of output that a guest may give for a byte of input",
+    "bytes of output that a component may give per byte of input",
 );
 pub(super) const PLUGIN_MAX_OUTPUT_BYTES: Variable = Variable::number(
     "PLUGIN_MAX_OUTPUT_BYTES",
@@ -107,21 +107,21 @@ pub(super) const PLUGIN_MAX_MESSAGE_BYTES: Variable = Variable::number(
     Computed("MAX_LINE_BYTES"),
     (KIB, 256 * MIB),
     Unit::Bytes,
-    "one message or line that a guest gives",
+    "one message or line that a component gives",
 );
 pub(super) const PLUGIN_MAX_HELD_BYTES: Variable = Variable::number(
     "PLUGIN_MAX_HELD_BYTES",
     Computed("by MAX_LINE_BYTES"),
     (KIB, GIB),
     Unit::Bytes,
-    "lines that a guest may hold back; by default twice MAX_LINE_BYTES and 1 MiB",
+    "lines that a component may hold back; by default twice MAX_LINE_BYTES and 1 MiB",
 );
 pub(super) const PLUGIN_LOG_LINES: Variable = Variable::number(
     "PLUGIN_LOG_LINES",
     Fixed(DEFAULT.log_lines),
     (0, 10_000),
     Unit::Count,
-    "lines that are kept of what a guest logs for an object",
+    "lines that are kept of what a component logs per object",
 );
 pub(super) const PLUGIN_LOG_BYTES: Variable = Variable::number(
     "PLUGIN_LOG_BYTES",

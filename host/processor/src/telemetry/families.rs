@@ -66,7 +66,7 @@ impl Families {
             latency: latency(r),
             guest_seconds: register(
                 r,
-                CounterVec::new(options("guest_seconds_total", "Time in guests, in seconds"), &[]),
+                CounterVec::new(options("guest_seconds_total", "Time that components were at work, in seconds"), &[]),
             ),
             in_flight: gauge(r, "messages_in_flight", "Messages that are worked on"),
             messages: counter(r, "messages_total", &["outcome"], "Messages, by what became of them"),
@@ -83,7 +83,7 @@ impl Families {
                 r,
                 "checkpoints_refused_total",
                 &[],
-                "Checkpoints that belonged to another object or guest",
+                "Checkpoints that belonged to another object or component",
             ),
             targets_replaced: counter(
                 r,
@@ -91,7 +91,7 @@ impl Families {
                 &[],
                 "Copies that replaced those of other objects with the same pod and file name",
             ),
-            breakers: gauge(r, "breakers_open", "Tenants whose destination is given a rest"),
+            breakers: gauge(r, "breakers_open", "Destinations whose circuit breaker is open"),
             oldest_waiting: gauge(
                 r,
                 "oldest_waiting_seconds",
@@ -130,7 +130,7 @@ impl Families {
             get(family, &[]);
         }
         get(&self.guest_seconds, &[]);
-        let build = IntGaugeVec::new(options("build_info", "Its version; always 1"), &["version"]);
+        let build = IntGaugeVec::new(options("build_info", "The version of this program; always 1"), &["version"]);
         if let Some(build) = get(&register(&self.registry, build), &[env!("CARGO_PKG_VERSION")]) {
             build.set(1);
         }

@@ -3,5 +3,6 @@
 pub(crate) mod aws;
 pub(crate) mod local;
 pub(crate) mod output;
+pub(crate) mod process;
 pub(crate) mod report;
 pub(crate) mod stream;
