@@ -9,8 +9,9 @@ use super::arguments::LocalArguments;
 use super::console::Console;
 use super::environment::variable;
 use super::exit::Exit;
+use super::job_settings::job_settings;
 use super::plan::{self, ComponentSources, GuestText};
-use crate::intake::local::{OutputFolder, Run};
+use crate::intake::local::{OutputFolder, Run, WINDOW_BYTES};
 use crate::object::{ObjectListing, list_objects};
 use crate::pipeline::Stop;
 use crate::plugin::Plans;
@@ -58,13 +59,9 @@ pub(super) fn run(arguments: &LocalArguments, default_guest: Precompiled<'_>) ->
         tenants,
         output,
         plans,
-        max_line_bytes: settings.max_line_bytes,
-        max_object_bytes: settings.max_object_bytes.unwrap_or(0),
-        timestamp_numbers: settings.timestamp_numbers,
-        max_batch_events: settings.max_batch_size,
+        job_settings: job_settings(&settings, WINDOW_BYTES),
         max_concurrent_objects: settings.max_concurrent_objects,
         redeliver: arguments.again,
-        shadow_contents: settings.plugin.shadow_contents,
         stop: Stop::default(),
         listener: Arc::clone(&console) as _,
     };

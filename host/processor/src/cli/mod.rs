@@ -6,7 +6,7 @@
 //! - `guest`: `log-processor guest …`: looks at components, and makes them ready.
 //! - `check`: `log-processor check`: settings, tenants, roles, components.
 //! - `operator`: what these two share.
-//! - `plan`: the guests that all work with.
+//! - `plan`: the guests that all work with; `job_settings`: what is the same for all deliveries.
 //! - `arenas`: the allocator.
 //! - `console`: messages and progress on standard error.
 //! - `exit`: exit codes; `environment`: variables; `aws_options`: what clients are made from.
@@ -19,6 +19,7 @@ mod console;
 mod environment;
 mod exit;
 mod guest;
+mod job_settings;
 mod local;
 mod modes;
 mod operator;

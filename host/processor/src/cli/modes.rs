@@ -10,10 +10,11 @@ use super::arguments::ModeArguments;
 use super::aws_options::aws_options;
 use super::environment::variable;
 use super::exit::{Exit, Fatal, fatal};
+use super::job_settings::job_settings;
 use super::plan::{self, ComponentSources, GuestText, StartupComponents};
 use crate::aws::Aws;
 use crate::delivery::dead_letter::DeadLetterStore;
-use crate::intake::message::{Bounds, Control, Parts, Processor};
+use crate::intake::message::{Bounds, Control, Parts, Processor, WINDOW_BYTES};
 use crate::intake::{lambda, manual, scan, sqs};
 use crate::settings::{AwsSettings, DeadLetterSetting, Machine, Mode, Purpose, Settings, lambda_environment};
 use crate::telemetry::{self, Health, Metrics};
@@ -187,15 +188,11 @@ async fn work(
 
 fn bounds(mode: Mode, settings: &Settings, aws: &AwsSettings) -> Bounds {
     Bounds {
-        max_line_bytes: settings.max_line_bytes,
-        max_object_bytes: settings.max_object_bytes.unwrap_or(0),
-        timestamp_numbers: settings.timestamp_numbers,
-        max_batch_events: settings.max_batch_size,
+        job_settings: job_settings(settings, WINDOW_BYTES),
         attempts: aws.attempts,
         retry_window: aws.retry_window,
         max_concurrent_objects: settings.max_concurrent_objects,
         max_concurrent_per_tenant: aws.max_concurrent_per_tenant,
-        shadow_contents: settings.plugin.shadow_contents,
         // In scan mode no message names a bucket.
         source_buckets: aws.source_buckets.clone().filter(|_| mode != Mode::Scan),
     }

@@ -18,5 +18,7 @@ pub mod local;
 pub mod port;
 pub mod s3;
 mod settled;
+#[cfg(test)]
+mod testing;
 
 pub use settled::Settled;

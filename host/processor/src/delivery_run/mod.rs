@@ -21,7 +21,7 @@ mod source;
 
 pub use port::{Copied, DeliveryPort, ObjectTime, Opened, Progress, Upload, WhenChanged};
 pub use route::{Directory, Route, Routing, invalid_entry};
-pub use run::{DeliveryRun, JobSettings, Ran, Reached, Subject};
+pub use run::{CHUNK_BYTES, DeliveryRun, JobSettings, Ran, Reached, Subject};
 
 #[cfg(test)]
 mod destination_tests;

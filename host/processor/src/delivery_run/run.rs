@@ -13,6 +13,10 @@ use crate::pipeline::{Asked, Delivered, Guests, Job, Plan, blocking};
 use crate::plugin::{PlanError, Planned, Plans};
 use crate::report::{Entry, Outcome};
 
+/// Bytes of whole lines that a component is given at once. 64 to 256 KiB are fastest; more only
+/// takes memory.
+pub const CHUNK_BYTES: usize = 256 * 1024;
+
 /// What is the same for all deliveries of a process.
 #[derive(Debug, Clone)]
 pub struct JobSettings {
@@ -170,8 +174,7 @@ impl<'a, P: DeliveryPort> DeliveryRun<'a, P> {
             Ok(time) => time,
             Err(failure) => return Err(self.failed(failure).await),
         };
-        let (plan, origin) = self.plan(time).await?;
-        let events_from = self.events_from(&plan, &origin);
+        let (plan, origin, events_from) = self.plan(time).await?;
         let job = self.job(time, origin);
         let guests = self.filter(&plan, &job).await?;
         let wanted = Wanted { job, plan, guests, events_from };
@@ -189,8 +192,9 @@ impl<'a, P: DeliveryPort> DeliveryRun<'a, P> {
         })
     }
 
-    /// The plan, which is made once, and the origin as its key-parser refines it.
-    async fn plan(&mut self, time: ObjectTime) -> Result<(Plan, Arc<Origin>), Entry> {
+    /// The plan, which is made once; the origin as its key-parser refines it; and the digest
+    /// of all that decides which events the object becomes.
+    async fn plan(&mut self, time: ObjectTime) -> Result<(Plan, Arc<Origin>, String), Entry> {
         let Subject { plans, object, origin, delivery, .. } = self.subject;
         let mut planned = match self.planned.take() {
             Some(planned) => planned,
@@ -204,7 +208,8 @@ impl<'a, P: DeliveryPort> DeliveryRun<'a, P> {
             },
         };
         let plan = planned.plan.clone();
-        let progress = self.port.begin(&plan, &self.events_from(&plan, origin));
+        let events_from = self.events_from(&plan, origin);
+        let progress = self.port.begin(&plan, &events_from);
         let refined = match (progress, self.refined.clone()) {
             (Progress::Done, _) => None,
             (Progress::Settled(events), refined) => {
@@ -221,7 +226,9 @@ impl<'a, P: DeliveryPort> DeliveryRun<'a, P> {
             Some(Err(error)) => Err(self.guest_failed(error).await),
             Some(Ok(refined)) => {
                 self.refined = Some(Arc::clone(&refined));
-                Ok((plan, refined))
+                // Few plugins refine the origin: without that the digest is the same.
+                let events_from = if refined == *origin { events_from } else { self.events_from(&plan, &refined) };
+                Ok((plan, refined, events_from))
             }
         }
     }

@@ -114,17 +114,7 @@ pub(super) fn shadow<S: Serializer>(run: &Option<ShadowRun>, to: S) -> Result<S:
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::{Entry, Outcome};
-    use model::{DestinationKind, ObjectId};
-
-    fn entry(component: Option<ComponentRun>, shadow: Option<ShadowRun>) -> Entry {
-        let object = ObjectId { bucket: "b".to_owned(), key: "k".to_owned() };
-        Entry {
-            component,
-            shadow,
-            ..Entry::new(&object, Some("acme"), Some(DestinationKind::CloudWatch), Outcome::Delivered)
-        }
-    }
+    use crate::report::testing::entry;
 
     #[test]
     fn parts_are_there_where_a_component_ran() {

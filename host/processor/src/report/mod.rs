@@ -10,6 +10,8 @@ mod numbers;
 mod outcome;
 mod sentences;
 mod table;
+#[cfg(test)]
+mod testing;
 
 use std::collections::{BTreeMap, BTreeSet};
 

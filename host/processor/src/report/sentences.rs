@@ -72,19 +72,9 @@ impl ComponentSums {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::pipeline::{ComponentRun, ShadowRun};
-    use crate::report::{Outcome, Report};
-    use model::ObjectId;
-
-    fn entry(component: Option<ComponentRun>, shadow: Option<ShadowRun>) -> Entry {
-        let object = ObjectId { bucket: "b".to_owned(), key: "k".to_owned() };
-        Entry {
-            component,
-            shadow,
-            ..Entry::new(&object, Some("acme"), Some(DestinationKind::CloudWatch), Outcome::Delivered)
-        }
-    }
+    use crate::report::Report;
+    use crate::report::testing::entry;
 
     #[test]
     fn what_matters_is_said_once_a_component() {

@@ -141,24 +141,7 @@ fn text(bytes: &[u8], cut: bool) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use model::{ObjectId, Reason};
-    use std::sync::Arc;
-
-    fn letter(data: &[u8]) -> DeadLetter {
-        DeadLetter {
-            object: Arc::new(ObjectId { bucket: "logs".to_owned(), key: "c/n/a/p/f.ndjson".to_owned() }),
-            tenant: Some("n".to_owned()),
-            delivery: Some(DestinationKind::CloudWatch),
-            reason: Reason::Malformed,
-            detail: "no JSON".to_owned(),
-            lines: Some((3, 3)),
-            offset: Some(120),
-            length: Some(data.len() as u64),
-            timestamp: None,
-            count: None,
-            data: data.to_vec(),
-        }
-    }
+    use crate::delivery::testing::letter;
 
     fn line(letter: &DeadLetter) -> serde_json::Value {
         serde_json::to_value(DeadLetterLine::of(letter)).unwrap()

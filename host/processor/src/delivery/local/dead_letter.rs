@@ -79,24 +79,7 @@ impl DeadLetterFile {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use model::{DestinationKind, Reason};
-    use std::sync::Arc;
-
-    fn letter(data: &[u8]) -> DeadLetter {
-        DeadLetter {
-            object: Arc::new(ObjectId { bucket: "logs".to_owned(), key: "c/n/a/p/f.ndjson".to_owned() }),
-            tenant: Some("n".to_owned()),
-            delivery: Some(DestinationKind::CloudWatch),
-            reason: Reason::Malformed,
-            detail: "no JSON".to_owned(),
-            lines: Some((3, 3)),
-            offset: Some(120),
-            length: Some(data.len() as u64),
-            timestamp: None,
-            count: None,
-            data: data.to_vec(),
-        }
-    }
+    use crate::delivery::testing::letter;
 
     #[test]
     fn an_attempt_repeated_leaves_the_same_letters() {

@@ -22,20 +22,16 @@ use tokio::task::JoinSet;
 use crate::delivery::local::{DeadLetters, Journal, Objects, OutputError, Streams};
 use crate::delivery::s3::Targets;
 use crate::delivery_run::JobSettings;
-use crate::object::{LocalObject, ReadLimits};
+use crate::object::LocalObject;
 use crate::pipeline::Stop;
 use crate::plugin::Plans;
 use crate::report::{Entry, Outcome};
 use crate::tenant::FileDirectory;
-use model::{FailureKind, ObjectId, TimestampNumbers, lock};
+use model::{FailureKind, ObjectId, lock};
 use sandbox::LogLine;
 
-/// Bytes of whole lines that a guest is given at once. 64 to 256 KiB are
-/// fastest; more only takes memory.
-const CHUNK_BYTES: usize = 256 * 1024;
-
 /// Bytes of a window: where events are in no order, few puts matter more than memory.
-const WINDOW_BYTES: usize = 16 * 1024 * 1024;
+pub const WINDOW_BYTES: usize = 16 * 1024 * 1024;
 
 /// The output folder.
 #[derive(Debug)]
@@ -91,20 +87,12 @@ pub struct Run {
     pub output: OutputFolder,
     /// The guests.
     pub plans: Plans,
-    /// MAX_LINE_BYTES.
-    pub max_line_bytes: usize,
-    /// MAX_OBJECT_BYTES; 0: none.
-    pub max_object_bytes: u64,
-    /// TIMESTAMP_NUMBERS.
-    pub timestamp_numbers: TimestampNumbers,
-    /// MAX_BATCH_SIZE.
-    pub max_batch_events: usize,
+    /// What is the same for all deliveries; the window has [`WINDOW_BYTES`].
+    pub job_settings: JobSettings,
     /// MAX_CONCURRENT_OBJECTS.
     pub max_concurrent_objects: usize,
     /// Whether what an earlier run delivered is delivered again.
     pub redeliver: bool,
-    /// PLUGIN_SHADOW_CONTENTS.
-    pub shadow_contents: bool,
     /// Asks the run to stop.
     pub stop: Stop,
     /// Hears what happens.
@@ -112,20 +100,6 @@ pub struct Run {
 }
 
 impl Run {
-    fn job_settings(&self) -> JobSettings {
-        JobSettings {
-            read_limits: ReadLimits {
-                chunk_bytes: CHUNK_BYTES,
-                max_line_bytes: self.max_line_bytes,
-                max_object_bytes: self.max_object_bytes,
-            },
-            window_bytes: WINDOW_BYTES,
-            max_batch_events: self.max_batch_events,
-            timestamp_numbers: self.timestamp_numbers,
-            shadow_contents: self.shadow_contents,
-        }
-    }
-
     /// Delivers the objects; returns an entry for each and each of its deliveries.
     pub async fn deliver(self, objects: Vec<LocalObject>) -> Vec<Entry> {
         let workers = self.max_concurrent_objects;

@@ -11,7 +11,7 @@ use super::port::{LocalPort, ObjectFile, unreadable};
 use super::progress::ReadProgress;
 use super::sink::failed;
 use crate::delivery::Settled;
-use crate::delivery_run::{DeliveryRun, Directory, JobSettings, Route, Routing, Subject, invalid_entry};
+use crate::delivery_run::{DeliveryRun, Directory, Route, Routing, Subject, invalid_entry};
 use crate::notification::Only;
 use crate::object::LocalObject;
 use crate::report::{Entry, Numbers, Outcome};
@@ -58,25 +58,18 @@ async fn deliver_file(run: &Arc<Run>, file: &ObjectFile<'_>) -> Vec<Entry> {
         }
     };
     let mut entries: Vec<Entry> = invalid.iter().map(|invalid| invalid_entry(&file.id, &origin, invalid)).collect();
-    let settings = run.job_settings();
     // One after the other: a local disk is the faster for it, and nobody waits.
     for delivery in &deliveries {
-        entries.push(deliver_to(run, &settings, file, &origin, delivery).await);
+        entries.push(deliver_to(run, file, &origin, delivery).await);
     }
     entries
 }
 
-async fn deliver_to(
-    run: &Arc<Run>,
-    settings: &JobSettings,
-    file: &ObjectFile<'_>,
-    origin: &Arc<Origin>,
-    delivery: &Arc<Delivery>,
-) -> Entry {
+async fn deliver_to(run: &Arc<Run>, file: &ObjectFile<'_>, origin: &Arc<Origin>, delivery: &Arc<Delivery>) -> Entry {
     let started = Instant::now();
     let output = output_folder(delivery);
     let port = LocalPort::new(run, file, delivery, &output);
-    let subject = Subject { plans: &run.plans, settings, object: &file.id, origin, delivery };
+    let subject = Subject { plans: &run.plans, settings: &run.job_settings, object: &file.id, origin, delivery };
     let mut delivery_run = DeliveryRun::new(subject, port, run.stop.clone(), Settled::default());
     let attempted = delivery_run.attempt().await;
     let mut entry = delivery_run.finish(attempted).entry;

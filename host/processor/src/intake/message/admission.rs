@@ -103,7 +103,7 @@ impl<'a> Admitted<'a> {
         resume: Resume,
     ) -> Self {
         let (stop, settled) = (object.control.stop.scope(), Settled::default());
-        let (plans, settings) = (&processor.plans, &processor.job_settings);
+        let (plans, settings) = (&processor.plans, &processor.bounds.job_settings);
         let subject = Subject { plans, settings, object: &object.id, origin, delivery };
         let port = AwsPort::new(processor, object, delivery, resume, &stop, settled.clone());
         let run = DeliveryRun::new(subject, port, stop.clone(), settled);

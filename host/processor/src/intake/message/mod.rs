@@ -40,12 +40,11 @@ use crate::delivery::dead_letter::DeadLetterStore;
 use crate::delivery::s3::Targets;
 use crate::delivery_run::JobSettings;
 use crate::notification;
-use crate::object::ReadLimits;
 use crate::pipeline::Stop;
 use crate::plugin::Plans;
 use crate::telemetry::{Health, Metrics, Throttle};
 use crate::tenant::TableDirectory;
-use model::{BucketPatterns, ObjectId, Origin, TimestampNumbers};
+use model::{BucketPatterns, ObjectId, Origin};
 
 use breaker::Breakers;
 use deduplication::Deduplicator;
@@ -54,12 +53,9 @@ use ledger::Ledger;
 use permits::Permits;
 use rejected::OfMessage;
 
-/// Bytes of whole lines that a guest is given at once.
-const CHUNK_BYTES: usize = 256 * 1024;
-
 /// Bytes that gather in a delivery's window. Batches of 1 MiB need no more, and
 /// with many objects at work memory is what counts.
-const WINDOW_BYTES: usize = 2 * 1024 * 1024;
+pub const WINDOW_BYTES: usize = 2 * 1024 * 1024;
 
 /// How often it is said that nobody wants a tenant's logs.
 const UNWANTED: Duration = Duration::from_secs(60);
@@ -150,14 +146,8 @@ impl Control {
 /// What bounds the work.
 #[derive(Debug, Clone)]
 pub struct Bounds {
-    /// MAX_LINE_BYTES.
-    pub max_line_bytes: usize,
-    /// MAX_OBJECT_BYTES; 0: none.
-    pub max_object_bytes: u64,
-    /// TIMESTAMP_NUMBERS.
-    pub timestamp_numbers: TimestampNumbers,
-    /// MAX_BATCH_SIZE.
-    pub max_batch_events: usize,
+    /// What is the same for all deliveries; the window has [`WINDOW_BYTES`].
+    pub job_settings: JobSettings,
     /// RETRY_ATTEMPTS.
     pub attempts: u32,
     /// RETRY_WINDOW.
@@ -166,26 +156,8 @@ pub struct Bounds {
     pub max_concurrent_objects: usize,
     /// MAX_CONCURRENT_PER_TENANT.
     pub max_concurrent_per_tenant: usize,
-    /// PLUGIN_SHADOW_CONTENTS.
-    pub shadow_contents: bool,
     /// SOURCE_BUCKETS: what a message may name; none: any bucket.
     pub source_buckets: Option<BucketPatterns>,
-}
-
-impl Bounds {
-    fn job_settings(&self) -> JobSettings {
-        JobSettings {
-            read_limits: ReadLimits {
-                chunk_bytes: CHUNK_BYTES,
-                max_line_bytes: self.max_line_bytes,
-                max_object_bytes: self.max_object_bytes,
-            },
-            window_bytes: WINDOW_BYTES,
-            max_batch_events: self.max_batch_events,
-            timestamp_numbers: self.timestamp_numbers,
-            shadow_contents: self.shadow_contents,
-        }
-    }
 }
 
 /// Everything that messages are processed with.
@@ -204,8 +176,6 @@ pub struct Processor {
     breakers: Breakers,
     deduplicator: Deduplicator,
     guest_logs: GuestLogs,
-    /// What is the same for all deliveries.
-    job_settings: JobSettings,
     /// How often whose logs are said to be gone.
     unwanted: Throttle,
     targets: Targets,
@@ -241,7 +211,6 @@ impl Processor {
             breakers: breaker::breakers(metrics.clone()),
             deduplicator: Deduplicator::default(),
             guest_logs: GuestLogs::default(),
-            job_settings: bounds.job_settings(),
             unwanted: Throttle::new(1, UNWANTED),
             targets: Targets::new(),
             aws,
