@@ -16,7 +16,7 @@ use super::plan;
 use crate::aws::{Aws, AwsError};
 use crate::plugin::LoaderOptions;
 use crate::settings::{AwsSettings, Machine, PluginSettings, Purpose, Settings, SettingsError};
-use crate::tenant::{FileDirectory, Found, Lookup, PluginRules, TenantFileError, of_table};
+use crate::tenant::{FileDirectory, Lookup, PluginRules, TenantFileError, TenantRecord, of_table};
 use model::{AllowedSource, ComponentRef, Delivery, Plugin};
 use sandbox::Engine;
 
@@ -105,7 +105,7 @@ impl OperatorContext {
 /// The tenants of the directory.
 #[derive(Debug, Default)]
 pub(super) struct Tenants {
-    pub(super) found: BTreeMap<String, Arc<Found>>,
+    pub(super) found: BTreeMap<String, Arc<TenantRecord>>,
     /// Warnings about the file as a whole.
     pub(super) warnings: Vec<String>,
 }

@@ -2,7 +2,7 @@
 //!
 //! - `limits`: AWS's numbers.
 //! - `batch`: events in guest order to batches that CloudWatch Logs takes.
-//! - `port`: what a destination must be able to do; `settled`: how far a delivery is.
+//! - `event_sink`: what a destination must be able to do; `settled`: how far a delivery is.
 //! - `cloudwatch`: log streams.
 //! - `s3`: objects in a tenant's bucket.
 //! - `dead_letter`: what can never be delivered, kept.
@@ -12,10 +12,10 @@
 pub mod batch;
 pub mod cloudwatch;
 pub mod dead_letter;
+pub mod event_sink;
 mod json;
 pub mod limits;
 pub mod local;
-pub mod port;
 pub mod s3;
 mod settled;
 #[cfg(test)]

@@ -51,7 +51,7 @@ impl<P: DeliveryPort> DeliveryRun<'_, P> {
         if let Some(upload) = upload {
             match upload.finish().await {
                 Ok(bytes) => {
-                    entry.numbers.bytes = bytes;
+                    entry.counts.bytes = bytes;
                     // Nothing left, no object.
                     entry = if bytes > 0 { self.written(target, entry) } else { entry };
                 }
@@ -87,7 +87,7 @@ impl<P: DeliveryPort> DeliveryRun<'_, P> {
         match copied {
             Ok(Copied { bytes, warning }) => {
                 let mut entry = self.entry(Outcome::Delivered);
-                entry.numbers.bytes = bytes;
+                entry.counts.bytes = bytes;
                 entry.warnings.extend(warning);
                 self.written(target, entry)
             }

@@ -20,8 +20,8 @@ fn a_copy_is_the_object_as_it_is_and_says_whose_copy_it_replaced() {
         let came = lab.run();
         assert_eq!(outcome(&came), (Outcome::Delivered, None));
         let copy = lab.memory.object(&lab.target()).unwrap();
-        assert_eq!((copy.bytes, came.entry().numbers.bytes), (six_lines().into_bytes(), six_lines().len() as u64));
-        assert_eq!((came.entry().numbers.lines_seen, came.entry().warnings.len()), (0, 0));
+        assert_eq!((copy.bytes, came.entry().counts.bytes), (six_lines().into_bytes(), six_lines().len() as u64));
+        assert_eq!((came.entry().counts.lines_seen, came.entry().warnings.len()), (0, 0));
         let other = object("other/payment/api/api-1/f.json");
         lab.memory.write(&other, six_lines(), NOW);
         let came = Lab { object: other.into(), ..lab }.run();
@@ -89,15 +89,10 @@ fn a_rewritten_object_is_what_the_plugin_made_of_it() {
     for policy in POLICIES {
         let lab = rewritten(policy, "m1");
         let came = lab.run();
-        assert_eq!(
-            (came.entry().outcome, came.entry().numbers.filtered),
-            (Outcome::Delivered, 1),
-            "{:?}",
-            came.entry()
-        );
+        assert_eq!((came.entry().outcome, came.entry().counts.filtered), (Outcome::Delivered, 1), "{:?}", came.entry());
         let written = String::from_utf8(lab.memory.object(&lab.target()).unwrap().bytes).unwrap();
         assert_eq!((written.lines().count(), written.contains("m1")), (5, false), "{written}");
-        assert_eq!(came.entry().numbers.bytes, written.len() as u64);
+        assert_eq!(came.entry().counts.bytes, written.len() as u64);
         assert_eq!((came.entry().guest_log_lines, lab.memory.guest_log_lines()), (1, 1), "it says that it has begun");
         assert_eq!(lab.done().as_deref(), Some("delivered"));
     }
@@ -108,7 +103,7 @@ fn an_object_that_is_rewritten_to_nothing_leaves_none() {
     for policy in POLICIES {
         let lab = Lab::new(policy, to_bucket(), &record(0, "gone")).with_plugin(rewriter("drop", "gone"));
         let came = lab.run();
-        assert_eq!((outcome(&came), came.entry().numbers.bytes), ((Outcome::Delivered, None), 0));
+        assert_eq!((outcome(&came), came.entry().counts.bytes), ((Outcome::Delivered, None), 0));
         assert!(lab.memory.object(&lab.target()).is_none());
     }
 }
@@ -125,7 +120,7 @@ fn an_upload_that_fails_leaves_nothing_and_is_tried_again() {
                 assert_eq!(came.failure(), FailureKind::Aws(AwsErrorKind::Denied), "{at}");
                 assert_eq!(came.entry().fault, Some(Fault::Destination), "{at}");
             }
-            assert_eq!((came.entry().outcome, came.entry().numbers.bytes), (Outcome::Failed, 0), "{at}");
+            assert_eq!((came.entry().outcome, came.entry().counts.bytes), (Outcome::Failed, 0), "{at}");
             assert!(lab.memory.object(&lab.target()).is_none() && lab.done().is_none(), "{at}");
             assert_eq!(lab.run().entry().outcome, Outcome::Delivered, "{at}");
         }

@@ -7,7 +7,7 @@ use std::io::{self, Read, Write};
 use model::{DeadLetter, Failure, ObjectId};
 use sandbox::GuestLog;
 
-use crate::delivery::port::LogStream;
+use crate::delivery::event_sink::LogStream;
 use crate::pipeline::{Job, Plan};
 
 /// One delivery of one object, as its surroundings see it: a folder, AWS, or memory.

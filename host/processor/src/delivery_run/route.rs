@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use model::{Delivery, DestinationKind, Failure, FailureKind, ObjectId, Origin};
 
-use crate::notification::Only;
+use crate::notification::Scope;
 use crate::plugin::{KeyError, PlanError, Plans};
 use crate::report::{Entry, Outcome, Unwanted};
-use crate::tenant::{Found, InvalidDelivery, Lookup, meant_type};
+use crate::tenant::{InvalidDelivery, Lookup, TenantRecord, intended_type};
 
 /// The tenants and their deliveries.
 pub trait Directory: Sync {
@@ -19,7 +19,7 @@ pub trait Directory: Sync {
     ///
     /// # Errors
     /// The directory can't be asked.
-    fn lookup(&self, tenant_id: &str) -> impl Future<Output = Result<Arc<Found>, Failure>> + Send;
+    fn lookup(&self, tenant_id: &str) -> impl Future<Output = Result<Arc<TenantRecord>, Failure>> + Send;
 }
 
 /// An object that is to be delivered.
@@ -32,7 +32,7 @@ pub struct Routing<'a> {
     /// Its origin, where the key was read before.
     pub origin: Option<&'a Origin>,
     /// The deliveries that are meant.
-    pub only: &'a Only,
+    pub scope: &'a Scope,
 }
 
 /// Where an object goes.
@@ -93,9 +93,9 @@ impl Routing<'_> {
     }
 
     /// The deliveries that are meant, of those that the tenant has.
-    fn select(self, origin: Arc<Origin>, found: &Found, directory: &str) -> Route {
+    fn select(self, origin: Arc<Origin>, found: &TenantRecord, directory: &str) -> Route {
         let invalid: Vec<InvalidDelivery> =
-            found.invalid.iter().filter(|invalid| self.only.has_item(&invalid.kind)).cloned().collect();
+            found.invalid.iter().filter(|invalid| self.scope.has_item(&invalid.kind)).cloned().collect();
         let deliveries: &[Arc<Delivery>] = match &found.lookup {
             Lookup::Deliveries(deliveries) => deliveries,
             Lookup::Unknown => {
@@ -107,7 +107,7 @@ impl Routing<'_> {
         let none_is_enabled = deliveries.is_empty();
         // What is about an item that is still there, and can't be used, waits for that one.
         let item_waits = !invalid.is_empty();
-        let meant = deliveries.iter().filter(|delivery| is_meant(self.only, delivery.id(), item_waits));
+        let meant = deliveries.iter().filter(|delivery| is_meant(self.scope, delivery.id(), item_waits));
         let deliveries: Vec<Arc<Delivery>> = meant.cloned().collect();
         if invalid.is_empty() && deliveries.is_empty() {
             let text = match none_is_enabled {
@@ -121,7 +121,7 @@ impl Routing<'_> {
 }
 
 /// Nobody wants the object; where items have expired, that is why.
-fn unwanted(origin: Arc<Origin>, found: &Found, why: Unwanted, text: String) -> Route {
+fn unwanted(origin: Arc<Origin>, found: &TenantRecord, why: Unwanted, text: String) -> Route {
     match found.expired {
         0 => Route::Unwanted { origin, why, text },
         _ => {
@@ -133,16 +133,16 @@ fn unwanted(origin: Arc<Origin>, found: &Found, why: Unwanted, text: String) -> 
 
 /// Whether this delivery is meant. An item that could not be used is meant to become a
 /// delivery: once the item is gone, that delivery is.
-fn is_meant(only: &Only, id: DestinationKind, item_waits: bool) -> bool {
-    match only {
-        Only::All => true,
-        Only::Delivery(only) => *only == id,
-        Only::Item(kind) => !item_waits && meant_type(kind) == Some(id),
+fn is_meant(scope: &Scope, id: DestinationKind, item_waits: bool) -> bool {
+    match scope {
+        Scope::All => true,
+        Scope::Delivery(known) => *known == id,
+        Scope::Item(kind) => !item_waits && intended_type(kind) == Some(id),
     }
 }
 
 /// The entry of a delivery whose item can't be used.
 pub fn invalid_entry(object: &ObjectId, origin: &Origin, invalid: &InvalidDelivery) -> Entry {
     let entry = Entry::new(object, Some(&origin.tenant_id), invalid.delivery(), Outcome::Failed);
-    entry.because(FailureKind::InvalidDelivery, invalid.problem.as_str())
+    entry.with_reason(FailureKind::InvalidDelivery, invalid.problem.as_str())
 }

@@ -161,7 +161,7 @@ impl<'a, P: DeliveryPort> DeliveryRun<'a, P> {
         if !matches!(entry.outcome, Outcome::Delivered | Outcome::Partial | Outcome::Rejected) {
             return entry;
         }
-        let settled = self.resumed_from.saturating_add(entry.numbers.events);
+        let settled = self.resumed_from.saturating_add(entry.counts.events);
         match self.port.record_done(settled, entry.reason.map_or("delivered", |reason| reason.name())) {
             Ok(()) => entry,
             Err(failure) => entry.failed(&failure),
@@ -306,7 +306,7 @@ impl<'a, P: DeliveryPort> DeliveryRun<'a, P> {
             Ok(()) => {
                 let shown = self.port.shows_guest_words();
                 let words = if shown { text } else { "the guest says why in the dead letter" };
-                self.entry(Outcome::Rejected).because(Reason::GuestRejected, words)
+                self.entry(Outcome::Rejected).with_reason(Reason::GuestRejected, words)
             }
             Err(failure) => self.entry(Outcome::Failed).failed(&failure),
         }

@@ -116,7 +116,7 @@ fn a_run_goes_on_where_the_one_before_stood_and_says_so() {
         lab.memory.inject(Call::Put, 2, Injected::Fails(failure(AwsErrorKind::Throttled)));
         assert_eq!(lab.run().reached, Some(4));
         let came = lab.run();
-        assert_eq!((came.entry().resumed_from_event, came.entry().numbers.events), (4, 1));
+        assert_eq!((came.entry().resumed_from_event, came.entry().counts.events), (4, 1));
         assert_eq!(lab.messages(), five_messages());
     }
 }

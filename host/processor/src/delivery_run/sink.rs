@@ -5,7 +5,7 @@ use model::{DeadLetter, Failure, FailureKind};
 use super::port::DeliveryPort;
 use crate::delivery::Settled;
 use crate::delivery::batch::Batch;
-use crate::delivery::port::{EventSink, LogStream, RejectedEvent};
+use crate::delivery::event_sink::{EventSink, LogStream, RejectedEvent};
 
 /// The sink of one attempt.
 pub(super) struct RunSink<'a, P: DeliveryPort> {

@@ -53,7 +53,7 @@ impl<P: DeliveryPort> DeliveryRun<'_, P> {
             DeadLetter::of_object(object, Reason::Changed, failure.to_string()).for_delivery(delivery).with_data(data);
         match self.port.write_dead_letters(&[letter]).await {
             Ok(()) => {
-                let entry = entry.because(Reason::Changed, failure.to_string());
+                let entry = entry.with_reason(Reason::Changed, failure.to_string());
                 Entry { outcome: Outcome::Ignored, fault: Some(Fault::Source), ..entry }
             }
             Err(unwritten) => entry.failed(&unwritten),

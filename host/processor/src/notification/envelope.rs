@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::event::{self, EventKind};
 use super::record::{from_event_bridge, read_record};
 use super::text::quote;
-use super::{Announced, BadRecord, Resume};
+use super::{Announced, InvalidRecord, Resume};
 
 /// The most layers that may wrap a body: S3's event in SNS's, that in SQS's, and each once
 /// more.
@@ -17,7 +17,7 @@ const MAX_WRAPPINGS: usize = 4;
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Notification {
     /// The objects it announces, or why a record announces none.
-    pub records: Vec<Result<Announced, BadRecord>>,
+    pub records: Vec<Result<Announced, InvalidRecord>>,
     /// Events of S3's that need no work (removals, tests, …), by a bounded name.
     pub ignored: BTreeMap<&'static str, u64>,
     /// The checkpoint of an earlier attempt.
@@ -123,7 +123,7 @@ impl Notification {
                 match self.read_nested(inner, alone, depth) {
                     Ok(()) => {}
                     Err(what) if alone => return Err(what),
-                    Err(what) => self.records.push(Err(BadRecord { what, record: record.to_string() })),
+                    Err(what) => self.records.push(Err(InvalidRecord { what, record: record.to_string() })),
                 }
                 continue;
             }
@@ -132,7 +132,7 @@ impl Notification {
                 EventKind::Other(kind) => self.ignore(kind),
                 EventKind::Foreign(of) => {
                     let what = format!("it is {of}, and none of S3's");
-                    self.records.push(Err(BadRecord { what, record: record.to_string() }));
+                    self.records.push(Err(InvalidRecord { what, record: record.to_string() }));
                 }
             }
         }

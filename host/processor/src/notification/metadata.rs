@@ -20,7 +20,7 @@ pub struct Resume {
     /// `retry_count`: the number of attempts without progress.
     pub retry_count: u32,
     /// `delivery`, `item`: the deliveries that are left.
-    pub only: Only,
+    pub scope: Scope,
     /// `checkpoint`: what `offset` belongs to; `None` in the reference's own messages.
     pub checkpoint: Option<Checkpoint>,
     /// `first_failed_at`: since when the delivery fails or waits without progress, in
@@ -29,12 +29,12 @@ pub struct Resume {
     /// `last_error`: why the last attempt failed; at most 512 bytes.
     pub last_error: Option<String>,
     /// `refused`: what was refused for good by the attempts before.
-    pub refused: Option<Refused>,
+    pub refused: Option<PriorRefusals>,
 }
 
 /// Lines and events of an object that were refused for good.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Refused {
+pub struct PriorRefusals {
     /// `from`: the offset to start again from so that no refusal is missed, if no dead letter
     /// keeps them (DEAD_LETTER=fail).
     pub from: Option<u64>,
@@ -47,7 +47,7 @@ pub struct Refused {
 
 /// The deliveries of a tenant that a message is about.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum Only {
+pub enum Scope {
     /// All deliveries: S3's own messages, and the reference's.
     #[default]
     All,
@@ -58,7 +58,7 @@ pub enum Only {
     Item(String),
 }
 
-impl Only {
+impl Scope {
     /// The delivery of an item of this `type`.
     pub fn of_item(kind: &str) -> Self {
         match DestinationKind::parse(kind) {
@@ -71,8 +71,8 @@ impl Only {
     pub fn has_item(&self, kind: &str) -> bool {
         match self {
             Self::All => true,
-            Self::Delivery(only) => only.name() == kind,
-            Self::Item(only) => only == kind,
+            Self::Delivery(known) => known.name() == kind,
+            Self::Item(item) => item == kind,
         }
     }
 
@@ -80,7 +80,7 @@ impl Only {
     pub fn name(&self) -> Option<&str> {
         match self {
             Self::All => None,
-            Self::Delivery(only) => Some(only.name()),
+            Self::Delivery(known) => Some(known.name()),
             Self::Item(kind) => Some(kind),
         }
     }
@@ -124,7 +124,7 @@ impl Resume {
     pub(super) fn read(metadata: &Map<String, Value>) -> Result<Self, String> {
         let number = |field| metadata.get(field).and_then(Value::as_u64);
         let text = |field| metadata.get(field).and_then(Value::as_str);
-        let only = Only::read(metadata)?;
+        let scope = Scope::read(metadata)?;
         let checkpoint = metadata.get("checkpoint").filter(|value| !value.is_null());
         let (offset, checkpoint) = match checkpoint.map(Checkpoint::read) {
             None => (number("offset").unwrap_or_default(), None),
@@ -134,11 +134,11 @@ impl Resume {
         Ok(Self {
             offset,
             retry_count: number("retry_count").and_then(|n| n.try_into().ok()).unwrap_or_default(),
-            only,
+            scope,
             checkpoint,
             first_failed_at: text("first_failed_at").and_then(time::parse),
             last_error: text("last_error").map(truncate_error),
-            refused: metadata.get("refused").and_then(Refused::read),
+            refused: metadata.get("refused").and_then(PriorRefusals::read),
         })
     }
 }
@@ -153,7 +153,7 @@ impl Checkpoint {
 /// The most reasons that are read from a message: more than exist.
 const MAX_REASONS: usize = 32;
 
-impl Refused {
+impl PriorRefusals {
     /// Reads refusals. Names of reasons are this program's own; anything else in the message
     /// is left out.
     fn read(value: &Value) -> Option<Self> {
@@ -183,13 +183,13 @@ pub fn requeue(record: &Value, resume: &Resume, receipt_handle: &str, now: i64) 
         "requeued_at": time::format(now),
     });
     if let Some(metadata) = metadata.as_object_mut() {
-        let only = match &resume.only {
-            Only::All => None,
-            Only::Delivery(kind) => Some(("delivery", json!(kind.name()))),
-            Only::Item(kind) => Some(("item", json!(kind))),
+        let scope = match &resume.scope {
+            Scope::All => None,
+            Scope::Delivery(kind) => Some(("delivery", json!(kind.name()))),
+            Scope::Item(kind) => Some(("item", json!(kind))),
         };
         let checkpoint = resume.checkpoint.as_ref().map(|it| json!({ "etag": it.etag, "guests": it.guests }));
-        let optional = only
+        let optional = scope
             .into_iter()
             .chain(checkpoint.map(|it| ("checkpoint", it)))
             .chain(resume.refused.as_ref().map(|it| ("refused", it.write())))

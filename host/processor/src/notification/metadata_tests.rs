@@ -41,9 +41,9 @@ fn odd_fields_count_as_missing() {
 
 #[test]
 fn a_message_is_never_about_more_than_it_says() {
-    assert_eq!(read(json!({ "delivery": null, "item": null })).only, Only::All);
-    assert_eq!(read(json!({ "delivery": "s3" })).only, Only::Delivery(DestinationKind::S3));
-    assert_eq!(read(json!({ "item": "S3" })).only, Only::Item("S3".to_owned()));
+    assert_eq!(read(json!({ "delivery": null, "item": null })).scope, Scope::All);
+    assert_eq!(read(json!({ "delivery": "s3" })).scope, Scope::Delivery(DestinationKind::S3));
+    assert_eq!(read(json!({ "item": "S3" })).scope, Scope::Item("S3".to_owned()));
     assert!(
         refused(json!({ "delivery": "kinesis" }))
             .contains(r#"names the delivery "\"kinesis\"", and there are cloudwatch"#)
@@ -64,11 +64,11 @@ fn a_message_is_never_about_more_than_it_says() {
 #[test]
 fn an_item_is_found_as_it_is() {
     for item in ["S3", " s3", "CloudWatch", "cloud-watch", "kinesis", ""] {
-        let only = Only::of_item(item);
-        assert!(only.has_item(item) && !only.has_item("s3") && !only.has_item("cloudwatch"), "{item}");
+        let scope = Scope::of_item(item);
+        assert!(scope.has_item(item) && !scope.has_item("s3") && !scope.has_item("cloudwatch"), "{item}");
     }
-    assert_eq!(Only::of_item("s3"), Only::Delivery(DestinationKind::S3));
-    assert!(Only::All.has_item("anything"));
+    assert_eq!(Scope::of_item("s3"), Scope::Delivery(DestinationKind::S3));
+    assert!(Scope::All.has_item("anything"));
 }
 
 #[test]
@@ -78,9 +78,9 @@ fn a_requeue_is_in_snss_form_with_the_references_fields() {
     let checkpoint = Some(Checkpoint { etag: "e".to_owned(), guests: "ab".to_owned() });
     let first_failed_at = Some(1_748_771_999_000);
     let last_error = Some("denied".to_owned());
-    let only = Only::Delivery(DestinationKind::S3);
-    let refused = Some(Refused { from: Some(5), counts: [("too-old".to_owned(), 2)].into(), settled: true });
-    let resume = Resume { offset: 7, retry_count: 1, only, checkpoint, first_failed_at, last_error, refused };
+    let scope = Scope::Delivery(DestinationKind::S3);
+    let refused = Some(PriorRefusals { from: Some(5), counts: [("too-old".to_owned(), 2)].into(), settled: true });
+    let resume = Resume { offset: 7, retry_count: 1, scope, checkpoint, first_failed_at, last_error, refused };
     let body: Value = serde_json::from_str(&requeue(&record, &resume, "AQEB\"", 1_748_772_000_123)).unwrap();
     let message: Value = serde_json::from_str(body["Message"].as_str().unwrap()).unwrap();
     assert_eq!(message, json!({ "Records": [record] }));
@@ -106,7 +106,7 @@ fn what_was_refused_is_read_as_far_as_it_is_ours() {
     let expected: BTreeMap<_, _> = [("too-old".to_owned(), 2), (String::new(), 6)].into();
     assert_eq!(
         of(json!({ "from": 1, "counts": counts })),
-        Some(Refused { from: Some(1), counts: expected, settled: false })
+        Some(PriorRefusals { from: Some(1), counts: expected, settled: false })
     );
     let many: Map<String, Value> =
         ('a'..='z').flat_map(|a| [(a.to_string(), json!(1)), (format!("{a}{a}"), json!(1))]).collect();
@@ -114,24 +114,24 @@ fn what_was_refused_is_read_as_far_as_it_is_ours() {
 }
 
 fn resumes() -> impl Strategy<Value = Resume> {
-    let only = prop_oneof![
-        Just(Only::All),
-        Just(Only::Delivery(DestinationKind::CloudWatch)),
-        Just(Only::Delivery(DestinationKind::S3)),
-        ".{0,64}".prop_map(|kind| Only::of_item(&kind)),
+    let scope = prop_oneof![
+        Just(Scope::All),
+        Just(Scope::Delivery(DestinationKind::CloudWatch)),
+        Just(Scope::Delivery(DestinationKind::S3)),
+        ".{0,64}".prop_map(|kind| Scope::of_item(&kind)),
     ];
     let checkpoint = ("\\PC{0,20}", "[0-9a-f]{64}").prop_map(|(etag, guests)| Checkpoint { etag, guests });
     let failed = proptest::option::of(0_i64..4_000_000_000_000);
     let error = proptest::option::of(".{0,100}".prop_map(|text| truncate_error(&text)));
     let counts = proptest::collection::btree_map("[a-z-]{1,32}", any::<u64>(), 0..4);
     let refused = (any::<Option<u64>>(), counts, any::<bool>());
-    let refused = refused.prop_map(|(from, counts, settled)| Refused { from, counts, settled });
+    let refused = refused.prop_map(|(from, counts, settled)| PriorRefusals { from, counts, settled });
     let (checkpoint, refused) = (proptest::option::of(checkpoint), proptest::option::of(refused));
-    (any::<u64>(), any::<u32>(), only, checkpoint, failed, error, refused).prop_map(
-        |(offset, retry_count, only, checkpoint, first_failed_at, last_error, refused)| Resume {
+    (any::<u64>(), any::<u32>(), scope, checkpoint, failed, error, refused).prop_map(
+        |(offset, retry_count, scope, checkpoint, first_failed_at, last_error, refused)| Resume {
             offset,
             retry_count,
-            only,
+            scope,
             checkpoint,
             first_failed_at,
             last_error,

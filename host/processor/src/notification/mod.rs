@@ -15,7 +15,7 @@ mod time;
 
 pub use envelope::{Notification, NotificationError, parse};
 pub use key::encode as form_encode;
-pub use metadata::{Checkpoint, Only, Refused, Resume, requeue};
-pub use record::{Announced, BadRecord};
+pub use metadata::{Checkpoint, PriorRefusals, Resume, Scope, requeue};
+pub use record::{Announced, InvalidRecord};
 pub(crate) use text::truncate_error;
 pub use time::format as rfc3339;

@@ -27,7 +27,7 @@ pub struct Announced {
 /// A record that names no object.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{what}")]
-pub struct BadRecord {
+pub struct InvalidRecord {
     /// What is wrong, with the key if there is one.
     pub what: String,
     /// The record, for its dead letter.
@@ -35,10 +35,10 @@ pub struct BadRecord {
 }
 
 /// Reads a record of an S3 event that tells of a new object.
-pub(super) fn read_record(record: Value) -> Result<Announced, BadRecord> {
+pub(super) fn read_record(record: Value) -> Result<Announced, InvalidRecord> {
     let object = match object(&record) {
         Ok(object) => object,
-        Err(what) => return Err(BadRecord { what, record: record.to_string() }),
+        Err(what) => return Err(InvalidRecord { what, record: record.to_string() }),
     };
     let details = |field| record.pointer("/s3/object").and_then(|object| object.get(field));
     let unquoted = text(details("eTag")).map(|etag| etag.trim_matches('"'));
@@ -62,8 +62,8 @@ fn object(record: &Value) -> Result<ObjectId, String> {
 }
 
 /// Reads an EventBridge event that announces a new object.
-pub(super) fn from_event_bridge(event: &Value) -> Result<Announced, BadRecord> {
-    read_record(to_s3_record(event)).map_err(|bad| BadRecord { record: event.to_string(), ..bad })
+pub(super) fn from_event_bridge(event: &Value) -> Result<Announced, InvalidRecord> {
+    read_record(to_s3_record(event)).map_err(|bad| InvalidRecord { record: event.to_string(), ..bad })
 }
 
 /// Translates an EventBridge event to the record of an S3 event. Fields of the wrong type are

@@ -8,7 +8,7 @@ fn read(record: Value) -> Announced {
     read_record(record).unwrap()
 }
 
-fn bad(record: Value) -> BadRecord {
+fn bad(record: Value) -> InvalidRecord {
     read_record(record).unwrap_err()
 }
 

@@ -1,5 +1,5 @@
 use super::*;
-use crate::delivery::dead_letter::{DeadLetterStore, Letters, Provenance};
+use crate::delivery::dead_letter::{DeadLetterStore, DeadLetterWriter, Provenance};
 use crate::pipeline::outbox::Undeliverable;
 use crate::pipeline::put::tests::job;
 use model::DestinationKind;
@@ -62,7 +62,7 @@ fn a_letter_is_never_much_larger_than_it_is_thought() {
         attempt: 1000,
     };
     let job = job();
-    let letters = Letters::new(store, &job.object, Some(DestinationKind::CloudWatch), provenance);
+    let letters = DeadLetterWriter::new(store, &job.object, Some(DestinationKind::CloudWatch), provenance);
     let binary = DeadLetter { data: vec![0xff; 1000], ..letter(1, Reason::Malformed, "") };
     for letter in [letter(0, Reason::Malformed, "\u{1}\"{"), binary, letter(2, Reason::TooOld, &"x".repeat(300 << 10))]
     {

@@ -22,7 +22,7 @@ use super::stage::StageContext;
 use super::tap::Tap;
 
 use crate::aws::AwsError;
-use crate::delivery::port::EventSink;
+use crate::delivery::event_sink::EventSink;
 use crate::object::{Decompressor, LineReader};
 use model::{DeadLetter, Failure, FailureKind, Fault, Reason, Stop};
 use sandbox::{GuestError, GuestLog};

@@ -12,7 +12,7 @@ use super::job::Job;
 use super::ledger::LineOutcome;
 use super::outbox::{SharedLedger, SinkCommand, Undeliverable};
 use crate::delivery::batch::Batch;
-use crate::delivery::port::{EventSink, RejectedEvent};
+use crate::delivery::event_sink::{EventSink, RejectedEvent};
 use model::{Failure, Reason};
 
 /// What the putting side did.

@@ -86,7 +86,7 @@ impl PlansInner {
             Err(error) => KeyError::Failed(error),
             Ok(guest) => {
                 let (origin, run) = self.parse(&guest.component, object, now).await;
-                self.metrics.component(PluginUse::KEYS, &run);
+                self.metrics.record_component(PluginUse::KEYS, &run);
                 match origin {
                     Ok(origin) => return Ok(origin),
                     Err(error) if !error.is_guests_fault() => {

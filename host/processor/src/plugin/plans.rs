@@ -281,11 +281,11 @@ impl PlansInner {
             ("published", now.published - before.published),
             ("compiled", now.compiled - before.compiled),
         ] {
-            self.metrics.components_loaded(result, count);
+            self.metrics.count_component_loads(result, count);
         }
         *before = now;
         drop(before);
-        component.inspect_err(|failed| self.metrics.components_loaded(failed.kind.name(), 1))
+        component.inspect_err(|failed| self.metrics.count_component_loads(failed.kind.name(), 1))
     }
 
     /// Loads a component, unless it is suspended.
@@ -364,7 +364,7 @@ impl PlansInner {
 
     /// A [warning](PlansInner::warning) about `key`.
     pub(super) fn warn(&self, key: &str, error: &PlanError, so: &str) -> Option<String> {
-        let left_out = self.warned.take(key, Instant::now())?;
+        let left_out = self.warned.admit(key, Instant::now())?;
         let more =
             if left_out > 0 { format!(" ({left_out} more times since this was last said)") } else { String::new() };
         Some(format!("{error}; {so}{more}"))

@@ -121,7 +121,7 @@ fn entry(outcome: Outcome) -> Entry {
 }
 
 fn failed(kind: impl Into<FailureKind>) -> Entry {
-    entry(Outcome::Failed).because(kind.into(), "why")
+    entry(Outcome::Failed).with_reason(kind.into(), "why")
 }
 
 fn name(guest: Option<&TenantGuest>) -> &str {
@@ -175,9 +175,9 @@ async fn what_cannot_be_had_waits_and_is_left_alone_after_three_failures() {
     assert_eq!(error.of(entry(Outcome::Failed)).component, None, "nothing was tried");
     assert_eq!(asked.load(Ordering::Relaxed), CircuitBreaker::FAILURE_THRESHOLD);
     let loads = r#"log_processor_plugin_loads_total{result="component-missing"} 3"#;
-    assert!(metrics.text().contains(loads), "{}", metrics.text());
+    assert!(metrics.render().contains(loads), "{}", metrics.render());
     let loads = r#"log_processor_plugin_loads_total{result="memory"} 3"#;
-    assert!(metrics.text().contains(loads), "{}", metrics.text());
+    assert!(metrics.render().contains(loads), "{}", metrics.render());
     // A new component is a new beginning; and others' deliveries go on all the time.
     assert!(plans.plan(&delivery(Some(plugin("one")), None)).await.is_ok());
     assert!(!plans.plan(&unavailable).await.err().unwrap().is_suspended());
@@ -328,10 +328,10 @@ async fn the_operators_key_parser_decides_the_whole_origin() {
     let origin = plans.parse_key(&object(), 0).await.unwrap();
     assert_eq!((origin.tenant_id.as_str(), origin.namespace.as_str()), ("other", "n"));
     let calls = metrics
-        .text()
+        .render()
         .lines()
         .any(|line| line.starts_with("log_processor_plugin_calls_total{") && line.contains("\"*\""));
-    assert!(calls, "{}", metrics.text());
+    assert!(calls, "{}", metrics.render());
     assert_eq!(
         Lab::new().plans().parse_key(&object(), 0).await.unwrap().tenant_id,
         "n",

@@ -103,11 +103,11 @@ fn log_change(metrics: &Metrics, plugin_use: &PluginUse, identity: &PluginIdenti
                 why = cause,
                 "the component keeps failing: it is left alone"
             );
-            metrics.component_suspended(tenant, &digest, 1);
+            metrics.add_suspended_component(tenant, &digest, 1);
         }
         BreakerChange::Closed | BreakerChange::Forgotten => {
             tracing::info!(tenant, delivery, digest, "the component is no longer left alone");
-            metrics.component_suspended(tenant, &digest, -1);
+            metrics.add_suspended_component(tenant, &digest, -1);
         }
     }
 }

@@ -19,7 +19,7 @@ fn identity(bytes: &str) -> PluginIdentity {
 }
 
 fn gauge(metrics: &Metrics, tenant: &str) -> Option<String> {
-    let text = metrics.text();
+    let text = metrics.render();
     let begin = "log_processor_plugin_suspended{";
     let lines = text.lines().filter(|line| line.starts_with(begin));
     let mut of = lines.filter(|line| line.contains(&format!("tenant=\"{tenant}\"")));

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
-use super::numbers::by_name;
+use super::entry_counts::by_name;
 use crate::pipeline::{ComponentRun, Difference, ShadowRun};
 use model::{Counts, FailureKind};
 use sandbox::Used;

@@ -3,7 +3,7 @@
 use serde::{Serialize, Serializer};
 
 use super::component;
-use super::numbers::{Numbers, by_reason};
+use super::entry_counts::{EntryCounts, by_reason};
 use super::outcome::{Cause, Outcome};
 use crate::pipeline::{ComponentRun, Delivered, End, ShadowRun};
 use model::{DestinationKind, Failure, FailureKind, Fault, ObjectId, Reason};
@@ -31,7 +31,7 @@ pub struct Entry {
     pub fault: Option<Fault>,
     /// Line and event counts.
     #[serde(flatten)]
-    pub numbers: Numbers,
+    pub counts: EntryCounts,
     /// Events that an earlier run had delivered.
     pub resumed_from_event: u64,
     /// Lines that its guests logged.
@@ -68,7 +68,7 @@ impl Entry {
             reason: None,
             error: None,
             fault: None,
-            numbers: Numbers::default(),
+            counts: EntryCounts::default(),
             resumed_from_event: 0,
             guest_log_lines: 0,
             component: None,
@@ -81,7 +81,7 @@ impl Entry {
 
     /// Adds the cause.
     #[must_use]
-    pub fn because(mut self, reason: impl Into<Cause>, error: impl Into<String>) -> Self {
+    pub fn with_reason(mut self, reason: impl Into<Cause>, error: impl Into<String>) -> Self {
         self.reason = Some(reason.into());
         self.error = Some(error.into());
         self
@@ -98,7 +98,7 @@ impl Entry {
     #[must_use]
     pub fn failed(self, failure: &Failure) -> Self {
         let entry = Self { outcome: Outcome::Failed, fault: Some(failure.fault), ..self };
-        let entry = entry.because(failure.kind, failure.to_string());
+        let entry = entry.with_reason(failure.kind, failure.to_string());
         if failure.effect_unknown { entry.with_effect_unknown() } else { entry }
     }
 
@@ -131,12 +131,12 @@ impl Entry {
     /// Adds the result of the delivery.
     #[must_use]
     pub fn with(mut self, delivered: Delivered) -> Self {
-        self.numbers = Numbers {
+        self.counts = EntryCounts {
             events: delivered.events,
             batches: delivered.batches,
             bytes: delivered.bytes,
             bytes_read: delivered.read_bytes,
-            ..Numbers::new(delivered.lines)
+            ..EntryCounts::new(delivered.lines)
         };
         self.guest_log_lines = delivered.guest_log.lines;
         (self.component, self.shadow) = (delivered.component, delivered.shadow);
@@ -148,8 +148,8 @@ impl Entry {
             End::Complete => return self.complete(),
             End::Interrupted => Outcome::Interrupted,
             End::Rejected(reason) => {
-                self = self.because(reason, cut_short(reason));
-                if self.numbers.some() { Outcome::Partial } else { Outcome::Rejected }
+                self = self.with_reason(reason, cut_short(reason));
+                if self.counts.has_deliveries() { Outcome::Partial } else { Outcome::Rejected }
             }
             // Whether its effect is unknown is said above.
             End::Failed(failure) => return self.failed(&failure.with_effect_unknown(false)),
@@ -160,13 +160,13 @@ impl Entry {
     /// Every line has its outcome; whether that is a delivery of all of them is another
     /// matter. The reason is that of most lines.
     fn complete(self) -> Self {
-        let refused = self.numbers.refused();
+        let refused = self.counts.refused();
         let Some(reason) = refused.most() else {
             return Self { outcome: Outcome::Delivered, ..self };
         };
-        let outcome = if self.numbers.some() { Outcome::Partial } else { Outcome::Rejected };
+        let outcome = if self.counts.has_deliveries() { Outcome::Partial } else { Outcome::Rejected };
         let words = format!("lines that can never be delivered: {}", by_reason(&refused));
-        Self { outcome, ..self.because(reason, words) }
+        Self { outcome, ..self.with_reason(reason, words) }
     }
 }
 

@@ -1,12 +1,12 @@
 //! The report of a run: an entry per object and delivery, totals, and a table by tenant.
 //!
-//! - `entry`: one delivery of one object; `outcome`: how it ended; `numbers`: its lines, events, bytes.
+//! - `entry`: one delivery of one object; `outcome`: how it ended; `entry_counts`: its lines, events, bytes.
 //! - `component`: what components did; `sentences`: the same for a person to read.
 //! - `table`: for a person to read.
 
 mod component;
 mod entry;
-mod numbers;
+mod entry_counts;
 mod outcome;
 mod sentences;
 mod table;
@@ -18,7 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 pub use entry::Entry;
-pub use numbers::{Numbers, by_reason};
+pub use entry_counts::{EntryCounts, by_reason};
 pub use outcome::{Cause, Outcome, Unwanted};
 
 /// All of a run.
@@ -39,7 +39,7 @@ pub struct Totals {
     pub outcomes: BTreeMap<Outcome, u64>,
     /// Sums of all numbers.
     #[serde(flatten)]
-    pub numbers: Numbers,
+    pub counts: EntryCounts,
     /// Milliseconds of wall-clock time of the run.
     pub milliseconds: u64,
 }
@@ -53,7 +53,7 @@ impl Report {
         totals.objects = objects.len() as u64;
         for entry in &entries {
             *totals.outcomes.entry(entry.outcome).or_default() += 1;
-            totals.numbers.add(&entry.numbers);
+            totals.counts.add(&entry.counts);
         }
         Self { entries, totals }
     }

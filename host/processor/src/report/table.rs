@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use comfy_table::{CellAlignment, Table, TableComponent, presets};
 
-use super::{Numbers, Outcome, Report};
+use super::{EntryCounts, Outcome, Report};
 use model::DestinationKind;
 
 impl Report {
@@ -17,7 +17,7 @@ impl Report {
             let row = rows.entry((tenant, delivery)).or_default();
             row.objects += 1;
             row.not_wanted += u64::from(entry.outcome == Outcome::Filtered);
-            row.numbers.add(&entry.numbers);
+            row.counts.add(&entry.counts);
             if !entry.output.is_empty() {
                 row.outputs.insert(&entry.output);
             }
@@ -43,12 +43,12 @@ impl Report {
         for ((tenant, delivery), row) in rows {
             not_wanted += row.not_wanted;
             let mut cells = vec![tenant, delivery.to_owned()];
-            cells.extend(columns(row.objects, row.not_wanted, &row.numbers));
+            cells.extend(columns(row.objects, row.not_wanted, &row.counts));
             cells.push(row.outputs.into_iter().collect::<Vec<_>>().join("\n"));
             table.add_row(cells);
         }
         let mut total = vec!["total".to_owned(), String::new()];
-        total.extend(columns(self.totals.objects, not_wanted, &self.totals.numbers));
+        total.extend(columns(self.totals.objects, not_wanted, &self.totals.counts));
         table.add_row(total);
         for index in 2..12 {
             if let Some(column) = table.column_mut(index) {
@@ -65,22 +65,22 @@ struct Row<'a> {
     objects: u64,
     /// Objects that the delivery doesn't want: their lines are not read.
     not_wanted: u64,
-    numbers: Numbers,
+    counts: EntryCounts,
     outputs: BTreeSet<&'a str>,
 }
 
-fn columns(objects: u64, not_wanted: u64, numbers: &Numbers) -> [String; 10] {
+fn columns(objects: u64, not_wanted: u64, counts: &EntryCounts) -> [String; 10] {
     [
         objects,
         not_wanted,
-        numbers.lines_seen,
-        numbers.delivered,
-        numbers.filtered,
-        numbers.malformed,
-        numbers.dead(),
-        numbers.left,
-        numbers.events,
-        numbers.bytes,
+        counts.lines_seen,
+        counts.delivered,
+        counts.filtered,
+        counts.malformed,
+        counts.dead_lettered.sum(),
+        counts.left,
+        counts.events,
+        counts.bytes,
     ]
     .map(|number| number.to_string())
 }

@@ -247,13 +247,12 @@ fn datum(key: &SeriesKey, sum: StatisticSet) -> Datum {
 
 /// The values that the reference would put for a delivery.
 fn values(destination: DestinationKind, done: &FinishedDelivery<'_>) -> Vec<(&'static str, f64)> {
-    let numbers = &done.entry.numbers;
+    let counts = &done.entry.counts;
     match done.entry.outcome {
         Outcome::Delivered | Outcome::Partial | Outcome::Rejected | Outcome::Failed => {}
         // The delivery goes on later; what has arrived by now has arrived.
         Outcome::Interrupted => {
-            let events =
-                Some(numbers.events).filter(|events| *events > 0 && destination == DestinationKind::CloudWatch);
+            let events = Some(counts.events).filter(|events| *events > 0 && destination == DestinationKind::CloudWatch);
             return events.map(|events| (SUCCESSFUL_EVENTS, float(events))).into_iter().collect();
         }
         // Nothing was tried.
@@ -263,10 +262,10 @@ fn values(destination: DestinationKind, done: &FinishedDelivery<'_>) -> Vec<(&'s
     let mut whole = done.entry.outcome == Outcome::Delivered;
     if destination == DestinationKind::CloudWatch {
         let failed = failed_events(done.entry);
-        if numbers.events == 0 && failed == 0 {
+        if counts.events == 0 && failed == 0 {
             return values;
         }
-        values.extend([(SUCCESSFUL_EVENTS, float(numbers.events)), (FAILED_EVENTS, float(failed))]);
+        values.extend([(SUCCESSFUL_EVENTS, float(counts.events)), (FAILED_EVENTS, float(failed))]);
         whole = failed == 0;
     }
     if !whole {
@@ -282,7 +281,7 @@ fn values(destination: DestinationKind, done: &FinishedDelivery<'_>) -> Vec<(&'s
 /// Events that should have arrived and didn't: refused for good, or left; at least one if the
 /// delivery is incomplete. A malformed line was never an event, so it doesn't count.
 fn failed_events(entry: &Entry) -> u64 {
-    let failed = entry.numbers.left + entry.numbers.dead_lettered.sum();
+    let failed = entry.counts.left + entry.counts.dead_lettered.sum();
     match entry.outcome {
         Outcome::Delivered => failed,
         Outcome::Partial if entry.reason == Some(Cause::Refused(Reason::Malformed)) => failed,

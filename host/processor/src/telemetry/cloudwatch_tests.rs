@@ -4,7 +4,7 @@ use std::time::Duration;
 use super::*;
 use crate::aws::AwsErrorKind;
 use crate::aws::Operation;
-use crate::report::Numbers;
+use crate::report::EntryCounts;
 use model::{DestinationKind, ObjectId};
 
 /// A sink that takes `takes` calls, and fails from then on.
@@ -45,35 +45,35 @@ fn record(
     tenant: &str,
     delivery: DestinationKind,
     outcome: Outcome,
-    numbers: Numbers,
+    counts: EntryCounts,
     ms: i64,
 ) {
     let object = ObjectId { bucket: "b".to_owned(), key: "k".to_owned() };
-    let entry = Entry { numbers, ..Entry::new(&object, Some(tenant), Some(delivery), outcome) };
+    let entry = Entry { counts, ..Entry::new(&object, Some(tenant), Some(delivery), outcome) };
     metrics.record_delivery(&FinishedDelivery { entry: &entry, latency: Some(ms), guest_time: Duration::ZERO });
 }
 
 /// (minimum, maximum, sum, samples) by name, of a single delivery.
-fn single(delivery: DestinationKind, outcome: Outcome, numbers: Numbers) -> Vec<(&'static str, f64)> {
-    of(delivery, &entry(delivery, outcome, numbers))
+fn single(delivery: DestinationKind, outcome: Outcome, counts: EntryCounts) -> Vec<(&'static str, f64)> {
+    of(delivery, &entry(delivery, outcome, counts))
 }
 
-fn entry(delivery: DestinationKind, outcome: Outcome, numbers: Numbers) -> Entry {
+fn entry(delivery: DestinationKind, outcome: Outcome, counts: EntryCounts) -> Entry {
     let object = ObjectId { bucket: "b".to_owned(), key: "k".to_owned() };
-    Entry { numbers, ..Entry::new(&object, Some("t"), Some(delivery), outcome) }
+    Entry { counts, ..Entry::new(&object, Some("t"), Some(delivery), outcome) }
 }
 
 fn of(delivery: DestinationKind, entry: &Entry) -> Vec<(&'static str, f64)> {
     values(delivery, &FinishedDelivery { entry, latency: Some(1_500), guest_time: Duration::ZERO })
 }
 
-fn events(events: u64) -> Numbers {
-    Numbers { events, delivered: events, ..Numbers::default() }
+fn events(events: u64) -> EntryCounts {
+    EntryCounts { events, delivered: events, ..EntryCounts::default() }
 }
 
 #[test]
 fn cloudwatch_deliveries_as_the_reference() {
-    let one = |outcome, numbers| single(DestinationKind::CloudWatch, outcome, numbers);
+    let one = |outcome, counts| single(DestinationKind::CloudWatch, outcome, counts);
     let success = [
         ("successful_events", 5.0),
         ("failed_events", 0.0),
@@ -82,21 +82,21 @@ fn cloudwatch_deliveries_as_the_reference() {
     ];
     assert_eq!(one(Outcome::Delivered, events(5)), success);
     // A line that is no record is none of its events.
-    let odd = entry(DestinationKind::CloudWatch, Outcome::Partial, Numbers { malformed: 2, ..events(5) });
-    assert_eq!(of(DestinationKind::CloudWatch, &odd.because(Reason::Malformed, "why")), success);
+    let odd = entry(DestinationKind::CloudWatch, Outcome::Partial, EntryCounts { malformed: 2, ..events(5) });
+    assert_eq!(of(DestinationKind::CloudWatch, &odd.with_reason(Reason::Malformed, "why")), success);
     assert_eq!(one(Outcome::Delivered, events(0)), []);
     let failure = |done, failed| [("successful_events", done), ("failed_events", failed), ("failed_delivery", 1.0)];
-    let refused = Numbers { dead_lettered: [(Reason::TooOld, 2), (Reason::TooNew, 1)].into(), ..events(5) };
+    let refused = EntryCounts { dead_lettered: [(Reason::TooOld, 2), (Reason::TooNew, 1)].into(), ..events(5) };
     assert_eq!(one(Outcome::Partial, refused), failure(5.0, 3.0));
     assert_eq!(one(Outcome::Partial, events(4)), failure(4.0, 1.0));
-    assert_eq!(one(Outcome::Rejected, Numbers { malformed: 9, ..events(0) }), failure(0.0, 1.0));
+    assert_eq!(one(Outcome::Rejected, EntryCounts { malformed: 9, ..events(0) }), failure(0.0, 1.0));
     assert_eq!(one(Outcome::Failed, events(0)), failure(0.0, 1.0));
-    assert_eq!(one(Outcome::Failed, Numbers { left: 7, ..events(2) }), failure(2.0, 7.0));
+    assert_eq!(one(Outcome::Failed, EntryCounts { left: 7, ..events(2) }), failure(2.0, 7.0));
 }
 
 #[test]
 fn s3_deliveries_as_the_reference() {
-    let one = |outcome| single(DestinationKind::S3, outcome, Numbers::default());
+    let one = |outcome| single(DestinationKind::S3, outcome, EntryCounts::default());
     assert_eq!(one(Outcome::Delivered), [("successful_delivery", 1.0), ("delivery_latency", 1_500.0)]);
     for outcome in [Outcome::Partial, Outcome::Rejected, Outcome::Failed] {
         assert_eq!(one(outcome), [("failed_delivery", 1.0)]);
@@ -107,12 +107,15 @@ fn s3_deliveries_as_the_reference() {
 fn what_was_no_delivery_has_no_metric() {
     for outcome in [Outcome::Filtered, Outcome::Ignored, Outcome::AlreadyDelivered] {
         for delivery in DestinationKind::ALL {
-            assert_eq!(single(delivery, outcome, Numbers { left: 3, ..events(3) }), []);
+            assert_eq!(single(delivery, outcome, EntryCounts { left: 3, ..events(3) }), []);
         }
     }
     // What was stopped goes on; what arrived before that counts.
-    let stopped = |delivery, numbers| single(delivery, Outcome::Interrupted, numbers);
-    assert_eq!(stopped(DestinationKind::CloudWatch, Numbers { left: 3, ..events(3) }), [("successful_events", 3.0)]);
+    let stopped = |delivery, counts| single(delivery, Outcome::Interrupted, counts);
+    assert_eq!(
+        stopped(DestinationKind::CloudWatch, EntryCounts { left: 3, ..events(3) }),
+        [("successful_events", 3.0)]
+    );
     assert_eq!(stopped(DestinationKind::CloudWatch, events(0)), []);
     assert_eq!(stopped(DestinationKind::S3, events(3)), []);
 }

@@ -111,7 +111,7 @@ impl Server {
             "/metrics" => {
                 slot.mark_sending_metrics();
                 let _rendering = self.render_lock.lock().await;
-                return response(StatusCode::OK, "text/plain; version=0.0.4", self.metrics.text());
+                return response(StatusCode::OK, "text/plain; version=0.0.4", self.metrics.render());
             }
             "/healthz" => healthy(&self.health, Instant::now()),
             "/readyz" => ready(&self.health),

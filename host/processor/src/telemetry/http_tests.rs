@@ -37,7 +37,7 @@ impl Server {
 #[tokio::test]
 async fn metrics_come_in_prometheus_form() {
     let server = server().await;
-    server.metrics.message("acknowledged");
+    server.metrics.count_message("acknowledged");
     let (head, body) = server.ask("GET", "/metrics").await;
     assert!(head.starts_with("http/1.1 200 ok\r\n"), "{head}");
     assert!(head.contains("content-type: text/plain; version=0.0.4"), "{head}");

@@ -35,26 +35,26 @@ impl Metrics {
 
     /// Counts a delivery that ended, and keeps its tenant's CloudWatch metrics, as the
     /// reference has them, for the next flush.
-    pub fn delivery(&self, done: &FinishedDelivery<'_>) {
-        let (all, entry, numbers) = (&self.families, done.entry, &done.entry.numbers);
+    pub fn record_delivery(&self, done: &FinishedDelivery<'_>) {
+        let (all, entry, counts) = (&self.families, done.entry, &done.entry.counts);
         let destination = entry.delivery.map_or("none", DestinationKind::name);
         let reason = entry.reason.map_or("none", Cause::name);
         add(&all.deliveries, &[destination, outcome_name(entry.outcome), reason], 1);
         for (outcome, lines) in [
-            ("blank", numbers.blank),
-            ("delivered", numbers.delivered),
-            ("filtered", numbers.filtered),
-            ("malformed", numbers.malformed),
-            ("dead-lettered", numbers.dead_lettered.sum()),
-            ("left", numbers.left),
+            ("blank", counts.blank),
+            ("delivered", counts.delivered),
+            ("filtered", counts.filtered),
+            ("malformed", counts.malformed),
+            ("dead-lettered", counts.dead_lettered.sum()),
+            ("left", counts.left),
         ] {
             add(&all.lines, &[destination, outcome], lines);
         }
-        self.dead_letters(entry);
-        add(&all.events, &[destination], numbers.events);
-        add(&all.batches, &[destination], numbers.batches);
-        add(&all.bytes, &[destination], numbers.bytes);
-        add(&all.read_bytes, &[], numbers.bytes_read);
+        self.count_dead_letters(entry);
+        add(&all.events, &[destination], counts.events);
+        add(&all.batches, &[destination], counts.batches);
+        add(&all.bytes, &[destination], counts.bytes);
+        add(&all.read_bytes, &[], counts.bytes_read);
         if let Some(seconds) = get(&all.guest_seconds, &[]) {
             seconds.inc_by(done.guest_time.as_secs_f64());
         }
@@ -68,13 +68,13 @@ impl Metrics {
         self.tenants.record_delivery(done);
     }
 
-    fn dead_letters(&self, entry: &Entry) {
+    fn count_dead_letters(&self, entry: &Entry) {
         let family = &self.families.dead_letters;
-        add(family, &["malformed"], entry.numbers.malformed);
-        for (reason, lines) in entry.numbers.dead_lettered.by_name() {
+        add(family, &["malformed"], entry.counts.malformed);
+        for (reason, lines) in entry.counts.dead_lettered.by_name() {
             add(family, &[reason], lines);
         }
-        let no_line = entry.numbers.malformed == 0 && entry.numbers.dead_lettered.is_empty();
+        let no_line = entry.counts.malformed == 0 && entry.counts.dead_lettered.is_empty();
         let kept = matches!(entry.outcome, Outcome::Rejected | Outcome::Partial) || entry.has_changed();
         if no_line && kept {
             add(family, &[entry.reason.map_or("none", Cause::name)], 1);
@@ -82,29 +82,29 @@ impl Metrics {
     }
 
     /// Counts a message as in flight (1), or no longer (-1).
-    pub fn in_flight(&self, change: i64) {
+    pub fn add_in_flight(&self, change: i64) {
         if let Some(gauge) = get(&self.families.in_flight, &[]) {
             gauge.add(change);
         }
     }
 
     /// Counts a message's outcome: `acknowledged`, `failed`, `returned`.
-    pub fn message(&self, outcome: &'static str) {
+    pub fn count_message(&self, outcome: &'static str) {
         add(&self.families.messages, &[outcome], 1);
     }
 
     /// Counts results of extending leases: `extended`, `lost`, `failed`.
-    pub fn lease(&self, result: &'static str, count: u64) {
+    pub fn count_lease(&self, result: &'static str, count: u64) {
         add(&self.families.leases, &[result], count);
     }
 
     /// Counts S3 events that announce no new object, by their bounded name.
-    pub fn other_events(&self, event: &'static str, count: u64) {
+    pub fn count_other_events(&self, event: &'static str, count: u64) {
         add(&self.families.other_events, &[event], count);
     }
 
     /// Counts a lookup of a tenant: `hit`, `miss`, `unknown`, `failed`.
-    pub fn tenant_lookup(&self, result: &'static str) {
+    pub fn count_tenant_lookup(&self, result: &'static str) {
         add(&self.families.lookups, &[result], 1);
     }
 
@@ -114,51 +114,51 @@ impl Metrics {
     }
 
     /// Counts objects of a message that are neither done, sent back, nor failed.
-    pub fn unaccounted(&self, objects: u64) {
+    pub fn count_unaccounted(&self, objects: u64) {
         add(&self.families.unaccounted, &[], objects);
     }
 
     /// Counts a delivery that was sent back to the queue: `failed`, `interrupted`, `breaker`,
     /// `suspended`, `item`.
-    pub fn requeued(&self, why: &'static str) {
+    pub fn count_requeued(&self, why: &'static str) {
         add(&self.families.requeues, &[why], 1);
     }
 
     /// Counts a checkpoint that belonged to another object or guest: its delivery began at 0.
-    pub fn checkpoint_refused(&self) {
+    pub fn count_refused_checkpoint(&self) {
         add(&self.families.checkpoints_refused, &[], 1);
     }
 
     /// Counts a copy that replaced the copy of another object.
-    pub fn target_replaced(&self) {
+    pub fn count_replaced_target(&self) {
         add(&self.families.targets_replaced, &[], 1);
     }
 
     /// Counts a tenant's circuit breaker as open (1), or closed again (-1).
-    pub fn breaker(&self, change: i64) {
+    pub fn add_open_breaker(&self, change: i64) {
         if let Some(gauge) = get(&self.families.breakers, &[]) {
             gauge.add(change);
         }
     }
 
     /// Counts what a component did outside of deliveries: a key-parser reads all keys.
-    pub fn component(&self, tenant: &str, run: &ComponentRun) {
+    pub fn record_component(&self, tenant: &str, run: &ComponentRun) {
         self.families.plugins.record_component(tenant, run, 0, Instant::now());
     }
 
     /// Counts a tenant's component as suspended for one delivery more (1) or less (-1).
-    pub fn component_suspended(&self, tenant: &str, digest: &str, change: i64) {
+    pub fn add_suspended_component(&self, tenant: &str, digest: &str, change: i64) {
         self.families.plugins.count_suspended(tenant, digest, change, Instant::now());
     }
 
     /// Counts loads of components by where they were found (`memory`, `disk`, `published`, or
     /// `compiled` now), or by the kind of their failure.
-    pub fn components_loaded(&self, result: &'static str, count: u64) {
+    pub fn count_component_loads(&self, result: &'static str, count: u64) {
         self.families.plugins.count_loads(result, count);
     }
 
     /// Renders the metrics in Prometheus' text format, version 0.0.4.
-    pub fn text(&self) -> String {
+    pub fn render(&self) -> String {
         let DroppedValues { no_room, no_number, refused } = self.tenants.take_dropped();
         for (reason, values) in [("no-room", no_room), ("no-number", no_number), ("refused", refused)] {
             add(&self.families.dropped, &[reason], values);

@@ -1,10 +1,10 @@
 use super::*;
-use crate::report::Numbers;
+use crate::report::EntryCounts;
 use model::{DestinationKind, FailureKind, GuestErrorKind, ObjectId, Reason};
 
-fn entry(delivery: Option<DestinationKind>, outcome: Outcome, numbers: Numbers) -> Entry {
+fn entry(delivery: Option<DestinationKind>, outcome: Outcome, counts: EntryCounts) -> Entry {
     let object = ObjectId { bucket: "bucket-name".to_owned(), key: "cluster/acme/app/pod/key-name".to_owned() };
-    Entry { numbers, ..Entry::new(&object, Some("acme-tenant"), delivery, outcome) }
+    Entry { counts, ..Entry::new(&object, Some("acme-tenant"), delivery, outcome) }
 }
 
 fn done(entry: &Entry) -> FinishedDelivery<'_> {
@@ -18,7 +18,7 @@ fn has(text: &str, line: &str) {
 #[test]
 fn deliveries_are_counted() {
     let metrics = Metrics::new();
-    let numbers = Numbers {
+    let counts = EntryCounts {
         lines_seen: 17,
         blank: 1,
         delivered: 7,
@@ -32,13 +32,15 @@ fn deliveries_are_counted() {
         bytes: 900,
         bytes_read: 1_200,
     };
-    let delivered = entry(Some(DestinationKind::CloudWatch), Outcome::Delivered, numbers);
-    metrics.delivery(&done(&delivered));
-    metrics.delivery(&done(&delivered));
-    let failed = entry(Some(DestinationKind::S3), Outcome::Failed, Numbers { left: 5, ..Numbers::default() });
-    metrics.delivery(&done(&failed.because(FailureKind::Destination, "secret text of an error")));
-    metrics.delivery(&done(&entry(None, Outcome::Rejected, Numbers::default()).because(Reason::InvalidKey, "why")));
-    let text = metrics.text();
+    let delivered = entry(Some(DestinationKind::CloudWatch), Outcome::Delivered, counts);
+    metrics.record_delivery(&done(&delivered));
+    metrics.record_delivery(&done(&delivered));
+    let failed = entry(Some(DestinationKind::S3), Outcome::Failed, EntryCounts { left: 5, ..EntryCounts::default() });
+    metrics.record_delivery(&done(&failed.with_reason(FailureKind::Destination, "secret text of an error")));
+    metrics.record_delivery(&done(
+        &entry(None, Outcome::Rejected, EntryCounts::default()).with_reason(Reason::InvalidKey, "why"),
+    ));
+    let text = metrics.render();
     for line in [
         r#"deliveries_total{destination="cloudwatch",outcome="delivered",reason="none"} 2"#,
         r#"deliveries_total{destination="s3",outcome="failed",reason="destination"} 1"#,
@@ -73,18 +75,18 @@ fn deliveries_are_counted() {
 #[test]
 fn the_rest_is_counted() {
     let metrics = Metrics::new();
-    metrics.in_flight(1);
-    metrics.in_flight(1);
-    metrics.in_flight(-1);
-    metrics.breaker(1);
-    metrics.message("failed");
-    metrics.lease("extended", 10);
-    metrics.lease("lost", 0);
-    metrics.tenant_lookup("hit");
-    metrics.requeued("breaker");
-    metrics.checkpoint_refused();
+    metrics.add_in_flight(1);
+    metrics.add_in_flight(1);
+    metrics.add_in_flight(-1);
+    metrics.add_open_breaker(1);
+    metrics.count_message("failed");
+    metrics.count_lease("extended", 10);
+    metrics.count_lease("lost", 0);
+    metrics.count_tenant_lookup("hit");
+    metrics.count_requeued("breaker");
+    metrics.count_refused_checkpoint();
     add(&metrics.families.flushes, &["sent"], 1);
-    let text = metrics.text();
+    let text = metrics.render();
     for line in [
         "messages_in_flight 1",
         "breakers_open 1",
@@ -105,7 +107,7 @@ fn the_rest_is_counted() {
 
 #[test]
 fn what_has_no_labels_begins_at_zero() {
-    let text = Metrics::new().text();
+    let text = Metrics::new().render();
     for name in ["read_bytes_total", "guest_seconds_total", "messages_in_flight", "breakers_open"] {
         has(&text, &format!("{name} 0"));
     }
@@ -135,9 +137,9 @@ fn each_outcome_is_named_as_the_report_does() {
 #[test]
 fn a_latency_is_never_negative() {
     let metrics = Metrics::new();
-    let entry = entry(Some(DestinationKind::S3), Outcome::Delivered, Numbers::default());
-    metrics.delivery(&FinishedDelivery { latency: Some(-5), ..done(&entry) });
-    has(&metrics.text(), r#"delivery_latency_seconds_sum{destination="s3"} 0"#);
+    let entry = entry(Some(DestinationKind::S3), Outcome::Delivered, EntryCounts::default());
+    metrics.record_delivery(&FinishedDelivery { latency: Some(-5), ..done(&entry) });
+    has(&metrics.render(), r#"delivery_latency_seconds_sum{destination="s3"} 0"#);
 }
 
 /// A flush can be a task of its own.
@@ -177,7 +179,7 @@ fn with_component(tenant: &str, digest: &str) -> Entry {
         failures: [(GuestErrorKind::Fuel.into(), 1)].into(),
         ..crate::pipeline::ShadowRun::default()
     };
-    let plain = entry(Some(DestinationKind::S3), Outcome::Delivered, Numbers::default());
+    let plain = entry(Some(DestinationKind::S3), Outcome::Delivered, EntryCounts::default());
     let (tenant, component, shadow) = (Some(tenant.to_owned()), Some(component), Some(shadow));
     Entry { tenant, component, shadow, guest_log_lines: 6, ..plain }
 }
@@ -186,11 +188,11 @@ fn with_component(tenant: &str, digest: &str) -> Entry {
 fn components_are_counted_by_tenant_and_digest() {
     let metrics = Metrics::new();
     let entry = with_component("acme", &"d".repeat(64));
-    metrics.delivery(&done(&entry));
-    metrics.delivery(&done(&entry));
-    metrics.component_suspended("acme", &"d".repeat(64), 1);
-    metrics.components_loaded("disk", 2);
-    let text = metrics.text();
+    metrics.record_delivery(&done(&entry));
+    metrics.record_delivery(&done(&entry));
+    metrics.add_suspended_component("acme", &"d".repeat(64), 1);
+    metrics.count_component_loads("disk", 2);
+    let text = metrics.render();
     let (active, shadow) = (r#"digest="dddddddddddd""#, r#"digest="eeeeeeeeeeee""#);
     for (name, digest, more, value) in [
         ("calls_total", active, "", "6"),
@@ -224,10 +226,10 @@ fn components_are_counted_by_tenant_and_digest() {
 fn components_of_one_tenant_beyond_a_number_share_its_label() {
     let metrics = Metrics::new();
     for number in 0..1_200 {
-        metrics.delivery(&done(&with_component("restless", &format!("{number:012}"))));
+        metrics.record_delivery(&done(&with_component("restless", &format!("{number:012}"))));
     }
-    metrics.delivery(&done(&with_component("other-tenant", "d")));
-    let text = metrics.text();
+    metrics.record_delivery(&done(&with_component("other-tenant", "d")));
+    let text = metrics.render();
     let restless = r#"tenant="restless""#;
     let calls = text.lines().filter(|line| line.starts_with("log_processor_plugin_calls_total{"));
     assert!(calls.filter(|line| line.contains(restless)).count() <= 21);
@@ -239,9 +241,9 @@ fn components_of_one_tenant_beyond_a_number_share_its_label() {
 fn components_beyond_a_number_share_their_labels() {
     let metrics = Metrics::new();
     for number in 0..1_200 {
-        metrics.delivery(&done(&with_component(&format!("tenant-{number}"), "d")));
+        metrics.record_delivery(&done(&with_component(&format!("tenant-{number}"), "d")));
     }
-    let text = metrics.text();
+    let text = metrics.render();
     let calls = text.lines().filter(|line| line.starts_with("log_processor_plugin_calls_total{"));
     // Each tenant here has two components, one of which does no work.
     assert_eq!(calls.count(), 500 + 1);

@@ -30,7 +30,7 @@ impl Throttle {
 
     /// Admits one more event of this key, and returns how many were suppressed since the last
     /// admitted one; `None` if it is over the limit.
-    pub fn take(&self, key: &str, now: Instant) -> Option<u64> {
+    pub fn admit(&self, key: &str, now: Instant) -> Option<u64> {
         let mut keys = lock(&self.keys);
         let over = |window: &ThrottleWindow| now.saturating_duration_since(window.began) >= self.interval;
         if keys.len() >= MAX_KEYS && !keys.contains_key(key) {
@@ -59,24 +59,24 @@ mod tests {
     #[test]
     fn so_much_is_said_and_the_rest_is_counted() {
         let (throttle, start) = (Throttle::new(2, SECOND), Instant::now());
-        let admitted: Vec<_> = (0..4).map(|_| throttle.take("a", start)).collect();
+        let admitted: Vec<_> = (0..4).map(|_| throttle.admit("a", start)).collect();
         assert_eq!(admitted, [Some(0), Some(0), None, None]);
-        assert_eq!(throttle.take("b", start), Some(0), "each by itself");
-        assert_eq!(throttle.take("a", start + SECOND), Some(2));
-        assert_eq!(throttle.take("a", start + SECOND), Some(0));
+        assert_eq!(throttle.admit("b", start), Some(0), "each by itself");
+        assert_eq!(throttle.admit("a", start + SECOND), Some(2));
+        assert_eq!(throttle.admit("a", start + SECOND), Some(0));
     }
 
     #[test]
     fn keys_are_bounded_and_those_beyond_share_an_allowance() {
         let (throttle, start) = (Throttle::new(1, SECOND), Instant::now());
         for key in 0..MAX_KEYS {
-            assert_eq!(throttle.take(&key.to_string(), start), Some(0));
+            assert_eq!(throttle.admit(&key.to_string(), start), Some(0));
         }
-        assert_eq!(throttle.take("one more", start), Some(0));
-        assert_eq!(throttle.take("and one", start), None);
+        assert_eq!(throttle.admit("one more", start), Some(0));
+        assert_eq!(throttle.admit("and one", start), None);
         assert!(throttle.keys.lock().unwrap().len() <= MAX_KEYS + 1);
         // Those of before are over.
-        assert_eq!(throttle.take("new", start + SECOND), Some(0));
+        assert_eq!(throttle.admit("new", start + SECOND), Some(0));
         assert_eq!(throttle.keys.lock().unwrap().len(), 1);
     }
 }

@@ -8,7 +8,7 @@ use model::DestinationKind;
 /// The type that an item's unknown `type` was meant to be: `S3`, `cloudwach` or
 /// `cloudwatch-logs`. The type is part of the item's key, so correcting it makes another item,
 /// and only the name connects the two.
-pub fn meant_type(kind: &str) -> Option<DestinationKind> {
+pub fn intended_type(kind: &str) -> Option<DestinationKind> {
     let types = DestinationKind::ALL;
     let plain: String = kind.chars().filter(char::is_ascii_alphanumeric).collect();
     let plain = plain.to_ascii_lowercase();
@@ -87,13 +87,13 @@ mod tests {
     #[test]
     fn a_type_is_meant_to_be_what_it_names_or_is_near() {
         for kind in ["S3", "s3 ", "S-3", "aws:s3", "s3-bucket"] {
-            assert_eq!(meant_type(kind), Some(DestinationKind::S3), "{kind}");
+            assert_eq!(intended_type(kind), Some(DestinationKind::S3), "{kind}");
         }
         for kind in ["CloudWatch", "Cloud-Watch", "cloudwach", "clodwatch", "cloudwatchs", "cloudwatch-logs"] {
-            assert_eq!(meant_type(kind), Some(DestinationKind::CloudWatch), "{kind}");
+            assert_eq!(intended_type(kind), Some(DestinationKind::CloudWatch), "{kind}");
         }
         for kind in ["", " ", "kinesis", "cloudwatch+s3", "s", "ß3", &"x".repeat(64)] {
-            assert_eq!(meant_type(kind), None, "{kind}");
+            assert_eq!(intended_type(kind), None, "{kind}");
         }
     }
 

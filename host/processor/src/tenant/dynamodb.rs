@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use moka::Expiry;
 use moka::future::Cache;
 
-use super::{Found, PluginRules};
+use super::{PluginRules, TenantRecord};
 use crate::aws::{AwsError, Item, Table};
 use crate::telemetry::{Dependency, Health, Metrics};
 use model::lock;
@@ -51,15 +51,15 @@ impl TableDirectory {
     ///
     /// # Errors
     /// The table can't be asked. The error isn't cached.
-    pub async fn lookup(&self, tenant_id: &str) -> Result<Arc<Found>, AwsError> {
+    pub async fn lookup(&self, tenant_id: &str) -> Result<Arc<TenantRecord>, AwsError> {
         let (found, answer) = self.directory.lookup(tenant_id).await;
-        self.metrics.tenant_lookup(answer.name());
+        self.metrics.count_tenant_lookup(answer.name());
         self.update_health(tenant_id, &found, answer);
         found
     }
 
     /// Records in health what an answer says about the table. A cached answer says nothing.
-    fn update_health(&self, tenant_id: &str, found: &Result<Arc<Found>, AwsError>, answer: LookupAnswer) {
+    fn update_health(&self, tenant_id: &str, found: &Result<Arc<TenantRecord>, AwsError>, answer: LookupAnswer) {
         match found {
             Err(error) => {
                 *lock(&self.last_failed) = Some(tenant_id.to_owned());
@@ -103,7 +103,7 @@ impl ItemSource for Table {
 struct CachedDirectory<S> {
     source: S,
     rules: Arc<PluginRules>,
-    cache: Cache<String, Arc<Found>>,
+    cache: Cache<String, Arc<TenantRecord>>,
 }
 
 /// The source of an answer about a tenant.
@@ -139,10 +139,10 @@ impl<S: ItemSource> CachedDirectory<S> {
     }
 
     /// Looks up a tenant; returns also where the answer came from.
-    async fn lookup(&self, tenant_id: &str) -> (Result<Arc<Found>, AwsError>, LookupAnswer) {
+    async fn lookup(&self, tenant_id: &str) -> (Result<Arc<TenantRecord>, AwsError>, LookupAnswer) {
         let ask = async {
             let items = self.source.items(tenant_id).await?;
-            let found = Found::read(tenant_id, &items, &self.rules);
+            let found = TenantRecord::read(tenant_id, &items, &self.rules);
             for warning in &found.warnings {
                 tracing::warn!(tenant = tenant_id, "{warning}");
             }
@@ -175,8 +175,8 @@ impl CacheTtl {
     }
 }
 
-impl Expiry<String, Arc<Found>> for CacheTtl {
-    fn expire_after_create(&self, _: &String, found: &Arc<Found>, _: Instant) -> Option<Duration> {
+impl Expiry<String, Arc<TenantRecord>> for CacheTtl {
+    fn expire_after_create(&self, _: &String, found: &Arc<TenantRecord>, _: Instant) -> Option<Duration> {
         Some(if found.is_unknown() { self.nothing } else { self.found })
     }
 }

@@ -173,7 +173,7 @@ async fn errors_are_told_to_all_who_ask_and_not_remembered() {
 async fn no_more_tenants_are_remembered_than_there_is_room_for() {
     let fake = Fake::default();
     let directory = cached(fake, CacheTtl::new(HOUR));
-    let found = Arc::new(Found::read("shop", &[], &rules()));
+    let found = Arc::new(TenantRecord::read("shop", &[], &rules()));
     for n in 0..MAX_TENANTS + 500 {
         directory.cache.insert(format!("tenant-{n}"), Arc::clone(&found)).await;
     }

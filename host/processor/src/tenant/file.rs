@@ -12,7 +12,7 @@ use thiserror::Error;
 use super::item::{self, TenantItem};
 use super::problem::{ItemNotes, ItemProblem};
 use super::tree::{self, Node, Position, Value, quote};
-use super::{Found, InvalidDelivery, Lookup, PluginRules};
+use super::{InvalidDelivery, Lookup, PluginRules, TenantRecord};
 use model::{Delivery, Destination};
 
 /// The largest tenant file that is read, in MiB: some hundred thousand items.
@@ -99,7 +99,7 @@ fn listed(path: &Path, problems: &[ItemProblem]) -> String {
 /// The tenants of a file.
 #[derive(Debug)]
 pub struct FileDirectory {
-    tenants: BTreeMap<String, Arc<Found>>,
+    tenants: BTreeMap<String, Arc<TenantRecord>>,
     warnings: Vec<String>,
 }
 
@@ -137,8 +137,8 @@ impl FileDirectory {
     }
 
     /// Looks up a tenant.
-    pub fn lookup(&self, tenant_id: &str) -> Arc<Found> {
-        let unknown = || Arc::new(Found::unknown());
+    pub fn lookup(&self, tenant_id: &str) -> Arc<TenantRecord> {
+        let unknown = || Arc::new(TenantRecord::unknown());
         self.tenants.get(tenant_id).cloned().unwrap_or_else(unknown)
     }
 
@@ -259,7 +259,10 @@ fn check_folder_clashes(items: &[TenantItem], notes: &mut ItemNotes) {
 
 /// Groups items by tenant; `components`: the problems of items' components, by the item's
 /// number.
-fn by_tenant(items: Vec<TenantItem>, mut components: BTreeMap<usize, Vec<String>>) -> BTreeMap<String, Arc<Found>> {
+fn by_tenant(
+    items: Vec<TenantItem>,
+    mut components: BTreeMap<usize, Vec<String>>,
+) -> BTreeMap<String, Arc<TenantRecord>> {
     let mut tenants: BTreeMap<String, (Vec<_>, Vec<_>)> = BTreeMap::new();
     for item in items {
         let (deliveries, invalid) = tenants.entry(item.tenant_id).or_default();
@@ -271,10 +274,10 @@ fn by_tenant(items: Vec<TenantItem>, mut components: BTreeMap<usize, Vec<String>
     tenants.into_iter().map(|(tenant, (deliveries, invalid))| (tenant, tenant_record(deliveries, invalid))).collect()
 }
 
-fn tenant_record(mut deliveries: Vec<Arc<Delivery>>, invalid: Vec<InvalidDelivery>) -> Arc<Found> {
+fn tenant_record(mut deliveries: Vec<Arc<Delivery>>, invalid: Vec<InvalidDelivery>) -> Arc<TenantRecord> {
     deliveries.sort_by_key(|delivery| delivery.id());
     let lookup = if deliveries.is_empty() { Lookup::NoneEnabled } else { Lookup::Deliveries(deliveries) };
-    Arc::new(Found { lookup, invalid, ..Found::unknown() })
+    Arc::new(TenantRecord { lookup, invalid, ..TenantRecord::unknown() })
 }
 
 #[cfg(test)]

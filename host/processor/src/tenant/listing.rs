@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Found, PluginRules};
+use super::{PluginRules, TenantRecord};
 use crate::aws::{Attribute, AwsError, Item, Table};
 
 /// The table's partition key.
@@ -17,7 +17,7 @@ pub async fn of_table(
     table: &Table,
     tenant: Option<&str>,
     rules: &PluginRules,
-) -> Result<BTreeMap<String, Arc<Found>>, AwsError> {
+) -> Result<BTreeMap<String, Arc<TenantRecord>>, AwsError> {
     let items = match tenant {
         Some(tenant) => table.query(PARTITION_KEY, tenant).await?,
         None => table.scan().await?,
@@ -25,8 +25,8 @@ pub async fn of_table(
     Ok(by_tenant(items).into_iter().map(|(tenant, items)| (tenant.clone(), found(&tenant, &items, rules))).collect())
 }
 
-fn found(tenant: &str, items: &[Item], rules: &PluginRules) -> Arc<Found> {
-    Arc::new(Found::read(tenant, items, rules))
+fn found(tenant: &str, items: &[Item], rules: &PluginRules) -> Arc<TenantRecord> {
+    Arc::new(TenantRecord::read(tenant, items, rules))
 }
 
 /// Groups items by tenant. The key is always a text: the table takes no item without it.

@@ -1,7 +1,7 @@
 //! The directory of tenants and their deliveries.
 //!
 //! - `file`, `dynamodb`: the directory as a file, and as the table, cached.
-//! - `found`: what a tenant's items of the table say; `listing`: those of all tenants.
+//! - `tenant_record`: what a tenant's items of the table say; `listing`: those of all tenants.
 //! - `item`: the fields of an item, the same for both; `rules`: what AWS allows in them;
 //!   `field_type`: their types; `coercion`: what tools write to DynamoDB in another type.
 //! - `plugin`: the components that an item, or the operator, names.
@@ -15,22 +15,22 @@ mod coercion;
 mod dynamodb;
 mod field_type;
 mod file;
-mod found;
 mod item;
 mod json;
 mod listing;
 pub(crate) mod plugin;
 mod problem;
 pub(crate) mod rules;
+mod tenant_record;
 mod tree;
 
-pub use coercion::meant_type;
+pub use coercion::intended_type;
 pub use dynamodb::TableDirectory;
 pub use file::{FileDirectory, TenantFileError};
-pub use found::{Found, InvalidDelivery};
 pub use listing::of_table;
 pub use plugin::PluginRules;
 pub use problem::ItemProblem;
+pub use tenant_record::{InvalidDelivery, TenantRecord};
 pub use tree::Position;
 
 /// A tenant's deliveries, or why there are none.

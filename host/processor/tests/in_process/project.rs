@@ -71,7 +71,7 @@ fn every_setting_is_documented_with_its_default_and_its_reader() {
 #[test]
 fn every_metric_is_documented() {
     let text = read("docs/OPERATE.md");
-    let metrics = Metrics::new().text();
+    let metrics = Metrics::new().render();
     let names = metrics.lines().filter_map(|line| line.strip_prefix("# TYPE log_processor_")?.split(' ').next());
     for name in names {
         assert!(text.contains(name), "docs/OPERATE.md lacks the metric {name}");

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use tokio::time::sleep;
 
 use super::batch::Batch;
-use super::port::{Activity, LogStream, RejectedEvent};
+use super::event_sink::{Activity, LogStream, RejectedEvent};
 use crate::aws::{AwsError, AwsErrorKind, Logs, RejectedRanges};
 use model::{Failure, Reason};
 

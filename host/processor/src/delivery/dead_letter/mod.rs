@@ -26,7 +26,7 @@ use model::{DeadLetter, DestinationKind, Failure, FailureKind, ObjectId, Reason}
 pub(in crate::delivery) use self::line::DeadLetterLine;
 pub use self::line::written_bytes;
 pub use self::provenance::Provenance;
-pub use self::refusals::{Refusals, SoFar};
+pub use self::refusals::{RefusalCounter, RefusalCounts};
 
 /// The place for dead letters. `Clone` is cheap.
 #[derive(Clone)]
@@ -50,7 +50,7 @@ pub enum DeadLetterStore {
 
 impl DeadLetterStore {
     /// Says in words what becomes of dead letters.
-    pub fn fate(&self) -> &'static str {
+    pub fn describe(&self) -> &'static str {
         match self {
             Self::None => "dropped: DEAD_LETTER is not set",
             Self::Fail => "left to the queue's dead-letter queue (DEAD_LETTER=fail)",
@@ -62,15 +62,15 @@ impl DeadLetterStore {
 /// Writes the dead letters of one delivery of one object (or of the object as a whole, or of a
 /// message). `Clone` is cheap.
 #[derive(Clone)]
-pub struct Letters {
+pub struct DeadLetterWriter {
     store: DeadLetterStore,
     object: Arc<ObjectId>,
     delivery: Option<DestinationKind>,
     provenance: Arc<Provenance>,
-    refusals: Option<Refusals>,
+    refusals: Option<RefusalCounter>,
 }
 
-impl Letters {
+impl DeadLetterWriter {
     /// A writer for a delivery: `cloudwatch`, `s3`, or `None` for the object as a whole.
     pub fn new(
         store: DeadLetterStore,
@@ -84,7 +84,7 @@ impl Letters {
     /// Also records what the dead letters are about. With [`DeadLetterStore::Fail`] that is
     /// all that happens to them: whoever reads the record lets the delivery fail.
     #[must_use]
-    pub fn noting(self, refusals: Refusals) -> Self {
+    pub fn with_refusals(self, refusals: RefusalCounter) -> Self {
         Self { refusals: Some(refusals), ..self }
     }
 

@@ -8,15 +8,15 @@ use model::{DeadLetter, Reason, lock};
 
 /// The refusals of a delivery, shared by all who write its dead letters. `Clone` is cheap.
 #[derive(Debug, Clone, Default)]
-pub struct Refusals {
+pub struct RefusalCounter {
     /// The number of settled events, in guest order, while the delivery runs.
     settled: Settled,
-    so_far: Arc<Mutex<SoFar>>,
+    counts: Arc<Mutex<RefusalCounts>>,
 }
 
 /// A snapshot of the refusals.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct SoFar {
+pub struct RefusalCounts {
     /// The number of events that were settled before the first refusal: an attempt that starts
     /// there misses none. 0 if nothing was refused.
     pub from: u64,
@@ -24,24 +24,24 @@ pub struct SoFar {
     pub counts: BTreeMap<Reason, u64>,
 }
 
-impl Refusals {
+impl RefusalCounter {
     /// No refusals yet. `settled` always holds the number of settled events.
     pub fn new(settled: Settled) -> Self {
-        Self { settled, so_far: Arc::default() }
+        Self { settled, counts: Arc::default() }
     }
 
     /// Returns the refusals so far.
-    pub fn so_far(&self) -> SoFar {
-        lock(&self.so_far).clone()
+    pub fn snapshot(&self) -> RefusalCounts {
+        lock(&self.counts).clone()
     }
 
     pub(super) fn record(&self, letters: &[DeadLetter]) {
-        let mut so_far = lock(&self.so_far);
-        if so_far.counts.is_empty() && !letters.is_empty() {
-            so_far.from = self.settled.get();
+        let mut refused = lock(&self.counts);
+        if refused.counts.is_empty() && !letters.is_empty() {
+            refused.from = self.settled.get();
         }
         for letter in letters {
-            *so_far.counts.entry(letter.reason).or_default() += letter.count.unwrap_or(1);
+            *refused.counts.entry(letter.reason).or_default() += letter.count.unwrap_or(1);
         }
     }
 }
@@ -55,16 +55,16 @@ mod tests {
     fn the_first_refusal_says_where_to_begin_again() {
         let settled = Settled::default();
         settled.set(7);
-        let refusals = Refusals::new(settled.clone());
+        let refusals = RefusalCounter::new(settled.clone());
         let object = Arc::new(ObjectId { bucket: "b".to_owned(), key: "k".to_owned() });
         let letter = |reason| DeadLetter::of_object(&object, reason, "why");
         refusals.record(&[]);
-        assert_eq!(refusals.so_far(), SoFar::default());
+        assert_eq!(refusals.snapshot(), RefusalCounts::default());
         settled.set(9);
         refusals.record(&[letter(Reason::TooOld), letter(Reason::Malformed)]);
         settled.set(20);
         refusals.record(&[letter(Reason::TooOld), DeadLetter { count: Some(40), ..letter(Reason::Malformed) }]);
         let counts = [(Reason::TooOld, 2), (Reason::Malformed, 41)].into();
-        assert_eq!(refusals.so_far(), SoFar { from: 9, counts });
+        assert_eq!(refusals.snapshot(), RefusalCounts { from: 9, counts });
     }
 }

@@ -32,8 +32,8 @@ fn provenance(attempt: u32) -> Provenance {
     }
 }
 
-fn letters(store: DeadLetterStore, key: &str, attempt: u32) -> Letters {
-    Letters::new(store, &object(key), Some(DestinationKind::CloudWatch), provenance(attempt))
+fn letters(store: DeadLetterStore, key: &str, attempt: u32) -> DeadLetterWriter {
+    DeadLetterWriter::new(store, &object(key), Some(DestinationKind::CloudWatch), provenance(attempt))
 }
 
 fn key(attempt: u32, written: &[DeadLetter]) -> String {
@@ -87,7 +87,9 @@ fn the_etag_is_part_of_the_key_and_made_safe() {
     let of = |etag: Option<&str>, version: Option<&str>| {
         let provenance =
             Provenance { etag: etag.map(Into::into), version_id: version.map(Into::into), ..provenance(1) };
-        Letters::new(DeadLetterStore::None, &object("k"), None, provenance).dead_letter_path(&[letter(0, "")]).key("")
+        DeadLetterWriter::new(DeadLetterStore::None, &object("k"), None, provenance)
+            .dead_letter_path(&[letter(0, "")])
+            .key("")
     };
     assert!(of(Some("a/../\"b\""), None).starts_with("central/k/object/a%2F..%2F%22b%22/000000000000-"));
     assert!(of(None, Some("v")).starts_with("central/k/object/v/"));

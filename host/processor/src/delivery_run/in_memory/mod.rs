@@ -17,7 +17,7 @@ pub(crate) use injected::{Call, Injected};
 pub(crate) use port::{MemoryPort, Policy};
 
 use super::Directory;
-use crate::tenant::{Found, InvalidDelivery, Lookup};
+use crate::tenant::{InvalidDelivery, Lookup, TenantRecord};
 
 /// The surroundings. `Clone` is cheap, and of the same ones.
 #[derive(Clone, Default)]
@@ -56,7 +56,7 @@ struct State {
     streams: BTreeMap<(String, String), Vec<Event>>,
     dead_letters: Vec<DeadLetter>,
     progress: BTreeMap<DeliveryKey, Recorded>,
-    tenants: BTreeMap<String, Arc<Found>>,
+    tenants: BTreeMap<String, Arc<TenantRecord>>,
     /// Where each object was made from.
     sources: BTreeMap<ObjectId, ObjectId>,
     faults: Vec<(Call, usize, Injected)>,
@@ -88,7 +88,7 @@ impl InMemory {
             [] => Lookup::NoneEnabled,
             some => Lookup::Deliveries(some.iter().cloned().map(Arc::new).collect()),
         };
-        let found = Found { lookup, invalid: invalid.to_vec(), expired, warnings: Vec::new() };
+        let found = TenantRecord { lookup, invalid: invalid.to_vec(), expired, warnings: Vec::new() };
         self.lock().tenants.insert(id.to_owned(), Arc::new(found));
     }
 
@@ -180,8 +180,9 @@ impl Directory for InMemory {
         "directory"
     }
 
-    async fn lookup(&self, tenant_id: &str) -> Result<Arc<Found>, Failure> {
-        let unknown = || Found { lookup: Lookup::Unknown, invalid: Vec::new(), expired: 0, warnings: Vec::new() };
+    async fn lookup(&self, tenant_id: &str) -> Result<Arc<TenantRecord>, Failure> {
+        let unknown =
+            || TenantRecord { lookup: Lookup::Unknown, invalid: Vec::new(), expired: 0, warnings: Vec::new() };
         self.call(Call::Lookup, |state| state.tenants.get(tenant_id).cloned().unwrap_or_else(|| Arc::new(unknown())))
             .await
     }

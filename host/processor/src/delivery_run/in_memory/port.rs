@@ -8,7 +8,7 @@ use sandbox::GuestLog;
 
 use super::{Call, DeliveryKey, InMemory, Recorded, StoredObject};
 use crate::delivery::batch::Batch;
-use crate::delivery::port::{LogStream, RejectedEvent};
+use crate::delivery::event_sink::{LogStream, RejectedEvent};
 use crate::delivery_run::{self, Copied, DeliveryPort, ObjectTime, Opened, Progress, WhenChanged};
 use crate::object::GzipWriter;
 use crate::pipeline::{Job, Plan};

@@ -105,14 +105,14 @@ async fn processed(processor: &Processor, messages: &[Message], deadlines: Deadl
 fn failed(processor: &Processor, message: &Message, verdict: Option<Verdict>) -> Option<String> {
     let error = match verdict {
         Some(Verdict::Done) => {
-            processor.metrics().message("acknowledged");
+            processor.metrics().count_message("acknowledged");
             return None;
         }
         Some(Verdict::Failed(error)) => error,
         Some(Verdict::Untouched | Verdict::Lost) => "stopped before it was begun; it comes again".to_owned(),
         None => TIMED_OUT.to_owned(),
     };
-    processor.metrics().message("failed");
+    processor.metrics().count_message("failed");
     tracing::error!(message_id = %message.id, error, "the message failed");
     Some(error)
 }

@@ -128,7 +128,7 @@ fn unaccounted(ids: &[ObjectId], entries: &[Entry]) -> Vec<Entry> {
     let lost = ids.iter().filter(|id| !known.contains(&(id.bucket.as_str(), id.key.as_str())));
     let failed = |id| Entry::new(id, None, None, Outcome::Failed);
     lost.map(|id| {
-        failed(id).because(FailureKind::Internal, format!("a bug: the work on {id} was given up; please report it"))
+        failed(id).with_reason(FailureKind::Internal, format!("a bug: the work on {id} was given up; please report it"))
     })
     .collect()
 }

@@ -12,17 +12,17 @@ use super::progress::ReadProgress;
 use super::sink::failed;
 use crate::delivery::Settled;
 use crate::delivery_run::{DeliveryRun, Directory, Route, Routing, Subject, invalid_entry};
-use crate::notification::Only;
+use crate::notification::Scope;
 use crate::object::LocalObject;
-use crate::report::{Entry, Numbers, Outcome};
-use crate::tenant::{FileDirectory, Found};
+use crate::report::{Entry, EntryCounts, Outcome};
+use crate::tenant::{FileDirectory, TenantRecord};
 
 impl Directory for FileDirectory {
     fn name(&self) -> &'static str {
         "tenant file"
     }
 
-    async fn lookup(&self, tenant_id: &str) -> Result<Arc<Found>, Failure> {
+    async fn lookup(&self, tenant_id: &str) -> Result<Arc<TenantRecord>, Failure> {
         Ok(Self::lookup(self, tenant_id))
     }
 }
@@ -45,7 +45,7 @@ pub(super) async fn deliver(run: &Arc<Run>, object: &LocalObject) -> Vec<Entry> 
 
 async fn deliver_file(run: &Arc<Run>, file: &ObjectFile<'_>) -> Vec<Entry> {
     let entry = |tenant: Option<&str>, outcome| Entry::new(&file.id, tenant, None, outcome);
-    let routing = Routing { object: &file.id, now: file.last_modified(), origin: None, only: &Only::All };
+    let routing = Routing { object: &file.id, now: file.last_modified(), origin: None, scope: &Scope::All };
     let (origin, invalid, deliveries) = match routing.route(&run.plans, &run.tenants).await {
         Route::Deliveries { origin, invalid, deliveries } => (origin, invalid, deliveries),
         Route::KeyRejected { text, .. } => return vec![key_rejected(run, &file.id, text)],
@@ -54,7 +54,7 @@ async fn deliver_file(run: &Arc<Run>, file: &ObjectFile<'_>) -> Vec<Entry> {
             return vec![entry(Some(&origin.tenant_id), Outcome::Failed).failed(&failure)];
         }
         Route::Unwanted { origin, why, text } => {
-            return vec![entry(Some(&origin.tenant_id), Outcome::Ignored).because(why, text)];
+            return vec![entry(Some(&origin.tenant_id), Outcome::Ignored).with_reason(why, text)];
         }
     };
     let mut entries: Vec<Entry> = invalid.iter().map(|invalid| invalid_entry(&file.id, &origin, invalid)).collect();
@@ -73,13 +73,13 @@ async fn deliver_to(run: &Arc<Run>, file: &ObjectFile<'_>, origin: &Arc<Origin>,
     let mut delivery_run = DeliveryRun::new(subject, port, run.stop.clone(), Settled::default());
     let attempted = delivery_run.attempt().await;
     let mut entry = delivery_run.finish(attempted).entry;
-    entry.warnings.extend(explain_ages(&entry.numbers));
+    entry.warnings.extend(explain_ages(&entry.counts));
     entry.milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     Entry { output, ..entry }
 }
 
 fn key_rejected(run: &Run, id: &Arc<ObjectId>, text: String) -> Entry {
-    let entry = Entry::new(id, None, None, Outcome::Rejected).because(Reason::InvalidKey, text.as_str());
+    let entry = Entry::new(id, None, None, Outcome::Rejected).with_reason(Reason::InvalidKey, text.as_str());
     let letter = DeadLetter::of_object(id, Reason::InvalidKey, text);
     let written = run.output.dead_letters.begin(id, None, None).and_then(|mut file| file.write(&letter));
     match written {
@@ -89,8 +89,8 @@ fn key_rejected(run: &Run, id: &Arc<ObjectId>, text: String) -> Entry {
 }
 
 /// Explains refusals by age: of logs that were copied without their times all are refused.
-fn explain_ages(numbers: &Numbers) -> Option<String> {
-    let (old, new) = (numbers.dead_lettered.get(Reason::TooOld), numbers.dead_lettered.get(Reason::TooNew));
+fn explain_ages(counts: &EntryCounts) -> Option<String> {
+    let (old, new) = (counts.dead_lettered.get(Reason::TooOld), counts.dead_lettered.get(Reason::TooNew));
     (old + new > 0).then(|| {
         format!(
             "lines too old for CloudWatch Logs: {old}, too new: {new}, by the file's modification time \

@@ -7,8 +7,8 @@ use model::{Delivery, Destination, Failure, FailureKind, ObjectId, Stop};
 
 use super::{OutputFolder, Run};
 use crate::delivery::batch::Batch;
+use crate::delivery::event_sink::{LogStream, RejectedEvent};
 use crate::delivery::local::{OutputError, StreamName, Upload};
-use crate::delivery::port::{LogStream, RejectedEvent};
 use crate::delivery_run;
 use crate::object::GzipWriter;
 

@@ -66,7 +66,7 @@ impl Processor {
             None => self.done(object, &key, &entry, in_flight),
         }
         let latency = admitted.port().last_modified().map(|modified| now().saturating_sub(modified).max(0));
-        self.metrics.delivery(&FinishedDelivery { entry: &entry, latency, guest_time });
+        self.metrics.record_delivery(&FinishedDelivery { entry: &entry, latency, guest_time });
         (entry, left)
     }
 
@@ -167,7 +167,7 @@ impl<'a> Admitted<'a> {
             refused.retry_after.as_secs().max(1),
             refused.cause
         );
-        self.entry(Outcome::Failed).because(FailureKind::BreakerOpen, error)
+        self.entry(Outcome::Failed).with_reason(FailureKind::BreakerOpen, error)
     }
 
     fn entry(&self, outcome: Outcome) -> Entry {
@@ -175,7 +175,7 @@ impl<'a> Admitted<'a> {
     }
 
     fn interrupted(&self, why: &str) -> Entry {
-        self.entry(Outcome::Interrupted).because(Cause::Interrupted, why)
+        self.entry(Outcome::Interrupted).with_reason(Cause::Interrupted, why)
     }
 
     /// An attempt that ends where it is told to, also where it hangs in a call that
@@ -212,6 +212,6 @@ impl<'a> Admitted<'a> {
         let ended = State::after_attempt(entry.outcome == Outcome::Failed, further, self.retry_after);
         let (state, error) = (self.left.unwrap_or(ended), entry.error.clone().unwrap_or_default());
         let left = self.object.left(Some(self.delivery.id().name()), state, error);
-        Left { resume: Resume { only: left.resume.only.clone(), ..checkpoint }, ..left }
+        Left { resume: Resume { scope: left.resume.scope.clone(), ..checkpoint }, ..left }
     }
 }

@@ -13,7 +13,7 @@ use super::{Processor, refused};
 use crate::aws::{AwsError, Headers, ObjectVersion, S3, StoredObject};
 use crate::delivery::Settled;
 use crate::delivery::cloudwatch::CloudWatchStream;
-use crate::delivery::dead_letter::{Letters, Refusals};
+use crate::delivery::dead_letter::{DeadLetterWriter, RefusalCounter};
 use crate::delivery::s3::{self, ObjectUpload, Target};
 use crate::delivery_run::{
     Copied, DeliveryPort, Directory, ObjectTime, Opened, Progress, Reached, Upload, WhenChanged,
@@ -21,14 +21,14 @@ use crate::delivery_run::{
 use crate::notification::{Checkpoint, Resume};
 use crate::object::{GzipWriter, RemoteReader};
 use crate::pipeline::{Job, Plan, TenantGuest};
-use crate::tenant::{Found, TableDirectory};
+use crate::tenant::{TableDirectory, TenantRecord};
 
 impl Directory for TableDirectory {
     fn name(&self) -> &'static str {
         "tenant table"
     }
 
-    async fn lookup(&self, tenant_id: &str) -> Result<Arc<Found>, Failure> {
+    async fn lookup(&self, tenant_id: &str) -> Result<Arc<TenantRecord>, Failure> {
         Self::lookup(self, tenant_id).await.map_err(|error| Failure::of(FailureKind::TenantTable, error))
     }
 }
@@ -47,7 +47,7 @@ pub(super) struct AwsPort<'a> {
     /// Ends with the delivery.
     stop: Stop,
     /// What of the delivery is refused for good.
-    refusals: Refusals,
+    refusals: RefusalCounter,
     /// What S3 says about the object, once it was asked.
     stored: Option<StoredObject>,
     /// The tenant's plugin, where it has one.
@@ -72,7 +72,7 @@ impl<'a> AwsPort<'a> {
             resume,
             activity: Activity::default(),
             stop: stop.clone(),
-            refusals: Refusals::new(settled),
+            refusals: RefusalCounter::new(settled),
             stored: None,
             plugin: None,
         }
@@ -84,7 +84,7 @@ impl<'a> AwsPort<'a> {
     }
 
     /// Lets the next attempt of this message go on from `checkpoint`. What was refused is
-    /// noted beside it, in [`Refusals`].
+    /// noted beside it, in [`RefusalCounter`].
     pub(super) fn resume_from(&mut self, checkpoint: Resume) {
         let refused = self.resume.refused.take();
         self.resume = Resume { refused, ..checkpoint };
@@ -98,8 +98,8 @@ impl<'a> AwsPort<'a> {
     /// Where another attempt goes on. Where no event is settled, what was known before holds.
     pub(super) fn checkpoint(&self, reached: Option<Reached<'_>>) -> Resume {
         let mut resume = self.resume.clone();
-        let (refusals, fails) = (self.refusals.so_far(), self.processor.refused_fails());
-        resume.refused = refused::so_far(resume.refused.as_ref(), refusals, fails);
+        let (refusals, fails) = (self.refusals.snapshot(), self.processor.refused_fails());
+        resume.refused = refused::merge(resume.refused.as_ref(), refusals, fails);
         if let (Some(stored), Some(Reached { events, events_from })) = (&self.stored, reached) {
             resume.offset = events;
             resume.checkpoint = Some(Checkpoint { etag: stored.etag.clone(), guests: events_from.to_owned() });
@@ -118,11 +118,11 @@ impl<'a> AwsPort<'a> {
         ObjectVersion { version_id: announced.version_id.clone(), etag: announced.etag.clone() }
     }
 
-    fn dead_letters(&self) -> Letters {
+    fn dead_letters(&self) -> DeadLetterWriter {
         let etag = self.stored.as_ref().map(|stored| stored.etag.as_str());
         let component = self.plugin.as_ref().map(|plugin| plugin.component.digest().to_owned());
         let letters = self.processor.letters(self.object, Some(self.delivery.id()), etag, component);
-        letters.noting(self.refusals.clone())
+        letters.with_refusals(self.refusals.clone())
     }
 
     /// The tenant's bucket.
@@ -158,7 +158,7 @@ impl<'a> AwsPort<'a> {
             Some(Checkpoint { etag, guests }) => *etag == stored.etag && guests == events_from,
         };
         if !same && self.resume.offset > 0 {
-            self.processor.metrics.checkpoint_refused();
+            self.processor.metrics.count_refused_checkpoint();
             return 0;
         }
         self.resume.offset
@@ -238,7 +238,7 @@ impl DeliveryPort for AwsPort<'_> {
     fn replaces_another(&self, target: &ObjectId) -> bool {
         let replaces = self.processor.targets.replaces(target, &self.object.id);
         if replaces {
-            self.processor.metrics.target_replaced();
+            self.processor.metrics.count_replaced_target();
         }
         replaces
     }
@@ -290,7 +290,7 @@ impl DeliveryPort for AwsPort<'_> {
 
     /// A message's offset is somebody else's word.
     fn forget_progress(&mut self) -> bool {
-        self.processor.metrics.checkpoint_refused();
+        self.processor.metrics.count_refused_checkpoint();
         (self.resume.offset, self.resume.checkpoint, self.first_event) = (0, None, 0);
         true
     }

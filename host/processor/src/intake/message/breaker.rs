@@ -32,15 +32,15 @@ pub(super) fn breakers(metrics: Metrics) -> Breakers {
                     why = cause,
                     "the destination keeps failing: it is left alone"
                 );
-                metrics.breaker(1);
+                metrics.add_open_breaker(1);
             }
             BreakerChange::Closed => {
                 tracing::info!(tenant, destination, "the destination works again");
-                metrics.breaker(-1);
+                metrics.add_open_breaker(-1);
             }
             BreakerChange::Forgotten => {
                 tracing::info!(tenant, destination, "the destination is no longer left alone");
-                metrics.breaker(-1);
+                metrics.add_open_breaker(-1);
             }
         }
     })
@@ -72,7 +72,7 @@ impl Showed {
             && matches!(entry.outcome, Outcome::Delivered | Outcome::Partial);
         match entry.outcome {
             Outcome::Failed if entry.fault == Some(Fault::Destination) => Self::Fails,
-            _ if entry.numbers.batches > 0 || copied => Self::Works,
+            _ if entry.counts.batches > 0 || copied => Self::Works,
             _ => Self::Nothing,
         }
     }
@@ -105,7 +105,7 @@ mod tests {
     }
 
     fn gauge(metrics: &Metrics) -> String {
-        let text = metrics.text();
+        let text = metrics.render();
         let line = text.lines().find(|line| line.starts_with("log_processor_breakers_open")).unwrap();
         line.rsplit_once(' ').unwrap().1.to_owned()
     }
@@ -133,7 +133,7 @@ mod tests {
         let object = ObjectId { bucket: "logs".to_owned(), key: "k".to_owned() };
         let entry = |kind, outcome, reason: Option<Cause>, batches| {
             let mut entry = Entry::new(&object, Some("acme"), Some(kind), outcome);
-            (entry.reason, entry.numbers.batches) = (reason, batches);
+            (entry.reason, entry.counts.batches) = (reason, batches);
             entry.fault = match reason {
                 Some(Cause::Failed(FailureKind::Aws(_))) => Some(Fault::Destination),
                 Some(Cause::Failed(FailureKind::Source)) => Some(Fault::Source),

@@ -50,7 +50,10 @@ impl NotClaimed {
             Self::Stopped => {
                 let error = "stopped while another message was at the same object";
                 let left = object.left(Some(delivery.id().name()), State::NotStarted, error.to_owned());
-                (entry(Outcome::Interrupted).because(Cause::Interrupted, error), Some(Left { key: Some(key), ..left }))
+                (
+                    entry(Outcome::Interrupted).with_reason(Cause::Interrupted, error),
+                    Some(Left { key: Some(key), ..left }),
+                )
             }
         }
     }

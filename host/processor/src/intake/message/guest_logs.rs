@@ -26,7 +26,7 @@ impl GuestLogs {
         let digest = Digest::shorten(digest);
         let key = format!("{tenant} {digest}");
         for LogLine { level, text } in lines {
-            let Some(left_out) = self.0.take(&key, Instant::now()) else { continue };
+            let Some(left_out) = self.0.admit(&key, Instant::now()) else { continue };
             macro_rules! line {
                 ($level:ident) => {
                     tracing::$level!(tenant, digest, %object, text, left_out, "guest log")

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::deduplication::DedupKey;
 use super::{Message, admission};
 use crate::aws::OutgoingMessage;
-use crate::notification::{self, Only, Resume, truncate_error};
+use crate::notification::{self, Resume, Scope, truncate_error};
 use crate::plugin::PlanError;
 
 /// Times that a delivery is tried again without having come further: the reference's 3.
@@ -235,8 +235,8 @@ impl Left {
     }
 
     /// What it is about, as logs name it; none: all that the record announces.
-    pub(super) fn only(&self) -> Option<&str> {
-        self.resume.only.name()
+    pub(super) fn scope(&self) -> Option<&str> {
+        self.resume.scope.name()
     }
 }
 
@@ -245,9 +245,9 @@ impl super::object::ObjectRun<'_> {
     pub(super) fn left(&self, delivery: Option<&str>, state: State, error: String) -> Left {
         let mut resume = self.resume.cloned().unwrap_or_default();
         if let Some(kind) = delivery {
-            resume.only = Only::of_item(kind);
+            resume.scope = Scope::of_item(kind);
         }
-        let key = super::deduplication::key(self, "*", resume.only.name().unwrap_or("*"));
+        let key = super::deduplication::key(self, "*", resume.scope.name().unwrap_or("*"));
         Left { record: self.announced.record.clone(), resume, state, error, key: Some(key) }
     }
 }

@@ -33,7 +33,7 @@ const WAITING: [State; 3] =
 
 fn left(retry_count: u32) -> Left {
     let record = json!({ "s3": { "bucket": { "name": "b" }, "object": { "key": "k" } } });
-    let resume = Resume { retry_count, only: Only::of_item("s3"), ..Resume::default() };
+    let resume = Resume { retry_count, scope: Scope::of_item("s3"), ..Resume::default() };
     Left { record, resume, state: State::FAILED, error: "AccessDenied".to_owned(), key: None }
 }
 

@@ -270,7 +270,7 @@ impl Processor {
             return Verdict::Failed(unclear);
         }
         let resume = notification.resume.as_ref();
-        notification.ignored.iter().for_each(|(event, count)| self.metrics.other_events(event, *count));
+        notification.ignored.iter().for_each(|(event, count)| self.metrics.count_other_events(event, *count));
         let announced = notification.records.len();
         let (mut ledger, of_message) = (Ledger::open(announced), OfMessage::new(self.refused_fails()));
         let (mut bad, mut good, mut states) = (None, Vec::new(), HashSet::new());

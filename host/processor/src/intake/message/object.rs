@@ -12,9 +12,9 @@ use super::refused;
 use super::rejected::OfMessage;
 use super::{Control, Message, Processor};
 use crate::aws::StoredObject;
-use crate::delivery::dead_letter::{Letters, Provenance};
+use crate::delivery::dead_letter::{DeadLetterWriter, Provenance};
 use crate::delivery_run::{Route, Routing, invalid_entry};
-use crate::notification::{Announced, Only, Resume};
+use crate::notification::{Announced, Resume, Scope};
 use crate::report::{Entry, Outcome};
 use crate::telemetry::FinishedDelivery;
 use crate::tenant::InvalidDelivery;
@@ -51,8 +51,8 @@ pub(super) struct ObjectRun<'a> {
 
 impl ObjectRun<'_> {
     /// Which of the tenant's deliveries the message is about.
-    fn only(&self) -> Only {
-        self.resume.map_or(Only::All, |resume| resume.only.clone())
+    fn scope(&self) -> Scope {
+        self.resume.map_or(Scope::All, |resume| resume.scope.clone())
     }
 }
 
@@ -73,7 +73,7 @@ impl Processor {
         // What a delivery was tried for took its time; of the others a message may hold very many.
         let tried = |entry: &Entry| entry.delivery.is_some() && entry.outcome != Outcome::Filtered;
         if result.entries.iter().any(tried) || of_message.may_name() {
-            super::object_log::log_object(&object.id, &result, started.elapsed(), self.dead_letters.fate());
+            super::object_log::log_object(&object.id, &result, started.elapsed(), self.dead_letters.describe());
         }
         result
     }
@@ -84,13 +84,13 @@ impl Processor {
             return result;
         }
         let owner = object.message.owner.as_ref().filter(|owner| owner.object == *object.id);
-        let only = object.only();
+        let scope = object.scope();
         let routing = Routing {
             object: &object.id,
             // A key needs no clock but for what a guest may do with it.
             now: object.announced.event_time.unwrap_or_default(),
             origin: owner.map(|owner| &owner.origin),
-            only: &only,
+            scope: &scope,
         };
         match routing.route(&self.plans, &self.directory).await {
             Route::Deliveries { origin, invalid, deliveries } => {
@@ -117,7 +117,7 @@ impl Processor {
     /// What comes of an object that is not even looked at.
     fn refuse_early(&self, object: &ObjectRun<'_>) -> Option<ObjectResult> {
         let entry = |outcome| Entry::new(&object.id, None, None, outcome);
-        let key = super::deduplication::key(object, "*", object.only().name().unwrap_or("*"));
+        let key = super::deduplication::key(object, "*", object.scope().name().unwrap_or("*"));
         if self.deduplicator.is_settled(&key, &object.message.id) {
             return Some(self.without_delivery(entry(Outcome::AlreadyDelivered), None));
         }
@@ -157,7 +157,7 @@ impl Processor {
 
     /// An outcome that no delivery came to: counted here, since nothing else does.
     pub(super) fn without_delivery(&self, entry: Entry, left: Option<Left>) -> ObjectResult {
-        self.metrics.delivery(&FinishedDelivery { entry: &entry, latency: None, guest_time: Duration::ZERO });
+        self.metrics.record_delivery(&FinishedDelivery { entry: &entry, latency: None, guest_time: Duration::ZERO });
         ObjectResult { entries: vec![entry], left: left.into_iter().collect(), ..ObjectResult::default() }
     }
 
@@ -175,14 +175,14 @@ impl Processor {
         delivery: Option<DestinationKind>,
         etag: Option<&str>,
         component: Option<String>,
-    ) -> Letters {
+    ) -> DeadLetterWriter {
         let provenance = Provenance {
             etag: etag.map(str::to_owned).or_else(|| object.announced.etag.clone()),
             version_id: object.announced.version_id.clone(),
             component,
             attempt: object.attempt(),
         };
-        Letters::new(self.dead_letters.clone(), &object.id, delivery, provenance)
+        DeadLetterWriter::new(self.dead_letters.clone(), &object.id, delivery, provenance)
     }
 }
 

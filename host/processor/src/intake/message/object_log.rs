@@ -15,9 +15,9 @@ pub(super) fn log_object(id: &ObjectId, result: &ObjectResult, took: Duration, f
     let tenant = entries.iter().find_map(|entry| entry.tenant.as_deref()).unwrap_or_default();
     let deliveries = entries.iter().map(delivery_summary).collect::<Vec<_>>().join(", ");
     let sum = |of: fn(&Entry) -> u64| entries.iter().map(of).sum::<u64>();
-    let (events, bytes) = (sum(|entry| entry.numbers.events), sum(|entry| entry.numbers.bytes));
-    let dead_lettered = sum(|entry| entry.numbers.dead_lettered.sum());
-    let malformed = sum(|entry| entry.numbers.malformed);
+    let (events, bytes) = (sum(|entry| entry.counts.events), sum(|entry| entry.counts.bytes));
+    let dead_lettered = sum(|entry| entry.counts.dead_lettered.sum());
+    let malformed = sum(|entry| entry.counts.malformed);
     let milliseconds = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     let why = |entry: &Entry| entry.error.iter().chain(&entry.warnings).cloned().collect::<Vec<_>>();
     let error = entries.iter().flat_map(why).collect::<Vec<_>>().join("; ");
@@ -25,7 +25,7 @@ pub(super) fn log_object(id: &ObjectId, result: &ObjectResult, took: Duration, f
     let components = Some(components.as_str()).filter(|components| !components.is_empty());
     // Ignored, but by whoever rewrote it: it may be that nobody announces its new state.
     let lost = |entry: &Entry| matches!(entry.outcome, Outcome::Rejected | Outcome::Partial) || entry.has_changed();
-    let refused = entries.iter().any(|entry| lost(entry) || !entry.numbers.refused().is_empty()).then_some(fate);
+    let refused = entries.iter().any(|entry| lost(entry) || !entry.counts.refused().is_empty()).then_some(fate);
     let bucket = id.bucket.as_str();
     let key = id.key.as_str();
     macro_rules! line {

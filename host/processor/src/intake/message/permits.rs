@@ -18,9 +18,8 @@ use std::time::Duration;
 
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
-use crate::delivery::port::Activity;
 use crate::pipeline::Stop;
-use model::lock;
+use model::{Activity, lock};
 
 /// What a tenant may have at work before its first success.
 const FIRST: usize = 2;

@@ -9,8 +9,8 @@ use super::Processor;
 use super::admission::Admitted;
 use super::left::{Left, State};
 use super::object::ObjectRun;
-use crate::delivery::dead_letter::{DeadLetterStore, SoFar};
-use crate::notification::{Refused, Resume};
+use crate::delivery::dead_letter::{DeadLetterStore, RefusalCounts};
+use crate::notification::{PriorRefusals, Resume};
 use crate::report::{Cause, Entry, Outcome};
 use model::{DestinationKind, FailureKind, Reason};
 
@@ -25,8 +25,8 @@ impl Processor {
         let words = resume.refused.as_ref().map(in_words).unwrap_or_default();
         let error = format!("{words}; the rest is done (DEAD_LETTER=fail)");
         let left = object.left(entry.delivery.map(DestinationKind::name), State::MustFail, error.clone());
-        let entry = Entry { outcome: Outcome::Failed, ..entry }.because(FailureKind::Refused, error);
-        let resume = Resume { only: left.resume.only.clone(), ..resume.clone() };
+        let entry = Entry { outcome: Outcome::Failed, ..entry }.with_reason(FailureKind::Refused, error);
+        let resume = Resume { scope: left.resume.scope.clone(), ..resume.clone() };
         (entry, Left { resume, ..left })
     }
 }
@@ -46,7 +46,7 @@ pub(super) fn begins(resume: Resume, fails: bool) -> Resume {
 }
 
 /// What was refused by all attempts up to now.
-pub(super) fn so_far(before: Option<&Refused>, now: SoFar, fails: bool) -> Option<Refused> {
+pub(super) fn merge(before: Option<&PriorRefusals>, now: RefusalCounts, fails: bool) -> Option<PriorRefusals> {
     if now.counts.is_empty() {
         return before.cloned();
     }
@@ -67,7 +67,7 @@ fn by_destination(reason: Reason) -> bool {
     matches!(reason, Reason::TooOld | Reason::TooNew | Reason::Expired)
 }
 
-fn in_words(refused: &Refused) -> String {
+fn in_words(refused: &PriorRefusals) -> String {
     let counts: Vec<String> = refused.counts.iter().map(|(reason, count)| format!("{reason} {count}")).collect();
     format!("never to be delivered: {}", counts.join(", "))
 }
@@ -87,14 +87,14 @@ impl Admitted<'_> {
             let reason = most.and_then(|(name, _)| Reason::parse(name));
             let reason = reason.map_or(Cause::Failed(FailureKind::Refused), Cause::Refused);
             Entry { outcome: Outcome::Partial, ..entry }
-                .because(reason, format!("by attempts before: {}", in_words(refused)))
+                .with_reason(reason, format!("by attempts before: {}", in_words(refused)))
         } else {
             entry
         };
         let Some(from) = refused.from.filter(|_| self.processor.refused_fails()) else { return (entry, None) };
         let left = self.object.left(Some(self.delivery.id().name()), State::Refused, in_words(refused));
-        let refused = Some(Refused { settled: true, ..refused.clone() });
-        let resume = Resume { only: left.resume.only.clone(), offset: from, refused, ..reached };
+        let refused = Some(PriorRefusals { settled: true, ..refused.clone() });
+        let resume = Resume { scope: left.resume.scope.clone(), offset: from, refused, ..reached };
         // It is no retry: what was to be done is done.
         (entry, Some(Left { resume, ..left }))
     }
@@ -104,30 +104,30 @@ impl Admitted<'_> {
 mod tests {
     use super::*;
 
-    fn refused(from: Option<u64>, counts: &[(&str, u64)]) -> Refused {
+    fn refused(from: Option<u64>, counts: &[(&str, u64)]) -> PriorRefusals {
         let counts = counts.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect();
-        Refused { from, counts, settled: false }
+        PriorRefusals { from, counts, settled: false }
     }
 
-    fn now(from: u64, counts: &[(Reason, u64)]) -> SoFar {
-        SoFar { from, counts: counts.iter().copied().collect() }
+    fn now(from: u64, counts: &[(Reason, u64)]) -> RefusalCounts {
+        RefusalCounts { from, counts: counts.iter().copied().collect() }
     }
 
     #[test]
     fn attempts_add_up() {
-        assert_eq!(so_far(None, SoFar::default(), true), None);
-        let first = so_far(None, now(3, &[(Reason::TooOld, 2), (Reason::Malformed, 1)]), true);
+        assert_eq!(merge(None, RefusalCounts::default(), true), None);
+        let first = merge(None, now(3, &[(Reason::TooOld, 2), (Reason::Malformed, 1)]), true);
         assert_eq!(first, Some(refused(Some(3), &[("too-old", 2), ("malformed", 1)])));
-        let second = so_far(first.as_ref(), now(9, &[(Reason::TooOld, 1), (Reason::Malformed, 4)]), true);
+        let second = merge(first.as_ref(), now(9, &[(Reason::TooOld, 1), (Reason::Malformed, 4)]), true);
         assert_eq!(second, Some(refused(Some(3), &[("too-old", 3), ("malformed", 4)])));
-        assert_eq!(so_far(second.as_ref(), SoFar::default(), true), second);
+        assert_eq!(merge(second.as_ref(), RefusalCounts::default(), true), second);
     }
 
     #[test]
     fn what_a_letter_keeps_is_only_counted() {
-        let kept = so_far(None, now(3, &[(Reason::TooOld, 2)]), false);
+        let kept = merge(None, now(3, &[(Reason::TooOld, 2)]), false);
         assert_eq!(kept, Some(refused(None, &[("too-old", 2)])));
-        let then = so_far(kept.as_ref(), now(9, &[(Reason::TooOld, 1)]), true);
+        let then = merge(kept.as_ref(), now(9, &[(Reason::TooOld, 1)]), true);
         assert_eq!(then, Some(refused(Some(9), &[("too-old", 3)])));
     }
 

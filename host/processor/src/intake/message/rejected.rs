@@ -11,8 +11,8 @@ use serde_json::Value;
 use super::left::{Left, State};
 use super::object::{ObjectResult, ObjectRun};
 use super::{Message, Processor, Verdict};
-use crate::delivery::dead_letter::{Letters, Provenance};
-use crate::notification::{BadRecord, Resume};
+use crate::delivery::dead_letter::{DeadLetterWriter, Provenance};
+use crate::notification::{InvalidRecord, Resume};
 use crate::report::{Entry, Outcome, Unwanted};
 use crate::telemetry::FinishedDelivery;
 use model::{DeadLetter, ObjectId, Reason, lock};
@@ -102,7 +102,7 @@ impl Processor {
     /// Keeps a message that announces nothing.
     pub(super) async fn no_notification(&self, message: &Message, error: &str) -> Verdict {
         let of_message = OfMessage::default();
-        tracing::warn!(message_id = %message.id, error, refused = self.dead_letters.fate(), "rejected: not a notification");
+        tracing::warn!(message_id = %message.id, error, refused = self.dead_letters.describe(), "rejected: not a notification");
         self.reject(message, &of_message, error, message.body.clone());
         match self.keep_rejected(message, &of_message).await {
             Ok(()) => Verdict::Done,
@@ -111,8 +111,8 @@ impl Processor {
     }
 
     /// Rejects a record that names no object.
-    pub(super) fn bad_record(&self, message: &Message, of_message: &OfMessage, record: BadRecord) {
-        let refused = self.dead_letters.fate();
+    pub(super) fn bad_record(&self, message: &Message, of_message: &OfMessage, record: InvalidRecord) {
+        let refused = self.dead_letters.describe();
         if of_message.may_name() {
             tracing::warn!(message_id = %message.id, error = %record, refused, "rejected: a record that names no object");
         }
@@ -121,15 +121,15 @@ impl Processor {
 
     fn reject(&self, message: &Message, of_message: &OfMessage, detail: &str, data: String) {
         let (about, reason) = (about(message), Reason::InvalidNotification);
-        let entry = Entry::new(&about, None, None, Outcome::Rejected).because(reason, detail);
+        let entry = Entry::new(&about, None, None, Outcome::Rejected).with_reason(reason, detail);
         of_message.reject(DeadLetter::of_object(&about, reason, detail).with_data(data.into_bytes()));
-        self.metrics.delivery(&FinishedDelivery { entry: &entry, latency: None, guest_time: Duration::ZERO });
+        self.metrics.record_delivery(&FinishedDelivery { entry: &entry, latency: None, guest_time: Duration::ZERO });
     }
 
     /// Rejects an announced object, whose key names no tenant or which may not be named;
     /// `words` are for the log.
     pub(super) fn rejected(&self, object: &ObjectRun<'_>, reason: Reason, detail: String, words: &str) -> ObjectResult {
-        let rejected = Entry::new(&object.id, None, None, Outcome::Rejected).because(reason, words);
+        let rejected = Entry::new(&object.id, None, None, Outcome::Rejected).with_reason(reason, words);
         let data = object.announced.record.to_string().into_bytes();
         object.of_message.reject(DeadLetter::of_object(&object.id, reason, detail).with_data(data));
         self.without_delivery(rejected, None)
@@ -144,7 +144,7 @@ impl Processor {
         self.say_unnamed(message, of_message);
         let about = about(message);
         let provenance = Provenance { attempt: message.attempt, ..Provenance::default() };
-        let letters = Letters::new(self.dead_letters.clone(), &about, None, provenance);
+        let letters = DeadLetterWriter::new(self.dead_letters.clone(), &about, None, provenance);
         letters.write(&of_message.take(&about)).await.map_err(|error| error.to_string())
     }
 
@@ -176,7 +176,7 @@ impl Processor {
     /// An object that nobody wants: it is done, and its logs are gone, so whoever runs
     /// this is told, once a minute and tenant.
     pub(super) fn unwanted(&self, object: &ObjectRun<'_>, tenant: &str, reason: Unwanted, why: &str) -> ObjectResult {
-        if let Some(more) = self.unwanted.take(tenant, Instant::now()) {
+        if let Some(more) = self.unwanted.admit(tenant, Instant::now()) {
             let (bucket, key) = (object.id.bucket.as_str(), object.id.key.as_str());
             tracing::warn!(
                 tenant,
@@ -188,7 +188,7 @@ impl Processor {
             );
         }
         let ignored = Entry::new(&object.id, Some(tenant), None, Outcome::Ignored);
-        self.without_delivery(ignored.because(reason, why), None)
+        self.without_delivery(ignored.with_reason(reason, why), None)
     }
 }
 

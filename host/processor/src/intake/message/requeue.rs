@@ -118,11 +118,11 @@ impl Processor {
 
     /// It is another message's by now.
     fn sent(&self, message: &Message, left: Left) {
-        self.metrics.requeued(left.state.name());
+        self.metrics.count_requeued(left.state.name());
         let next = left.next(now());
         tracing::info!(
             message_id = %message.id,
-            delivery = left.only(),
+            delivery = left.scope(),
             offset = next.offset,
             retry_count = next.retry_count,
             delay_seconds = left.delay().as_secs(),
@@ -150,7 +150,7 @@ impl Processor {
         if objects == 0 {
             return verdict;
         }
-        self.metrics.unaccounted(objects as u64);
+        self.metrics.count_unaccounted(objects as u64);
         let error = format!(
             "a bug: {objects} objects of the message are neither done, sent back, nor failed; please report it"
         );
@@ -164,7 +164,7 @@ impl Processor {
 
 /// Nothing of the delivery was begun that another process would not do as well.
 fn is_untouched(entry: &Entry) -> bool {
-    entry.outcome == Outcome::Interrupted && entry.numbers.events == 0
+    entry.outcome == Outcome::Interrupted && entry.counts.events == 0
 }
 
 /// What was sent, what was not, and why.

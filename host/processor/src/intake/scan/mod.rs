@@ -145,7 +145,7 @@ impl Scanner {
         let bucket = self.options.bucket.clone();
         let listed = listed.clone();
         let (processor, control, sender) = (Arc::clone(&self.processor), self.control.clone(), self.sender.clone());
-        self.processor.metrics().in_flight(1);
+        self.processor.metrics().add_in_flight(1);
         self.tasks.spawn(async move {
             let tenant = tenant_name(owner.as_ref());
             let turn = tokio::select! {
@@ -160,7 +160,7 @@ impl Scanner {
                 }
                 None => false,
             };
-            processor.metrics().in_flight(-1);
+            processor.metrics().add_in_flight(-1);
             drop(held);
             // A failed object is tried again at a later listing; its log line says why it
             // failed.

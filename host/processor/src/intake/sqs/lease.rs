@@ -185,7 +185,7 @@ impl LeaseTable {
     }
 
     fn record_failure(&self, error: &str, messages: usize) {
-        self.metrics.lease("failed", messages as u64);
+        self.metrics.count_lease("failed", messages as u64);
         tracing::warn!(error, messages, "leases can't be extended; it is tried again");
     }
 
@@ -211,16 +211,16 @@ impl LeaseTable {
             VisibilityResult::Extended => {
                 leases.extend_at = at + self.timeout / 2;
                 leases.ends = at + self.timeout;
-                self.metrics.lease("extended", 1);
+                self.metrics.count_lease("extended", 1);
             }
             VisibilityResult::Lost(why) => {
                 leases.control.lose();
-                self.metrics.lease("lost", 1);
+                self.metrics.count_lease("lost", 1);
                 tracing::warn!(error = why, "the lease of a message is lost: its work stops");
                 self.leases.remove(handle);
             }
             VisibilityResult::Failed(why) => {
-                self.metrics.lease("failed", 1);
+                self.metrics.count_lease("failed", 1);
                 tracing::warn!(error = why, "the lease of a message can't be extended; it is tried again");
             }
         }
@@ -234,7 +234,7 @@ impl LeaseTable {
             let left = leases.ends.saturating_duration_since(now);
             if left.is_zero() {
                 leases.control.lose();
-                self.metrics.lease("lost", 1);
+                self.metrics.count_lease("lost", 1);
                 return false;
             }
             if left < reserve / 2 {

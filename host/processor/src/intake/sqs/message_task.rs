@@ -41,11 +41,11 @@ impl MessageWorker {
         let control = Control::default();
         self.leases.insert(&received.receipt_handle, at, &control);
         let reservation = self.shares.reserve(received.body.len() + OVERHEAD);
-        self.processor.metrics().in_flight(1);
+        self.processor.metrics().add_in_flight(1);
         let worker = self.clone();
         tasks.spawn(async move {
             worker.work(received, reservation, &control).await;
-            worker.processor.metrics().in_flight(-1);
+            worker.processor.metrics().add_in_flight(-1);
         });
     }
 
@@ -92,7 +92,7 @@ impl MessageWorker {
         };
         if deferred {
             self.leases.remove(&received.receipt_handle);
-            self.processor.metrics().message("deferred");
+            self.processor.metrics().count_message("deferred");
         }
         deferred
     }
@@ -128,7 +128,7 @@ impl MessageWorker {
 
     async fn settle(&self, received: ReceivedMessage, verdict: Verdict) {
         self.leases.remove(&received.receipt_handle);
-        self.processor.metrics().message(outcome(&verdict));
+        self.processor.metrics().count_message(outcome(&verdict));
         match verdict {
             Verdict::Done => self.acknowledger.delete(received.receipt_handle).await,
             Verdict::Untouched => self.releaser.release_now(received).await,

@@ -202,7 +202,7 @@ impl DiskCache {
 
     /// Warns at most once per hour: the folder may be repaired, and break again.
     fn warn(&self, what: &str) {
-        if self.warnings.take("", Instant::now()).is_some() {
+        if self.warnings.admit("", Instant::now()).is_some() {
             let folder = self.options.folder.as_deref().unwrap_or_else(|| Path::new("")).display();
             tracing::warn!(%folder, "{what}");
         }

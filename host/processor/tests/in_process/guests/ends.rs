@@ -9,7 +9,7 @@ use std::time::Duration;
 use log_processor::aws::Operation;
 use log_processor::aws::{AwsError, AwsErrorKind};
 use log_processor::delivery::batch::Batch;
-use log_processor::delivery::port::{EventSink, RejectedEvent};
+use log_processor::delivery::event_sink::{EventSink, RejectedEvent};
 use log_processor::pipeline::{Delivered, End, Guests, Stop, deliver_events};
 use model::{DeadLetter, Failure};
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 use log_processor::delivery::batch::Batch;
-use log_processor::delivery::port::{EventSink, RejectedEvent};
+use log_processor::delivery::event_sink::{EventSink, RejectedEvent};
 use log_processor::object::ReadLimits;
 use log_processor::pipeline::{
     ComponentRun, Delivered, End, GuestSlots, Guests, Job, Plan, ShadowRun, Stop, TenantGuest, compare_copy,

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use log_processor::delivery::batch::Batch;
-use log_processor::delivery::port::{EventSink, RejectedEvent};
+use log_processor::delivery::event_sink::{EventSink, RejectedEvent};
 use log_processor::pipeline::{End, Guests, Stop};
 use model::{
     DeadLetter, Delivery, Failure, FailureKind, GuestErrorKind, Limits, OnError, Origin, Reason, TimestampNumbers,

@@ -8,7 +8,7 @@ use model::{Counts, Named, Reason};
 /// Numbers of an entry, or of all. Lines: `lines_seen` is the sum of `blank`,
 /// `delivered`, `filtered`, `malformed`, all of `dead_lettered`, and `left`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct Numbers {
+pub struct EntryCounts {
     /// Lines of the object, blank ones included.
     pub lines_seen: u64,
     /// Nothing but white space.
@@ -36,7 +36,7 @@ pub struct Numbers {
     pub bytes_read: u64,
 }
 
-impl Numbers {
+impl EntryCounts {
     pub(super) fn new(lines: Lines) -> Self {
         Self {
             lines_seen: lines.seen,
@@ -86,10 +86,6 @@ impl Numbers {
         self.dead_lettered.add_all(&other.dead_lettered);
     }
 
-    pub(super) fn dead(&self) -> u64 {
-        self.dead_lettered.sum()
-    }
-
     /// Lines that can never be delivered, by reason, malformed ones included. What is
     /// blank, empty or filtered is no loss.
     pub fn refused(&self) -> Counts<Reason> {
@@ -100,7 +96,7 @@ impl Numbers {
 
     /// Whether anything arrived. Of an array of records, which is one line, some may have
     /// arrived though the line as a whole counts as refused.
-    pub(super) fn some(&self) -> bool {
+    pub(super) fn has_deliveries(&self) -> bool {
         self.delivered > 0 || self.events > 0
     }
 }

@@ -20,7 +20,7 @@ const MAX_KIND_CHARS: usize = 64;
 
 /// A tenant's deliveries, from the table or the tenant file.
 #[derive(Debug, PartialEq)]
-pub struct Found {
+pub struct TenantRecord {
     /// The valid, enabled deliveries. `NoneEnabled`, with a non-empty `invalid`, if all
     /// enabled ones are invalid.
     pub lookup: Lookup,
@@ -49,7 +49,7 @@ impl InvalidDelivery {
     }
 }
 
-impl Found {
+impl TenantRecord {
     /// A tenant without items.
     pub(super) fn unknown() -> Self {
         Self { lookup: Lookup::Unknown, invalid: Vec::new(), expired: 0, warnings: Vec::new() }
@@ -165,5 +165,5 @@ fn attribute_value(attribute: &Attribute) -> Value {
 }
 
 #[cfg(test)]
-#[path = "found_tests.rs"]
+#[path = "tenant_record_tests.rs"]
 mod tests;

@@ -33,11 +33,11 @@ fn cloudwatch() -> Item {
     with(item("cloudwatch"), &[("log_distribution_role_arn", role), ("log_group_name", text("/shop"))])
 }
 
-fn read(items: &[Item]) -> Found {
-    Found::read("shop", items, &PluginRules { limits: Limits::DEFAULT, folder: None })
+fn read(items: &[Item]) -> TenantRecord {
+    TenantRecord::read("shop", items, &PluginRules { limits: Limits::DEFAULT, folder: None })
 }
 
-fn deliveries(found: &Found) -> Vec<&Delivery> {
+fn deliveries(found: &TenantRecord) -> Vec<&Delivery> {
     match &found.lookup {
         Lookup::Deliveries(deliveries) => deliveries.iter().map(|delivery| &**delivery).collect(),
         _ => Vec::new(),
@@ -209,7 +209,7 @@ fn an_item_whose_time_has_come_is_as_if_it_were_not_there() {
     const NOW: i64 = 1_760_000_000;
     let rules = PluginRules { limits: Limits::DEFAULT, folder: None };
     let ttl = |item: Item, seconds: i64| with(item, &[("ttl", Attribute::Number(seconds.to_string()))]);
-    let read_at = |items: &[Item]| Found::read_at("shop", items, &rules, NOW);
+    let read_at = |items: &[Item]| TenantRecord::read_at("shop", items, &rules, NOW);
     let found = read_at(&[ttl(s3(), NOW - 1)]);
     assert_eq!((&found.lookup, found.expired, found.is_unknown()), (&Lookup::Unknown, 1, true));
     assert_eq!(found.warnings, ["field ttl: its item of type \"s3\" has expired, and counts as deleted"]);
@@ -312,7 +312,7 @@ fn a_disabled_item_is_never_a_problem() {
     let broken = with(item("kafka"), &[("bucket_name", Attribute::Binary), ("odd", text("")), (PLUGIN, text("x"))]);
     for off in [Attribute::Bool(false), Attribute::Null] {
         let found = read(&[with(broken.clone(), &[("enabled", off)])]);
-        assert_eq!(found, Found { lookup: Lookup::NoneEnabled, ..Found::unknown() });
+        assert_eq!(found, TenantRecord { lookup: Lookup::NoneEnabled, ..TenantRecord::unknown() });
         assert!(found.is_unknown());
     }
     assert_eq!(read(&[without(s3(), "enabled")]).lookup, Lookup::NoneEnabled);
