@@ -14,7 +14,7 @@ use super::job_settings::job_settings;
 use super::plan::{self, ComponentSources, GuestText, StartupComponents};
 use crate::aws::Aws;
 use crate::delivery::dead_letter::DeadLetterStore;
-use crate::intake::message::{Bounds, Control, Parts, Processor, WINDOW_BYTES};
+use crate::intake::message::{Control, ProcessingLimits, Processor, ProcessorParts, WINDOW_BYTES};
 use crate::intake::{lambda, manual, scan, sqs};
 use crate::settings::{AwsSettings, DeadLetterSetting, Machine, Mode, Purpose, Settings, lambda_environment};
 use crate::telemetry::{self, Health, Metrics};
@@ -133,11 +133,11 @@ async fn work(
         tokio::spawn(directory.clone().keep_retrying());
     }
     let queue = aws_settings.queue_url.as_deref().map(|url| aws.queue(url));
-    let processor = Arc::new(Processor::new(Parts {
+    let processor = Arc::new(Processor::new(ProcessorParts {
         // Only messages from the queue go back to it.
         requeue_to: queue.clone().filter(|_| matches!(mode, Mode::Lambda | Mode::Sqs)),
         dead_letters: dead_letters(&aws, &aws_settings),
-        bounds: bounds(mode, &settings, &aws_settings),
+        limits: limits(mode, &settings, &aws_settings),
         aws: aws.clone(),
         directory,
         plans,
@@ -186,8 +186,8 @@ async fn work(
     }
 }
 
-fn bounds(mode: Mode, settings: &Settings, aws: &AwsSettings) -> Bounds {
-    Bounds {
+fn limits(mode: Mode, settings: &Settings, aws: &AwsSettings) -> ProcessingLimits {
+    ProcessingLimits {
         job_settings: job_settings(settings, WINDOW_BYTES),
         attempts: aws.attempts,
         retry_window: aws.retry_window,

@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use super::message::{Control, Message, Processor, Verdict};
+use super::message::{Control, Message, MessageOutcome, Processor};
 
 /// The longest body that is read: the largest message that SQS takes.
 const MAX_BYTES: u64 = 1024 * 1024;
@@ -38,9 +38,11 @@ pub async fn run(processor: &Processor, body: String, control: &Control) -> Resu
     crate::notification::parse(&body).map_err(|error| error.to_string())?;
     let message = Message { id: "manual".to_owned(), body, receipt_handle: String::new(), attempt: 1, owner: None };
     match processor.process(&message, control).await {
-        Verdict::Done => Ok(()),
-        Verdict::Failed(error) => Err(error),
-        Verdict::Untouched | Verdict::Lost => Err("stopped before it was done; run it again".to_owned()),
+        MessageOutcome::Done => Ok(()),
+        MessageOutcome::Failed(error) => Err(error),
+        MessageOutcome::NotStarted | MessageOutcome::LeaseLost => {
+            Err("stopped before it was done; run it again".to_owned())
+        }
     }
 }
 

@@ -49,7 +49,7 @@ pub(super) async fn run_until_deadlines<F: Future>(
 ) -> Vec<Option<F::Output>> {
     let numbered = |(number, work): (usize, F)| async move { (number, work.await) };
     let mut works: FuturesUnordered<_> = works.enumerate().map(numbered).collect();
-    let mut verdicts: Vec<Option<F::Output>> = std::iter::repeat_with(|| None).take(works.len()).collect();
+    let mut outcomes: Vec<Option<F::Output>> = std::iter::repeat_with(|| None).take(works.len()).collect();
     let pressure = async {
         sleep_until(deadlines.stop_at).await;
         stop.request();
@@ -62,11 +62,11 @@ pub(super) async fn run_until_deadlines<F: Future>(
         let next = tokio::select! {
             biased;
             next = works.next() => next,
-            () = &mut pressure => return verdicts,
+            () = &mut pressure => return outcomes,
         };
-        let Some((number, verdict)) = next else { return verdicts };
-        if let Some(place) = verdicts.get_mut(number) {
-            *place = Some(verdict);
+        let Some((number, outcome)) = next else { return outcomes };
+        if let Some(place) = outcomes.get_mut(number) {
+            *place = Some(outcome);
         }
     }
 }

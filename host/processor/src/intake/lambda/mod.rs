@@ -14,7 +14,7 @@ use serde::Serialize;
 use serde_json::Value;
 use tokio::time::{Instant, timeout};
 
-use super::message::{Control, Message, Processor, Verdict};
+use super::message::{Control, Message, MessageOutcome, Processor};
 use crate::aws::MetricsClient;
 use deadlines::{Deadlines, run_until_deadlines};
 use invocation::Invocation;
@@ -98,18 +98,20 @@ async fn direct(processor: &Processor, messages: Vec<Message>, deadlines: Deadli
 async fn processed(processor: &Processor, messages: &[Message], deadlines: Deadlines) -> Vec<Option<String>> {
     let control = Control::default();
     let works = messages.iter().map(|message| processor.process(message, &control));
-    let verdicts = run_until_deadlines(works, deadlines, &control.stop).await;
-    messages.iter().zip(verdicts).map(|(message, verdict)| failed(processor, message, verdict)).collect()
+    let outcomes = run_until_deadlines(works, deadlines, &control.stop).await;
+    messages.iter().zip(outcomes).map(|(message, outcome)| failed(processor, message, outcome)).collect()
 }
 
-fn failed(processor: &Processor, message: &Message, verdict: Option<Verdict>) -> Option<String> {
-    let error = match verdict {
-        Some(Verdict::Done) => {
+fn failed(processor: &Processor, message: &Message, outcome: Option<MessageOutcome>) -> Option<String> {
+    let error = match outcome {
+        Some(MessageOutcome::Done) => {
             processor.metrics().count_message("acknowledged");
             return None;
         }
-        Some(Verdict::Failed(error)) => error,
-        Some(Verdict::Untouched | Verdict::Lost) => "stopped before it was begun; it comes again".to_owned(),
+        Some(MessageOutcome::Failed(error)) => error,
+        Some(MessageOutcome::NotStarted | MessageOutcome::LeaseLost) => {
+            "stopped before it was begun; it comes again".to_owned()
+        }
         None => TIMED_OUT.to_owned(),
     };
     processor.metrics().count_message("failed");

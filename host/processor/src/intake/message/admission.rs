@@ -8,13 +8,13 @@ use model::{BreakerOpen, Delivery, FailureKind, Origin, StopScope};
 
 use super::Processor;
 use super::aws_port::AwsPort;
-use super::breaker::{self, Showed};
+use super::breaker::{self, DestinationSignal};
 use super::deduplication::{self, DedupKey, InFlight};
 use super::duplicates;
-use super::left::{Left, State};
 use super::object::ObjectRun;
-use super::permits::Use;
-use super::refused;
+use super::permits::Feedback;
+use super::refusals;
+use super::unfinished::{DeliveryState, UnfinishedDelivery};
 use crate::aws::AwsErrorKind;
 use crate::delivery::Settled;
 use crate::delivery_run::{DeliveryRun, Ran, Subject};
@@ -39,39 +39,39 @@ impl Processor {
         object: &ObjectRun<'_>,
         origin: &Arc<Origin>,
         delivery: &Arc<Delivery>,
-    ) -> (Entry, Option<Left>) {
+    ) -> (Entry, Option<UnfinishedDelivery>) {
         let started = Instant::now();
         let key = deduplication::key(object, &origin.tenant_id, delivery.id().name());
         let (in_flight, reached) = match self.claim(object, &key).await {
             Ok(begun) => begun,
-            Err(entry) => return entry.of(object, origin, delivery, key),
+            Err(not_claimed) => return not_claimed.into_result(object, origin, delivery, key),
         };
-        let resume = refused::begins(duplicates::resume(object.resume, reached), self.refused_fails());
-        if self.refused_fails() && refused::is_settled(Some(&resume)) {
+        let resume = refusals::resume_at(duplicates::merge_resume(object.resume, reached), self.fails_on_refusal());
+        if self.fails_on_refusal() && refusals::is_settled(Some(&resume)) {
             let entry = Entry::new(&object.id, Some(&origin.tenant_id), Some(delivery.id()), Outcome::Failed);
-            let (entry, left) = self.only_fails(object, entry, &resume);
-            return (entry, Some(Left { key: Some(key), ..left }));
+            let (entry, unfinished) = self.fail_only(object, entry, &resume);
+            return (entry, Some(UnfinishedDelivery { key: Some(key), ..unfinished }));
         }
         let mut admitted = Admitted::new(self, object, origin, delivery, resume);
         let entry = admitted.run_with_permit().await;
         let (mut entry, guest_time) = admitted.finish(entry);
         entry.milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let mut left = entry.outcome.is_open().then(|| admitted.left(&entry));
-        if left.is_none() {
-            (entry, left) = admitted.concluded(entry);
+        let mut unfinished = entry.outcome.is_open().then(|| admitted.unfinished(&entry));
+        if unfinished.is_none() {
+            (entry, unfinished) = admitted.conclude(entry);
         }
-        let left = left.map(|left| Left { key: Some(key.clone()), ..left });
-        match &left {
-            Some(left) => in_flight.record_checkpoint(left.next(now())),
-            None => self.done(object, &key, &entry, in_flight),
+        let unfinished = unfinished.map(|unfinished| UnfinishedDelivery { key: Some(key.clone()), ..unfinished });
+        match &unfinished {
+            Some(unfinished) => in_flight.record_checkpoint(unfinished.next(now())),
+            None => self.record_done(object, &key, &entry, in_flight),
         }
         let latency = admitted.port().last_modified().map(|modified| now().saturating_sub(modified).max(0));
         self.metrics.record_delivery(&FinishedDelivery { entry: &entry, latency, guest_time });
-        (entry, left)
+        (entry, unfinished)
     }
 
     /// A delivery has its outcome.
-    fn done(&self, object: &ObjectRun<'_>, key: &DedupKey, entry: &Entry, in_flight: InFlight) {
+    fn record_done(&self, object: &ObjectRun<'_>, key: &DedupKey, entry: &Entry, in_flight: InFlight) {
         self.metrics.waiting().end(key.name());
         self.deduplicator.mark_settled(key, &object.message.id);
         if matches!(entry.outcome, Outcome::Delivered | Outcome::Partial) {
@@ -91,7 +91,7 @@ pub(super) struct Admitted<'a> {
     /// Not to be tried before that: its failure opened the destination's circuit breaker.
     retry_after: Duration,
     /// How it is with what is left, where its destination was not asked.
-    left: Option<State>,
+    unfinished: Option<DeliveryState>,
 }
 
 impl<'a> Admitted<'a> {
@@ -103,11 +103,11 @@ impl<'a> Admitted<'a> {
         resume: Resume,
     ) -> Self {
         let (stop, settled) = (object.control.stop.scope(), Settled::default());
-        let (plans, settings) = (&processor.plans, &processor.bounds.job_settings);
+        let (plans, settings) = (&processor.plans, &processor.limits.job_settings);
         let subject = Subject { plans, settings, object: &object.id, origin, delivery };
         let port = AwsPort::new(processor, object, delivery, resume, &stop, settled.clone());
         let run = DeliveryRun::new(subject, port, stop.clone(), settled);
-        Self { processor, object, delivery, run, stop, retry_after: Duration::ZERO, left: None }
+        Self { processor, object, delivery, run, stop, retry_after: Duration::ZERO, unfinished: None }
     }
 
     pub(super) fn port(&self) -> &AwsPort<'a> {
@@ -116,17 +116,17 @@ impl<'a> Admitted<'a> {
 
     /// Waits for its turn, and delivers.
     async fn run_with_permit(&mut self) -> Entry {
-        let (which, item) = breaker::destination(self.delivery);
+        let (breaker_key, version) = breaker::breaker_key(self.delivery);
         let breakers = &self.processor.breakers;
-        if let Some(refused) = breakers.check_open(&which, &item, Instant::now()) {
+        if let Some(refused) = breakers.check_open(&breaker_key, &version, Instant::now()) {
             return self.breaker_open(&refused);
         }
         let tenant = self.delivery.tenant_id.as_str();
         let Some(permit) = self.processor.permits.acquire(tenant, &self.object.control.stop).await else {
-            self.left = Some(State::NotStarted);
+            self.unfinished = Some(DeliveryState::NotStarted);
             return self.interrupted("stopped before its turn came");
         };
-        let breaker_permit = match breakers.admit(which, item, Instant::now()) {
+        let breaker_permit = match breakers.admit(breaker_key, version, Instant::now()) {
             Ok(breaker_permit) => breaker_permit,
             Err(refused) => return self.breaker_open(&refused),
         };
@@ -140,19 +140,19 @@ impl<'a> Admitted<'a> {
             self.run.port_mut().resume_from(reached);
             entry = permit.watch(&activity, self.attempt_in_time()).await;
         }
-        match Showed::by(&entry) {
-            Showed::Works => {
+        match DestinationSignal::from_entry(&entry) {
+            DestinationSignal::Success => {
                 breaker_permit.record_success(Instant::now());
-                permit.release(Use::Good);
+                permit.release(Feedback::Success);
             }
-            Showed::Fails => {
+            DestinationSignal::Failure => {
                 self.retry_after =
                     breaker_permit.record_failure(entry.error.as_deref().unwrap_or_default(), Instant::now());
-                permit.release(Use::Bad);
+                permit.release(Feedback::Failure);
             }
-            Showed::Nothing => {
+            DestinationSignal::Unknown => {
                 breaker_permit.release();
-                permit.release(Use::Neutral);
+                permit.release(Feedback::Neutral);
             }
         }
         entry
@@ -160,7 +160,7 @@ impl<'a> Admitted<'a> {
 
     /// What came of it where the destination is left alone.
     fn breaker_open(&mut self, refused: &BreakerOpen) -> Entry {
-        self.left = Some(State::BreakerOpen { retry_after: refused.retry_after });
+        self.unfinished = Some(DeliveryState::BreakerOpen { retry_after: refused.retry_after });
         let error = format!(
             "not tried: this destination of {} has failed again and again, and is left alone for {} s more; at last: {}",
             self.delivery.tenant_id,
@@ -196,7 +196,7 @@ impl<'a> Admitted<'a> {
     /// Ends the run; returns what came of it, and its guests' time.
     fn finish(&mut self, entry: Entry) -> (Entry, Duration) {
         let Ran { entry, plan_error, guest_time } = self.run.finish(entry);
-        self.left = self.left.or(plan_error.as_ref().map(State::of_plan));
+        self.unfinished = self.unfinished.or(plan_error.as_ref().map(DeliveryState::of_plan));
         (entry, guest_time)
     }
 
@@ -206,12 +206,12 @@ impl<'a> Admitted<'a> {
     }
 
     /// What its next attempt needs.
-    fn left(&self, entry: &Entry) -> Left {
+    fn unfinished(&self, entry: &Entry) -> UnfinishedDelivery {
         let checkpoint = self.checkpoint();
-        let further = self.port().is_further(&checkpoint);
-        let ended = State::after_attempt(entry.outcome == Outcome::Failed, further, self.retry_after);
-        let (state, error) = (self.left.unwrap_or(ended), entry.error.clone().unwrap_or_default());
-        let left = self.object.left(Some(self.delivery.id().name()), state, error);
-        Left { resume: Resume { scope: left.resume.scope.clone(), ..checkpoint }, ..left }
+        let progressed = self.port().made_progress(&checkpoint);
+        let ended = DeliveryState::after_attempt(entry.outcome == Outcome::Failed, progressed, self.retry_after);
+        let (state, error) = (self.unfinished.unwrap_or(ended), entry.error.clone().unwrap_or_default());
+        let unfinished = self.object.unfinished(Some(self.delivery.id().name()), state, error);
+        UnfinishedDelivery { resume: Resume { scope: unfinished.resume.scope.clone(), ..checkpoint }, ..unfinished }
     }
 }

@@ -9,7 +9,7 @@ use sandbox::GuestLog;
 
 use super::admission::now;
 use super::object::ObjectRun;
-use super::{Processor, refused};
+use super::{Processor, refusals};
 use crate::aws::{AwsError, Headers, ObjectVersion, S3, StoredObject};
 use crate::delivery::Settled;
 use crate::delivery::cloudwatch::CloudWatchStream;
@@ -91,15 +91,15 @@ impl<'a> AwsPort<'a> {
     }
 
     /// Whether this message came further than the one before.
-    pub(super) fn is_further(&self, checkpoint: &Resume) -> bool {
+    pub(super) fn made_progress(&self, checkpoint: &Resume) -> bool {
         checkpoint.offset > self.first_event
     }
 
     /// Where another attempt goes on. Where no event is settled, what was known before holds.
     pub(super) fn checkpoint(&self, reached: Option<Reached<'_>>) -> Resume {
         let mut resume = self.resume.clone();
-        let (refusals, fails) = (self.refusals.snapshot(), self.processor.refused_fails());
-        resume.refused = refused::merge(resume.refused.as_ref(), refusals, fails);
+        let (refusals, fails) = (self.refusals.snapshot(), self.processor.fails_on_refusal());
+        resume.refused = refusals::merge(resume.refused.as_ref(), refusals, fails);
         if let (Some(stored), Some(Reached { events, events_from })) = (&self.stored, reached) {
             resume.offset = events;
             resume.checkpoint = Some(Checkpoint { etag: stored.etag.clone(), guests: events_from.to_owned() });
@@ -195,7 +195,7 @@ impl DeliveryPort for AwsPort<'_> {
     }
 
     async fn open(&mut self, events_from: &str) -> Result<Opened<RemoteReader>, Failure> {
-        let (source, attempts) = (&self.processor.source, self.processor.bounds.attempts);
+        let (source, attempts) = (&self.processor.source, self.processor.limits.attempts);
         let version = self.version();
         let opened = crate::object::open(source, &self.object.id, &version, attempts, &self.activity, &self.stop).await;
         let (stored, source) = opened.map_err(AwsError::into_source_failure)?;

@@ -7,20 +7,20 @@ use crate::telemetry::Metrics;
 use model::{BreakerChange, CircuitBreakers, Delivery, Destination, DestinationKind, Fault};
 
 /// Destinations that are remembered; only those that fail are.
-const MOST: usize = 10_000;
+const MAX_BREAKERS: usize = 10_000;
 
 /// Tenant, and kind of destination.
-pub(super) type Which = (String, DestinationKind);
+pub(super) type BreakerKey = (String, DestinationKind);
 
 /// What its item says of it: where that changes, it begins anew.
-pub(super) type Item = (Destination, String);
+pub(super) type ItemVersion = (Destination, String);
 
 /// The circuit breakers of all destinations.
-pub(super) type Breakers = CircuitBreakers<Which, Item>;
+pub(super) type Breakers = CircuitBreakers<BreakerKey, ItemVersion>;
 
 /// All closed. Opening and closing is logged and counted.
 pub(super) fn breakers(metrics: Metrics) -> Breakers {
-    CircuitBreakers::new(MOST, move |(tenant, destination): &Which, _, change| {
+    CircuitBreakers::new(MAX_BREAKERS, move |(tenant, destination): &BreakerKey, _, change| {
         let destination = destination.name();
         match change {
             BreakerChange::Opened { retry_after, cause } => {
@@ -47,33 +47,33 @@ pub(super) fn breakers(metrics: Metrics) -> Breakers {
 }
 
 /// What a delivery's destination is known by.
-pub(super) fn destination(delivery: &Delivery) -> (Which, Item) {
-    let which = (delivery.tenant_id.clone(), delivery.id());
-    (which, (delivery.destination.clone(), delivery.target_region.clone()))
+pub(super) fn breaker_key(delivery: &Delivery) -> (BreakerKey, ItemVersion) {
+    let key = (delivery.tenant_id.clone(), delivery.id());
+    (key, (delivery.destination.clone(), delivery.target_region.clone()))
 }
 
 /// What a delivery that ended says of its destination.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Showed {
+pub(super) enum DestinationSignal {
     /// It took something.
-    Works,
+    Success,
     /// It failed.
-    Fails,
+    Failure,
     /// Nothing: it was not asked.
-    Nothing,
+    Unknown,
 }
 
-impl Showed {
+impl DestinationSignal {
     /// By its entry. What the filter doesn't want, a guest that failed before something
     /// was put, an object that can't be read, an object without events: none of that is
     /// about the destination.
-    pub(super) fn by(entry: &Entry) -> Self {
+    pub(super) fn from_entry(entry: &Entry) -> Self {
         let copied = entry.delivery == Some(DestinationKind::S3)
             && matches!(entry.outcome, Outcome::Delivered | Outcome::Partial);
         match entry.outcome {
-            Outcome::Failed if entry.fault == Some(Fault::Destination) => Self::Fails,
-            _ if entry.counts.batches > 0 || copied => Self::Works,
-            _ => Self::Nothing,
+            Outcome::Failed if entry.fault == Some(Fault::Destination) => Self::Failure,
+            _ if entry.counts.batches > 0 || copied => Self::Success,
+            _ => Self::Unknown,
         }
     }
 }
@@ -99,8 +99,8 @@ mod tests {
 
     fn open(breakers: &Breakers, delivery: &Delivery, now: Instant) {
         for _ in 0..CircuitBreaker::FAILURE_THRESHOLD {
-            let (which, item) = destination(delivery);
-            breakers.admit(which, item, now).unwrap().record_failure("no such bucket", now);
+            let (key, version) = breaker_key(delivery);
+            breakers.admit(key, version, now).unwrap().record_failure("no such bucket", now);
         }
     }
 
@@ -116,15 +116,15 @@ mod tests {
         let (breakers, start) = (breakers(metrics.clone()), Instant::now());
         open(&breakers, &delivery("gone"), start);
         assert_eq!(gauge(&metrics), "1");
-        let (which, item) = destination(&delivery("gone"));
-        assert_eq!(breakers.check_open(&which, &item, start).unwrap().cause, "no such bucket");
+        let (key, version) = breaker_key(&delivery("gone"));
+        assert_eq!(breakers.check_open(&key, &version, start).unwrap().cause, "no such bucket");
         // The tenant's operator mends the item: that is tried at once.
-        let (_, other) = destination(&delivery("there"));
-        breakers.admit(which.clone(), other, start).unwrap().release();
+        let (_, other) = breaker_key(&delivery("there"));
+        breakers.admit(key.clone(), other, start).unwrap().release();
         assert_eq!(gauge(&metrics), "0");
         open(&breakers, &delivery("gone"), start);
         let over = start + CircuitBreaker::FIRST_OPEN;
-        breakers.admit(which, item, over).unwrap().record_success(over + Duration::from_secs(1));
+        breakers.admit(key, version, over).unwrap().record_success(over + Duration::from_secs(1));
         assert_eq!(gauge(&metrics), "0");
     }
 
@@ -140,27 +140,33 @@ mod tests {
                 Some(Cause::Failed(FailureKind::Guest(_))) => Some(Fault::Component),
                 _ => None,
             };
-            Showed::by(&entry)
+            DestinationSignal::from_entry(&entry)
         };
         let failed = |kind| Some(Cause::Failed(kind));
         let refused = |reason| Some(Cause::Refused(reason));
         let trap = failed(GuestErrorKind::Trap.into());
         let denied = failed(AwsErrorKind::Denied.into());
         for (kind, outcome, reason, batches, shows) in [
-            (DestinationKind::CloudWatch, Outcome::Delivered, None, 1, Showed::Works),
-            (DestinationKind::CloudWatch, Outcome::Delivered, None, 0, Showed::Nothing),
-            (DestinationKind::CloudWatch, Outcome::Interrupted, None, 2, Showed::Works),
-            (DestinationKind::CloudWatch, Outcome::Failed, trap, 2, Showed::Works),
-            (DestinationKind::CloudWatch, Outcome::Failed, trap, 0, Showed::Nothing),
-            (DestinationKind::CloudWatch, Outcome::Failed, denied, 2, Showed::Fails),
-            (DestinationKind::CloudWatch, Outcome::Failed, failed(FailureKind::Source), 0, Showed::Nothing),
-            (DestinationKind::CloudWatch, Outcome::Filtered, None, 0, Showed::Nothing),
-            (DestinationKind::CloudWatch, Outcome::Rejected, refused(Reason::Malformed), 0, Showed::Nothing),
-            (DestinationKind::S3, Outcome::Delivered, None, 0, Showed::Works),
-            (DestinationKind::S3, Outcome::Partial, refused(Reason::Damaged), 0, Showed::Works),
-            (DestinationKind::S3, Outcome::Rejected, refused(Reason::Malformed), 0, Showed::Nothing),
-            (DestinationKind::S3, Outcome::Failed, failed(AwsErrorKind::NoBucket.into()), 0, Showed::Fails),
-            (DestinationKind::S3, Outcome::Ignored, refused(Reason::Changed), 0, Showed::Nothing),
+            (DestinationKind::CloudWatch, Outcome::Delivered, None, 1, DestinationSignal::Success),
+            (DestinationKind::CloudWatch, Outcome::Delivered, None, 0, DestinationSignal::Unknown),
+            (DestinationKind::CloudWatch, Outcome::Interrupted, None, 2, DestinationSignal::Success),
+            (DestinationKind::CloudWatch, Outcome::Failed, trap, 2, DestinationSignal::Success),
+            (DestinationKind::CloudWatch, Outcome::Failed, trap, 0, DestinationSignal::Unknown),
+            (DestinationKind::CloudWatch, Outcome::Failed, denied, 2, DestinationSignal::Failure),
+            (DestinationKind::CloudWatch, Outcome::Failed, failed(FailureKind::Source), 0, DestinationSignal::Unknown),
+            (DestinationKind::CloudWatch, Outcome::Filtered, None, 0, DestinationSignal::Unknown),
+            (DestinationKind::CloudWatch, Outcome::Rejected, refused(Reason::Malformed), 0, DestinationSignal::Unknown),
+            (DestinationKind::S3, Outcome::Delivered, None, 0, DestinationSignal::Success),
+            (DestinationKind::S3, Outcome::Partial, refused(Reason::Damaged), 0, DestinationSignal::Success),
+            (DestinationKind::S3, Outcome::Rejected, refused(Reason::Malformed), 0, DestinationSignal::Unknown),
+            (
+                DestinationKind::S3,
+                Outcome::Failed,
+                failed(AwsErrorKind::NoBucket.into()),
+                0,
+                DestinationSignal::Failure,
+            ),
+            (DestinationKind::S3, Outcome::Ignored, refused(Reason::Changed), 0, DestinationSignal::Unknown),
         ] {
             assert_eq!(entry(kind, outcome, reason, batches), shows, "{kind} {outcome:?} {reason:?}");
         }

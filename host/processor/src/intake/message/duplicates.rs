@@ -3,8 +3,8 @@
 
 use super::Processor;
 use super::deduplication::{Claim, DedupKey, InFlight};
-use super::left::{Left, State};
 use super::object::ObjectRun;
+use super::unfinished::{DeliveryState, UnfinishedDelivery};
 use crate::notification::Resume;
 use crate::report::{Cause, Entry, Outcome};
 use model::{Delivery, Origin};
@@ -37,22 +37,23 @@ pub(super) enum NotClaimed {
 
 impl NotClaimed {
     /// What comes of the delivery.
-    pub(super) fn of(
-        &self,
+    pub(super) fn into_result(
+        self,
         object: &ObjectRun<'_>,
         origin: &Origin,
         delivery: &Delivery,
         key: DedupKey,
-    ) -> (Entry, Option<Left>) {
+    ) -> (Entry, Option<UnfinishedDelivery>) {
         let entry = |outcome| Entry::new(&object.id, Some(&origin.tenant_id), Some(delivery.id()), outcome);
         match self {
             Self::Settled => (entry(Outcome::AlreadyDelivered), None),
             Self::Stopped => {
                 let error = "stopped while another message was at the same object";
-                let left = object.left(Some(delivery.id().name()), State::NotStarted, error.to_owned());
+                let unfinished =
+                    object.unfinished(Some(delivery.id().name()), DeliveryState::NotStarted, error.to_owned());
                 (
                     entry(Outcome::Interrupted).with_reason(Cause::Interrupted, error),
-                    Some(Left { key: Some(key), ..left }),
+                    Some(UnfinishedDelivery { key: Some(key), ..unfinished }),
                 )
             }
         }
@@ -61,7 +62,7 @@ impl NotClaimed {
 
 /// How far a delivery came, by its message and by what this process knows: further is
 /// later.
-pub(super) fn resume(message: Option<&Resume>, known: Option<Resume>) -> Resume {
+pub(super) fn merge_resume(message: Option<&Resume>, known: Option<Resume>) -> Resume {
     let mut resume = message.cloned().unwrap_or_default();
     let Some(known) = known else { return resume };
     if known.offset > resume.offset {
@@ -86,12 +87,12 @@ mod tests {
             last_error: error.map(str::to_owned),
             ..Resume::default()
         };
-        assert_eq!(resume(None, None), Resume::default());
+        assert_eq!(merge_resume(None, None), Resume::default());
         let message = at(7, Some(20), Some("older"));
-        assert_eq!(resume(Some(&message), None), message);
+        assert_eq!(merge_resume(Some(&message), None), message);
         let known = Resume { retry_count: 0, ..at(9, Some(10), Some("newer")) };
-        assert_eq!(resume(Some(&message), Some(known)), at(9, Some(10), Some("newer")));
+        assert_eq!(merge_resume(Some(&message), Some(known)), at(9, Some(10), Some("newer")));
         let behind = at(5, None, None);
-        assert_eq!(resume(Some(&message), Some(behind)), message, "another process came further");
+        assert_eq!(merge_resume(Some(&message), Some(behind)), message, "another process came further");
     }
 }

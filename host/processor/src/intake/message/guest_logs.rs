@@ -7,14 +7,14 @@ use model::{Digest, ObjectId};
 use sandbox::{Component, Level, LogLine};
 
 /// Lines a second of one component of a tenant's.
-const MOST_LINES: u32 = 50;
+const MAX_LINES_PER_SECOND: u32 = 50;
 
 /// Shows guests' lines, so many of each component.
 pub(super) struct GuestLogs(Throttle);
 
 impl Default for GuestLogs {
     fn default() -> Self {
-        Self(Throttle::new(MOST_LINES, Duration::from_secs(1)))
+        Self(Throttle::new(MAX_LINES_PER_SECOND, Duration::from_secs(1)))
     }
 }
 

@@ -6,43 +6,43 @@ use crate::report::Entry;
 
 /// The accounts of what a message announces: an object each, or a record that names none.
 #[derive(Debug)]
-pub(super) struct Ledger(Vec<Account>);
+pub(super) struct MessageLedger(Vec<ObjectAccount>);
 
 /// Of one: how many outcomes it has, and what became of those that are not final.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct Account {
+struct ObjectAccount {
     done: usize,
     open: usize,
-    left: usize,
+    unfinished: usize,
     sent_back: usize,
     failed: usize,
 }
 
-impl Account {
+impl ObjectAccount {
     /// It has an outcome, something is left of each that is open, and all that is left is
     /// somewhere: neither too little, nor twice.
     fn is_closed(&self) -> bool {
-        self.done + self.open > 0 && self.left >= self.open && self.left == self.sent_back + self.failed
+        self.done + self.open > 0 && self.unfinished >= self.open && self.unfinished == self.sent_back + self.failed
     }
 }
 
-impl Ledger {
+impl MessageLedger {
     /// An account for each of what is announced.
     pub(super) fn open(announced: usize) -> Self {
-        Self(vec![Account::default(); announced])
+        Self(vec![ObjectAccount::default(); announced])
     }
 
-    fn account(&mut self, number: usize) -> Option<&mut Account> {
+    fn account(&mut self, number: usize) -> Option<&mut ObjectAccount> {
         self.0.get_mut(number)
     }
 
     /// It is done without a delivery: it names no object, or the message announces it twice.
-    pub(super) fn done(&mut self, number: usize) {
+    pub(super) fn mark_done(&mut self, number: usize) {
         self.account(number).into_iter().for_each(|account| account.done += 1);
     }
 
     /// A delivery of it, or it as a whole, came to this.
-    pub(super) fn outcome(&mut self, number: usize, entry: &Entry) {
+    pub(super) fn record_outcome(&mut self, number: usize, entry: &Entry) {
         self.account(number).into_iter().for_each(|account| match entry.outcome.is_open() {
             true => account.open += 1,
             false => account.done += 1,
@@ -50,27 +50,27 @@ impl Ledger {
     }
 
     /// Something is left of it: as a rule of an outcome that is open.
-    pub(super) fn left(&mut self, number: usize) {
-        self.account(number).into_iter().for_each(|account| account.left += 1);
+    pub(super) fn record_unfinished(&mut self, number: usize) {
+        self.account(number).into_iter().for_each(|account| account.unfinished += 1);
     }
 
     /// Something of it is a message of its own by now.
-    pub(super) fn sent_back(&mut self, number: usize) {
+    pub(super) fn record_sent_back(&mut self, number: usize) {
         self.account(number).into_iter().for_each(|account| account.sent_back += 1);
     }
 
     /// The message fails because of it.
-    pub(super) fn failed(&mut self, number: usize) {
+    pub(super) fn record_failed(&mut self, number: usize) {
         self.account(number).into_iter().for_each(|account| account.failed += 1);
     }
 
     /// Outcomes of all.
-    pub(super) fn outcomes(&self) -> usize {
+    pub(super) fn count_outcomes(&self) -> usize {
         self.0.iter().map(|account| account.done + account.open).sum()
     }
 
     /// Those that are unaccounted for.
-    pub(super) fn unaccounted(&self) -> usize {
+    pub(super) fn count_unaccounted(&self) -> usize {
         self.0.iter().filter(|account| !account.is_closed()).count()
     }
 }
@@ -87,41 +87,41 @@ mod tests {
 
     #[test]
     fn what_has_no_outcome_is_unaccounted_for() {
-        let mut ledger = Ledger::open(3);
-        assert_eq!(ledger.unaccounted(), 3);
-        ledger.outcome(0, &entry(Outcome::Delivered));
-        ledger.done(2);
-        assert_eq!((ledger.unaccounted(), ledger.outcomes()), (1, 2));
-        ledger.outcome(1, &entry(Outcome::Rejected));
-        assert_eq!(ledger.unaccounted(), 0);
-        assert_eq!(Ledger::open(0).unaccounted(), 0, "a test event announces nothing");
+        let mut ledger = MessageLedger::open(3);
+        assert_eq!(ledger.count_unaccounted(), 3);
+        ledger.record_outcome(0, &entry(Outcome::Delivered));
+        ledger.mark_done(2);
+        assert_eq!((ledger.count_unaccounted(), ledger.count_outcomes()), (1, 2));
+        ledger.record_outcome(1, &entry(Outcome::Rejected));
+        assert_eq!(ledger.count_unaccounted(), 0);
+        assert_eq!(MessageLedger::open(0).count_unaccounted(), 0, "a test event announces nothing");
     }
 
     #[test]
     fn what_is_open_is_to_be_sent_back_or_to_fail_and_not_both() {
-        let mut ledger = Ledger::open(1);
-        ledger.outcome(0, &entry(Outcome::Delivered));
-        ledger.outcome(0, &entry(Outcome::Failed));
-        ledger.outcome(0, &entry(Outcome::Interrupted));
-        assert_eq!(ledger.unaccounted(), 1, "one delivery that is done accounts for no other");
-        ledger.left(0);
-        ledger.left(0);
-        ledger.sent_back(0);
-        assert_eq!(ledger.unaccounted(), 1);
-        ledger.failed(0);
-        assert_eq!(ledger.unaccounted(), 0);
-        ledger.sent_back(0);
-        assert_eq!(ledger.unaccounted(), 1);
+        let mut ledger = MessageLedger::open(1);
+        ledger.record_outcome(0, &entry(Outcome::Delivered));
+        ledger.record_outcome(0, &entry(Outcome::Failed));
+        ledger.record_outcome(0, &entry(Outcome::Interrupted));
+        assert_eq!(ledger.count_unaccounted(), 1, "one delivery that is done accounts for no other");
+        ledger.record_unfinished(0);
+        ledger.record_unfinished(0);
+        ledger.record_sent_back(0);
+        assert_eq!(ledger.count_unaccounted(), 1);
+        ledger.record_failed(0);
+        assert_eq!(ledger.count_unaccounted(), 0);
+        ledger.record_sent_back(0);
+        assert_eq!(ledger.count_unaccounted(), 1);
     }
 
     #[test]
     fn of_what_is_done_something_may_be_left() {
-        let mut ledger = Ledger::open(1);
-        ledger.outcome(0, &entry(Outcome::Partial));
-        ledger.left(0);
-        assert_eq!(ledger.unaccounted(), 1);
-        ledger.sent_back(0);
-        assert_eq!(ledger.unaccounted(), 0);
+        let mut ledger = MessageLedger::open(1);
+        ledger.record_outcome(0, &entry(Outcome::Partial));
+        ledger.record_unfinished(0);
+        assert_eq!(ledger.count_unaccounted(), 1);
+        ledger.record_sent_back(0);
+        assert_eq!(ledger.count_unaccounted(), 0);
     }
 
     #[test]
@@ -136,9 +136,9 @@ mod tests {
             Outcome::Failed,
             Outcome::Interrupted,
         ] {
-            let mut ledger = Ledger::open(1);
-            ledger.outcome(0, &entry(outcome));
-            assert_eq!(ledger.unaccounted(), usize::from(outcome.is_open()), "{outcome:?}");
+            let mut ledger = MessageLedger::open(1);
+            ledger.record_outcome(0, &entry(outcome));
+            assert_eq!(ledger.count_unaccounted(), usize::from(outcome.is_open()), "{outcome:?}");
         }
     }
 }

@@ -3,9 +3,9 @@
 //! - `object`: one announced object: its key, its tenant, its deliveries.
 //! - `admission`: whether and when a delivery of it runs; `aws_port`: AWS, as the delivery
 //!   run sees it.
-//! - `refused`: what of an object is refused for good, across attempts.
-//! - `rejected`: what of a message can never be delivered, or nobody wants.
-//! - `left`: what is left to do, and when; `requeue`: what becomes of its message.
+//! - `refusals`: what of an object is refused for good, across attempts.
+//! - `rejections`: what of a message can never be delivered, or nobody wants.
+//! - `unfinished`: what is left to do, and when; `requeue`: what becomes of its message.
 //! - `ledger`: a message's accounts: whatever it announces is somewhere in the end.
 //! - `permits`: how many deliveries are at work, fairly between tenants.
 //! - `breaker`: tenants whose destinations keep failing.
@@ -20,13 +20,13 @@ mod deduplication;
 mod duplicates;
 mod guest_logs;
 mod ledger;
-mod left;
 mod object;
 mod object_log;
 mod permits;
-mod refused;
-mod rejected;
+mod refusals;
+mod rejections;
 mod requeue;
+mod unfinished;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -49,16 +49,16 @@ use model::{BucketPatterns, ObjectId, Origin};
 use breaker::Breakers;
 use deduplication::Deduplicator;
 use guest_logs::GuestLogs;
-use ledger::Ledger;
+use ledger::MessageLedger;
 use permits::Permits;
-use rejected::OfMessage;
+use rejections::MessageRejections;
 
 /// Bytes that gather in a delivery's window. Batches of 1 MiB need no more, and
 /// with many objects at work memory is what counts.
 pub const WINDOW_BYTES: usize = 2 * 1024 * 1024;
 
 /// How often it is said that nobody wants a tenant's logs.
-const UNWANTED: Duration = Duration::from_secs(60);
+const IGNORED_LOG_INTERVAL: Duration = Duration::from_secs(60);
 
 /// A message, wherever it came from.
 #[derive(Debug, Clone)]
@@ -99,15 +99,15 @@ impl Message {
 
 /// What is to be done with a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verdict {
+pub enum MessageOutcome {
     /// Everything has its outcome, or was sent back by itself: acknowledge it.
     Done,
     /// Something is left, and couldn't be sent back: it must come again.
     Failed(String),
     /// Nothing was done of it: it may be given back at once.
-    Untouched,
+    NotStarted,
     /// It is somebody else's by now: leave it alone.
-    Lost,
+    LeaseLost,
 }
 
 /// How a message's work is ended from outside. `Clone` is cheap.
@@ -121,13 +121,13 @@ pub struct Control {
 
 impl Control {
     /// The lease is lost: no further put, and nothing is sent back.
-    pub fn lose(&self) {
+    pub fn mark_lease_lost(&self) {
         self.lost.store(true, Ordering::Relaxed);
         self.stop.abandon();
     }
 
     /// What is left is sent back from now on.
-    fn settle(&self) {
+    fn begin_settling(&self) {
         self.settling.store(true, Ordering::Relaxed);
     }
 
@@ -138,14 +138,14 @@ impl Control {
     }
 
     /// Whether the lease is lost.
-    pub fn is_lost(&self) -> bool {
+    pub fn is_lease_lost(&self) -> bool {
         self.lost.load(Ordering::Relaxed)
     }
 }
 
 /// What bounds the work.
 #[derive(Debug, Clone)]
-pub struct Bounds {
+pub struct ProcessingLimits {
     /// What is the same for all deliveries; the window has [`WINDOW_BYTES`].
     pub job_settings: JobSettings,
     /// RETRY_ATTEMPTS.
@@ -169,7 +169,7 @@ pub struct Processor {
     directory: TableDirectory,
     plans: Plans,
     dead_letters: DeadLetterStore,
-    bounds: Bounds,
+    limits: ProcessingLimits,
     metrics: Metrics,
     health: Health,
     permits: Permits,
@@ -177,12 +177,12 @@ pub struct Processor {
     deduplicator: Deduplicator,
     guest_logs: GuestLogs,
     /// How often whose logs are said to be gone.
-    unwanted: Throttle,
+    ignored_throttle: Throttle,
     targets: Targets,
 }
 
 /// What a [`Processor`] is made of.
-pub struct Parts {
+pub struct ProcessorParts {
     /// AWS.
     pub aws: Aws,
     /// SQS_QUEUE_URL; none: what is left makes its message fail.
@@ -194,7 +194,7 @@ pub struct Parts {
     /// DEAD_LETTER.
     pub dead_letters: DeadLetterStore,
     /// What bounds the work.
-    pub bounds: Bounds,
+    pub limits: ProcessingLimits,
     /// Counts.
     pub metrics: Metrics,
     /// Whether the process can work.
@@ -203,22 +203,22 @@ pub struct Parts {
 
 impl Processor {
     /// A processor at rest.
-    pub fn new(parts: Parts) -> Self {
-        let Parts { aws, requeue_to, directory, plans, dead_letters, bounds, metrics, health } = parts;
+    pub fn new(parts: ProcessorParts) -> Self {
+        let ProcessorParts { aws, requeue_to, directory, plans, dead_letters, limits, metrics, health } = parts;
         Self {
             source: aws.source(),
-            permits: Permits::new(bounds.max_concurrent_objects, bounds.max_concurrent_per_tenant),
+            permits: Permits::new(limits.max_concurrent_objects, limits.max_concurrent_per_tenant),
             breakers: breaker::breakers(metrics.clone()),
             deduplicator: Deduplicator::default(),
             guest_logs: GuestLogs::default(),
-            unwanted: Throttle::new(1, UNWANTED),
+            ignored_throttle: Throttle::new(1, IGNORED_LOG_INTERVAL),
             targets: Targets::new(),
             aws,
             requeue_to,
             directory,
             plans,
             dead_letters,
-            bounds,
+            limits,
             metrics,
             health,
         }
@@ -235,7 +235,7 @@ impl Processor {
     }
 
     /// Begins no further delivery: those that wait end as untouched.
-    pub fn begin_no_more(&self) {
+    pub fn stop_admitting(&self) {
         self.permits.close();
     }
 
@@ -260,46 +260,52 @@ impl Processor {
     }
 
     /// Processes a message to the end of all its deliveries.
-    pub async fn process(&self, message: &Message, control: &Control) -> Verdict {
+    pub async fn process(&self, message: &Message, control: &Control) -> MessageOutcome {
         let notification = match notification::parse(&message.body) {
             Ok(notification) => notification,
-            Err(error) => return self.no_notification(message, &error.to_string()).await,
+            Err(error) => return self.reject_message(message, &error.to_string()).await,
         };
         if let Some(unclear) = notification.unclear {
             // Not all deliveries, because one of them can't be told.
-            return Verdict::Failed(unclear);
+            return MessageOutcome::Failed(unclear);
         }
         let resume = notification.resume.as_ref();
         notification.ignored.iter().for_each(|(event, count)| self.metrics.count_other_events(event, *count));
         let announced = notification.records.len();
-        let (mut ledger, of_message) = (Ledger::open(announced), OfMessage::new(self.refused_fails()));
-        let (mut bad, mut good, mut states) = (None, Vec::new(), HashSet::new());
+        let (mut ledger, rejections) =
+            (MessageLedger::open(announced), MessageRejections::new(self.fails_on_refusal()));
+        let (mut invalid, mut valid, mut states) = (None, Vec::new(), HashSet::new());
         for (number, record) in notification.records.into_iter().enumerate() {
             match record {
                 Ok(announced) if states.insert(deduplication::state(&message.id, &announced)) => {
-                    good.push((number, announced))
+                    valid.push((number, announced))
                 }
                 // Once is enough.
-                Ok(_) => ledger.done(number),
+                Ok(_) => ledger.mark_done(number),
                 Err(record) => {
-                    self.bad_record(message, &of_message, record);
-                    ledger.done(number);
-                    bad = Some(number);
+                    self.reject_record(message, &rejections, record);
+                    ledger.mark_done(number);
+                    invalid = Some(number);
                 }
             }
         }
-        let objects = good.iter().map(|(number, it)| self.object(message, (*number, it), resume, control, &of_message));
+        let objects =
+            valid.iter().map(|(number, it)| self.process_object(message, (*number, it), resume, control, &rejections));
         let mut worked: Vec<object::ObjectResult> = join_all(objects).await;
-        if let Some(left) = self.apart(message, &of_message, announced) {
-            let rejected = || worked.iter().find(|one| one.is_rejected()).map(|one| one.number);
-            let number = bad.or_else(rejected).unwrap_or_default();
-            worked.push(object::ObjectResult { number, left: vec![left], ..object::ObjectResult::default() });
+        if let Some(unfinished) = self.split_rejected(message, &rejections, announced) {
+            let rejections = || worked.iter().find(|one| one.is_rejected()).map(|one| one.number);
+            let number = invalid.or_else(rejections).unwrap_or_default();
+            worked.push(object::ObjectResult {
+                number,
+                unfinished: vec![unfinished],
+                ..object::ObjectResult::default()
+            });
         }
         // Before anything is sent back: what fails as a whole is not.
-        match self.keep_rejected(message, &of_message).await {
-            Ok(()) => self.settle(message, worked, ledger, control).await,
-            Err(_) if control.is_lost() => Verdict::Lost,
-            Err(error) => Verdict::Failed(error),
+        match self.write_rejected(message, &rejections).await {
+            Ok(()) => self.settle_message(message, worked, ledger, control).await,
+            Err(_) if control.is_lease_lost() => MessageOutcome::LeaseLost,
+            Err(error) => MessageOutcome::Failed(error),
         }
     }
 }

@@ -7,9 +7,9 @@ use futures_util::future::join_all;
 use model::{Delivery, DestinationKind, ObjectId, Origin, Reason};
 use tokio::sync::OnceCell;
 
-use super::left::{Left, State};
-use super::refused;
-use super::rejected::OfMessage;
+use super::refusals;
+use super::rejections::MessageRejections;
+use super::unfinished::{DeliveryState, UnfinishedDelivery};
 use super::{Control, Message, Processor};
 use crate::aws::StoredObject;
 use crate::delivery::dead_letter::{DeadLetterWriter, Provenance};
@@ -27,7 +27,7 @@ pub(super) struct ObjectResult {
     /// An entry a delivery, or one for the object.
     pub(super) entries: Vec<Entry>,
     /// What is left of them.
-    pub(super) left: Vec<Left>,
+    pub(super) unfinished: Vec<UnfinishedDelivery>,
 }
 
 impl ObjectResult {
@@ -44,7 +44,7 @@ pub(super) struct ObjectRun<'a> {
     pub(super) id: Arc<ObjectId>,
     pub(super) resume: Option<&'a Resume>,
     pub(super) control: &'a Control,
-    pub(super) of_message: &'a OfMessage,
+    pub(super) rejections: &'a MessageRejections,
     /// What S3 says about it, once it was asked.
     pub(super) stored: OnceCell<StoredObject>,
 }
@@ -58,21 +58,21 @@ impl ObjectRun<'_> {
 
 impl Processor {
     /// Delivers an announced object to everyone who wants it.
-    pub(super) async fn object(
+    pub(super) async fn process_object(
         &self,
         message: &Message,
         (number, announced): (usize, &Announced),
         resume: Option<&Resume>,
         control: &Control,
-        of_message: &OfMessage,
+        rejections: &MessageRejections,
     ) -> ObjectResult {
         let started = Instant::now();
         let id = Arc::new(announced.object.clone());
-        let object = ObjectRun { message, announced, id, resume, control, of_message, stored: OnceCell::new() };
+        let object = ObjectRun { message, announced, id, resume, control, rejections, stored: OnceCell::new() };
         let result = ObjectResult { number, ..self.route(&object).await };
         // What a delivery was tried for took its time; of the others a message may hold very many.
         let tried = |entry: &Entry| entry.delivery.is_some() && entry.outcome != Outcome::Filtered;
-        if result.entries.iter().any(tried) || of_message.may_name() {
+        if result.entries.iter().any(tried) || rejections.admit_name() {
             super::object_log::log_object(&object.id, &result, started.elapsed(), self.dead_letters.describe());
         }
         result
@@ -99,18 +99,21 @@ impl Processor {
             Route::KeyRejected { text, for_the_log } => {
                 let words =
                     if for_the_log { text.clone() } else { "KEY_PARSER says why in the dead letter".to_owned() };
-                self.rejected(object, Reason::InvalidKey, text, &words)
+                self.reject_object(object, Reason::InvalidKey, text, &words)
             }
             Route::KeyFailed(error) => {
                 let failed = entry(None, Outcome::Failed).failed(&error.failure);
-                let left = object.left(None, State::of_plan(&error), error.to_string());
-                self.without_delivery(failed, Some(left))
+                let unfinished = object.unfinished(None, DeliveryState::of_plan(&error), error.to_string());
+                self.count_without_delivery(failed, Some(unfinished))
             }
             Route::LookupFailed { origin, failure } => {
                 let failed = entry(Some(&origin.tenant_id), Outcome::Failed).failed(&failure);
-                self.without_delivery(failed, Some(object.left(None, State::FAILED, failure.to_string())))
+                self.count_without_delivery(
+                    failed,
+                    Some(object.unfinished(None, DeliveryState::FAILED, failure.to_string())),
+                )
             }
-            Route::Unwanted { origin, why, text } => self.unwanted(object, &origin.tenant_id, why, &text),
+            Route::Unwanted { origin, why, text } => self.ignore(object, &origin.tenant_id, why, &text),
         }
     }
 
@@ -119,17 +122,17 @@ impl Processor {
         let entry = |outcome| Entry::new(&object.id, None, None, outcome);
         let key = super::deduplication::key(object, "*", object.scope().name().unwrap_or("*"));
         if self.deduplicator.is_settled(&key, &object.message.id) {
-            return Some(self.without_delivery(entry(Outcome::AlreadyDelivered), None));
+            return Some(self.count_without_delivery(entry(Outcome::AlreadyDelivered), None));
         }
-        if let Some(resume) = object.resume.filter(|_| self.refused_fails() && refused::is_settled(object.resume)) {
-            let (failed, left) = self.only_fails(object, entry(Outcome::Failed), resume);
-            return Some(self.without_delivery(failed, Some(left)));
+        if let Some(resume) = object.resume.filter(|_| self.fails_on_refusal() && refusals::is_settled(object.resume)) {
+            let (failed, unfinished) = self.fail_only(object, entry(Outcome::Failed), resume);
+            return Some(self.count_without_delivery(failed, Some(unfinished)));
         }
-        if let Some(allowed) = &self.bounds.source_buckets
+        if let Some(allowed) = &self.limits.source_buckets
             && !allowed.matches(&object.id.bucket)
         {
             let text = format!("the message names the bucket {}, which is beyond SOURCE_BUCKETS", object.id.bucket);
-            return Some(self.rejected(object, Reason::ForeignBucket, text.clone(), &text));
+            return Some(self.reject_object(object, Reason::ForeignBucket, text.clone(), &text));
         }
         None
     }
@@ -144,28 +147,30 @@ impl Processor {
     ) -> ObjectResult {
         let mut all = ObjectResult::default();
         for invalid in invalid {
-            let result = self.invalid(object, origin, invalid);
+            let result = self.postpone_invalid(object, origin, invalid);
             all.entries.extend(result.entries);
-            all.left.extend(result.left);
+            all.unfinished.extend(result.unfinished);
         }
-        for (entry, left) in join_all(deliveries.iter().map(|delivery| self.deliver(object, origin, delivery))).await {
+        for (entry, unfinished) in
+            join_all(deliveries.iter().map(|delivery| self.deliver(object, origin, delivery))).await
+        {
             all.entries.push(entry);
-            all.left.extend(left);
+            all.unfinished.extend(unfinished);
         }
         all
     }
 
     /// An outcome that no delivery came to: counted here, since nothing else does.
-    pub(super) fn without_delivery(&self, entry: Entry, left: Option<Left>) -> ObjectResult {
+    pub(super) fn count_without_delivery(&self, entry: Entry, unfinished: Option<UnfinishedDelivery>) -> ObjectResult {
         self.metrics.record_delivery(&FinishedDelivery { entry: &entry, latency: None, guest_time: Duration::ZERO });
-        ObjectResult { entries: vec![entry], left: left.into_iter().collect(), ..ObjectResult::default() }
+        ObjectResult { entries: vec![entry], unfinished: unfinished.into_iter().collect(), ..ObjectResult::default() }
     }
 
     /// A delivery whose item can't be used waits for whoever can mend it.
-    fn invalid(&self, object: &ObjectRun<'_>, origin: &Origin, invalid: &InvalidDelivery) -> ObjectResult {
+    fn postpone_invalid(&self, object: &ObjectRun<'_>, origin: &Origin, invalid: &InvalidDelivery) -> ObjectResult {
         let failed = invalid_entry(&object.id, origin, invalid);
-        let left = object.left(Some(&invalid.kind), State::InvalidItem, invalid.problem.clone());
-        self.without_delivery(failed, Some(left))
+        let unfinished = object.unfinished(Some(&invalid.kind), DeliveryState::InvalidItem, invalid.problem.clone());
+        self.count_without_delivery(failed, Some(unfinished))
     }
 
     /// The dead letters of a delivery of an object.

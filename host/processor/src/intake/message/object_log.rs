@@ -9,8 +9,8 @@ use crate::report::{Entry, Outcome};
 use model::{Counts, DestinationKind, Digest, FailureKind, ObjectId};
 
 /// Says what became of an object. What failed is an error, what is odd a warning.
-/// `fate`: what becomes of what can never be delivered.
-pub(super) fn log_object(id: &ObjectId, result: &ObjectResult, took: Duration, fate: &'static str) {
+/// `dead_letters`: what becomes of what can never be delivered.
+pub(super) fn log_object(id: &ObjectId, result: &ObjectResult, took: Duration, dead_letters: &'static str) {
     let entries = &result.entries;
     let tenant = entries.iter().find_map(|entry| entry.tenant.as_deref()).unwrap_or_default();
     let deliveries = entries.iter().map(delivery_summary).collect::<Vec<_>>().join(", ");
@@ -25,7 +25,7 @@ pub(super) fn log_object(id: &ObjectId, result: &ObjectResult, took: Duration, f
     let components = Some(components.as_str()).filter(|components| !components.is_empty());
     // Ignored, but by whoever rewrote it: it may be that nobody announces its new state.
     let lost = |entry: &Entry| matches!(entry.outcome, Outcome::Rejected | Outcome::Partial) || entry.has_changed();
-    let refused = entries.iter().any(|entry| lost(entry) || !entry.counts.refused().is_empty()).then_some(fate);
+    let refused = entries.iter().any(|entry| lost(entry) || !entry.counts.refused().is_empty()).then_some(dead_letters);
     let bucket = id.bucket.as_str();
     let key = id.key.as_str();
     macro_rules! line {

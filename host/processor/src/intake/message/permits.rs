@@ -1,13 +1,13 @@
-//! How many deliveries are at work, fairly between tenants.
+//! Limits how many deliveries run at once, fairly between tenants.
 //!
-//! A delivery waits for its tenant's turn first, then for one of the places that
-//! all share; so of each tenant only as many stand in that line as the tenant may
-//! have at work. What a tenant may have begins low, grows with each success and
-//! falls to one with a failure. A delivery whose destination shows no sign of life
-//! gives its place to another and goes on in one of the side places, of which there
-//! are as many again: so memory stays bounded, and a destination that hangs holds
-//! up nobody else. Already while one is quiet no other of its tenant takes a place:
-//! else of tenants that hang together each would take what another gives up.
+//! A delivery waits for a permit of its tenant first, then for a global permit, which all
+//! tenants share. So no tenant has more deliveries in the global queue than it may run at
+//! once. A tenant's limit starts low, grows by one with each success, and falls to one with a
+//! failure. A delivery whose destination shows no sign of life returns its global permit and
+//! goes on with an overflow permit; there are as many of these as global ones. So memory stays
+//! bounded, and a destination that hangs holds up nobody else. As soon as one delivery of a
+//! tenant is quiet, no other one of the same tenant gets a global permit: else tenants that
+//! hang together would each take what another returns.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -21,281 +21,282 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use crate::pipeline::Stop;
 use model::{Activity, lock};
 
-/// What a tenant may have at work before its first success.
-const FIRST: usize = 2;
+/// The deliveries that a tenant may run at once before its first success.
+const INITIAL_LIMIT: usize = 2;
 
-/// Between two looks at whether a delivery shows signs of life.
-const LOOK: Duration = Duration::from_millis(250);
+/// The time between two checks for signs of life.
+const CHECK_INTERVAL: Duration = Duration::from_millis(250);
 
-/// Without one for this long it counts as quiet.
-const QUIET: Duration = LOOK.saturating_mul(4);
+/// The time without a sign of life after which a delivery counts as quiet.
+const QUIET_AFTER: Duration = CHECK_INTERVAL.saturating_mul(4);
 
-/// Without one for this long it gives up its place.
-const STALL: Duration = LOOK.saturating_mul(8);
+/// The time without a sign of life after which a delivery returns its global permit.
+const STALLED_AFTER: Duration = CHECK_INTERVAL.saturating_mul(8);
 
-/// Tenants that are remembered while none of theirs is at work.
-const MOST_TENANTS: usize = 10_000;
+/// The most tenants that are kept while none of their deliveries runs.
+const MAX_TENANTS: usize = 10_000;
 
-/// When deliveries are looked at: each [`LOOK`], or when a test says so.
+/// When deliveries are checked: every [`CHECK_INTERVAL`], or when a test triggers it.
 #[derive(Clone, Default)]
-struct Looks {
+struct StallChecks {
     #[cfg(test)]
-    told: Option<Arc<tokio::sync::watch::Sender<u32>>>,
+    trigger: Option<Arc<tokio::sync::watch::Sender<u32>>>,
 }
 
-impl Looks {
+impl StallChecks {
     async fn next(&self) {
         #[cfg(test)]
-        if let Some(told) = &self.told {
-            let _ = told.subscribe().changed().await;
+        if let Some(trigger) = &self.trigger {
+            let _ = trigger.subscribe().changed().await;
             return;
         }
-        tokio::time::sleep(LOOK).await;
+        tokio::time::sleep(CHECK_INTERVAL).await;
     }
 }
 
-/// All places.
+/// The permits of all tenants.
 pub(super) struct Permits {
-    looks: Looks,
-    places: Arc<Semaphore>,
-    side: Arc<Semaphore>,
-    tenants: Mutex<HashMap<String, Arc<Tenant>>>,
+    checks: StallChecks,
+    global: Arc<Semaphore>,
+    overflow: Arc<Semaphore>,
+    tenants: Mutex<HashMap<String, Arc<TenantPermits>>>,
     per_tenant: usize,
     busy: Arc<AtomicUsize>,
 }
 
-struct Tenant {
-    turns: Arc<Semaphore>,
-    limits: Mutex<Limits>,
-    /// Deliveries in places that are quiet.
+struct TenantPermits {
+    permits: Arc<Semaphore>,
+    limit: Mutex<ConcurrencyLimit>,
+    /// Deliveries with a global permit that are quiet.
     quiet: AtomicUsize,
-    /// None is, or the end has come.
-    lively: Notify,
+    /// Notified when no delivery is quiet any more, or when the permits are closed.
+    resumed: Notify,
 }
 
-struct Limits {
-    /// Turns that exist, those in use included.
-    turns: usize,
-    /// Turns in use that are not to come back.
+struct ConcurrencyLimit {
+    /// The tenant's permits, those in use included.
+    current: usize,
+    /// Permits in use that are beyond `current`: they are not to come back.
     surplus: usize,
-    most: usize,
+    /// The most that `current` can be: MAX_CONCURRENT_PER_TENANT.
+    max: usize,
 }
 
-/// How a delivery went, as far as its tenant's limit cares.
+/// How a delivery ended, as far as its tenant's limit cares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Use {
+pub(super) enum Feedback {
     /// The destination took it.
-    Good,
+    Success,
     /// The destination failed.
-    Bad,
+    Failure,
     /// Nothing is known.
     Neutral,
 }
 
 impl Permits {
-    pub(super) fn new(places: usize, per_tenant: usize) -> Self {
+    pub(super) fn new(objects: usize, per_tenant: usize) -> Self {
         Self {
-            looks: Looks::default(),
-            places: Arc::new(Semaphore::new(places)),
-            side: Arc::new(Semaphore::new(places)),
+            checks: StallChecks::default(),
+            global: Arc::new(Semaphore::new(objects)),
+            overflow: Arc::new(Semaphore::new(objects)),
             tenants: Mutex::default(),
             per_tenant: per_tenant.max(1),
             busy: Arc::default(),
         }
     }
 
-    /// No further delivery begins.
+    /// Lets no further delivery begin.
     pub(super) fn close(&self) {
-        self.places.close();
+        self.global.close();
         for tenant in lock(&self.tenants).values() {
-            tenant.turns.close();
-            tenant.lively.notify_waiters();
+            tenant.permits.close();
+            tenant.resumed.notify_waiters();
         }
     }
 
     /// Whether no further delivery begins.
     pub(super) fn is_closed(&self) -> bool {
-        self.places.is_closed()
+        self.global.is_closed()
     }
 
-    /// Deliveries that have a place, or stand in line for one.
+    /// The number of deliveries that have a global permit or wait for one.
     pub(super) fn busy(&self) -> usize {
         self.busy.load(Ordering::Relaxed)
     }
 
-    /// A turn of the tenant, and a place; none when it was stopped before.
+    /// Waits for a permit of the tenant and a global one; `None` if it is stopped before.
     pub(super) async fn acquire(&self, tenant: &str, stop: &Stop) -> Option<Permit> {
         let tenant = self.tenant(tenant);
         let both = async {
             loop {
-                let turn = Turn::of(&tenant).await?;
-                tenant.until_lively().await;
-                let busy = Busy::new(&self.busy);
-                let place = Arc::clone(&self.places).acquire_owned().await.ok()?;
-                // What the tenant may have can have fallen while this one stood in line.
+                let of_tenant = TenantPermit::acquire(&tenant).await?;
+                tenant.wait_until_active().await;
+                let busy = BusyGuard::new(&self.busy);
+                let of_all = Arc::clone(&self.global).acquire_owned().await.ok()?;
+                // The tenant's limit can have fallen while this delivery waited.
                 if !tenant.is_quiet() && !tenant.has_surplus() {
-                    return Some((turn, busy, place));
+                    return Some((of_tenant, busy, of_all));
                 }
             }
         };
-        let (turn, busy, place) = tokio::select! {
+        let (of_tenant, busy, of_all) = tokio::select! {
             both = both => both?,
             () = stop.abandoned() => return None,
         };
-        if self.places.is_closed() || stop.is_requested() {
+        if self.global.is_closed() || stop.is_requested() {
             return None;
         }
-        let (side, looks) = (Arc::clone(&self.side), self.looks.clone());
-        let place = Mutex::new(Place { _place: Some(place), _side: None, _busy: Some(busy) });
-        Some(Permit { turn, place, side, looks })
+        let (overflow, checks) = (Arc::clone(&self.overflow), self.checks.clone());
+        let of_all = Mutex::new(GlobalPermit { _global: Some(of_all), _overflow: None, _busy: Some(busy) });
+        Some(Permit { of_tenant, of_all, overflow, checks })
     }
 
-    fn tenant(&self, name: &str) -> Arc<Tenant> {
+    fn tenant(&self, name: &str) -> Arc<TenantPermits> {
         let mut tenants = lock(&self.tenants);
         if let Some(tenant) = tenants.get(name) {
             return Arc::clone(tenant);
         }
-        if tenants.len() >= MOST_TENANTS {
+        if tenants.len() >= MAX_TENANTS {
             tenants.retain(|_, tenant| Arc::strong_count(tenant) > 1);
         }
-        let turns = FIRST.min(self.per_tenant);
-        let limits = Limits { turns, surplus: 0, most: self.per_tenant };
-        let semaphore = Semaphore::new(turns);
-        if self.places.is_closed() {
+        let current = INITIAL_LIMIT.min(self.per_tenant);
+        let limit = ConcurrencyLimit { current, surplus: 0, max: self.per_tenant };
+        let semaphore = Semaphore::new(current);
+        if self.global.is_closed() {
             semaphore.close();
         }
-        let tenant = Arc::new(Tenant {
-            turns: Arc::new(semaphore),
-            limits: Mutex::new(limits),
+        let tenant = Arc::new(TenantPermits {
+            permits: Arc::new(semaphore),
+            limit: Mutex::new(limit),
             quiet: AtomicUsize::new(0),
-            lively: Notify::new(),
+            resumed: Notify::new(),
         });
         tenants.insert(name.to_owned(), Arc::clone(&tenant));
         tenant
     }
 }
 
-impl Tenant {
+impl TenantPermits {
     fn is_quiet(&self) -> bool {
         self.quiet.load(Ordering::Relaxed) > 0
     }
 
-    /// Waits while a delivery is quiet.
-    async fn until_lively(&self) {
+    /// Waits while a delivery of the tenant is quiet.
+    async fn wait_until_active(&self) {
         loop {
-            let mut lively = pin!(self.lively.notified());
-            lively.as_mut().enable();
-            if !self.is_quiet() || self.turns.is_closed() {
+            let mut resumed = pin!(self.resumed.notified());
+            resumed.as_mut().enable();
+            if !self.is_quiet() || self.permits.is_closed() {
                 return;
             }
-            lively.await;
+            resumed.await;
         }
     }
 
-    /// One more at a time.
-    fn grow(&self) {
-        let mut limits = lock(&self.limits);
-        if limits.surplus > 0 {
-            limits.surplus -= 1;
-            limits.turns += 1;
-        } else if limits.turns < limits.most {
-            limits.turns += 1;
-            self.turns.add_permits(1);
+    /// Raises the limit by one, up to its maximum.
+    fn increase(&self) {
+        let mut limit = lock(&self.limit);
+        if limit.surplus > 0 {
+            limit.surplus -= 1;
+            limit.current += 1;
+        } else if limit.current < limit.max {
+            limit.current += 1;
+            self.permits.add_permits(1);
         }
     }
 
-    /// One at a time.
-    fn shrink(&self) {
-        let mut limits = lock(&self.limits);
-        let too_many = limits.turns.saturating_sub(1);
-        limits.surplus += too_many - self.turns.forget_permits(too_many);
-        limits.turns = 1;
+    /// Resets the limit to one.
+    fn reset(&self) {
+        let mut limit = lock(&self.limit);
+        let too_many = limit.current.saturating_sub(1);
+        limit.surplus += too_many - self.permits.forget_permits(too_many);
+        limit.current = 1;
     }
 
-    /// Whether a turn in use is one too many.
+    /// Whether more permits are in use than the limit allows.
     fn has_surplus(&self) -> bool {
-        lock(&self.limits).surplus > 0
+        lock(&self.limit).surplus > 0
     }
 }
 
-/// A turn in use. It comes back when it is dropped, wherever that is, unless it is
-/// one too many.
-struct Turn {
-    tenant: Arc<Tenant>,
-    turn: Option<OwnedSemaphorePermit>,
+/// A tenant's permit in use. It is returned when dropped, unless it is surplus.
+struct TenantPermit {
+    tenant: Arc<TenantPermits>,
+    permit: Option<OwnedSemaphorePermit>,
 }
 
-impl Turn {
-    /// Waits for a turn; none: the end has come.
-    async fn of(tenant: &Arc<Tenant>) -> Option<Self> {
-        let turn = Arc::clone(&tenant.turns).acquire_owned().await.ok()?;
-        Some(Self { tenant: Arc::clone(tenant), turn: Some(turn) })
+impl TenantPermit {
+    /// Waits for a permit; `None` if the permits are closed.
+    async fn acquire(tenant: &Arc<TenantPermits>) -> Option<Self> {
+        let permit = Arc::clone(&tenant.permits).acquire_owned().await.ok()?;
+        Some(Self { tenant: Arc::clone(tenant), permit: Some(permit) })
     }
 }
 
-impl Drop for Turn {
+impl Drop for TenantPermit {
     fn drop(&mut self) {
-        let mut limits = lock(&self.tenant.limits);
-        if limits.surplus > 0
-            && let Some(turn) = self.turn.take()
+        let mut limit = lock(&self.tenant.limit);
+        if limit.surplus > 0
+            && let Some(permit) = self.permit.take()
         {
-            limits.surplus -= 1;
-            turn.forget();
+            limit.surplus -= 1;
+            permit.forget();
         }
     }
 }
 
-/// Counts one that is busy.
-struct Busy(Arc<AtomicUsize>);
+/// Counts a delivery as busy until dropped.
+struct BusyGuard(Arc<AtomicUsize>);
 
-impl Busy {
+impl BusyGuard {
     fn new(count: &Arc<AtomicUsize>) -> Self {
         count.fetch_add(1, Ordering::Relaxed);
         Self(Arc::clone(count))
     }
 }
 
-impl Drop for Busy {
+impl Drop for BusyGuard {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
-/// Marks a delivery as quiet.
-struct Quiet<'a>(&'a Tenant);
+/// Counts a delivery as quiet until dropped.
+struct QuietGuard<'a>(&'a TenantPermits);
 
-impl<'a> Quiet<'a> {
-    fn new(tenant: &'a Tenant) -> Self {
+impl<'a> QuietGuard<'a> {
+    fn new(tenant: &'a TenantPermits) -> Self {
         tenant.quiet.fetch_add(1, Ordering::Relaxed);
         Self(tenant)
     }
 }
 
-impl Drop for Quiet<'_> {
+impl Drop for QuietGuard<'_> {
     fn drop(&mut self) {
         if self.0.quiet.fetch_sub(1, Ordering::Relaxed) == 1 {
-            self.0.lively.notify_waiters();
+            self.0.resumed.notify_waiters();
         }
     }
 }
 
-/// Where a delivery is at work.
-struct Place {
-    _place: Option<OwnedSemaphorePermit>,
-    _side: Option<OwnedSemaphorePermit>,
-    _busy: Option<Busy>,
+/// A global permit, or the overflow permit that replaced it.
+struct GlobalPermit {
+    _global: Option<OwnedSemaphorePermit>,
+    _overflow: Option<OwnedSemaphorePermit>,
+    _busy: Option<BusyGuard>,
 }
 
-/// A turn and a place; dropped, it is released as [`Use::Neutral`].
+/// What a delivery runs with: a permit of its tenant, and a global one. Dropped, it is released
+/// as [`Feedback::Neutral`].
 pub(super) struct Permit {
-    turn: Turn,
-    place: Mutex<Place>,
-    side: Arc<Semaphore>,
-    looks: Looks,
+    of_tenant: TenantPermit,
+    of_all: Mutex<GlobalPermit>,
+    overflow: Arc<Semaphore>,
+    checks: StallChecks,
 }
 
 impl Permit {
-    /// Does the work; gives the place away while it shows no sign of life.
+    /// Does the work; returns the global permit if the work shows no sign of life.
     pub(super) async fn watch<T>(&self, activity: &Activity, work: impl Future<Output = T>) -> T {
         tokio::pin!(work);
         let (mut seen, mut silence, mut quiet) = (activity.count(), Duration::ZERO, None);
@@ -303,18 +304,18 @@ impl Permit {
             tokio::select! {
                 biased;
                 done = &mut work => return done,
-                () = self.looks.next() => {}
+                () = self.checks.next() => {}
             }
             let now = activity.count();
             if now != seen {
                 (seen, silence, quiet) = (now, Duration::ZERO, None);
                 continue;
             }
-            silence += LOOK;
-            if silence >= QUIET && quiet.is_none() {
-                quiet = Some(Quiet::new(&self.turn.tenant));
+            silence += CHECK_INTERVAL;
+            if silence >= QUIET_AFTER && quiet.is_none() {
+                quiet = Some(QuietGuard::new(&self.of_tenant.tenant));
             }
-            if silence >= STALL && self.step_aside() {
+            if silence >= STALLED_AFTER && self.move_to_overflow() {
                 break;
             }
         }
@@ -322,21 +323,21 @@ impl Permit {
         work.await
     }
 
-    /// Goes on in a side place; false where all of them are taken.
-    fn step_aside(&self) -> bool {
-        let Ok(side) = Arc::clone(&self.side).try_acquire_owned() else { return false };
-        // Before the place is free: whoever of this tenant gets it must know.
-        self.turn.tenant.shrink();
-        *lock(&self.place) = Place { _place: None, _side: Some(side), _busy: None };
+    /// Replaces the global permit by an overflow permit; `false` if none is free.
+    fn move_to_overflow(&self) -> bool {
+        let Ok(overflow) = Arc::clone(&self.overflow).try_acquire_owned() else { return false };
+        // Before the global permit is free: the tenant's next delivery must not take it.
+        self.of_tenant.tenant.reset();
+        *lock(&self.of_all) = GlobalPermit { _global: None, _overflow: Some(overflow), _busy: None };
         true
     }
 
-    /// Gives turn and place back.
-    pub(super) fn release(self, used: Use) {
-        match used {
-            Use::Good => self.turn.tenant.grow(),
-            Use::Bad => self.turn.tenant.shrink(),
-            Use::Neutral => {}
+    /// Returns both permits, and adapts the tenant's limit.
+    pub(super) fn release(self, feedback: Feedback) {
+        match feedback {
+            Feedback::Success => self.of_tenant.tenant.increase(),
+            Feedback::Failure => self.of_tenant.tenant.reset(),
+            Feedback::Neutral => {}
         }
     }
 }

@@ -6,18 +6,18 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::ledger::Ledger;
-use super::left::{Left, State, now};
+use super::ledger::MessageLedger;
 use super::object::ObjectResult;
-use super::{Control, Message, Processor, Verdict};
+use super::unfinished::{DeliveryState, UnfinishedDelivery, now};
+use super::{Control, Message, MessageOutcome, Processor};
 use crate::aws::{OutgoingMessage, Queue};
 use crate::report::{Entry, Outcome};
 
 /// Messages of one SendMessageBatch.
-const MOST_AT_ONCE: usize = 10;
+const MAX_BATCH_MESSAGES: usize = 10;
 
 /// Bytes of their bodies: SQS takes 1,048,576 in all, with the attributes.
-const MOST_BYTES_AT_ONCE: usize = super::left::MOST_BODY;
+const MAX_BATCH_BYTES: usize = super::unfinished::MAX_BODY_BYTES;
 
 /// Times that what was refused is sent again while nothing was taken yet.
 const SENDS: u32 = 3;
@@ -26,81 +26,87 @@ const SENDS: u32 = 3;
 const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 
 /// For how long a delivery is known as waiting after its delay.
-const KNOWN_AS_WAITING: Duration = Duration::from_secs(900);
+const WAITING_TTL: Duration = Duration::from_secs(900);
 
 /// What is left of an announced object, by the number of its account.
-type Numbered = (usize, Left);
+type NumberedDelivery = (usize, UnfinishedDelivery);
 
 impl Processor {
     /// Decides about a message.
-    pub(super) async fn settle(
+    pub(super) async fn settle_message(
         &self,
         message: &Message,
         worked: Vec<ObjectResult>,
-        mut ledger: Ledger,
+        mut ledger: MessageLedger,
         control: &Control,
-    ) -> Verdict {
-        control.settle();
+    ) -> MessageOutcome {
+        control.begin_settling();
         for (number, entry) in worked.iter().flat_map(|one| one.entries.iter().map(|entry| (one.number, entry))) {
-            ledger.outcome(number, entry);
+            ledger.record_outcome(number, entry);
         }
         let untouched = !worked.is_empty() && worked.iter().flat_map(|one| &one.entries).all(is_untouched);
-        let left: Vec<Numbered> =
-            worked.into_iter().flat_map(|one| one.left.into_iter().map(move |left| (one.number, left))).collect();
-        left.iter().for_each(|(number, _)| ledger.left(*number));
-        if left.is_empty() {
-            return self.close(message, &ledger, Verdict::Done);
+        let unfinished: Vec<NumberedDelivery> = worked
+            .into_iter()
+            .flat_map(|one| one.unfinished.into_iter().map(move |unfinished| (one.number, unfinished)))
+            .collect();
+        unfinished.iter().for_each(|(number, _)| ledger.record_unfinished(*number));
+        if unfinished.is_empty() {
+            return self.close(message, &ledger, MessageOutcome::Done);
         }
-        if control.is_lost() {
-            return Verdict::Lost;
+        if control.is_lease_lost() {
+            return MessageOutcome::LeaseLost;
         }
-        if untouched && !left.iter().any(|(_, left)| left.state.is_further()) && self.gives_back(message) {
-            return Verdict::Untouched;
+        if untouched
+            && !unfinished.iter().any(|(_, unfinished)| unfinished.state.made_progress())
+            && self.may_release(message)
+        {
+            return MessageOutcome::NotStarted;
         }
-        let verdict = self.send_back(message, left, &mut ledger, control).await;
-        self.close(message, &ledger, verdict)
+        let outcome = self.send_back(message, unfinished, &mut ledger, control).await;
+        self.close(message, &ledger, outcome)
     }
 
     /// Whether what was not begun is given back, instead of sent back.
-    fn gives_back(&self, message: &Message) -> bool {
-        self.sends_to(message).is_none() || self.permits.is_closed()
+    fn may_release(&self, message: &Message) -> bool {
+        self.requeue_target(message).is_none() || self.permits.is_closed()
     }
 
     /// Where what is left goes; none: the message did not come from there.
-    pub(super) fn sends_to(&self, message: &Message) -> Option<&Queue> {
+    pub(super) fn requeue_target(&self, message: &Message) -> Option<&Queue> {
         self.requeue_to.as_ref().filter(|_| message.is_queued())
     }
 
     async fn send_back(
         &self,
         message: &Message,
-        left: Vec<Numbered>,
-        ledger: &mut Ledger,
+        unfinished: Vec<NumberedDelivery>,
+        ledger: &mut MessageLedger,
         control: &Control,
-    ) -> Verdict {
-        let errors = left.iter().map(|(_, left)| left.error.as_str()).collect::<Vec<_>>().join("; ");
-        if left.iter().any(|(_, left)| left.state == State::MustFail) {
-            return self.fail(left, ledger, errors);
+    ) -> MessageOutcome {
+        let errors = unfinished.iter().map(|(_, unfinished)| unfinished.error.as_str()).collect::<Vec<_>>().join("; ");
+        if unfinished.iter().any(|(_, unfinished)| unfinished.state == DeliveryState::MustFail) {
+            return self.fail(unfinished, ledger, errors);
         }
-        let Some(queue) = self.sends_to(message) else { return self.fail(left, ledger, errors) };
+        let Some(queue) = self.requeue_target(message) else { return self.fail(unfinished, ledger, errors) };
         if queue.is_fifo() {
             let why = "nothing is sent back to a FIFO queue, which takes no delays: it comes again by the queue's own";
-            return self.fail(left, ledger, format!("{errors}; {why}"));
+            return self.fail(unfinished, ledger, format!("{errors}; {why}"));
         }
         // Of several deliveries none is repeated because another one is to fail: each is
         // a message of its own first.
-        let spent = left.iter().find_map(|(_, left)| left.spent(now(), self.bounds.retry_window));
-        if let Some(why) = spent.filter(|_| ledger.outcomes() == 1) {
-            return self.fail(left, ledger, why);
+        let spent =
+            unfinished.iter().find_map(|(_, unfinished)| unfinished.check_exhausted(now(), self.limits.retry_window));
+        if let Some(why) = spent.filter(|_| ledger.count_outcomes() == 1) {
+            return self.fail(unfinished, ledger, why);
         }
-        let Sent { sent, unsent, error } = send(queue, message, left, control).await;
+        let SendResult { sent, unsent, error } = send(queue, message, unfinished, control).await;
         // Also where the message fails: when it comes again, these are somebody else's.
-        for (number, left) in sent {
-            ledger.sent_back(number);
-            self.sent(message, left);
+        for (number, unfinished) in sent {
+            ledger.record_sent_back(number);
+            self.record_sent(message, unfinished);
         }
         match error {
-            None => Verdict::Done,
+            None => MessageOutcome::Done,
             Some(error) => {
                 self.fail(unsent, ledger, format!("{errors}; and it can't be sent back to the queue: {error}"))
             }
@@ -108,56 +114,56 @@ impl Processor {
     }
 
     /// The message fails, with what is left of it.
-    fn fail(&self, left: Vec<Numbered>, ledger: &mut Ledger, why: String) -> Verdict {
-        for (number, left) in left {
-            ledger.failed(number);
-            self.waits(&left);
+    fn fail(&self, unfinished: Vec<NumberedDelivery>, ledger: &mut MessageLedger, why: String) -> MessageOutcome {
+        for (number, unfinished) in unfinished {
+            ledger.record_failed(number);
+            self.record_waiting(&unfinished);
         }
-        Verdict::Failed(why)
+        MessageOutcome::Failed(why)
     }
 
     /// It is another message's by now.
-    fn sent(&self, message: &Message, left: Left) {
-        self.metrics.count_requeued(left.state.name());
-        let next = left.next(now());
+    fn record_sent(&self, message: &Message, unfinished: UnfinishedDelivery) {
+        self.metrics.count_requeued(unfinished.state.name());
+        let next = unfinished.next(now());
         tracing::info!(
             message_id = %message.id,
-            delivery = left.scope(),
+            delivery = unfinished.scope(),
             offset = next.offset,
             retry_count = next.retry_count,
-            delay_seconds = left.delay().as_secs(),
-            why = left.state.name(),
+            delay_seconds = unfinished.delay().as_secs(),
+            why = unfinished.state.name(),
             "sent back to the queue"
         );
-        self.waits(&left);
-        if let Some(key) = &left.key {
+        self.record_waiting(&unfinished);
+        if let Some(key) = &unfinished.key {
             self.deduplicator.mark_settled(key, &message.id);
         }
     }
 
     /// Something waits, and may be somebody else's to do.
-    fn waits(&self, left: &Left) {
-        let since = left.next(now()).first_failed_at.filter(|_| !left.state.is_refused());
-        if let (Some(key), Some(since)) = (&left.key, since) {
-            self.metrics.waiting().begin(key.name(), since, now(), left.delay() + KNOWN_AS_WAITING);
+    fn record_waiting(&self, unfinished: &UnfinishedDelivery) {
+        let since = unfinished.next(now()).first_failed_at.filter(|_| !unfinished.state.is_refused());
+        if let (Some(key), Some(since)) = (&unfinished.key, since) {
+            self.metrics.waiting().begin(key.name(), since, now(), unfinished.delay() + WAITING_TTL);
         }
     }
 
     /// The end of a message's accounts: what is neither done, sent back, nor failed is
     /// an error that shows, and is not acknowledged.
-    fn close(&self, message: &Message, ledger: &Ledger, verdict: Verdict) -> Verdict {
-        let objects = ledger.unaccounted();
+    fn close(&self, message: &Message, ledger: &MessageLedger, outcome: MessageOutcome) -> MessageOutcome {
+        let objects = ledger.count_unaccounted();
         if objects == 0 {
-            return verdict;
+            return outcome;
         }
         self.metrics.count_unaccounted(objects as u64);
         let error = format!(
             "a bug: {objects} objects of the message are neither done, sent back, nor failed; please report it"
         );
         tracing::error!(message_id = %message.id, objects, error, "the message's objects do not add up");
-        match verdict {
-            Verdict::Failed(more) => Verdict::Failed(format!("{more}; and {error}")),
-            _ => Verdict::Failed(error),
+        match outcome {
+            MessageOutcome::Failed(more) => MessageOutcome::Failed(format!("{more}; and {error}")),
+            _ => MessageOutcome::Failed(error),
         }
     }
 }
@@ -168,22 +174,22 @@ fn is_untouched(entry: &Entry) -> bool {
 }
 
 /// What was sent, what was not, and why.
-struct Sent {
-    sent: Vec<Numbered>,
-    unsent: Vec<Numbered>,
+struct SendResult {
+    sent: Vec<NumberedDelivery>,
+    unsent: Vec<NumberedDelivery>,
     error: Option<String>,
 }
 
 /// Sends all of them, or none. Once a part is taken, the rest is sent until it is taken as
 /// well, as long as the message is this process's.
-async fn send(queue: &Queue, message: &Message, left: Vec<Numbered>, control: &Control) -> Sent {
+async fn send(queue: &Queue, message: &Message, unfinished: Vec<NumberedDelivery>, control: &Control) -> SendResult {
     let now = now();
     let mut sent = Vec::new();
     let bodies: Result<Vec<OutgoingMessage>, String> =
-        left.iter().map(|(_, left)| left.outgoing(message, now)).collect();
-    let mut unsent: VecDeque<(Numbered, OutgoingMessage)> = match bodies {
-        Ok(bodies) => left.into_iter().zip(bodies).collect(),
-        Err(error) => return Sent { sent, unsent: left, error: Some(error) },
+        unfinished.iter().map(|(_, unfinished)| unfinished.to_message(message, now)).collect();
+    let mut unsent: VecDeque<(NumberedDelivery, OutgoingMessage)> = match bodies {
+        Ok(bodies) => unfinished.into_iter().zip(bodies).collect(),
+        Err(error) => return SendResult { sent, unsent: unfinished, error: Some(error) },
     };
     let (mut pause, mut refused) = (PAUSES.0, 0_u32);
     while !unsent.is_empty() {
@@ -194,11 +200,11 @@ async fn send(queue: &Queue, message: &Message, left: Vec<Numbered>, control: &C
             Err(error) => (vec![Err(error.to_string()); batch.len()], true),
         };
         let mut error = None;
-        for ((left, outgoing), result) in batch.into_iter().zip(results) {
+        for ((unfinished, outgoing), result) in batch.into_iter().zip(results) {
             match result {
-                Ok(()) => sent.push(left),
+                Ok(()) => sent.push(unfinished),
                 Err(why) => {
-                    unsent.push_back((left, outgoing));
+                    unsent.push_back((unfinished, outgoing));
                     error = Some(why);
                 }
             }
@@ -207,8 +213,8 @@ async fn send(queue: &Queue, message: &Message, left: Vec<Numbered>, control: &C
         refused += 1;
         let none_taken = sent.is_empty() && (whole || refused >= SENDS);
         if none_taken || control.stop.is_abandoned() {
-            let unsent = unsent.into_iter().map(|(left, _)| left).collect();
-            return Sent { sent, unsent, error: Some(error) };
+            let unsent = unsent.into_iter().map(|(unfinished, _)| unfinished).collect();
+            return SendResult { sent, unsent, error: Some(error) };
         }
         if !sent.is_empty() && refused.is_power_of_two() {
             let (taken, left) = (sent.len(), unsent.len());
@@ -220,16 +226,16 @@ async fn send(queue: &Queue, message: &Message, left: Vec<Numbered>, control: &C
         }
         pause = (pause * 2).min(PAUSES.1);
     }
-    Sent { sent, unsent: Vec::new(), error: None }
+    SendResult { sent, unsent: Vec::new(), error: None }
 }
 
 /// The first of them, as many as SQS takes at once; one at least.
-fn batch(unsent: &mut VecDeque<(Numbered, OutgoingMessage)>) -> Vec<(Numbered, OutgoingMessage)> {
+fn batch(unsent: &mut VecDeque<(NumberedDelivery, OutgoingMessage)>) -> Vec<(NumberedDelivery, OutgoingMessage)> {
     let mut bytes = 0;
-    let fits = |(_, outgoing): &&(Numbered, OutgoingMessage)| {
+    let fits = |(_, outgoing): &&(NumberedDelivery, OutgoingMessage)| {
         bytes += outgoing.body.len();
-        bytes <= MOST_BYTES_AT_ONCE
+        bytes <= MAX_BATCH_BYTES
     };
-    let count = unsent.iter().take(MOST_AT_ONCE).take_while(fits).count().max(1);
+    let count = unsent.iter().take(MAX_BATCH_MESSAGES).take_while(fits).count().max(1);
     unsent.drain(..count.min(unsent.len())).collect()
 }

@@ -17,7 +17,7 @@ use serde_json::json;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use super::message::{Control, Message, ObjectOwner, Processor, Verdict};
+use super::message::{Control, Message, MessageOutcome, ObjectOwner, Processor};
 use super::service::{MetricsFlusher, wind_down};
 use super::tenant_shares::{Amount, Reservation, TenantShares};
 use crate::aws::{ListedObject, MetricsClient, S3};
@@ -81,7 +81,7 @@ pub async fn run(
             () = passes => {}
         }
     }
-    processor.begin_no_more();
+    processor.stop_admitting();
     scan.shares.close();
     // Objects that don't finish are listed again by the next process.
     wind_down(scan.tasks, grace, || control.stop.request(), || control.stop.abandon()).await;
@@ -156,7 +156,7 @@ impl Scanner {
                 // Only from here on it takes more memory than its key.
                 Some(_turn) => {
                     let message = message(&bucket, &listed, owner);
-                    Box::pin(processor.process(&message, &control)).await == Verdict::Done
+                    Box::pin(processor.process(&message, &control)).await == MessageOutcome::Done
                 }
                 None => false,
             };

@@ -33,7 +33,7 @@ impl Acknowledger {
 }
 
 /// Deletes at most 10 messages. A message that can't be deleted is received again, and is then
-/// known to be done (`message::memory`).
+/// known to be done (`message::deduplication`).
 pub(super) async fn delete(queue: &Queue, mut handles: Vec<String>) {
     let mut error = String::new();
     for _ in 0..MAX_TRIES {

@@ -214,7 +214,7 @@ impl LeaseTable {
                 self.metrics.count_lease("extended", 1);
             }
             VisibilityResult::Lost(why) => {
-                leases.control.lose();
+                leases.control.mark_lease_lost();
                 self.metrics.count_lease("lost", 1);
                 tracing::warn!(error = why, "the lease of a message is lost: its work stops");
                 self.leases.remove(handle);
@@ -233,7 +233,7 @@ impl LeaseTable {
         self.leases.retain(|_, leases| {
             let left = leases.ends.saturating_duration_since(now);
             if left.is_zero() {
-                leases.control.lose();
+                leases.control.mark_lease_lost();
                 self.metrics.count_lease("lost", 1);
                 return false;
             }

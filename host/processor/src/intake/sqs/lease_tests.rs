@@ -97,7 +97,7 @@ fn a_lease_is_extended_at_half_its_time_until_its_work_ends() {
     scene.table.leases.remove("a");
     scene.until(500);
     assert_eq!(scene.calls.len(), 4);
-    assert!(!control.stop.is_requested() && !control.is_lost());
+    assert!(!control.stop.is_requested() && !control.is_lease_lost());
 }
 
 #[test]
@@ -118,9 +118,9 @@ fn a_lease_that_is_lost_ends_its_work_at_once_and_no_other() {
     scene.until(10);
     let other = scene.insert("other");
     scene.until(50);
-    assert!(lost.is_lost() && lost.stop.is_abandoned());
+    assert!(lost.is_lease_lost() && lost.stop.is_abandoned());
     scene.until(200);
-    assert!(!other.is_lost() && !other.stop.is_requested());
+    assert!(!other.is_lease_lost() && !other.stop.is_requested());
     assert_eq!(scene.calls.len(), 4, "the lost one is not asked for again");
 }
 
@@ -136,9 +136,9 @@ fn what_nothing_could_extend_stops_gently_then_at_once_and_then_is_lost() {
         scene.until(91);
         assert!(control.stop.is_requested() && !control.stop.is_abandoned(), "{failure:?}");
         scene.until(96);
-        assert!(control.stop.is_abandoned() && !control.is_lost(), "{failure:?}");
+        assert!(control.stop.is_abandoned() && !control.is_lease_lost(), "{failure:?}");
         scene.until(100);
-        assert!(control.is_lost(), "{failure:?}");
+        assert!(control.is_lease_lost(), "{failure:?}");
     }
 }
 
@@ -180,7 +180,7 @@ fn where_it_is_denied_one_batch_asks_again_and_a_policy_that_is_mended_is_notice
     scene.until(64);
     assert_eq!(scene.calls[2..], [(63, 10)], "one batch, an eighth of the timeout later");
     scene.until(100);
-    assert!(first.iter().all(Control::is_lost), "it stops in time meanwhile");
+    assert!(first.iter().all(Control::is_lease_lost), "it stops in time meanwhile");
     assert_eq!(scene.calls.len(), 5);
     scene.until(150);
     let later = scene.insert("later");

@@ -11,7 +11,7 @@ use super::acknowledge::Acknowledger;
 use super::lease::Leases;
 use super::release::Releaser;
 use crate::aws::ReceivedMessage;
-use crate::intake::message::{Control, Message, ObjectOwner, Processor, Verdict};
+use crate::intake::message::{Control, Message, MessageOutcome, ObjectOwner, Processor};
 use crate::intake::tenant_shares::{Reservation, ShareCheck, TenantShares};
 
 /// The bytes that a held message takes in addition to its body: its receipt handle (about 400
@@ -63,14 +63,14 @@ impl MessageWorker {
             turn = reservation.wait_for_permit() => turn,
             () = control.stop.requested() => None,
         };
-        let verdict = match turn {
+        let outcome = match turn {
             Some(_turn) => tokio::select! {
-                verdict = Box::pin(self.process(&received, owner, control)) => verdict,
-                () = self.wait_until_given_up(&received, control) => Self::verdict_of_unknown(control),
+                outcome = Box::pin(self.process(&received, owner, control)) => outcome,
+                () = self.wait_until_given_up(&received, control) => Self::outcome_of_abandoned(control),
             },
-            None => Self::verdict_of_unknown(control),
+            None => Self::outcome_of_abandoned(control),
         };
-        self.settle(received, verdict).await;
+        self.settle(received, outcome).await;
     }
 
     /// Finds the message's owner; `None` if it has none, or if that isn't known.
@@ -97,7 +97,12 @@ impl MessageWorker {
         deferred
     }
 
-    async fn process(&self, received: &ReceivedMessage, owner: Option<ObjectOwner>, control: &Control) -> Verdict {
+    async fn process(
+        &self,
+        received: &ReceivedMessage,
+        owner: Option<ObjectOwner>,
+        control: &Control,
+    ) -> MessageOutcome {
         let message = Message {
             id: received.message_id.clone(),
             body: received.body.clone(),
@@ -116,28 +121,28 @@ impl MessageWorker {
             // The message is being sent back already; it must not go back twice.
             return std::future::pending().await;
         }
-        if !control.is_lost() {
+        if !control.is_lease_lost() {
             tracing::warn!(message_id = %received.message_id, "its work hangs and is given up; it goes back as it came");
         }
     }
 
-    /// The verdict about a message whose work says nothing.
-    fn verdict_of_unknown(control: &Control) -> Verdict {
-        if control.is_lost() { Verdict::Lost } else { Verdict::Untouched }
+    /// The outcome of a message whose work was given up.
+    fn outcome_of_abandoned(control: &Control) -> MessageOutcome {
+        if control.is_lease_lost() { MessageOutcome::LeaseLost } else { MessageOutcome::NotStarted }
     }
 
-    async fn settle(&self, received: ReceivedMessage, verdict: Verdict) {
+    async fn settle(&self, received: ReceivedMessage, outcome: MessageOutcome) {
         self.leases.remove(&received.receipt_handle);
-        self.processor.metrics().count_message(outcome(&verdict));
-        match verdict {
-            Verdict::Done => self.acknowledger.delete(received.receipt_handle).await,
-            Verdict::Untouched => self.releaser.release_now(received).await,
+        self.processor.metrics().count_message(outcome_name(&outcome));
+        match outcome {
+            MessageOutcome::Done => self.acknowledger.delete(received.receipt_handle).await,
+            MessageOutcome::NotStarted => self.releaser.release_now(received).await,
             // SQS delivers it again after its visibility timeout.
-            Verdict::Failed(error) => {
+            MessageOutcome::Failed(error) => {
                 let (id, attempt) = (received.message_id, received.receive_count);
                 tracing::error!(message_id = %id, attempt, error, "the message failed");
             }
-            Verdict::Lost => {
+            MessageOutcome::LeaseLost => {
                 let id = received.message_id;
                 tracing::warn!(message_id = %id, "the message was lost to another worker: its visibility ended");
             }
@@ -145,11 +150,11 @@ impl MessageWorker {
     }
 }
 
-fn outcome(verdict: &Verdict) -> &'static str {
-    match verdict {
-        Verdict::Done => "acknowledged",
-        Verdict::Failed(_) => "failed",
-        Verdict::Untouched => "returned",
-        Verdict::Lost => "lost",
+fn outcome_name(outcome: &MessageOutcome) -> &'static str {
+    match outcome {
+        MessageOutcome::Done => "acknowledged",
+        MessageOutcome::Failed(_) => "failed",
+        MessageOutcome::NotStarted => "returned",
+        MessageOutcome::LeaseLost => "lost",
     }
 }

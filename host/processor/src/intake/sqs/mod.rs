@@ -203,7 +203,7 @@ impl QueueWorker {
         let begun = Instant::now();
         while tasks.try_join_next().is_some() {}
         tracing::info!(messages = tasks.len(), "stopping: no new messages");
-        message_worker.processor.begin_no_more();
+        message_worker.processor.stop_admitting();
         message_worker.shares.close();
         let releaser = message_worker.releaser.clone();
         let last = async move {

@@ -12,40 +12,40 @@ use crate::notification::{self, Resume, Scope, truncate_error};
 use crate::plugin::PlanError;
 
 /// Times that a delivery is tried again without having come further: the reference's 3.
-pub(super) const MOST_RETRIES: u32 = 3;
+pub(super) const MAX_RETRIES: u32 = 3;
 
 /// As long as SQS can hold a message back.
-const LONGEST_DELAY: Duration = Duration::from_secs(900);
+const MAX_DELAY: Duration = Duration::from_secs(900);
 
 /// Bytes of a message's body that SQS takes, but for its attributes.
 /// Source: SQS quotas, 1,048,576 bytes a message.
-pub(super) const MOST_BODY: usize = 1_048_576 - 1024;
+pub(super) const MAX_BODY_BYTES: usize = 1_048_576 - 1024;
 
 /// A record is sent back as it came, up to so many bytes; of a larger one what names the
 /// object and its state.
-const MOST_RECORD: usize = 128 * 1024;
+const MAX_RECORD_BYTES: usize = 128 * 1024;
 
 /// How long a delivery waits whose item somebody must mend, before it is looked at again.
-const UNTIL_MENDED: Duration = Duration::from_secs(300);
+const INVALID_ITEM_DELAY: Duration = Duration::from_secs(300);
 
 /// How it is with something that is left: why, and so what its next attempt is to know,
 /// when it comes, and whether it comes at all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum State {
+pub(super) enum DeliveryState {
     /// It was tried, came no further than the attempt before, and failed.
     Failed {
         /// Not to be tried before that: the failure opened a circuit breaker.
         retry_after: Duration,
     },
     /// It was tried, came further than the attempt before, and failed.
-    FailedFurther {
-        /// As of [`State::Failed`].
+    FailedWithProgress {
+        /// As of [`DeliveryState::Failed`].
         retry_after: Duration,
     },
     /// It was begun, and stopped before it came any further.
     Stopped,
     /// It was begun, came further than the attempt before, and was stopped.
-    StoppedFurther,
+    StoppedWithProgress,
     /// It was not begun: its turn didn't come before the end.
     NotStarted,
     /// It was not tried: the circuit breaker of its destination is open.
@@ -67,14 +67,14 @@ pub(super) enum State {
     MustFail,
 }
 
-impl State {
+impl DeliveryState {
     /// After an attempt that ended as failed or, if not, as interrupted.
-    pub(super) fn after_attempt(failed: bool, further: bool, retry_after: Duration) -> Self {
-        match (failed, further) {
+    pub(super) fn after_attempt(failed: bool, progressed: bool, retry_after: Duration) -> Self {
+        match (failed, progressed) {
             (true, false) => Self::Failed { retry_after },
-            (true, true) => Self::FailedFurther { retry_after },
+            (true, true) => Self::FailedWithProgress { retry_after },
             (false, false) => Self::Stopped,
-            (false, true) => Self::StoppedFurther,
+            (false, true) => Self::StoppedWithProgress,
         }
     }
 
@@ -88,13 +88,16 @@ impl State {
     }
 
     /// Whether it came further than the attempt before.
-    pub(super) fn is_further(self) -> bool {
-        matches!(self, Self::FailedFurther { .. } | Self::StoppedFurther)
+    pub(super) fn made_progress(self) -> bool {
+        matches!(self, Self::FailedWithProgress { .. } | Self::StoppedWithProgress)
     }
 
     /// Whether it was tried, and has something left to do.
     fn was_tried(self) -> bool {
-        matches!(self, Self::Failed { .. } | Self::FailedFurther { .. } | Self::Stopped | Self::StoppedFurther)
+        matches!(
+            self,
+            Self::Failed { .. } | Self::FailedWithProgress { .. } | Self::Stopped | Self::StoppedWithProgress
+        )
     }
 
     /// Whether what is left of it is only there to fail.
@@ -105,8 +108,8 @@ impl State {
     /// The name in logs and metrics.
     pub(super) fn name(self) -> &'static str {
         match self {
-            Self::Failed { .. } | Self::FailedFurther { .. } => "failed",
-            Self::Stopped | Self::StoppedFurther | Self::NotStarted => "interrupted",
+            Self::Failed { .. } | Self::FailedWithProgress { .. } => "failed",
+            Self::Stopped | Self::StoppedWithProgress | Self::NotStarted => "interrupted",
             Self::BreakerOpen { .. } => "breaker",
             Self::Suspended { .. } => "suspended",
             Self::InvalidItem => "item",
@@ -118,23 +121,23 @@ impl State {
 /// Something that is left to do, a delivery of an object as a rule, and all that its next
 /// attempt needs.
 #[derive(Debug, Clone)]
-pub(super) struct Left {
+pub(super) struct UnfinishedDelivery {
     /// The S3 record that announced the object; or a list of such as announce none.
     pub(super) record: Value,
     /// How far it came. `retry_count` is that of the attempt which ended.
     pub(super) resume: Resume,
     /// How it is with it.
-    pub(super) state: State,
+    pub(super) state: DeliveryState,
     /// Why, in words.
     pub(super) error: String,
     /// What it is remembered by.
     pub(super) key: Option<DedupKey>,
 }
 
-impl Left {
+impl UnfinishedDelivery {
     /// `retry_count` of the next attempt: only attempts that came no further count.
     pub(super) fn retries(&self) -> u32 {
-        let counts = self.state.was_tried() && !self.state.is_further();
+        let counts = self.state.was_tried() && !self.state.made_progress();
         self.resume.retry_count.saturating_add(u32::from(counts))
     }
 
@@ -142,14 +145,14 @@ impl Left {
     fn failing_since(&self, now: i64) -> Option<i64> {
         let before = self.resume.first_failed_at.map(|at| at.min(now));
         match self.state {
-            State::StoppedFurther => None,
-            State::FailedFurther { .. } => Some(now),
-            State::NotStarted | State::Refused | State::MustFail => before,
-            State::Failed { .. }
-            | State::Stopped
-            | State::BreakerOpen { .. }
-            | State::Suspended { .. }
-            | State::InvalidItem => before.or(Some(now)),
+            DeliveryState::StoppedWithProgress => None,
+            DeliveryState::FailedWithProgress { .. } => Some(now),
+            DeliveryState::NotStarted | DeliveryState::Refused | DeliveryState::MustFail => before,
+            DeliveryState::Failed { .. }
+            | DeliveryState::Stopped
+            | DeliveryState::BreakerOpen { .. }
+            | DeliveryState::Suspended { .. }
+            | DeliveryState::InvalidItem => before.or(Some(now)),
         }
     }
 
@@ -169,19 +172,19 @@ impl Left {
 
     /// Why it is not to be tried again by itself, if so: its retries are spent, or it has
     /// failed or waited for `window`.
-    pub(super) fn spent(&self, now: i64, window: Duration) -> Option<String> {
-        if self.state.was_tried() && self.retries() > MOST_RETRIES {
-            return Some(format!("after {MOST_RETRIES} retries: {}", self.error));
+    pub(super) fn check_exhausted(&self, now: i64, window: Duration) -> Option<String> {
+        if self.state.was_tried() && self.retries() > MAX_RETRIES {
+            return Some(format!("after {MAX_RETRIES} retries: {}", self.error));
         }
         let last = match self.state {
-            State::FailedFurther { .. }
-            | State::Stopped
-            | State::StoppedFurther
-            | State::NotStarted
-            | State::Refused
-            | State::MustFail => return None,
-            State::Failed { .. } => None,
-            State::BreakerOpen { .. } | State::Suspended { .. } | State::InvalidItem => {
+            DeliveryState::FailedWithProgress { .. }
+            | DeliveryState::Stopped
+            | DeliveryState::StoppedWithProgress
+            | DeliveryState::NotStarted
+            | DeliveryState::Refused
+            | DeliveryState::MustFail => return None,
+            DeliveryState::Failed { .. } => None,
+            DeliveryState::BreakerOpen { .. } | DeliveryState::Suspended { .. } | DeliveryState::InvalidItem => {
                 self.resume.last_error.as_deref()
             }
         };
@@ -202,20 +205,22 @@ impl Left {
     /// is let through; none where it was only stopped.
     pub(super) fn delay(&self) -> Duration {
         let delay = match self.state {
-            State::Stopped | State::StoppedFurther | State::NotStarted | State::Refused | State::MustFail => {
-                Duration::ZERO
-            }
+            DeliveryState::Stopped
+            | DeliveryState::StoppedWithProgress
+            | DeliveryState::NotStarted
+            | DeliveryState::Refused
+            | DeliveryState::MustFail => Duration::ZERO,
             // The probe is taken soon after the time is over, and not before.
-            State::BreakerOpen { retry_after } | State::Suspended { retry_after } => {
+            DeliveryState::BreakerOpen { retry_after } | DeliveryState::Suspended { retry_after } => {
                 retry_after.max(Duration::from_secs(1))
             }
-            State::InvalidItem => UNTIL_MENDED,
-            State::Failed { retry_after } | State::FailedFurther { retry_after } => {
+            DeliveryState::InvalidItem => INVALID_ITEM_DELAY,
+            DeliveryState::Failed { retry_after } | DeliveryState::FailedWithProgress { retry_after } => {
                 let backoff = 2_u64.saturating_pow(self.resume.retry_count.saturating_add(1));
                 retry_after.max(Duration::from_secs(backoff))
             }
         };
-        let delay = delay.min(LONGEST_DELAY);
+        let delay = delay.min(MAX_DELAY);
         Duration::from_secs(delay.as_secs() + u64::from(delay.subsec_nanos() > 0))
     }
 
@@ -223,12 +228,12 @@ impl Left {
     ///
     /// # Errors
     /// It is larger than SQS takes.
-    pub(super) fn outgoing(&self, message: &Message, now: i64) -> Result<OutgoingMessage, String> {
+    pub(super) fn to_message(&self, message: &Message, now: i64) -> Result<OutgoingMessage, String> {
         let resume = self.next(now);
         let numbers = vec![("ProcessingOffset", resume.offset), ("RetryCount", u64::from(resume.retry_count))];
-        let body = notification::requeue(&small(&self.record), &resume, &message.receipt_handle, now);
-        if body.len() > MOST_BODY {
-            return Err(format!("its record makes a message of {} bytes, and SQS takes {MOST_BODY}", body.len()));
+        let body = notification::requeue(&shrink_record(&self.record), &resume, &message.receipt_handle, now);
+        if body.len() > MAX_BODY_BYTES {
+            return Err(format!("its record makes a message of {} bytes, and SQS takes {MAX_BODY_BYTES}", body.len()));
         }
         let delay_seconds = u32::try_from(self.delay().as_secs()).unwrap_or(u32::MAX);
         Ok(OutgoingMessage { body, delay_seconds, numbers })
@@ -242,20 +247,20 @@ impl Left {
 
 impl super::object::ObjectRun<'_> {
     /// What is left when nothing new was settled; `delivery`: of the item of this type.
-    pub(super) fn left(&self, delivery: Option<&str>, state: State, error: String) -> Left {
+    pub(super) fn unfinished(&self, delivery: Option<&str>, state: DeliveryState, error: String) -> UnfinishedDelivery {
         let mut resume = self.resume.cloned().unwrap_or_default();
         if let Some(kind) = delivery {
             resume.scope = Scope::of_item(kind);
         }
         let key = super::deduplication::key(self, "*", resume.scope.name().unwrap_or("*"));
-        Left { record: self.announced.record.clone(), resume, state, error, key: Some(key) }
+        UnfinishedDelivery { record: self.announced.record.clone(), resume, state, error, key: Some(key) }
     }
 }
 
 /// A record, or of a large one what the next attempt needs.
-fn small(record: &Value) -> Value {
+fn shrink_record(record: &Value) -> Value {
     // A list is as large as its message was.
-    if record.is_array() || record.to_string().len() <= MOST_RECORD {
+    if record.is_array() || record.to_string().len() <= MAX_RECORD_BYTES {
         return record.clone();
     }
     let of = |value: &Value, fields: &[&str]| -> Value {
@@ -277,5 +282,5 @@ pub(super) fn now() -> i64 {
 }
 
 #[cfg(test)]
-#[path = "left_tests.rs"]
+#[path = "unfinished_tests.rs"]
 mod tests;

@@ -7,8 +7,8 @@
 
 use super::Processor;
 use super::admission::Admitted;
-use super::left::{Left, State};
 use super::object::ObjectRun;
+use super::unfinished::{DeliveryState, UnfinishedDelivery};
 use crate::delivery::dead_letter::{DeadLetterStore, RefusalCounts};
 use crate::notification::{PriorRefusals, Resume};
 use crate::report::{Cause, Entry, Outcome};
@@ -16,18 +16,24 @@ use model::{DestinationKind, FailureKind, Reason};
 
 impl Processor {
     /// Whether what would need a letter fails to the queue's dead-letter queue.
-    pub(super) fn refused_fails(&self) -> bool {
+    pub(super) fn fails_on_refusal(&self) -> bool {
         matches!(self.dead_letters, DeadLetterStore::Fail)
     }
 
     /// A delivery of which only the failing is left.
-    pub(super) fn only_fails(&self, object: &ObjectRun<'_>, entry: Entry, resume: &Resume) -> (Entry, Left) {
+    pub(super) fn fail_only(
+        &self,
+        object: &ObjectRun<'_>,
+        entry: Entry,
+        resume: &Resume,
+    ) -> (Entry, UnfinishedDelivery) {
         let words = resume.refused.as_ref().map(in_words).unwrap_or_default();
         let error = format!("{words}; the rest is done (DEAD_LETTER=fail)");
-        let left = object.left(entry.delivery.map(DestinationKind::name), State::MustFail, error.clone());
+        let unfinished =
+            object.unfinished(entry.delivery.map(DestinationKind::name), DeliveryState::MustFail, error.clone());
         let entry = Entry { outcome: Outcome::Failed, ..entry }.with_reason(FailureKind::Refused, error);
-        let resume = Resume { scope: left.resume.scope.clone(), ..resume.clone() };
-        (entry, Left { resume, ..left })
+        let resume = Resume { scope: unfinished.resume.scope.clone(), ..resume.clone() };
+        (entry, UnfinishedDelivery { resume, ..unfinished })
     }
 }
 
@@ -38,7 +44,7 @@ pub(super) fn is_settled(resume: Option<&Resume>) -> bool {
 
 /// With what an attempt begins that shall miss nothing which no letter keeps; `fails`: it
 /// needs none.
-pub(super) fn begins(resume: Resume, fails: bool) -> Resume {
+pub(super) fn resume_at(resume: Resume, fails: bool) -> Resume {
     match resume.refused.as_ref().and_then(|refused| refused.from) {
         Some(from) if !fails => Resume { offset: resume.offset.min(from), refused: None, ..resume },
         _ => resume,
@@ -75,7 +81,7 @@ fn in_words(refused: &PriorRefusals) -> String {
 impl Admitted<'_> {
     /// How a delivery that nothing is left of ended, seen with the attempts before; and the
     /// message that is only there to fail.
-    pub(super) fn concluded(&self, entry: Entry) -> (Entry, Option<Left>) {
+    pub(super) fn conclude(&self, entry: Entry) -> (Entry, Option<UnfinishedDelivery>) {
         if !matches!(entry.outcome, Outcome::Delivered | Outcome::Partial | Outcome::Rejected) {
             return (entry, None);
         }
@@ -91,12 +97,13 @@ impl Admitted<'_> {
         } else {
             entry
         };
-        let Some(from) = refused.from.filter(|_| self.processor.refused_fails()) else { return (entry, None) };
-        let left = self.object.left(Some(self.delivery.id().name()), State::Refused, in_words(refused));
+        let Some(from) = refused.from.filter(|_| self.processor.fails_on_refusal()) else { return (entry, None) };
+        let unfinished =
+            self.object.unfinished(Some(self.delivery.id().name()), DeliveryState::Refused, in_words(refused));
         let refused = Some(PriorRefusals { settled: true, ..refused.clone() });
-        let resume = Resume { scope: left.resume.scope.clone(), offset: from, refused, ..reached };
+        let resume = Resume { scope: unfinished.resume.scope.clone(), offset: from, refused, ..reached };
         // It is no retry: what was to be done is done.
-        (entry, Some(Left { resume, ..left }))
+        (entry, Some(UnfinishedDelivery { resume, ..unfinished }))
     }
 }
 
@@ -135,11 +142,11 @@ mod tests {
     fn where_a_letter_can_be_written_it_begins_where_the_first_is_missing() {
         let resume = |offset, refused| Resume { offset, refused, ..Resume::default() };
         let unkept = || Some(refused(Some(3), &[("too-old", 2)]));
-        assert_eq!(begins(resume(9, unkept()), true), resume(9, unkept()));
-        assert_eq!(begins(resume(9, unkept()), false), resume(3, None));
-        assert_eq!(begins(resume(2, unkept()), false), resume(2, None));
+        assert_eq!(resume_at(resume(9, unkept()), true), resume(9, unkept()));
+        assert_eq!(resume_at(resume(9, unkept()), false), resume(3, None));
+        assert_eq!(resume_at(resume(2, unkept()), false), resume(2, None));
         let kept = || Some(refused(None, &[("too-old", 2)]));
-        assert_eq!(begins(resume(9, kept()), false), resume(9, kept()));
-        assert_eq!(begins(resume(9, None), false), resume(9, None));
+        assert_eq!(resume_at(resume(9, kept()), false), resume(9, kept()));
+        assert_eq!(resume_at(resume(9, None), false), resume(9, None));
     }
 }
