@@ -66,5 +66,5 @@ pub use log::{GuestLog, Level, LogLine};
 pub use output::{Note, Rewritten, Transformed, Verdict};
 pub use running::Used;
 pub use sealed::{Seal, SealError};
-pub use surroundings::Surroundings;
+pub use surroundings::{MemoryGrant, Surroundings};
 pub use version::Version;

@@ -7,11 +7,16 @@ const MIB: usize = 1024 * 1024;
 
 /// Most elements of a table.
 pub(crate) const TABLE_ELEMENTS: usize = 20_000;
+/// Bytes of a table's element: a pointer, in wasmtime.
+pub(crate) const TABLE_ELEMENT_BYTES: usize = 8;
 /// Most core instances that a component may be made of. Shims and adapters count; what
 /// the usual tools make has three to eight, Python's has about 25.
 pub(crate) const CORE_INSTANCES: u32 = 32;
 /// Most tables of all core instances together.
 pub(crate) const TABLES: u32 = 32;
+/// Bytes of all tables at their largest.
+pub(crate) const TABLES_BYTES: usize = 32 * TABLE_ELEMENTS * TABLE_ELEMENT_BYTES;
+const _: () = assert!(TABLES == 32);
 /// Most resources that a guest may hold at once, its own and the host's.
 pub(crate) const HANDLES: usize = 10_000;
 

@@ -3,6 +3,7 @@
 
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
@@ -16,7 +17,7 @@ use crate::component::Component;
 use crate::error::{GuestError, GuestLimit};
 use crate::limits::{CallLimits, HANDLES, SLICE, setting};
 use crate::log::GuestLog;
-use crate::store::StoreData;
+use crate::store::{NotGranted, StoreData};
 use crate::surroundings::Surroundings;
 use crate::text::bounded;
 use crate::untyped::Untyped;
@@ -65,7 +66,8 @@ impl RunningInstance {
         let budget = Budget { fuel: limits.start_fuel, copied_bytes: limits.copied_bytes(0) };
         let mut used = Used::default();
         let started = budget.grant(&mut store).and_then(|()| {
-            let mut slices = TimeSlices { limit: limits.call_time, pause: pause.as_deref(), cpu: &mut used.cpu };
+            let (limit, waited) = (limits.call_time, Arc::clone(&store.data().memory.waited));
+            let mut slices = TimeSlices { limit, pause: pause.as_deref(), waited, cpu: &mut used.cpu };
             let (instance, took) = slices.run(component.pre.instantiate_async(&mut store))?;
             used.start = took;
             instance
@@ -97,8 +99,8 @@ impl RunningInstance {
         let budget = Budget { fuel, copied_bytes: self.limits.copied_bytes(input_bytes) };
         let answer =
             budget.grant(&mut self.store).and_then(|()| self.typed_function::<P, R>(function)).and_then(|func| {
-                let mut slices =
-                    TimeSlices { limit: self.limits.call_time, pause: self.pause.as_deref(), cpu: &mut self.used.cpu };
+                let (limit, waited) = (self.limits.call_time, Arc::clone(&self.store.data().memory.waited));
+                let mut slices = TimeSlices { limit, pause: self.pause.as_deref(), waited, cpu: &mut self.used.cpu };
                 slices.run(func.call_async(&mut self.store, params))?.0
             });
         self.used.fuel = self.used.fuel.saturating_add(budget.spent(&self.store));
@@ -146,6 +148,8 @@ struct TimeSlices<'a> {
     /// Most time at work.
     limit: Duration,
     pause: Option<&'a (dyn Fn() + Send + Sync)>,
+    /// Waited for memory within slices, in nanoseconds: not at work.
+    waited: Arc<AtomicU64>,
     /// Sum of CPU time, to which each slice adds.
     cpu: &'a mut Duration,
 }
@@ -173,10 +177,11 @@ impl TimeSlices<'_> {
         let mut context = Context::from_waker(Waker::noop());
         let mut at_work = Duration::ZERO;
         loop {
-            let (began, cpu) = (clock(), cpu_time());
+            let (began, cpu, waited) = (clock(), cpu_time(), self.waited.load(Ordering::Relaxed));
             let polled = work.as_mut().poll(&mut context);
             *self.cpu += cpu_time().saturating_sub(cpu);
-            at_work += clock().saturating_duration_since(began);
+            let waited = self.waited.load(Ordering::Relaxed).saturating_sub(waited);
+            at_work += clock().saturating_duration_since(began).saturating_sub(Duration::from_nanos(waited));
             match polled {
                 Poll::Ready(result) => return Ok((result, at_work)),
                 Poll::Pending if at_work >= self.limit => return Err(OverTime.into()),
@@ -228,6 +233,9 @@ impl Budget {
     ) -> GuestError {
         let limit = |limit, detail| GuestError::Limit { function, limit, detail };
         let fuel = self.fuel;
+        if let Some(refused) = error.downcast_ref::<NotGranted>() {
+            return GuestError::Host { what: refused.to_string() };
+        }
         match (error.downcast_ref::<Trap>(), error.downcast_ref::<Stopped>()) {
             (Some(Trap::OutOfFuel), _) => {
                 // What has no lines for its input has a budget of its own.

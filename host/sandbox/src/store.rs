@@ -1,13 +1,17 @@
 //! The data of a wasmtime store: what the host knows of an instance while its code runs.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
 use model::Limits;
 use wasmtime::ResourceLimiter;
 use wasmtime_wasi::{WasiCtxView, WasiView};
 
-use crate::limits::{CORE_INSTANCES, SLICE, TABLE_ELEMENTS, TABLES};
+use crate::limits::{CORE_INSTANCES, SLICE, TABLE_ELEMENT_BYTES, TABLE_ELEMENTS, TABLES, TABLES_BYTES};
 use crate::log::{Log, SharedLog};
 use crate::randomness::Randomness;
-use crate::surroundings::Surroundings;
+use crate::surroundings::{MemoryGrant, Surroundings};
 use crate::world::World;
 
 /// What the host knows of an instance: its memory, its log, its world.
@@ -26,7 +30,7 @@ pub(crate) struct StoreData {
 impl StoreData {
     pub(crate) fn new(limits: &Limits, around: &Surroundings) -> Self {
         Self {
-            memory: MemoryLimiter { limit: limits.memory_bytes, used: 0, peak: 0, was_denied: false },
+            memory: MemoryLimiter::new(limits.memory_bytes, around.memory.clone()),
             log: SharedLog::new(Log::new(limits)),
             randomness: Randomness::new(around.seed),
             now: around.now,
@@ -58,14 +62,49 @@ impl WasiView for StoreData {
     }
 }
 
+/// The host has no memory to grant now, which is not the guest's fault.
+#[derive(Debug, thiserror::Error)]
+#[error("the memory that it asks for is not free, and was not in time (MEMORY_BUDGET)")]
+pub(crate) struct NotGranted;
+
 /// Counts and bounds the memory of all of an instance's parts together.
 pub(crate) struct MemoryLimiter {
     limit: usize,
     used: usize,
+    /// Bytes of tables, which the limit doesn't count and a grant does.
+    tables: usize,
+    grant: Option<Arc<dyn MemoryGrant>>,
+    /// Bytes of both that the instance may have without asking.
+    granted: usize,
+    /// Waited for a grant, in nanoseconds. Whoever times a call subtracts it.
+    pub(crate) waited: Arc<AtomicU64>,
     /// Most bytes so far.
     pub(crate) peak: usize,
     /// Whether the call that runs was denied memory.
     pub(crate) was_denied: bool,
+}
+
+impl MemoryLimiter {
+    fn new(limit: usize, grant: Option<Arc<dyn MemoryGrant>>) -> Self {
+        let granted = grant.as_ref().map_or(usize::MAX, |grant| grant.base_bytes());
+        Self { limit, used: 0, tables: 0, grant, granted, waited: Arc::default(), peak: 0, was_denied: false }
+    }
+
+    /// Asks whether the instance may have so many bytes in all, where that is more than it was
+    /// granted; and at once for the most that it may ever have, so that none that has a part
+    /// waits for another part of which somebody else has the rest.
+    fn ask(&mut self, bytes: usize) -> Result<(), NotGranted> {
+        let Some(grant) = self.grant.as_ref().filter(|_| bytes > self.granted) else { return Ok(()) };
+        let most = self.limit.saturating_add(TABLES_BYTES).max(bytes);
+        let asked = Instant::now();
+        let is_granted = grant.grow_to(most);
+        self.waited.fetch_add(u64::try_from(asked.elapsed().as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        if !is_granted {
+            return Err(NotGranted);
+        }
+        self.granted = most;
+        Ok(())
+    }
 }
 
 impl ResourceLimiter for MemoryLimiter {
@@ -75,13 +114,20 @@ impl ResourceLimiter for MemoryLimiter {
             self.was_denied = true;
             return Ok(false);
         }
+        self.ask(used.saturating_add(self.tables))?;
         self.used = used;
         self.peak = self.peak.max(used);
         Ok(true)
     }
 
-    fn table_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
-        Ok(desired <= TABLE_ELEMENTS)
+    fn table_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        if desired > TABLE_ELEMENTS {
+            return Ok(false);
+        }
+        let tables = self.tables.saturating_add(desired.saturating_sub(current).saturating_mul(TABLE_ELEMENT_BYTES));
+        self.ask(self.used.saturating_add(tables))?;
+        self.tables = tables;
+        Ok(true)
     }
 
     // The pool has these bounds too; but not every machine has room for a pool.
@@ -93,3 +139,7 @@ impl ResourceLimiter for MemoryLimiter {
         usize::try_from(TABLES).unwrap_or(usize::MAX)
     }
 }
+
+#[cfg(test)]
+#[path = "store_tests.rs"]
+mod tests;
