@@ -1,5 +1,5 @@
-//! Who may import whom: ARCHITECTURE.md has the order of the rooms; the sandbox and the
-//! pipeline list their files in order. The code is held to all three.
+//! Who may import whom: ARCHITECTURE.md has the order of the rooms; the sandbox, the pipeline
+//! and `intake/message` list their files in order. The code is held to all of them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -170,6 +170,12 @@ fn the_pipeline_s_files_import_only_files_below_them() {
         _ => vec!["super::super", "crate::pipeline"],
     };
     check_files("host/processor/src/pipeline", "mod.rs", own);
+}
+
+#[test]
+fn the_files_of_messages_import_only_files_below_them() {
+    let own = |_| vec!["super", "crate::intake::message"];
+    check_files("host/processor/src/intake/message", "mod.rs", own);
 }
 
 #[test]

@@ -2,17 +2,18 @@
 //! destination's circuit breaker lets it; and what is left of it then.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use model::{BreakerOpen, Delivery, FailureKind, Origin, StopScope};
 
-use super::Processor;
 use super::aws_port::AwsPort;
 use super::breaker::{self, DestinationSignal};
-use super::deduplication::{self, DedupKey, InFlight};
+use super::clock::now;
+use super::deduplication::{DedupKey, InFlight};
 use super::duplicates;
-use super::object::ObjectRun;
+use super::object_run::ObjectRun;
 use super::permits::Feedback;
+use super::processor::Processor;
 use super::refusals;
 use super::unfinished::{DeliveryState, UnfinishedDelivery};
 use crate::aws::AwsErrorKind;
@@ -26,12 +27,6 @@ use crate::telemetry::FinishedDelivery;
 /// Lambda keeps for sending back what is left.
 const STOP_GRACE: Duration = Duration::from_millis(100);
 
-/// Now, in milliseconds since the Unix epoch.
-pub(super) fn now() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
-}
-
 impl Processor {
     /// Delivers an object to one destination; with what is left of it, if anything.
     pub(super) async fn deliver(
@@ -41,7 +36,7 @@ impl Processor {
         delivery: &Arc<Delivery>,
     ) -> (Entry, Option<UnfinishedDelivery>) {
         let started = Instant::now();
-        let key = deduplication::key(object, &origin.tenant_id, delivery.id().name());
+        let key = object.dedup_key(&origin.tenant_id, delivery.id().name());
         let (in_flight, reached) = match self.claim(object, &key).await {
             Ok(begun) => begun,
             Err(not_claimed) => return not_claimed.into_result(object, origin, delivery, key),
@@ -58,7 +53,7 @@ impl Processor {
         entry.milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         let mut unfinished = entry.outcome.is_open().then(|| admitted.unfinished(&entry));
         if unfinished.is_none() {
-            (entry, unfinished) = admitted.conclude(entry);
+            (entry, unfinished) = self.conclude(object, entry, admitted.port().resume(), admitted.checkpoint());
         }
         let unfinished = unfinished.map(|unfinished| UnfinishedDelivery { key: Some(key.clone()), ..unfinished });
         match &unfinished {

@@ -7,13 +7,14 @@ use std::sync::Arc;
 use model::{Activity, DeadLetter, Delivery, Destination, Failure, FailureKind, Fault, ObjectId, Stop};
 use sandbox::GuestLog;
 
-use super::admission::now;
-use super::object::ObjectRun;
-use super::{Processor, refusals};
+use super::clock::now;
+use super::object_run::ObjectRun;
+use super::processor::Processor;
+use super::refusals;
 use crate::aws::{AwsError, Headers, ObjectVersion, S3, StoredObject};
 use crate::delivery::Settled;
 use crate::delivery::cloudwatch::CloudWatchStream;
-use crate::delivery::dead_letter::{DeadLetterWriter, RefusalCounter};
+use crate::delivery::dead_letter::{DeadLetterWriter, Provenance, RefusalCounter};
 use crate::delivery::s3::{self, ObjectUpload, Target};
 use crate::delivery_run::{
     Copied, DeliveryPort, Directory, ObjectTime, Opened, Progress, Reached, Upload, WhenChanged,
@@ -119,10 +120,16 @@ impl<'a> AwsPort<'a> {
     }
 
     fn dead_letters(&self) -> DeadLetterWriter {
-        let etag = self.stored.as_ref().map(|stored| stored.etag.as_str());
-        let component = self.plugin.as_ref().map(|plugin| plugin.component.digest().to_owned());
-        let letters = self.processor.letters(self.object, Some(self.delivery.id()), etag, component);
-        letters.with_refusals(self.refusals.clone())
+        let (announced, stored) = (self.object.announced, self.stored.as_ref());
+        let provenance = Provenance {
+            etag: stored.map(|stored| stored.etag.clone()).or_else(|| announced.etag.clone()),
+            version_id: announced.version_id.clone(),
+            component: self.plugin.as_ref().map(|plugin| plugin.component.digest().to_owned()),
+            attempt: self.object.attempt(),
+        };
+        let store = self.processor.dead_letters.clone();
+        let writer = DeadLetterWriter::new(store, &self.object.id, Some(self.delivery.id()), provenance);
+        writer.with_refusals(self.refusals.clone())
     }
 
     /// The tenant's bucket.

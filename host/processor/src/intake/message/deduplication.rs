@@ -7,7 +7,6 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use tokio_util::sync::CancellationToken;
 
-use super::object::ObjectRun;
 use crate::notification::{Announced, Resume};
 use model::lock;
 
@@ -25,17 +24,15 @@ pub(super) struct DedupKey {
 }
 
 impl DedupKey {
+    /// The key of a delivery of an object's [state](state).
+    pub(super) fn new(state: &str, tenant: &str, delivery: &str) -> Self {
+        Self { tenant: tenant.to_owned(), name: format!("{state}\0{delivery}") }
+    }
+
     /// The name, without its tenant.
     pub(super) fn name(&self) -> &str {
         &self.name
     }
-}
-
-/// Names a delivery of the announced state of an object, the same in whatever message it
-/// is announced.
-pub(super) fn key(object: &ObjectRun<'_>, tenant: &str, delivery: &str) -> DedupKey {
-    let state = state(&object.message.id, object.announced);
-    DedupKey { tenant: tenant.to_owned(), name: format!("{state}\0{delivery}") }
 }
 
 /// Names a state of an object: by its version; else by ETag and sequencer, for an object

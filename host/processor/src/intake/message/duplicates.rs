@@ -1,9 +1,9 @@
 //! Several messages about one delivery of one state of an object: it is in flight for one of
 //! them at a time, which goes on where another one stopped.
 
-use super::Processor;
 use super::deduplication::{Claim, DedupKey, InFlight};
-use super::object::ObjectRun;
+use super::object_run::ObjectRun;
+use super::processor::Processor;
 use super::unfinished::{DeliveryState, UnfinishedDelivery};
 use crate::notification::Resume;
 use crate::report::{Cause, Entry, Outcome};

@@ -1,60 +1,23 @@
 //! One announced object: its key, its tenant, its deliveries.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use futures_util::future::join_all;
-use model::{Delivery, DestinationKind, ObjectId, Origin, Reason};
+use model::{Delivery, Origin, Reason};
 use tokio::sync::OnceCell;
 
+use super::message_types::{Control, Message};
+use super::object_log;
+use super::object_run::{ObjectResult, ObjectRun};
+use super::processor::Processor;
 use super::refusals;
 use super::rejections::MessageRejections;
-use super::unfinished::{DeliveryState, UnfinishedDelivery};
-use super::{Control, Message, Processor};
-use crate::aws::StoredObject;
-use crate::delivery::dead_letter::{DeadLetterWriter, Provenance};
+use super::unfinished::DeliveryState;
 use crate::delivery_run::{Route, Routing, invalid_entry};
-use crate::notification::{Announced, Resume, Scope};
+use crate::notification::{Announced, Resume};
 use crate::report::{Entry, Outcome};
-use crate::telemetry::FinishedDelivery;
 use crate::tenant::InvalidDelivery;
-
-/// What came of an object's deliveries.
-#[derive(Debug, Default)]
-pub(super) struct ObjectResult {
-    /// The number of its account.
-    pub(super) number: usize,
-    /// An entry a delivery, or one for the object.
-    pub(super) entries: Vec<Entry>,
-    /// What is left of them.
-    pub(super) unfinished: Vec<UnfinishedDelivery>,
-}
-
-impl ObjectResult {
-    /// Whether it is rejected as a whole, before any delivery.
-    pub(super) fn is_rejected(&self) -> bool {
-        self.entries.iter().any(|entry| entry.outcome == Outcome::Rejected && entry.delivery.is_none())
-    }
-}
-
-/// An object that is worked on.
-pub(super) struct ObjectRun<'a> {
-    pub(super) message: &'a Message,
-    pub(super) announced: &'a Announced,
-    pub(super) id: Arc<ObjectId>,
-    pub(super) resume: Option<&'a Resume>,
-    pub(super) control: &'a Control,
-    pub(super) rejections: &'a MessageRejections,
-    /// What S3 says about it, once it was asked.
-    pub(super) stored: OnceCell<StoredObject>,
-}
-
-impl ObjectRun<'_> {
-    /// Which of the tenant's deliveries the message is about.
-    fn scope(&self) -> Scope {
-        self.resume.map_or(Scope::All, |resume| resume.scope.clone())
-    }
-}
 
 impl Processor {
     /// Delivers an announced object to everyone who wants it.
@@ -73,7 +36,7 @@ impl Processor {
         // What a delivery was tried for took its time; of the others a message may hold very many.
         let tried = |entry: &Entry| entry.delivery.is_some() && entry.outcome != Outcome::Filtered;
         if result.entries.iter().any(tried) || rejections.admit_name() {
-            super::object_log::log_object(&object.id, &result, started.elapsed(), self.dead_letters.describe());
+            object_log::log_object(&object.id, &result, started.elapsed(), self.dead_letters.describe());
         }
         result
     }
@@ -120,7 +83,7 @@ impl Processor {
     /// What comes of an object that is not even looked at.
     fn refuse_early(&self, object: &ObjectRun<'_>) -> Option<ObjectResult> {
         let entry = |outcome| Entry::new(&object.id, None, None, outcome);
-        let key = super::deduplication::key(object, "*", object.scope().name().unwrap_or("*"));
+        let key = object.message_key();
         if self.deduplicator.is_settled(&key, &object.message.id) {
             return Some(self.count_without_delivery(entry(Outcome::AlreadyDelivered), None));
         }
@@ -160,41 +123,10 @@ impl Processor {
         all
     }
 
-    /// An outcome that no delivery came to: counted here, since nothing else does.
-    pub(super) fn count_without_delivery(&self, entry: Entry, unfinished: Option<UnfinishedDelivery>) -> ObjectResult {
-        self.metrics.record_delivery(&FinishedDelivery { entry: &entry, latency: None, guest_time: Duration::ZERO });
-        ObjectResult { entries: vec![entry], unfinished: unfinished.into_iter().collect(), ..ObjectResult::default() }
-    }
-
     /// A delivery whose item can't be used waits for whoever can mend it.
     fn postpone_invalid(&self, object: &ObjectRun<'_>, origin: &Origin, invalid: &InvalidDelivery) -> ObjectResult {
         let failed = invalid_entry(&object.id, origin, invalid);
         let unfinished = object.unfinished(Some(&invalid.kind), DeliveryState::InvalidItem, invalid.problem.clone());
         self.count_without_delivery(failed, Some(unfinished))
-    }
-
-    /// The dead letters of a delivery of an object.
-    pub(super) fn letters(
-        &self,
-        object: &ObjectRun<'_>,
-        delivery: Option<DestinationKind>,
-        etag: Option<&str>,
-        component: Option<String>,
-    ) -> DeadLetterWriter {
-        let provenance = Provenance {
-            etag: etag.map(str::to_owned).or_else(|| object.announced.etag.clone()),
-            version_id: object.announced.version_id.clone(),
-            component,
-            attempt: object.attempt(),
-        };
-        DeadLetterWriter::new(self.dead_letters.clone(), &object.id, delivery, provenance)
-    }
-}
-
-impl ObjectRun<'_> {
-    /// Which attempt this is, from 1: receives, and those of the messages before.
-    fn attempt(&self) -> u32 {
-        let before = self.resume.map_or(0, |resume| resume.retry_count);
-        self.message.attempt.max(1).saturating_add(before)
     }
 }

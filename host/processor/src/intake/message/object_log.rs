@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::object::ObjectResult;
+use super::object_run::ObjectResult;
 use crate::pipeline::{Difference, ShadowRun};
 use crate::report::{Entry, Outcome};
 use model::{Counts, DestinationKind, Digest, FailureKind, ObjectId};

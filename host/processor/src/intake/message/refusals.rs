@@ -5,21 +5,15 @@
 //! each time it is received, without work. Where DEAD_LETTER is something else in the
 //! meantime, it is worked from where the first refusal was, and its letters are written.
 
-use super::Processor;
-use super::admission::Admitted;
-use super::object::ObjectRun;
+use super::object_run::ObjectRun;
+use super::processor::Processor;
 use super::unfinished::{DeliveryState, UnfinishedDelivery};
-use crate::delivery::dead_letter::{DeadLetterStore, RefusalCounts};
+use crate::delivery::dead_letter::RefusalCounts;
 use crate::notification::{PriorRefusals, Resume};
 use crate::report::{Cause, Entry, Outcome};
 use model::{DestinationKind, FailureKind, Reason};
 
 impl Processor {
-    /// Whether what would need a letter fails to the queue's dead-letter queue.
-    pub(super) fn fails_on_refusal(&self) -> bool {
-        matches!(self.dead_letters, DeadLetterStore::Fail)
-    }
-
     /// A delivery of which only the failing is left.
     pub(super) fn fail_only(
         &self,
@@ -34,6 +28,38 @@ impl Processor {
         let entry = Entry { outcome: Outcome::Failed, ..entry }.with_reason(FailureKind::Refused, error);
         let resume = Resume { scope: unfinished.resume.scope.clone(), ..resume.clone() };
         (entry, UnfinishedDelivery { resume, ..unfinished })
+    }
+
+    /// How a delivery that nothing is left of ended, seen with the attempts before; and the
+    /// message that is only there to fail. It went on from `resumed`, and reached `reached`.
+    pub(super) fn conclude(
+        &self,
+        object: &ObjectRun<'_>,
+        entry: Entry,
+        resumed: &Resume,
+        reached: Resume,
+    ) -> (Entry, Option<UnfinishedDelivery>) {
+        if !matches!(entry.outcome, Outcome::Delivered | Outcome::Partial | Outcome::Rejected) {
+            return (entry, None);
+        }
+        let Some(refused) = &reached.refused else { return (entry, None) };
+        let before = resumed.refused.as_ref().is_some_and(|before| !before.counts.is_empty());
+        let entry = if entry.outcome == Outcome::Delivered && before {
+            let most = refused.counts.iter().max_by_key(|(_, count)| **count);
+            let reason = most.and_then(|(name, _)| Reason::parse(name));
+            let reason = reason.map_or(Cause::Failed(FailureKind::Refused), Cause::Refused);
+            Entry { outcome: Outcome::Partial, ..entry }
+                .with_reason(reason, format!("by attempts before: {}", in_words(refused)))
+        } else {
+            entry
+        };
+        let Some(from) = refused.from.filter(|_| self.fails_on_refusal()) else { return (entry, None) };
+        let unfinished =
+            object.unfinished(entry.delivery.map(DestinationKind::name), DeliveryState::Refused, in_words(refused));
+        let refused = Some(PriorRefusals { settled: true, ..refused.clone() });
+        let resume = Resume { scope: unfinished.resume.scope.clone(), offset: from, refused, ..reached };
+        // It is no retry: what was to be done is done.
+        (entry, Some(UnfinishedDelivery { resume, ..unfinished }))
     }
 }
 
@@ -76,35 +102,6 @@ fn by_destination(reason: Reason) -> bool {
 fn in_words(refused: &PriorRefusals) -> String {
     let counts: Vec<String> = refused.counts.iter().map(|(reason, count)| format!("{reason} {count}")).collect();
     format!("never to be delivered: {}", counts.join(", "))
-}
-
-impl Admitted<'_> {
-    /// How a delivery that nothing is left of ended, seen with the attempts before; and the
-    /// message that is only there to fail.
-    pub(super) fn conclude(&self, entry: Entry) -> (Entry, Option<UnfinishedDelivery>) {
-        if !matches!(entry.outcome, Outcome::Delivered | Outcome::Partial | Outcome::Rejected) {
-            return (entry, None);
-        }
-        let reached = self.checkpoint();
-        let Some(refused) = &reached.refused else { return (entry, None) };
-        let before = self.port().resume().refused.as_ref().is_some_and(|before| !before.counts.is_empty());
-        let entry = if entry.outcome == Outcome::Delivered && before {
-            let most = refused.counts.iter().max_by_key(|(_, count)| **count);
-            let reason = most.and_then(|(name, _)| Reason::parse(name));
-            let reason = reason.map_or(Cause::Failed(FailureKind::Refused), Cause::Refused);
-            Entry { outcome: Outcome::Partial, ..entry }
-                .with_reason(reason, format!("by attempts before: {}", in_words(refused)))
-        } else {
-            entry
-        };
-        let Some(from) = refused.from.filter(|_| self.processor.fails_on_refusal()) else { return (entry, None) };
-        let unfinished =
-            self.object.unfinished(Some(self.delivery.id().name()), DeliveryState::Refused, in_words(refused));
-        let refused = Some(PriorRefusals { settled: true, ..refused.clone() });
-        let resume = Resume { scope: unfinished.resume.scope.clone(), offset: from, refused, ..reached };
-        // It is no retry: what was to be done is done.
-        (entry, Some(UnfinishedDelivery { resume, ..unfinished }))
-    }
 }
 
 #[cfg(test)]

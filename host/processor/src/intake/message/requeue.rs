@@ -6,10 +6,12 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use super::clock::now;
 use super::ledger::MessageLedger;
-use super::object::ObjectResult;
-use super::unfinished::{DeliveryState, UnfinishedDelivery, now};
-use super::{Control, Message, MessageOutcome, Processor};
+use super::message_types::{Control, Message, MessageOutcome};
+use super::object_run::ObjectResult;
+use super::processor::Processor;
+use super::unfinished::{DeliveryState, UnfinishedDelivery};
 use crate::aws::{OutgoingMessage, Queue};
 use crate::report::{Entry, Outcome};
 
@@ -69,11 +71,6 @@ impl Processor {
     /// Whether what was not begun is given back, instead of sent back.
     fn may_release(&self, message: &Message) -> bool {
         self.requeue_target(message).is_none() || self.permits.is_closed()
-    }
-
-    /// Where what is left goes; none: the message did not come from there.
-    pub(super) fn requeue_target(&self, message: &Message) -> Option<&Queue> {
-        self.requeue_to.as_ref().filter(|_| message.is_queued())
     }
 
     async fn send_back(

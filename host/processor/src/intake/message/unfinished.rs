@@ -6,9 +6,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::deduplication::DedupKey;
-use super::{Message, admission};
+use super::message_types::Message;
 use crate::aws::OutgoingMessage;
-use crate::notification::{self, Resume, Scope, truncate_error};
+use crate::notification::{self, Resume, truncate_error};
 use crate::plugin::PlanError;
 
 /// Times that a delivery is tried again without having come further: the reference's 3.
@@ -245,18 +245,6 @@ impl UnfinishedDelivery {
     }
 }
 
-impl super::object::ObjectRun<'_> {
-    /// What is left when nothing new was settled; `delivery`: of the item of this type.
-    pub(super) fn unfinished(&self, delivery: Option<&str>, state: DeliveryState, error: String) -> UnfinishedDelivery {
-        let mut resume = self.resume.cloned().unwrap_or_default();
-        if let Some(kind) = delivery {
-            resume.scope = Scope::of_item(kind);
-        }
-        let key = super::deduplication::key(self, "*", resume.scope.name().unwrap_or("*"));
-        UnfinishedDelivery { record: self.announced.record.clone(), resume, state, error, key: Some(key) }
-    }
-}
-
 /// A record, or of a large one what the next attempt needs.
 fn shrink_record(record: &Value) -> Value {
     // A list is as large as its message was.
@@ -274,11 +262,6 @@ fn shrink_record(record: &Value) -> Value {
         small.insert("s3".to_owned(), json!({ "bucket": of(&at("/s3/bucket"), &["name"]), "object": object }));
     }
     small
-}
-
-/// Now, in milliseconds since the Unix epoch.
-pub(super) fn now() -> i64 {
-    admission::now()
 }
 
 #[cfg(test)]

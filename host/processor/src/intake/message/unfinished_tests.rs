@@ -1,7 +1,7 @@
 use model::{ComponentErrorKind, Failure, FailureKind};
 
 use super::*;
-use crate::notification::parse;
+use crate::notification::{Scope, parse};
 
 const SECOND: Duration = Duration::from_secs(1);
 const WINDOW: Duration = Duration::from_secs(6 * 3600);
