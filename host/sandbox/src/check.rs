@@ -19,7 +19,7 @@ pub enum CheckError {
     SettingsRefused(String),
     /// The component's check of its settings failed.
     #[error("its check of them failed: {}", .0.without_words())]
-    SettingsCheck(#[source] GuestError),
+    SettingsCheck(GuestError),
     /// The host can't run the component now, which says nothing about it.
     #[error(transparent)]
     NotNow(GuestError),

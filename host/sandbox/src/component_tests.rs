@@ -5,7 +5,9 @@ use crate::testing::{filter, load};
 
 #[track_caller]
 fn refused(bytes: &[u8], says: &[&str]) {
-    let error = load(bytes, Limits::default()).map(|_| ()).unwrap_err().to_string();
+    let error = load(bytes, Limits::default()).map(|_| ()).unwrap_err();
+    assert!(std::error::Error::source(&error).is_none(), "its cause is shown twice: {error}");
+    let error = error.to_string();
     for part in says {
         assert!(error.contains(part), "{part:?} is not in: {error}");
     }

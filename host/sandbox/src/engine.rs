@@ -38,7 +38,7 @@ const CPU_FEATURES: [&str; 0] = [];
 pub enum EngineError {
     /// wasmtime refused the configuration or the machine.
     #[error("the wasm engine can't start on this machine: {0:#}")]
-    Unusable(#[source] wasmtime::Error),
+    Unusable(wasmtime::Error),
 }
 
 /// Compiles and runs components.

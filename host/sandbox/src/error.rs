@@ -8,7 +8,9 @@ use crate::text::bounded;
 use crate::untyped::Untyped;
 use crate::version::Version;
 
-/// Why a component can't be loaded, in words for the person who handed it over.
+/// Why a component can't be loaded, in words for the person who handed it over. The words hold
+/// those of the cause, bounded and without the guest's own: so a cause is no `source()`, which
+/// would show it once more and whole.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
     /// The bytes are something else.
@@ -21,7 +23,7 @@ pub enum LoadError {
     TooLarge(u64),
     /// wasmtime can't compile or link the component.
     #[error("the component can't be compiled: {}", shown(.0))]
-    Compile(#[source] wasmtime::Error),
+    Compile(wasmtime::Error),
     /// The component wants something that no guest is given.
     #[error(
         "the component imports `{0}`, and guests are given nothing but `log-router:plugin/host-log` ({spoken}) and an empty WASI (wasi:cli, clocks, filesystem, io, random, sockets, all 0.2): remove what needs it",
@@ -46,13 +48,13 @@ pub enum LoadError {
     },
     /// The component has more core instances or tables than the pool gives one.
     #[error("the component is made of too many parts: {}", shown(.0))]
-    Pool(#[source] wasmtime::Error),
+    Pool(wasmtime::Error),
     /// The compiler would take too long for the component, or too much memory.
     #[error("the component is too much work to compile: {0}")]
     CompileCost(CostlyCode),
     /// The component's own start fails.
     #[error("the component can't be started: {}", .0.without_words())]
-    Start(#[source] GuestError),
+    Start(GuestError),
     /// The component exports nothing of the contract.
     #[error(
         "the component exports no interface of the contract log-router:plugin (key-parser, log-filter, record-rewrite, record-transform, settings-check); it exports: {exported}",
@@ -73,7 +75,6 @@ pub enum LoadError {
         /// Function of it.
         function: &'static str,
         /// wasmtime's words for the difference.
-        #[source]
         error: wasmtime::Error,
     },
 }

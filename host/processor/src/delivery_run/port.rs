@@ -48,7 +48,7 @@ pub trait DeliveryPort: Send + Sync {
     /// The log stream of a CloudWatch delivery.
     ///
     /// # Errors
-    /// The delivery has none.
+    /// It can't be opened, or the delivery has none.
     fn stream(&mut self, job: &Job) -> Result<Self::Stream, Failure>;
 
     /// Begins the object `target` of an S3 delivery, compressed where the source is.

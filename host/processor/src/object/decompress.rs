@@ -30,7 +30,7 @@ pub fn is_gzip(head: &[u8]) -> bool {
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
     /// The source can't be read; it may be tried again.
-    #[error("{0}")]
+    #[error(transparent)]
     Io(#[from] io::Error),
     /// The gzip stream is damaged or cut short, for good.
     #[error("the gzip stream {what} at compressed byte {compressed_offset}")]

@@ -22,7 +22,6 @@ const WARN_EVERY: Duration = Duration::from_secs(60);
 #[error("{failure}")]
 pub struct PlanError {
     /// The failure, with the remedy.
-    #[source]
     pub failure: Failure,
     /// The time before which the delivery isn't tried again.
     pub wait: Duration,

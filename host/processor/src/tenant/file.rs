@@ -22,12 +22,12 @@ const MAX_MIB: u64 = 64;
 #[derive(Debug, Error)]
 pub enum TenantFileError {
     /// The file can't be opened or read.
-    #[error("can't read the tenant file {}: {source}; {}", .path.display(), remedy(.source))]
+    #[error("can't read the tenant file {}: {cause}; {}", .path.display(), remedy(.cause))]
     Read {
         /// The file.
         path: PathBuf,
         /// The cause.
-        source: io::Error,
+        cause: io::Error,
     },
     /// The path is a folder.
     #[error("the tenant file {} is a folder; give a YAML or JSON file", .path.display())]
@@ -154,7 +154,7 @@ impl FileDirectory {
 }
 
 fn read(path: &Path) -> Result<String, TenantFileError> {
-    let failed = |source| TenantFileError::Read { path: path.to_owned(), source };
+    let failed = |cause| TenantFileError::Read { path: path.to_owned(), cause };
     let file = File::open(path).map_err(failed)?;
     if file.metadata().map_err(failed)?.is_dir() {
         return Err(TenantFileError::Folder { path: path.to_owned() });

@@ -27,7 +27,7 @@ impl AppendFile {
         });
         match whole {
             Ok((file, len)) => Ok(Self { path, file, len }),
-            Err(source) => Err(OutputError::Write { path, source }),
+            Err(cause) => Err(OutputError::Write { path, cause }),
         }
     }
 
@@ -42,10 +42,10 @@ impl AppendFile {
 
     /// Appends all of `bytes`, or nothing.
     pub(super) fn append(&mut self, bytes: &[u8]) -> Result<(), OutputError> {
-        if let Err(source) = self.file.write_all(bytes) {
+        if let Err(cause) = self.file.write_all(bytes) {
             self.truncate(self.len);
             let path = self.path.clone();
-            return Err(OutputError::Write { path, source });
+            return Err(OutputError::Write { path, cause });
         }
         self.len += u64::try_from(bytes.len()).unwrap_or(u64::MAX);
         Ok(())

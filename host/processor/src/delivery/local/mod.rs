@@ -23,20 +23,20 @@ pub use stream::{StreamName, Streams};
 #[derive(Debug, Error)]
 pub enum OutputError {
     /// A file or folder of the output can't be made, read or written.
-    #[error("can't write {}: {source}; {}", .path.display(), remedy(.source))]
+    #[error("can't write {}: {cause}; {}", .path.display(), remedy(.cause))]
     Write {
         /// The file or folder.
         path: PathBuf,
         /// The cause.
-        source: io::Error,
+        cause: io::Error,
     },
     /// The object that is to be copied can't be read.
-    #[error("can't read {}: {source}; let this user read it, then run again", .path.display())]
+    #[error("can't read {}: {cause}; let this user read it, then run again", .path.display())]
     Source {
         /// The object's file.
         path: PathBuf,
         /// The cause.
-        source: io::Error,
+        cause: io::Error,
     },
     /// The object changed while it was copied; nothing was written.
     #[error("{} changed while it was copied; run again when it is complete", .path.display())]
@@ -62,23 +62,23 @@ impl OutputError {
     /// Whether every later write will fail too, until someone makes room or gives
     /// leave: a full disk, a spent quota, a file system that is read-only.
     pub fn stops_everything(&self) -> bool {
-        let Self::Write { source, .. } = self else {
+        let Self::Write { cause, .. } = self else {
             return matches!(self, Self::Locked { .. });
         };
         matches!(
-            source.kind(),
+            cause.kind(),
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::ReadOnlyFilesystem
         )
     }
 
     fn write(path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
-        move |source| Self::Write { path, source }
+        move |cause| Self::Write { path, cause }
     }
 
     fn source(path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
-        move |source| Self::Source { path, source }
+        move |cause| Self::Source { path, cause }
     }
 }
 
