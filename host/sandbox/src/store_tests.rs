@@ -10,7 +10,7 @@ const PAGE: usize = 64 * 1024;
 /// The base of every instance here.
 const BASE: usize = 4 * PAGE;
 /// What is asked for, once: the limit of the instance, and all tables.
-const MOST: usize = 16 * PAGE + TABLES_BYTES;
+const MAX_BYTES: usize = 16 * PAGE + TABLES_BYTES;
 
 /// Grants, or doesn't; what it was asked, and how many of it there are.
 struct Granter {
@@ -56,7 +56,7 @@ fn nobody_is_asked_for_the_base() {
 #[test]
 fn beyond_the_base_it_asks_once_for_all_that_it_may_have() {
     let more = "(drop (memory.grow (i32.const 3))) (drop (memory.grow (i32.const 3)))";
-    assert_eq!(asks(true, 5, more, ""), (Ok(true), vec![MOST]));
+    assert_eq!(asks(true, 5, more, ""), (Ok(true), vec![MAX_BYTES]));
 }
 
 #[test]
@@ -65,7 +65,7 @@ fn what_is_refused_is_the_hosts_trouble_and_no_fault_of_the_guest() {
     let error = answer.unwrap_err();
     assert!(matches!(&error, GuestError::Host { what } if what.contains("MEMORY_BUDGET")), "{error}");
     assert!(!error.is_guests_fault());
-    assert_eq!(asked, [MOST]);
+    assert_eq!(asked, [MAX_BYTES]);
 }
 
 #[test]
@@ -81,8 +81,8 @@ fn tables_count() {
     let table = |more: usize| format!("(drop (table.grow $t (ref.null func) (i32.const {more})))");
     let pages = BASE / PAGE;
     let (answer, asked) = asks(false, pages, &table(1), "(table $t 0 20000 funcref)");
-    assert_eq!((answer.unwrap_err().name(), asked), ("host", vec![MOST]));
-    assert_eq!(asks(true, pages, &table(1), "(table $t 0 20000 funcref)"), (Ok(true), vec![MOST]));
+    assert_eq!((answer.unwrap_err().name(), asked), ("host", vec![MAX_BYTES]));
+    assert_eq!(asks(true, pages, &table(1), "(table $t 0 20000 funcref)"), (Ok(true), vec![MAX_BYTES]));
 }
 
 #[test]
@@ -92,7 +92,7 @@ fn memory_that_it_starts_with_counts() {
         Parts { world, core: &wants(""), pages, ..Parts::default() }.build()
     };
     assert_eq!(asked_by(&component(4), false), (Ok(true), vec![]));
-    assert_eq!(asked_by(&component(5), true), (Ok(true), vec![MOST]));
+    assert_eq!(asked_by(&component(5), true), (Ok(true), vec![MAX_BYTES]));
     let (answer, asked) = asked_by(&component(5), false);
-    assert_eq!((answer.unwrap_err().name(), asked), ("host", vec![MOST]));
+    assert_eq!((answer.unwrap_err().name(), asked), ("host", vec![MAX_BYTES]));
 }

@@ -10,7 +10,7 @@ use crate::host_functions::function;
 use crate::store::StoreData;
 
 /// Random bytes that a guest gets in one call.
-const MOST_BYTES: u64 = 64 * 1024;
+const MAX_BYTES: u64 = 64 * 1024;
 /// Fuel that each of them costs: hashing takes about as long as so many instructions.
 const BYTE_FUEL: u64 = 8;
 /// Fuel of the bytes that any number takes.
@@ -18,10 +18,10 @@ const NUMBER_FUEL: u64 = 32 * BYTE_FUEL;
 
 /// Gives a guest random bytes and numbers, by these names.
 pub(super) fn give(instance: &mut LinkerInstance<'_, StoreData>, bytes: &str, number: &str) -> wasmtime::Result<()> {
-    let cost = |&(asked,): &(u64,)| asked.min(MOST_BYTES).saturating_mul(BYTE_FUEL);
+    let cost = |&(asked,): &(u64,)| asked.min(MAX_BYTES).saturating_mul(BYTE_FUEL);
     function(instance, bytes, cost, |state, (asked,): (u64,)| {
-        if asked > MOST_BYTES {
-            return Err(Stopped::Random { asked, most: MOST_BYTES }.into());
+        if asked > MAX_BYTES {
+            return Err(Stopped::Random { asked, most: MAX_BYTES }.into());
         }
         Ok((state.randomness.bytes(usize::try_from(asked)?),))
     })?;
