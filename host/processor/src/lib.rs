@@ -13,3 +13,6 @@ pub mod report;
 pub mod settings;
 pub mod telemetry;
 pub mod tenant;
+
+#[cfg(test)]
+mod testing;

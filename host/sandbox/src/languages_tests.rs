@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
-use model::{Delivery, Destination, Limits, ObjectId, Origin, Plugins, TimestampNumbers};
+use model::{Limits, ObjectId, TimestampNumbers};
 use serde_json::{Value, json};
 
 use crate::testing::ENGINE;
@@ -42,24 +42,9 @@ type Outcome = (Vec<Value>, Vec<(Level, String)>);
 /// One attempt at an object.
 fn attempt(guest: &Component, key: &str, mode: &str) -> Result<Outcome, GuestError> {
     let object = ObjectId { bucket: "logs".to_owned(), key: key.to_owned() };
-    let text = || "x".to_owned();
     let context = Context {
-        origin: &Origin {
-            cluster_id: text(),
-            namespace: text(),
-            tenant_id: text(),
-            application: text(),
-            pod_name: text(),
-            environment: text(),
-        },
-        delivery: &Delivery {
-            tenant_id: text(),
-            desired_logs: Vec::new(),
-            groups: Vec::new(),
-            target_region: text(),
-            destination: Destination::S3 { bucket: text(), prefix: text(), account: None },
-            plugins: Plugins::default(),
-        },
+        origin: &crate::testing::origin(),
+        delivery: &crate::testing::delivery(),
         object: &object,
         settings: &[("mode".to_owned(), mode.to_owned())],
         now: NOW,

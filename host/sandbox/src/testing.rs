@@ -13,26 +13,36 @@ pub(super) fn load(bytes: &[u8], limits: Limits) -> Result<Component, LoadError>
     ENGINE.load("test", bytes, limits)
 }
 
-/// Asks an instance whether the delivery wants an object.
-pub(super) fn ask(instance: &mut Instance) -> Result<bool, GuestError> {
+/// An origin whose parts don't matter.
+pub(super) fn origin() -> Origin {
     let text = || "x".to_owned();
-    let origin = Origin {
+    Origin {
         cluster_id: text(),
         namespace: text(),
         tenant_id: text(),
         application: text(),
         pod_name: text(),
         environment: text(),
-    };
-    let delivery = Delivery {
+    }
+}
+
+/// A delivery whose fields don't matter.
+pub(super) fn delivery() -> Delivery {
+    let text = || "x".to_owned();
+    Delivery {
         tenant_id: text(),
         desired_logs: Vec::new(),
         groups: Vec::new(),
         target_region: text(),
         destination: Destination::S3 { bucket: text(), prefix: text(), account: None },
         plugins: Plugins::default(),
-    };
-    let object = ObjectId { bucket: text(), key: text() };
+    }
+}
+
+/// Asks an instance whether the delivery wants an object.
+pub(super) fn ask(instance: &mut Instance) -> Result<bool, GuestError> {
+    let (origin, delivery) = (origin(), delivery());
+    let object = ObjectId { bucket: "x".to_owned(), key: "x".to_owned() };
     instance.wants(&Context {
         origin: &origin,
         delivery: &delivery,

@@ -65,15 +65,7 @@ fn a_key_that_never_can_be_read_is_rejected_before_anyone_is_asked() {
 #[test]
 fn an_origin_that_is_known_is_not_read_again() {
     let memory = directory(&both(), &[], 0);
-    let name = || "n".to_owned();
-    let origin = Origin {
-        cluster_id: name(),
-        namespace: name(),
-        tenant_id: "payment".to_owned(),
-        application: name(),
-        pod_name: name(),
-        environment: name(),
-    };
+    let origin = Origin { tenant_id: "payment".to_owned(), ..crate::testing::origin() };
     assert_eq!(deliveries(route_of(&memory, "too/short", Some(&origin), &Scope::All)).0, DestinationKind::ALL);
 }
 

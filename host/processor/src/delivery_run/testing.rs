@@ -207,12 +207,11 @@ impl Lab {
             },
             object: Arc::new(id),
             origin: Arc::new(Origin {
-                cluster_id: name("c"),
                 namespace: name("payment"),
                 tenant_id: name("payment"),
                 application: name("api"),
                 pod_name: name(POD),
-                environment: name("production"),
+                ..crate::testing::origin()
             }),
             delivery: Arc::new(delivery(destination)),
         }

@@ -47,18 +47,8 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::testing::origin;
     use model::Limits;
-
-    fn origin() -> Origin {
-        Origin {
-            cluster_id: "c".into(),
-            namespace: "n".into(),
-            tenant_id: "n".into(),
-            application: "a".into(),
-            pod_name: "p".into(),
-            environment: "production".into(),
-        }
-    }
 
     #[test]
     fn whoever_reads_a_key_waits_for_its_turn() {

@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 use super::*;
 use crate::delivery::batch::BatchEvent;
 use crate::object::ReadLimits;
-use model::{DeadLetter, Delivery, Destination, Event, FailureKind, ObjectId, Origin, TimestampNumbers};
+use model::{DeadLetter, Delivery, Destination, Event, FailureKind, ObjectId, TimestampNumbers};
 
 /// What is done with the put of one batch, by the number of its first event.
 #[derive(Clone)]
@@ -91,14 +91,7 @@ impl EventSink for Fake {
 
 pub(in crate::pipeline) fn job() -> Job {
     let name = || "n".to_owned();
-    let origin = Origin {
-        cluster_id: name(),
-        namespace: name(),
-        tenant_id: name(),
-        application: name(),
-        pod_name: name(),
-        environment: name(),
-    };
+    let origin = crate::testing::origin();
     let destination = Destination::CloudWatch { role_arn: name(), account: name(), log_group: name() };
     let delivery = Delivery {
         tenant_id: name(),

@@ -10,7 +10,7 @@ use model::{
 };
 use sandbox::Engine;
 
-/// The origin of each key, by the default guest here.
+/// The origin of each key, by the default guest here: [`crate::testing::origin`].
 const ORIGIN: [&str; 6] = ["c", "n", "n", "a", "p", "production"];
 
 /// Components by the path that names them; what isn't there can't be had.
@@ -287,8 +287,7 @@ async fn a_failing_shadow_is_left_alone_by_itself() {
 }
 
 fn origin() -> Arc<Origin> {
-    let [cluster_id, namespace, tenant_id, application, pod_name, environment] = ORIGIN.map(str::to_owned);
-    Arc::new(Origin { cluster_id, namespace, tenant_id, application, pod_name, environment })
+    Arc::new(crate::testing::origin())
 }
 
 #[tokio::test]

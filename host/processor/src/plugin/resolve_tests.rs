@@ -13,7 +13,7 @@ async fn a_source_that_hangs_is_given_up_and_holds_nobody() {
     let bucket = Bucket::new().await;
     let (hanging, fine) = (bucket.plugin("hangs.wasm", &component(1)), bucket.plugin("it.wasm", &component(2)));
     bucket.fault(Effect::Hang, "b/hangs.wasm");
-    let loader = Loader::with_fetch_time(engine(), bucket.options(), Duration::from_secs(3));
+    let loader = Loader::with_fetch_time(engine(), bucket.options(), Duration::from_secs(10));
     let order = std::cell::RefCell::new(Vec::new());
     let load = async |plugin, name| {
         let loaded = loader.load(plugin).await;
@@ -21,14 +21,14 @@ async fn a_source_that_hangs_is_given_up_and_holds_nobody() {
         loaded
     };
     let (hung, fine) = tokio::join!(load(&hanging, "hanging"), load(&fine, "fine"));
-    fails(hung, &hanging, "component-source", &["3s", "can be reached"]);
+    fails(hung, &hanging, "component-source", &["10s", "can be reached"]);
     fine.unwrap();
     assert_eq!(order.into_inner(), ["fine", "hanging"]);
     // Drop by drop is no better.
     bucket.plugin("slow.wasm", &component(3));
     let slow = plugin(reference("slow.wasm"), &component(3));
     bucket.fault(Effect::SlowBody { bytes: 1, every: Duration::from_millis(100) }, "b/slow.wasm");
-    fails(loader.load(&slow).await, &slow, "component-source", &["3s"]);
+    fails(loader.load(&slow).await, &slow, "component-source", &["10s"]);
 }
 
 #[tokio::test]

@@ -20,19 +20,13 @@ pub use upload::{MultipartUpload, ObjectUpload, Uploads};
 mod tests {
     use super::*;
     use crate::aws::{AwsError, AwsErrorKind, Headers, Operation};
-    use model::{ObjectId, Origin};
+    use crate::testing::origin;
+    use model::ObjectId;
 
     pub(super) fn target(key: &str) -> Target {
         Target {
             source: ObjectId { bucket: "central".into(), key: key.into() },
-            origin: Origin {
-                cluster_id: "c".into(),
-                namespace: "n".into(),
-                tenant_id: "n".into(),
-                application: "a".into(),
-                pod_name: "p".into(),
-                environment: "production".into(),
-            },
+            origin: origin(),
             bucket: "theirs".into(),
             prefix: "logs/".into(),
             now: 1_795_428_000,
