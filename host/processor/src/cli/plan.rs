@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::arguments::PluginArguments;
 use super::environment::path_variable;
 use crate::aws::S3;
-use crate::pipeline::{GuestSlots, TenantGuest};
+use crate::pipeline::{GuestSlots, LoadedPlugin};
 use crate::plugin::{CacheOptions, CompiledBucket, Loader, LoaderOptions, Plans, PlansParts, Sources, default_folder};
 use crate::settings::{Machine, PluginSettings, Settings};
 use crate::telemetry::Metrics;
@@ -21,7 +21,7 @@ const MAX_LAMBDA_COMPILE_BYTES: u64 = 1024 * 1024;
 pub(super) struct StartupComponents {
     engine: Engine,
     default: Component,
-    command_line: Option<TenantGuest>,
+    command_line: Option<LoadedPlugin>,
     /// A warning about the components.
     pub(super) warning: Option<String>,
 }
@@ -64,7 +64,7 @@ pub(super) fn load(
     if let Some(component) = &command_line {
         check_settings(component, &arguments.plugin_settings, guest_text)?;
     }
-    let command_line = command_line.map(|component| TenantGuest {
+    let command_line = command_line.map(|component| LoadedPlugin {
         component,
         settings: Arc::new(arguments.plugin_settings.clone()),
         on_error: OnError::Retry,

@@ -203,7 +203,7 @@ fn what_the_filter_does_not_want_is_not_even_opened() {
 }
 
 /// A component whose `log-filter` does this instead.
-fn filter(body: &str) -> crate::pipeline::TenantGuest {
+fn filter(body: &str) -> crate::pipeline::LoadedPlugin {
     assembled(&assemble::filter(body, ""))
 }
 

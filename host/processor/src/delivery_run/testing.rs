@@ -13,7 +13,7 @@ use super::in_memory::{InMemory, MemoryPort, Policy};
 use super::{DeliveryRun, JobSettings, Ran, Subject};
 use crate::delivery::Settled;
 use crate::object::ReadLimits;
-use crate::pipeline::{GuestSlots, TenantGuest};
+use crate::pipeline::{GuestSlots, LoadedPlugin};
 use crate::plugin::{CacheOptions, Loader, LoaderOptions, Plans, PlansParts, Sources};
 use crate::report::{Cause, Entry, Outcome};
 use crate::telemetry::Metrics;
@@ -61,18 +61,18 @@ static GUESTS: LazyLock<Guests> = LazyLock::new(|| {
 });
 
 /// A tenant's plugin.
-pub(super) fn plugin(component: Component, settings: &[(&str, &str)]) -> TenantGuest {
+pub(super) fn plugin(component: Component, settings: &[(&str, &str)]) -> LoadedPlugin {
     let settings = settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    TenantGuest { component, settings: Arc::new(settings), on_error: OnError::Retry, logs_to_operator: false }
+    LoadedPlugin { component, settings: Arc::new(settings), on_error: OnError::Retry, logs_to_operator: false }
 }
 
 /// The fixture that rewrites, in this mode; `word` is what some modes look for.
-pub(super) fn rewriter(mode: &str, word: &str) -> TenantGuest {
+pub(super) fn rewriter(mode: &str, word: &str) -> LoadedPlugin {
     plugin(GUESTS.rewriter.clone(), &[("mode", mode), ("word", word)])
 }
 
 /// A component that was put together by hand.
-pub(super) fn assembled(bytes: &[u8]) -> TenantGuest {
+pub(super) fn assembled(bytes: &[u8]) -> LoadedPlugin {
     plugin(GUESTS.engine.load("assembled", bytes, Limits::default()).unwrap(), &[])
 }
 
@@ -89,7 +89,7 @@ pub(super) fn missing_plugin() -> Arc<Plugin> {
 }
 
 /// Plans with this plugin for every delivery that names none.
-pub(super) fn plans(plugin: Option<TenantGuest>) -> Plans {
+pub(super) fn plans(plugin: Option<LoadedPlugin>) -> Plans {
     Plans::new(PlansParts {
         default: GUESTS.default.clone(),
         command_line: plugin,
@@ -218,7 +218,7 @@ impl Lab {
     }
 
     /// The same with a plugin of the tenant's.
-    pub(super) fn with_plugin(self, plugin: TenantGuest) -> Self {
+    pub(super) fn with_plugin(self, plugin: LoadedPlugin) -> Self {
         Self { plans: plans(Some(plugin)), ..self }
     }
 

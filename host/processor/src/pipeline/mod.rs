@@ -64,7 +64,7 @@ pub use guests::{Asked, Guests, blocking};
 pub use job::Job;
 pub use key_parser::parse_key;
 pub use ledger::Lines;
-pub use plan::{Plan, TenantGuest};
+pub use plan::{LoadedPlugin, Plan};
 pub use shadow::compare_copy;
 pub use slots::GuestSlots;
 

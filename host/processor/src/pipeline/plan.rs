@@ -15,7 +15,7 @@ const HOST_VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// A component of a tenant's (or the operator's for every tenant), ready to run.
 #[derive(Clone)]
-pub struct TenantGuest {
+pub struct LoadedPlugin {
     /// Loaded, with its limits.
     pub component: Component,
     /// The tenant's settings for it.
@@ -58,9 +58,9 @@ pub struct Plan {
     /// The default guest.
     pub default: Component,
     /// Whose output is delivered.
-    pub tenant: Option<TenantGuest>,
+    pub tenant: Option<LoadedPlugin>,
     /// Whose output is only compared.
-    pub shadow: Option<TenantGuest>,
+    pub shadow: Option<LoadedPlugin>,
     /// What bounds how many guests are at work at once; shared by all plans.
     pub slots: GuestSlots,
 }
@@ -84,7 +84,7 @@ impl Plan {
         let default = self.default.digest();
         let decides = match &self.tenant {
             None => format!("{default} none {max_line_bytes} []"),
-            Some(TenantGuest { component, settings, on_error, .. }) => {
+            Some(LoadedPlugin { component, settings, on_error, .. }) => {
                 let (digest, limits) = (component.digest(), component.limits());
                 let Delivery { desired_logs, groups, .. } = delivery;
                 format!(

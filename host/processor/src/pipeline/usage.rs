@@ -1,7 +1,7 @@
 //! What the guests of a delivery used, did, logged, and gave reason to warn of.
 
 use super::component_run::ComponentRun;
-use super::plan::{Plan, TenantGuest};
+use super::plan::{LoadedPlugin, Plan};
 use model::Limits;
 use sandbox::{GuestError, GuestLog, Instance};
 
@@ -17,7 +17,7 @@ pub(super) struct Usage {
 impl Usage {
     /// Nothing yet.
     pub(super) fn new(plan: &Plan) -> Self {
-        let component = plan.tenant.as_ref().map(|TenantGuest { component, .. }| component);
+        let component = plan.tenant.as_ref().map(|LoadedPlugin { component, .. }| component);
         let digest = component.map(|component| component.digest().to_owned()).unwrap_or_default();
         Self {
             limits: component.map(|component| component.limits().clone()),

@@ -8,7 +8,7 @@ use futures_util::future::BoxFuture;
 use super::loader::{Loader, LoaderStats};
 use super::planned::Planned;
 use super::suspension::{PluginIdentity, PluginPermit, PluginPermits, PluginUse, Suspensions};
-use crate::pipeline::{ComponentRun, GuestSlots, Plan, ShadowRun, TenantGuest};
+use crate::pipeline::{ComponentRun, GuestSlots, LoadedPlugin, Plan, ShadowRun};
 use crate::report::Entry;
 use crate::telemetry::{Metrics, Throttle};
 use model::{BreakerOpen, ComponentErrorKind, Counts, Delivery, Failure, FailureKind, Fault, OnError, Plugin, lock};
@@ -56,7 +56,7 @@ pub struct PlansParts {
     /// The default guest.
     pub default: Component,
     /// `--plugin`: for every delivery that names none.
-    pub command_line: Option<TenantGuest>,
+    pub command_line: Option<LoadedPlugin>,
     /// DEFAULT_PLUGIN: the same, by reference.
     pub default_plugin: Option<Arc<Plugin>>,
     /// KEY_PARSER: reads every key in the default guest's place.
@@ -96,7 +96,7 @@ pub struct Plans(pub(super) Arc<PlansInner>);
 
 pub(super) struct PlansInner {
     pub(super) default: Component,
-    command_line: Option<TenantGuest>,
+    command_line: Option<LoadedPlugin>,
     default_plugin: Option<Arc<Plugin>>,
     pub(super) key_parser: Option<Arc<Plugin>>,
     loader: Box<dyn Load>,
@@ -110,7 +110,7 @@ pub(super) struct PlansInner {
 }
 
 /// A component that may be tried, and the attempt with it.
-type PermittedPlugin = (TenantGuest, PluginPermit);
+type PermittedPlugin = (LoadedPlugin, PluginPermit);
 
 /// Why a component is unavailable, for a caller that can go on without it.
 struct Unavailable {
@@ -293,7 +293,7 @@ impl PlansInner {
         let permit = self.admit(plugin_use, &identity, &plugin.component.to_string())?;
         match self.fetch(plugin).await {
             Ok(component) => {
-                let guest = TenantGuest {
+                let guest = LoadedPlugin {
                     component,
                     settings: Arc::clone(&plugin.settings),
                     on_error: plugin.on_error,
@@ -329,7 +329,7 @@ impl PlansInner {
 
     /// Loads the key-parser, unless it is suspended. It is suspended only if it can't be
     /// loaded: the keys that it fails on may be one tenant's.
-    pub(super) async fn key_parser(&self, plugin: &Arc<Plugin>) -> Result<TenantGuest, PlanError> {
+    pub(super) async fn key_parser(&self, plugin: &Arc<Plugin>) -> Result<LoadedPlugin, PlanError> {
         let loaded = match self.load(&PluginUse::keys(), plugin).await {
             Ok((guest, permit)) if guest.component.exports().key_parser.is_some() => {
                 permit.record_success(Instant::now());

@@ -124,7 +124,7 @@ fn failed(kind: impl Into<FailureKind>) -> Entry {
     entry(Outcome::Failed).with_reason(kind.into(), "why")
 }
 
-fn name(guest: Option<&TenantGuest>) -> &str {
+fn name(guest: Option<&LoadedPlugin>) -> &str {
     guest.map_or("none", |guest| guest.component.name())
 }
 

@@ -21,7 +21,7 @@ use crate::delivery_run::{
 };
 use crate::notification::{Checkpoint, Resume};
 use crate::object::{GzipWriter, RemoteReader};
-use crate::pipeline::{Job, Plan, TenantGuest};
+use crate::pipeline::{Job, LoadedPlugin, Plan};
 use crate::tenant::{TableDirectory, TenantRecord};
 
 impl Directory for TableDirectory {
@@ -52,7 +52,7 @@ pub(super) struct AwsPort<'a> {
     /// What S3 says about the object, once it was asked.
     stored: Option<StoredObject>,
     /// The tenant's plugin, where it has one.
-    plugin: Option<TenantGuest>,
+    plugin: Option<LoadedPlugin>,
 }
 
 impl<'a> AwsPort<'a> {

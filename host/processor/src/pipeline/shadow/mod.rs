@@ -23,7 +23,7 @@ use super::guests::Guests;
 use super::halt::Halt;
 use super::job::Job;
 use super::outbox::{Outbox, SharedLedger};
-use super::plan::{OutputKind, Plan, TenantGuest};
+use super::plan::{LoadedPlugin, OutputKind, Plan};
 use super::stage::StageContext;
 use super::tap::Tap;
 use crate::object::Piece;
@@ -68,7 +68,7 @@ impl Shadow {
     /// The shadow of a plan, where there is one.
     pub(super) fn of(plan: &Plan, job: &Job, output: OutputKind) -> Option<Self> {
         // Nobody but the shadow is to see its failures.
-        let guest = TenantGuest { on_error: OnError::Retry, ..plan.shadow.clone()? };
+        let guest = LoadedPlugin { on_error: OnError::Retry, ..plan.shadow.clone()? };
         let run = ShadowRun { digest: guest.component.digest().to_owned(), ..ShadowRun::default() };
         Some(Self {
             plan: Plan { tenant: Some(guest), shadow: None, ..plan.clone() },

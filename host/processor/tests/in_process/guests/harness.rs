@@ -8,7 +8,7 @@ use log_processor::delivery::batch::Batch;
 use log_processor::delivery::event_sink::{EventSink, RejectedEvent};
 use log_processor::object::ReadLimits;
 use log_processor::pipeline::{
-    ComponentRun, Delivered, End, GuestSlots, Guests, Job, Plan, ShadowRun, Stop, TenantGuest, compare_copy,
+    ComponentRun, Delivered, End, GuestSlots, Guests, Job, LoadedPlugin, Plan, ShadowRun, Stop, compare_copy,
     deliver_events, deliver_object,
 };
 use model::{DeadLetter, Delivery, Destination, Event, Failure, Limits, ObjectId, OnError, Origin, Reason};
@@ -152,7 +152,7 @@ impl Case {
     }
 
     pub(crate) fn plan(&self) -> Plan {
-        let guest = |(component, settings): (Component, Vec<(String, String)>)| TenantGuest {
+        let guest = |(component, settings): (Component, Vec<(String, String)>)| LoadedPlugin {
             component,
             settings: Arc::new(settings),
             on_error: self.on_error,

@@ -7,7 +7,7 @@ use std::io::{self, Read, Write};
 use std::time::{Duration, Instant};
 
 use log_processor::pipeline::{
-    Delivered, Difference, End, Guests, Plan, ShadowRun, Stop, TenantGuest, compare_copy, deliver_events,
+    Delivered, Difference, End, Guests, LoadedPlugin, Plan, ShadowRun, Stop, compare_copy, deliver_events,
     deliver_object,
 };
 use model::{Destination, Limits, OnError, Reason};

@@ -25,7 +25,7 @@ fn whatever_its_item_says_a_shadow_that_fails_has_failed() {
         let case = hostile(Case::hostile("honest").chunks(1), "transform:panic-second", "");
         let (job, sink) = (case.job(cloudwatch()), Sink::default());
         let plan = case.plan();
-        let shadow = plan.shadow.map(|shadow| TenantGuest { on_error, ..shadow });
+        let shadow = plan.shadow.map(|shadow| LoadedPlugin { on_error, ..shadow });
         let guests = Guests::start(&Plan { shadow, ..plan }, &job).unwrap();
         let input = io::Cursor::new("one\ntwo\nthree\n");
         let came = block_on(deliver_events(job, guests, input, Stop::default(), &sink));
