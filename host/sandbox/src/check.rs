@@ -34,7 +34,7 @@ impl Component {
     pub fn check(&self, settings: &[(String, String)]) -> Result<(), CheckError> {
         let mut instance = Instance::start(self, &Surroundings::none()).map_err(|error| {
             if error.is_guests_fault() {
-                CheckError::Refused(LoadError::Start(error))
+                CheckError::Refused(self.start_failed(error))
             } else {
                 CheckError::NotNow(error)
             }
@@ -54,7 +54,8 @@ impl Component {
 /// Checks that every function that a component exports of the contract, of any version,
 /// is of the contract's types. This starts an instance, so a start that fails shows here.
 pub(crate) fn check_types(component: &Component) -> Result<(), LoadError> {
-    let mut instance = Instance::start(component, &Surroundings::none()).map_err(LoadError::Start)?;
+    let mut instance =
+        Instance::start(component, &Surroundings::none()).map_err(|error| component.start_failed(error))?;
     let kind = component.pre.component().component_type();
     let names: Vec<&str> = kind.exports(component.pre.engine()).map(|(name, _)| name).collect();
     let mut probe = Probe(instance.running());

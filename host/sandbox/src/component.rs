@@ -6,8 +6,9 @@ use model::{Digest, Limits};
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{InstancePre, Linker};
 
-use crate::error::LoadError;
+use crate::error::{GuestError, GuestLimit, LoadError};
 use crate::exports::Exports;
+use crate::limits::MEMORIES;
 use crate::store::StoreData;
 use crate::text::bounded;
 use crate::{host_functions, version, wasi};
@@ -79,6 +80,16 @@ impl Component {
         (image.end.addr()).saturating_sub(image.start.addr())
     }
 
+    /// What its start's failure says of the component.
+    pub(crate) fn start_failed(&self, error: GuestError) -> LoadError {
+        match error {
+            GuestError::Limit { limit: GuestLimit::Memories, .. } => {
+                LoadError::Memories(memories(self.pre.component()))
+            }
+            error => LoadError::Start(error),
+        }
+    }
+
     /// The same code, under another name.
     #[must_use]
     pub fn with_name(&self, name: &str) -> Self {
@@ -105,12 +116,17 @@ fn link(component: &wasmtime::component::Component) -> Result<Linker<StoreData>,
             return Err(LoadError::Import(bounded(import.to_owned())));
         }
     }
-    // Between two memories the host copies text, which costs no fuel: a guest could
-    // keep it busy for hours. What is linked as one has one memory.
-    match component.resources_required().map(|required| required.num_memories) {
-        Some(memories) if memories > 1 => Err(LoadError::Memories(memories)),
+    // That one of them at most holds bytes is only seen where it runs: see `store`.
+    match memories(component) {
+        memories if memories > MEMORIES => Err(LoadError::Memories(memories)),
         _ => Ok(linker),
     }
+}
+
+/// Number of memories of all its core instances.
+fn memories(component: &wasmtime::component::Component) -> u32 {
+    // It is unknown only of what imports code, which is refused.
+    component.resources_required().map_or(0, |required| required.num_memories)
 }
 
 #[cfg(test)]

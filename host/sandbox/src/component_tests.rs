@@ -51,8 +51,6 @@ fn a_type_gives_a_guest_nothing() {
 
 #[test]
 fn code_that_the_host_would_not_bound_is_refused() {
-    let two = "(core module $m (memory 1)) (core instance (instantiate $m)) (core instance (instantiate $m))";
-    text_refused(two, &["has 2 memories"]);
     let with = |world: &str, more: &str| refused(&filter("", more), &[world]);
     with("threads", "(memory $shared 1 1 shared)");
     with("memory64", "(memory $large i64 1)");

@@ -5,7 +5,7 @@ use wasmtime::{
 };
 
 use crate::error::LoadError;
-use crate::limits::{CORE_INSTANCES, TABLE_ELEMENTS, TABLES};
+use crate::limits::{CORE_INSTANCES, MEMORIES, TABLE_ELEMENTS, TABLES};
 
 /// Stack of a guest's own code, in bytes.
 const WASM_STACK: usize = 512 * 1024;
@@ -121,7 +121,7 @@ fn config() -> Config {
 /// On, as wasmtime has them, because compilers use them and fuel and the limits
 /// bound them: all of WebAssembly 2.0 (bulk memory, multi-value, reference types,
 /// SIMD, sign extension, saturating conversions), tail calls, extended constants,
-/// multiple memories in a module (but see `component`), and relaxed SIMD, which
+/// multiple memories in a module (but see `limits::MEMORIES`), and relaxed SIMD, which
 /// is made deterministic above.
 fn features(config: &mut Config) {
     let off = [
@@ -222,11 +222,11 @@ fn pooled(instances: u32, memory_bytes: usize) -> Config {
     // up what is the others'. Each instance has one stack, which it keeps.
     pool.total_component_instances(instances)
         .total_core_instances(instances.saturating_mul(CORE_INSTANCES))
-        .total_memories(instances)
+        .total_memories(instances.saturating_mul(MEMORIES))
         .total_tables(instances.saturating_mul(TABLES))
         .total_stacks(instances)
         .max_core_instances_per_component(CORE_INSTANCES)
-        // `component` refuses more than one, in words.
+        // `component` refuses more than MEMORIES, in words.
         .max_memories_per_component(CORE_INSTANCES)
         .max_memories_per_module(CORE_INSTANCES)
         .max_tables_per_component(TABLES)

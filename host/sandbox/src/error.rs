@@ -4,6 +4,7 @@ use std::fmt;
 
 use model::{Failure, Fault, GuestErrorKind};
 
+use crate::limits::MEMORIES;
 use crate::text::bounded;
 use crate::untyped::Untyped;
 use crate::version::Version;
@@ -32,7 +33,8 @@ pub enum LoadError {
     Import(String),
     /// The component is put together from several that have a memory each.
     #[error(
-        "the component has {0} memories, and one is the limit: what is put together from several components can't be bounded; link them into one"
+        "the component has {0} memories, and one is the limit, beside at most {empty} that stay empty: what is put together from several components can't be bounded; link them into one",
+        empty = MEMORIES - 1
     )]
     Memories(u32),
     /// The component becomes too large once its instances and types are written out.
@@ -130,6 +132,8 @@ pub enum GuestLimit {
     Fuel,
     /// Linear memory of an instance.
     Memory,
+    /// Memories of an instance that hold bytes.
+    Memories,
     /// Number and bytes of what a call returns.
     Output,
     /// Bytes of input that is held back.
@@ -141,7 +145,7 @@ impl GuestLimit {
     fn kind(self) -> GuestErrorKind {
         match self {
             Self::Fuel => GuestErrorKind::Fuel,
-            Self::Memory => GuestErrorKind::Memory,
+            Self::Memory | Self::Memories => GuestErrorKind::Memory,
             Self::Output => GuestErrorKind::Output,
             Self::HeldBack => GuestErrorKind::HeldBack,
         }
@@ -152,7 +156,7 @@ impl fmt::Display for GuestLimit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Fuel => "fuel",
-            Self::Memory => "memory",
+            Self::Memory | Self::Memories => "memory",
             Self::Output => "output",
             Self::HeldBack => "held-back",
         })

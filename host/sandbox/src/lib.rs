@@ -37,6 +37,8 @@ mod languages_tests;
 mod limits;
 mod load;
 mod log;
+#[cfg(test)]
+mod memories_tests;
 mod output;
 mod pending_input;
 mod precheck;

@@ -12,6 +12,10 @@ pub(crate) const TABLE_ELEMENT_BYTES: usize = 8;
 /// Most core instances that a component may be made of. Shims and adapters count; what
 /// the usual tools make has three to eight, Python's has about 25.
 pub(crate) const CORE_INSTANCES: u32 = 32;
+/// Most memories of all core instances together, of which one at most holds bytes
+/// (`store::MemoryLimiter`). What componentize-qjs makes has an empty one beside its own,
+/// and a second with `--stub-wasi`. Each costs address space in the pool.
+pub(crate) const MEMORIES: u32 = 3;
 /// Most tables of all core instances together.
 pub(crate) const TABLES: u32 = 32;
 /// Bytes of all tables at their largest.

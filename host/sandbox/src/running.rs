@@ -17,7 +17,7 @@ use crate::component::Component;
 use crate::error::{GuestError, GuestLimit};
 use crate::limits::{CallLimits, HANDLES, SLICE, setting};
 use crate::log::GuestLog;
-use crate::store::{NotGranted, StoreData};
+use crate::store::{NotGranted, SecondMemory, StoreData};
 use crate::surroundings::Surroundings;
 use crate::text::bounded;
 use crate::untyped::Untyped;
@@ -245,6 +245,7 @@ impl Budget {
                     format!("{fuel} units were used up: an endless loop, or too much work for the input ({setting})"),
                 )
             }
+            _ if error.is::<SecondMemory>() => limit(GuestLimit::Memories, SecondMemory.to_string()),
             (_, Some(Stopped::Forbidden(what))) => GuestError::Forbidden { function, what: bounded(what.clone()) },
             // A guest whose memory can't grow usually traps or exits in its own allocator.
             _ if data.memory.was_denied => {

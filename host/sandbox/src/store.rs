@@ -8,7 +8,7 @@ use model::Limits;
 use wasmtime::ResourceLimiter;
 use wasmtime_wasi::{WasiCtxView, WasiView};
 
-use crate::limits::{CORE_INSTANCES, SLICE, TABLE_ELEMENT_BYTES, TABLE_ELEMENTS, TABLES, TABLES_BYTES};
+use crate::limits::{CORE_INSTANCES, MEMORIES, SLICE, TABLE_ELEMENT_BYTES, TABLE_ELEMENTS, TABLES, TABLES_BYTES};
 use crate::log::{Log, SharedLog};
 use crate::randomness::Randomness;
 use crate::surroundings::{MemoryGrant, Surroundings};
@@ -67,7 +67,16 @@ impl WasiView for StoreData {
 #[error("the memory that it asks for is not free, and was not in time (MEMORY_BUDGET)")]
 pub(crate) struct NotGranted;
 
-/// Counts and bounds the memory of all of an instance's parts together.
+/// A second memory was to hold bytes: the host ends the call.
+///
+/// Between two memories the host copies text, which costs no fuel: a guest could keep it
+/// busy for hours. Nothing can be copied into a memory that is empty.
+#[derive(Debug, thiserror::Error)]
+#[error("a second memory grew from 0 pages, and only one may hold anything")]
+pub(crate) struct SecondMemory;
+
+/// Counts and bounds the memory of all of an instance's parts together, and lets one
+/// memory alone hold bytes.
 pub(crate) struct MemoryLimiter {
     limit: usize,
     used: usize,
@@ -109,6 +118,10 @@ impl MemoryLimiter {
 
 impl ResourceLimiter for MemoryLimiter {
     fn memory_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        // It is asked when a memory is made, too: so what is in use is another memory's.
+        if current == 0 && desired > 0 && self.used > 0 {
+            return Err(SecondMemory.into());
+        }
         let used = self.used.saturating_add(desired.saturating_sub(current));
         if used > self.limit {
             self.was_denied = true;
@@ -137,6 +150,10 @@ impl ResourceLimiter for MemoryLimiter {
 
     fn tables(&self) -> usize {
         usize::try_from(TABLES).unwrap_or(usize::MAX)
+    }
+
+    fn memories(&self) -> usize {
+        usize::try_from(MEMORIES).unwrap_or(usize::MAX)
     }
 }
 

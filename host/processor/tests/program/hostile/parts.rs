@@ -16,7 +16,8 @@ fn more_parts_than_one_may_have() {
     let instances = |count: usize| format!("(core module $m) {}", "(core instance (instantiate $m))".repeat(count));
     let tables = "(core module $m (table 1 funcref) (table 1 funcref))".to_owned();
     let tables = tables + &"(core instance (instantiate $m))".repeat(17);
-    let memories = "(core module $m (memory 1)) (core instance (instantiate $m)) (core instance (instantiate $m))";
+    let memories = r#"(core module $m (memory 1)) (core instance (instantiate $m)) (core instance (instantiate $m))
+        (instance $i) (export "log-router:plugin/log-filter@0.1.0" (instance $i))"#;
     Beside::new()
         .fails("instances", component(&instances(33)), "component-refused", &["too many parts", "33 core", "32"])
         // These are not too many: it is refused for what it lacks.
