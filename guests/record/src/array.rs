@@ -2,18 +2,18 @@
 //! where it begins.
 
 use crate::blank::{is_blank, trim_start};
-use crate::found::{Event, Transformed, Verdict};
-use crate::lines::{MAX_RECORDS, Reader};
+use crate::found::{Copied, Findings, Mark, Verdict};
+use crate::lines::{LONG, MAX_RECORDS, Reader};
 use crate::record::{Record, value};
-use crate::scan::{Cursor, Fault};
-use crate::spanning_object::{is_newline, on_one_line};
+use crate::scan::{Cursor, Fault, Walk};
+use crate::spanning_object::{append, is_newline, on_one_line};
 
 /// An array that is open at the end of a line.
 pub(crate) struct Array {
     max: usize,
     expect: Expect,
     /// The element that is open at the end of the line.
-    element: Option<Element>,
+    element: Option<OpenElement>,
     buffered: Option<BufferedLine>,
 }
 
@@ -25,7 +25,7 @@ enum Expect {
     Comma,
 }
 
-struct Element {
+struct OpenElement {
     is_object: bool,
     place: ElementStart,
 }
@@ -51,7 +51,7 @@ enum NoEvents {
 }
 
 impl NoEvents {
-    fn note(self, max: usize, number: u64, line: &[u8], found: &mut Transformed<'_>) {
+    fn note<'a, F: Findings<'a>>(self, max: usize, number: u64, line: &[u8], found: &mut F) {
         let verdict = match self {
             Self::Dropped => return,
             Self::Joined => Verdict::Joined,
@@ -68,8 +68,11 @@ impl NoEvents {
 struct BufferedLine {
     line: u64,
     text: Vec<u8>,
-    /// The events of the first line, from elements before the open one.
-    events: Vec<Event<'static>>,
+    /// Elements of the first line before the open one: where they begin and end. Their events are
+    /// made when the line is settled: until then the text is enough.
+    before: (usize, usize),
+    /// Whether there are records among these.
+    has_events: bool,
     /// The reason why the first line has no events, if it hasn't.
     no_events: NoEvents,
 }
@@ -79,28 +82,88 @@ impl BufferedLine {
         Self { no_events: NoEvents::TooLong, ..self }
     }
 
-    /// Settles the lines: the first with its events, the others as `others` says.
-    fn settle(self, max: usize, others: NoEvents, found: &mut Transformed<'_>) {
+    /// Makes the events of the elements before the open one.
+    fn events<'a, F: Findings<'a>>(&self, max: usize, reader: &mut Reader, found: &mut F) {
+        if !self.has_events {
+            return;
+        }
+        let (start, end) = self.before;
+        let text = self.text.get(..end).unwrap_or_default();
+        reserve(text, start, found);
+        // The reader's own is in the middle of the open element.
+        let mut walk = Walk::new();
+        let mut cursor = Cursor { text, pos: start };
+        while let Some(element) = next_element(&mut walk, &mut cursor) {
+            if let Element { record: Some(record), length } = element
+                && length <= max
+            {
+                reader.event(self.line, text, &record, &mut Copied(found));
+            }
+        }
+    }
+
+    /// Notes on the lines: on the first if it has no events, on the others as `others` says.
+    fn notes<'a, F: Findings<'a>>(&self, max: usize, others: NoEvents, found: &mut F) {
         let mut no_events = self.no_events;
-        let has_events = !self.events.is_empty();
-        found.events.extend(self.events);
         for (number, line) in (self.line..).zip(self.text.split_inclusive(is_newline)) {
-            if number > self.line || !has_events {
+            if number > self.line || !self.has_events {
                 no_events.note(max, number, line, found);
             }
             no_events = others;
         }
     }
 
+    /// Settles the lines: the first with its events, the others as `others` says.
+    fn settle<'a, F: Findings<'a>>(self, max: usize, others: NoEvents, reader: &mut Reader, found: &mut F) {
+        self.events(max, reader, found);
+        self.notes(max, others, found);
+    }
+
     /// Judges each line alone, except the first if it had events.
-    fn judge(self, reader: &mut Reader, found: &mut Transformed<'_>) {
-        if self.events.is_empty() {
+    fn judge<'a, F: Findings<'a>>(self, max: usize, reader: &mut Reader, found: &mut F) {
+        if !self.has_events {
             return reader.judge_buffered(self.line, &self.text, found);
         }
-        found.events.extend(self.events);
+        self.events(max, reader, found);
         let mut lines = self.text.splitn(2, is_newline);
         let others = lines.nth(1).unwrap_or_default();
         reader.judge_buffered(self.line + 1, others, found);
+    }
+}
+
+/// An element that is complete.
+struct Element {
+    /// If it is an object.
+    record: Option<Record>,
+    length: usize,
+}
+
+/// Passes over the element that comes next, if it is complete on this line.
+fn next_element(walk: &mut Walk, cursor: &mut Cursor<'_>) -> Option<Element> {
+    let mut first = cursor.token()?;
+    if first == b',' {
+        cursor.pos += 1;
+        first = cursor.token()?;
+    }
+    let start = cursor.pos;
+    let record = match first {
+        b'{' => Some(Record::read(cursor, walk, 1).ok()?),
+        _ => {
+            value(cursor, walk, 1).ok()?;
+            None
+        }
+    };
+    Some(Element { record, length: cursor.pos - start })
+}
+
+/// Makes room for the records among the complete elements from `start` on, and for the one that is
+/// open behind them, if the text is long.
+fn reserve<'a, F: Findings<'a>>(text: &[u8], start: usize, found: &mut F) {
+    if text.len() >= LONG {
+        let (mut walk, mut cursor) = (Walk::new(), Cursor { text, pos: start });
+        let elements = std::iter::from_fn(|| next_element(&mut walk, &mut cursor));
+        let records = elements.filter(|element| element.record.is_some()).count();
+        found.reserve(records.min(MAX_RECORDS) + 1, 0);
     }
 }
 
@@ -126,7 +189,11 @@ enum Reached {
 struct Line<'a> {
     number: u64,
     cursor: Cursor<'a>,
-    events: Vec<Event<'a>>,
+    /// Where the elements begin of which events were made, and what there was before.
+    start: usize,
+    before: Mark,
+    /// Events of it.
+    events: usize,
     no_events: NoEvents,
 }
 
@@ -135,18 +202,22 @@ impl<'a> Line<'a> {
         Self { no_events: NoEvents::TooLong, ..self }
     }
 
-    fn settle(self, max: usize, found: &mut Transformed<'a>) {
-        if self.events.is_empty() {
+    fn settle<F: Findings<'a>>(self, max: usize, found: &mut F) {
+        if self.events == 0 {
             self.no_events.note(max, self.number, self.cursor.text, found);
         }
-        found.events.extend(self.events);
     }
 
-    fn buffer(self) -> BufferedLine {
+    /// Holds the line back, whose open element begins at `end`: so its events are taken back.
+    fn buffer<F: Findings<'a>>(self, end: usize, found: &mut F) -> BufferedLine {
+        if self.events > 0 {
+            found.take_back(self.before);
+        }
         BufferedLine {
             line: self.number,
             text: self.cursor.text.to_owned(),
-            events: self.events.into_iter().map(Event::into_owned).collect(),
+            before: (self.start, end),
+            has_events: self.events > 0,
             no_events: self.no_events,
         }
     }
@@ -163,55 +234,63 @@ impl Array {
     }
 
     /// Takes the next line, newline included.
-    pub(crate) fn line<'a>(
+    pub(crate) fn line<'a, F: Findings<'a>>(
         &mut self,
         reader: &mut Reader,
         number: u64,
         text: &'a [u8],
-        found: &mut Transformed<'a>,
+        found: &mut F,
     ) -> ArrayStep {
         let is_first = self.expect == Expect::Open;
-        let mut line =
-            Line { number, cursor: Cursor { text, pos: 0 }, events: Vec::new(), no_events: NoEvents::Joined };
+        let mut line = Line {
+            number,
+            cursor: Cursor { text, pos: 0 },
+            start: 0,
+            before: found.mark(),
+            events: 0,
+            no_events: NoEvents::Joined,
+        };
         match self.read(reader, &mut line, found) {
             Reached::End => {
-                self.end_of_line(line, is_first, found);
+                self.end_of_line(line, is_first, reader, found);
                 ArrayStep::Continues
             }
             Reached::Closed => {
-                self.end_of_line(line, false, found);
+                self.end_of_line(line, false, reader, found);
                 ArrayStep::Closed
             }
             // Nothing of a first line that is no array stands.
-            Reached::Fault if is_first => ArrayStep::Failed { settled: false },
+            Reached::Fault if is_first => {
+                found.take_back(line.before);
+                ArrayStep::Failed { settled: false }
+            }
             Reached::Fault => {
+                // A line has events only where no element is open: what is buffered then has none.
                 self.give_up(reader, found);
-                let settled = !line.events.is_empty();
-                found.events.append(&mut line.events);
-                ArrayStep::Failed { settled }
+                ArrayStep::Failed { settled: line.events > 0 }
             }
         }
     }
 
     /// The array goes no further: what is held back is judged alone.
-    pub(crate) fn give_up(&mut self, reader: &mut Reader, found: &mut Transformed<'_>) {
+    pub(crate) fn give_up<'a, F: Findings<'a>>(&mut self, reader: &mut Reader, found: &mut F) {
         if let Some(buffered) = self.buffered.take() {
-            buffered.judge(reader, found);
+            buffered.judge(self.max, reader, found);
         }
     }
 
     /// Lines were left out. Between elements they were elements that are too
     /// long; within one, that one is.
-    pub(crate) fn lines_are_missing(&mut self, found: &mut Transformed<'_>) {
+    pub(crate) fn lines_are_missing<'a, F: Findings<'a>>(&mut self, reader: &mut Reader, found: &mut F) {
         if self.element.is_some() {
             if let Some(buffered) = self.buffered.take() {
-                buffered.too_long().settle(self.max, NoEvents::TooLong, found);
+                buffered.too_long().settle(self.max, NoEvents::TooLong, reader, found);
             }
             self.place(ElementStart::Skipped);
         }
     }
 
-    fn read<'a>(&mut self, reader: &mut Reader, line: &mut Line<'a>, found: &mut Transformed<'a>) -> Reached {
+    fn read<'a, F: Findings<'a>>(&mut self, reader: &mut Reader, line: &mut Line<'a>, found: &mut F) -> Reached {
         if self.expect == Expect::Open {
             let text = line.cursor.text;
             line.cursor.pos = text.len() - trim_start(text).len() + 1;
@@ -227,6 +306,8 @@ impl Array {
                 }
             }
         }
+        (line.start, line.before) = (line.cursor.pos, found.mark());
+        reserve(line.cursor.text, line.start, found);
         while let Some(byte) = line.cursor.token() {
             match (self.expect, byte) {
                 (Expect::Comma, b',') => {
@@ -240,7 +321,7 @@ impl Array {
                     return if is_last { Reached::Closed } else { Reached::Fault };
                 }
                 (Expect::Comma, _) => return Reached::Fault,
-                _ => match self.begin(byte, reader, line) {
+                _ => match self.begin(byte, reader, line, found) {
                     Ok(true) => self.expect = Expect::Comma,
                     Ok(false) => return Reached::End,
                     Err(Failed) => return Reached::Fault,
@@ -252,7 +333,13 @@ impl Array {
 
     /// Reads an element from its beginning: true at its end, false at the end
     /// of the line.
-    fn begin(&mut self, first: u8, reader: &mut Reader, line: &mut Line<'_>) -> Result<bool, Failed> {
+    fn begin<'a, F: Findings<'a>>(
+        &mut self,
+        first: u8,
+        reader: &mut Reader,
+        line: &mut Line<'a>,
+        found: &mut F,
+    ) -> Result<bool, Failed> {
         let start = line.cursor.pos;
         let is_object = first == b'{';
         // Most elements stand on one line.
@@ -266,17 +353,17 @@ impl Array {
         match outcome {
             Ok(_) if line.cursor.pos - start > self.max => line.no_events = NoEvents::TooLong,
             Ok(None) => {}
-            Ok(Some(_)) if line.events.len() >= MAX_RECORDS => return Err(Failed),
+            Ok(Some(_)) if line.events >= MAX_RECORDS => return Err(Failed),
             Ok(Some(record)) => {
-                let event = reader.event(line.number, line.cursor.text, &record);
-                line.events.push(event);
+                line.events += 1;
+                reader.event(line.number, line.cursor.text, &record, found);
             }
             Err(malformed) if malformed.fault != Fault::Incomplete => return Err(Failed),
             Err(_) => {
                 line.cursor.pos = start;
                 reader.walk.begin(1);
                 reader.walk.feed(&mut line.cursor).map_err(|_| Failed)?;
-                self.element = Some(Element { is_object, place: ElementStart::InLine(start) });
+                self.element = Some(OpenElement { is_object, place: ElementStart::InLine(start) });
                 return Ok(false);
             }
         }
@@ -284,7 +371,13 @@ impl Array {
     }
 
     /// An element that began on an earlier line ends on this one.
-    fn finish(&mut self, element: &Element, reader: &mut Reader, line: &mut Line<'_>, found: &mut Transformed<'_>) {
+    fn finish<'a, F: Findings<'a>>(
+        &mut self,
+        element: &OpenElement,
+        reader: &mut Reader,
+        line: &mut Line<'a>,
+        found: &mut F,
+    ) {
         self.expect = Expect::Comma;
         let (ElementStart::BufferedLine(start), Some(mut buffered)) = (element.place, self.buffered.take()) else {
             line.no_events = NoEvents::TooLong;
@@ -293,37 +386,36 @@ impl Array {
         let tail = line.cursor.text.get(..line.cursor.pos).unwrap_or_default();
         if buffered.text.len() - start + tail.len() > self.max {
             line.no_events = NoEvents::TooLong;
-            return buffered.too_long().settle(self.max, NoEvents::TooLong, found);
+            return buffered.too_long().settle(self.max, NoEvents::TooLong, reader, found);
         }
+        buffered.events(self.max, reader, found);
+        buffered.has_events |= element.is_object;
+        buffered.notes(self.max, NoEvents::Joined, found);
         if element.is_object {
-            let mut whole = on_one_line(buffered.text.get(start..).unwrap_or_default());
-            whole.extend_from_slice(tail);
-            let mut cursor = Cursor { text: &whole, pos: 0 };
-            if let Ok(record) = Record::read(&mut cursor, &mut reader.walk, 1) {
-                let event = reader.event(buffered.line, &whole, &record);
-                buffered.events.push(event.into_owned());
-            }
+            append(&mut buffered.text, tail);
+            let whole = buffered.text.get_mut(start..).unwrap_or_default();
+            let record = on_one_line(whole, 1, reader);
+            reader.event(buffered.line, whole, &record, &mut Copied(found));
         }
-        buffered.settle(self.max, NoEvents::Joined, found);
     }
 
     /// Settles the line, or holds it back.
-    fn end_of_line<'a>(&mut self, line: Line<'a>, is_first: bool, found: &mut Transformed<'a>) {
+    fn end_of_line<'a, F: Findings<'a>>(&mut self, line: Line<'a>, is_first: bool, reader: &mut Reader, found: &mut F) {
         let text = line.cursor.text;
         match self.element.as_ref().map(|element| element.place) {
             None if is_blank(text) => {}
             None => {
-                self.settle(found);
-                if is_first && line.events.is_empty() && line.no_events < NoEvents::TooLong {
-                    self.buffered = Some(line.buffer());
+                self.settle(reader, found);
+                if is_first && line.events == 0 && line.no_events < NoEvents::TooLong {
+                    self.buffered = Some(line.buffer(0, found));
                 } else {
                     line.settle(self.max, found);
                 }
             }
             Some(ElementStart::InLine(start)) => {
-                self.settle(found);
+                self.settle(reader, found);
                 if text.len() - start < self.max {
-                    self.buffered = Some(line.buffer());
+                    self.buffered = Some(line.buffer(start, found));
                     self.place(ElementStart::BufferedLine(start));
                 } else {
                     line.too_long().settle(self.max, found);
@@ -332,11 +424,11 @@ impl Array {
             }
             Some(ElementStart::BufferedLine(start)) => match &mut self.buffered {
                 Some(buffered) if buffered.text.len() - start + text.len() < self.max => {
-                    buffered.text.extend_from_slice(text);
+                    append(&mut buffered.text, text);
                 }
                 buffered => {
                     if let Some(buffered) = buffered.take() {
-                        buffered.too_long().settle(self.max, NoEvents::TooLong, found);
+                        buffered.too_long().settle(self.max, NoEvents::TooLong, reader, found);
                     }
                     line.too_long().settle(self.max, found);
                     self.place(ElementStart::Skipped);
@@ -352,9 +444,9 @@ impl Array {
         }
     }
 
-    fn settle(&mut self, found: &mut Transformed<'_>) {
+    fn settle<'a, F: Findings<'a>>(&mut self, reader: &mut Reader, found: &mut F) {
         if let Some(buffered) = self.buffered.take() {
-            buffered.settle(self.max, NoEvents::Joined, found);
+            buffered.settle(self.max, NoEvents::Joined, reader, found);
         }
     }
 }

@@ -28,7 +28,7 @@ mod transform;
 
 pub use blank::is_blank;
 pub use filter::{Decision, wants};
-pub use found::{Event, Note, Transformed, Verdict};
+pub use found::{Event, Findings, Mark, Message, Note, Transformed, Verdict};
 pub use key::{KeyError, Origin, parse_key};
 pub use time::{Clock, Numbers};
 pub use transform::Transformer;

@@ -1,5 +1,7 @@
 //! Numbers as Go's `encoding/json` writes them.
 
+use crate::text::Out;
+
 /// The number below which Go writes an exponent; as from [`EXPONENT_FROM`] on.
 const EXPONENT_BELOW: f64 = 1e-6;
 const EXPONENT_FROM: f64 = 1e21;
@@ -26,14 +28,26 @@ pub(crate) fn is_finite(literal: &[u8]) -> bool {
 
 /// Writes a JSON number: an integer keeps its digits, any other becomes the
 /// shortest float64 form.
-pub(crate) fn write(literal: &[u8], out: &mut String) {
+pub(crate) fn write(literal: &[u8], out: &mut impl Out) {
     match std::str::from_utf8(literal) {
         Ok(digits) if is_integer(literal) => out.push_str(digits),
         _ => write_float(value(literal), out),
     }
 }
 
-fn write_float(number: f64, out: &mut String) {
+/// The most bytes that a JSON number, or `true`, `false` or `null`, is written in.
+pub(crate) fn most_bytes(literal: &[u8]) -> usize {
+    /// `-0.0000012345678901234567`.
+    const LONGEST_FLOAT: usize = 25;
+    let Some(at) = literal.iter().position(|byte| matches!(byte, b'e' | b'E')).filter(|&at| at > 0) else {
+        return literal.len() + 1;
+    };
+    let exponent = literal.get(at + 1..).unwrap_or_default().iter().filter(|byte| byte.is_ascii_digit());
+    let zeros = exponent.fold(0_usize, |all, digit| all.saturating_mul(10).saturating_add(usize::from(digit - b'0')));
+    zeros.saturating_add(at + 2).min(LONGEST_FLOAT)
+}
+
+fn write_float(number: f64, out: &mut impl Out) {
     if number.is_sign_negative() {
         out.push('-');
     }
@@ -69,10 +83,10 @@ fn shortest(size: f64) -> String {
 }
 
 /// Writes `d.ddd` times ten to the `exponent` without an exponent.
-fn write_decimal(mantissa: &str, exponent: i32, out: &mut String) {
+fn write_decimal(mantissa: &str, exponent: i32, out: &mut impl Out) {
     if exponent < 0 {
         out.push_str("0.");
-        out.extend((exponent + 1..0).map(|_| '0'));
+        (exponent + 1..0).for_each(|_| out.push('0'));
     }
     let mut left = exponent;
     for digit in mantissa.chars().filter(char::is_ascii_digit) {
@@ -82,7 +96,7 @@ fn write_decimal(mantissa: &str, exponent: i32, out: &mut String) {
         out.push(digit);
         left -= 1;
     }
-    out.extend((0..=left).map(|_| '0'));
+    (0..=left).for_each(|_| out.push('0'));
 }
 
 #[cfg(test)]
@@ -123,7 +137,9 @@ mod tests {
             let mut out = String::new();
             write(literal.as_bytes(), &mut out);
             assert_eq!(out, expected, "{literal}");
+            assert!(out.len() <= most_bytes(literal.as_bytes()), "{literal}");
         }
+        assert!(["true", "false", "null"].iter().all(|literal| most_bytes(literal.as_bytes()) >= literal.len()));
     }
 
     #[test]

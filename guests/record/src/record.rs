@@ -1,8 +1,7 @@
 //! One record: the members of an object that an event is made of.
 
-use std::borrow::Cow;
-
-use crate::compact::compact;
+use crate::compact::{LONG, Scratch, compact};
+use crate::found::Message;
 use crate::scan::{Cursor, Fault, Malformed, Span, Walk};
 use crate::time::{self, Clock, Numbers};
 use crate::{number, text};
@@ -50,6 +49,11 @@ impl Record {
         }
     }
 
+    /// All of a text of this length, as a message.
+    pub(crate) fn of_any(length: usize) -> Self {
+        Self { whole: Span { start: 0, end: length, escaped: false }, ..Self::default() }
+    }
+
     #[inline(always)]
     fn member(&mut self, text: &[u8], key: Span, value: Span) {
         let name = key.inside(text);
@@ -80,23 +84,29 @@ impl Record {
         }
     }
 
-    /// The message of the event; borrowed where it stands in the record as it
-    /// is.
-    pub(crate) fn message<'a>(&self, text: &'a [u8]) -> Cow<'a, str> {
-        let Some(span) = &self.message else {
-            return Cow::Owned(compact(self.whole.of(text), &METADATA));
+    /// The message of the event. What can't be borrowed from the record is in `scratch`, or its
+    /// own if it is long.
+    #[inline(always)]
+    pub(crate) fn message<'a, 'b>(&self, text: &'a [u8], scratch: &'b mut Scratch) -> Message<'a, 'b> {
+        let own = match &self.message {
+            None => compact(self.whole.of(text), &METADATA, scratch),
+            Some(span) if !span.of(text).starts_with(b"\"") => compact(span.of(text), &[], scratch),
+            Some(span) => {
+                let inside = span.inside(text);
+                if !span.escaped
+                    && let Ok(message) = std::str::from_utf8(inside)
+                {
+                    return Message::InLine(message);
+                }
+                if inside.len() < LONG {
+                    text::decode_into(inside, &mut scratch.text);
+                    None
+                } else {
+                    Some(text::decode(inside))
+                }
+            }
         };
-        let value = span.of(text);
-        if !value.starts_with(b"\"") {
-            return Cow::Owned(compact(value, &[]));
-        }
-        let inside = span.inside(text);
-        if !span.escaped
-            && let Ok(message) = std::str::from_utf8(inside)
-        {
-            return Cow::Borrowed(message);
-        }
-        Cow::Owned(text::decode(inside))
+        own.map_or_else(|| Message::Passing(&scratch.text), Message::Own)
     }
 }
 

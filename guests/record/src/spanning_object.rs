@@ -1,7 +1,7 @@
 //! An object that spans lines, tried on an object that begins with `{`.
 
 use crate::blank::{is_blank, trim_start};
-use crate::found::{Transformed, Verdict};
+use crate::found::{Copied, Findings, Verdict};
 use crate::lines::Reader;
 use crate::record::Record;
 use crate::scan::Cursor;
@@ -45,40 +45,48 @@ impl SpanningObject {
             }
         };
         if possible {
-            self.buffered.extend_from_slice(line);
+            append(&mut self.buffered, line);
         }
         possible
     }
 
     /// Ends the object: the value's record, or the lines judged alone.
-    pub(crate) fn end(self, reader: &mut Reader, found: &mut Transformed<'_>) {
-        let value = self.end.and_then(|end| self.buffered.get(self.start..end));
-        let Some(value) = value.map(on_one_line) else {
+    pub(crate) fn end<'a, F: Findings<'a>>(mut self, reader: &mut Reader, found: &mut F) {
+        let Some(end) = self.end else {
             return self.give_up(reader, found);
         };
-        let mut cursor = Cursor { text: &value, pos: 0 };
-        let Ok(record) = Record::read(&mut cursor, &mut reader.walk, 0) else {
-            return self.give_up(reader, found);
-        };
-        let event = reader.event(self.line, &value, &record).into_owned();
-        found.events.push(event);
         for (number, line) in (self.line..).zip(self.buffered.split_inclusive(is_newline)).skip(1) {
             if !is_blank(line) {
                 found.note(number, Verdict::Joined);
             }
         }
+        let value = self.buffered.get_mut(self.start..end).unwrap_or_default();
+        let record = on_one_line(value, 0, reader);
+        reader.event(self.line, value, &record, &mut Copied(found));
     }
 
     /// Judges the lines alone.
-    pub(crate) fn give_up(self, reader: &mut Reader, found: &mut Transformed<'_>) {
+    pub(crate) fn give_up<'a, F: Findings<'a>>(self, reader: &mut Reader, found: &mut F) {
         reader.judge_buffered(self.line, &self.buffered, found);
     }
 }
 
-/// A value without newlines, which can only be white space in it.
-pub(crate) fn on_one_line(value: &[u8]) -> Vec<u8> {
-    let line = value.iter().map(|&byte| if byte == b'\n' { b' ' } else { byte });
-    line.collect()
+/// Adds a line to those before. They grow by a quarter: doubled, they would take as much memory
+/// again as they need.
+pub(crate) fn append(lines: &mut Vec<u8>, line: &[u8]) {
+    if lines.capacity() - lines.len() < line.len() {
+        lines.reserve_exact(line.len().max(lines.len() / 4));
+    }
+    lines.extend_from_slice(line);
+}
+
+/// The record of an object that a walk found complete, inside `depth` open brackets. Its newlines,
+/// which can only be white space in it, become spaces: a copy would take as much memory again.
+pub(crate) fn on_one_line(value: &mut [u8], depth: usize, reader: &mut Reader) -> Record {
+    value.iter_mut().filter(|byte| is_newline(byte)).for_each(|byte| *byte = b' ');
+    let mut cursor = Cursor { text: value, pos: 0 };
+    // The walk knows the same grammar: nothing can fail here, and a record is never lost.
+    Record::read(&mut cursor, &mut reader.walk, depth).unwrap_or_else(|_| Record::of_any(value.len()))
 }
 
 pub(crate) fn is_newline(byte: &u8) -> bool {

@@ -103,15 +103,56 @@ fn code_unit(text: &[u8]) -> (u16, &[u8]) {
     (unit, rest)
 }
 
-/// The decoded string.
+/// Where decoded text goes.
+pub(crate) trait Out {
+    fn push(&mut self, c: char);
+    fn push_str(&mut self, text: &str);
+}
+
+impl Out for String {
+    #[inline(always)]
+    fn push(&mut self, c: char) {
+        self.push(c);
+    }
+
+    #[inline(always)]
+    fn push_str(&mut self, text: &str) {
+        self.push_str(text);
+    }
+}
+
+/// The length that a text would have.
+pub(crate) struct Length(pub(crate) usize);
+
+impl Out for Length {
+    fn push(&mut self, c: char) {
+        self.0 += c.len_utf8();
+    }
+
+    fn push_str(&mut self, text: &str) {
+        self.0 += text.len();
+    }
+}
+
+/// The decoded string, in as much memory as it needs.
 pub(crate) fn decode(raw: &[u8]) -> String {
-    decode_valid(raw).unwrap_or_else(|| decode_any(raw))
+    let mut decoded = String::new();
+    decode_into(raw, &mut decoded);
+    decoded.shrink_to_fit();
+    decoded
+}
+
+/// Decodes the string in place of what `out` holds.
+pub(crate) fn decode_into(raw: &[u8], out: &mut String) {
+    let buffer = std::mem::take(out).into_bytes();
+    *out = decode_valid(raw, buffer).unwrap_or_else(|| decode_any(raw));
 }
 
 /// The decoded string, if `raw` is UTF-8: escapes stand for whole characters,
 /// so what is valid stays so, and what isn't does too.
-fn decode_valid(raw: &[u8]) -> Option<String> {
-    let mut decoded = Vec::with_capacity(raw.len() + BLOCK);
+fn decode_valid(raw: &[u8], mut decoded: Vec<u8>) -> Option<String> {
+    decoded.clear();
+    decoded.reserve_exact(raw.len() + BLOCK);
     let mut rest = raw;
     loop {
         // A whole block is copied, and what is special in it dropped again:
@@ -141,14 +182,20 @@ fn decode_valid(raw: &[u8]) -> Option<String> {
 }
 
 fn decode_any(raw: &[u8]) -> String {
-    let mut decoded = String::with_capacity(raw.len());
+    let mut length = Length(0);
+    decode_pieces(raw, &mut length);
+    let mut decoded = String::with_capacity(length.0);
+    decode_pieces(raw, &mut decoded);
+    decoded
+}
+
+fn decode_pieces(raw: &[u8], out: &mut impl Out) {
     for piece in pieces(raw) {
         match piece {
-            Piece::Text(text) => decoded.push_str(text),
-            Piece::Char(c) => decoded.push(c),
+            Piece::Text(text) => out.push_str(text),
+            Piece::Char(c) => out.push(c),
         }
     }
-    decoded
 }
 
 /// The characters of the decoded string, where it isn't worth an allocation.
@@ -164,7 +211,7 @@ pub(crate) fn chars(raw: &[u8]) -> impl Iterator<Item = char> {
 }
 
 /// Writes the decoded string as Go writes JSON: in quotes, safe inside HTML.
-pub(crate) fn write(raw: &[u8], out: &mut String) {
+pub(crate) fn write(raw: &[u8], out: &mut impl Out) {
     out.push('"');
     for piece in pieces(raw) {
         match piece {
@@ -175,7 +222,7 @@ pub(crate) fn write(raw: &[u8], out: &mut String) {
     out.push('"');
 }
 
-fn write_text(text: &str, out: &mut String) {
+fn write_text(text: &str, out: &mut impl Out) {
     let mut rest = text;
     while let Some(at) = rest.bytes().position(begins_escaped) {
         let (plain, after) = rest.split_at_checked(at).unwrap_or((rest, ""));
@@ -197,7 +244,7 @@ fn is_escaped(c: char) -> bool {
     matches!(c, '\0'..='\x1f' | '"' | '\\' | '<' | '>' | '&' | '\u{2028}' | '\u{2029}')
 }
 
-fn write_char(c: char, out: &mut String) {
+fn write_char(c: char, out: &mut impl Out) {
     match c {
         '"' => out.push_str("\\\""),
         '\\' => out.push_str("\\\\"),
@@ -209,7 +256,7 @@ fn write_char(c: char, out: &mut String) {
         c if is_escaped(c) => {
             out.push_str("\\u");
             for shift in [12, 8, 4, 0] {
-                out.extend(char::from_digit(u32::from(c) >> shift & 0xf, 16));
+                out.push(char::from_digit(u32::from(c) >> shift & 0xf, 16).unwrap_or('0'));
             }
         }
         c => out.push(c),

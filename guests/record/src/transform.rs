@@ -2,7 +2,7 @@
 
 use crate::array::{Array, ArrayStep};
 use crate::blank::{is_blank, trim_start};
-use crate::found::Transformed;
+use crate::found::{Findings, Transformed};
 use crate::lines::Reader;
 use crate::simd::find;
 use crate::spanning_object::SpanningObject;
@@ -47,48 +47,59 @@ impl Transformer {
     /// a newline; only the very last of the object may lack its own.
     pub fn chunk<'a>(&mut self, first_line: u64, lines: &'a [u8]) -> Transformed<'a> {
         let mut found = Transformed { events: Vec::with_capacity(self.usual), ..Transformed::default() };
+        found.pending_from = self.chunk_into(first_line, lines, &mut found);
+        self.usual = found.events.len();
+        found
+    }
+
+    /// As [`chunk`](Self::chunk), with other places for what was found. Returns the first line
+    /// that is held back, if there is one.
+    pub fn chunk_into<'a, F: Findings<'a>>(&mut self, first_line: u64, lines: &'a [u8], found: &mut F) -> Option<u64> {
         if first_line != self.next_line {
-            self.lines_are_missing(&mut found);
+            self.lines_are_missing(found);
         }
         let mut number = first_line;
         let mut rest = lines;
         while !rest.is_empty() {
             if matches!(self.mode, Mode::Lines) {
-                self.reader.judge(number, rest, &mut found);
+                self.reader.judge(number, rest, found);
                 break;
             }
             let length = find(b'\n', rest).map_or(rest.len(), |at| at + 1);
             let (line, after) = rest.split_at_checked(length).unwrap_or((rest, &[]));
-            if self.takes(number, line, &mut found) {
+            if self.takes(number, line, found) {
                 rest = after;
                 number += 1;
             }
         }
         // Where each line stands alone a gap means nothing, and none is looked for.
         self.next_line = number;
-        found.pending_from = match &self.mode {
+        match &self.mode {
             Mode::Start | Mode::Lines => None,
             Mode::SpanningObject(spanning_object) => Some(spanning_object.line),
             Mode::Array(array) => array.pending_from(),
-        };
-        self.usual = found.events.len();
-        found
+        }
     }
 
     /// Ends the object; returns what was held back.
     pub fn end(&mut self) -> Transformed<'static> {
         let mut found = Transformed::default();
+        self.end_into(&mut found);
+        found
+    }
+
+    /// As [`end`](Self::end), with other places for what was found.
+    pub fn end_into<'a, F: Findings<'a>>(&mut self, found: &mut F) {
         match std::mem::replace(&mut self.mode, Mode::Start) {
             Mode::Start | Mode::Lines => {}
-            Mode::SpanningObject(spanning_object) => spanning_object.end(&mut self.reader, &mut found),
-            Mode::Array(mut array) => array.give_up(&mut self.reader, &mut found),
+            Mode::SpanningObject(spanning_object) => spanning_object.end(&mut self.reader, found),
+            Mode::Array(mut array) => array.give_up(&mut self.reader, found),
         }
-        found
     }
 
     /// The host left lines out, for they were too long: a value that is open is
     /// not what it was.
-    fn lines_are_missing(&mut self, found: &mut Transformed<'_>) {
+    fn lines_are_missing<'a, F: Findings<'a>>(&mut self, found: &mut F) {
         match &mut self.mode {
             Mode::Start | Mode::Lines => {}
             Mode::SpanningObject(_) => {
@@ -96,16 +107,16 @@ impl Transformer {
                     spanning_object.give_up(&mut self.reader, found);
                 }
             }
-            Mode::Array(array) => array.lines_are_missing(found),
+            Mode::Array(array) => array.lines_are_missing(&mut self.reader, found),
         }
     }
 
     /// Shows a line to the mode. Returns false if the mode has changed and the new one must
     /// see the line.
-    fn takes<'a>(&mut self, number: u64, line: &'a [u8], found: &mut Transformed<'a>) -> bool {
+    fn takes<'a, F: Findings<'a>>(&mut self, number: u64, line: &'a [u8], found: &mut F) -> bool {
         match std::mem::replace(&mut self.mode, Mode::Lines) {
             Mode::Lines => false,
-            Mode::Start => self.starts(number, line, found),
+            Mode::Start => self.starts(number, line),
             Mode::SpanningObject(mut spanning_object) => {
                 let possible = spanning_object.line(&mut self.reader, self.max_value_bytes, line);
                 if possible {
@@ -127,21 +138,19 @@ impl Transformer {
     }
 
     /// Chooses the mode by the first line that isn't blank.
-    fn starts<'a>(&mut self, number: u64, line: &'a [u8], found: &mut Transformed<'a>) -> bool {
+    fn starts(&mut self, number: u64, line: &[u8]) -> bool {
         if is_blank(line) {
             self.mode = Mode::Start;
             return true;
         }
-        let mut alone = Transformed::default();
-        self.reader.judge(number, line, &mut alone);
-        let is_value = alone.notes.is_empty();
         match trim_start(line).first() {
-            Some(b'{') if !is_value => self.mode = Mode::SpanningObject(SpanningObject::new(number)),
-            Some(b'[') if !is_value => self.mode = Mode::Array(Box::new(Array::new(self.max_value_bytes))),
-            _ => {
-                found.append(alone);
-                return true;
+            Some(b'{') if !self.reader.is_value(line) => {
+                self.mode = Mode::SpanningObject(SpanningObject::new(number));
             }
+            Some(b'[') if !self.reader.is_value(line) => {
+                self.mode = Mode::Array(Box::new(Array::new(self.max_value_bytes)));
+            }
+            _ => {}
         }
         false
     }
@@ -150,7 +159,7 @@ impl Transformer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::found::Verdict;
+    use crate::found::{Copied, Verdict};
 
     /// Events, by line, and lines that are malformed.
     type Told = (Vec<(u64, String)>, Vec<(u64, u64)>);
@@ -159,10 +168,16 @@ mod tests {
     fn told(lines: &[(u64, &str)]) -> Told {
         let mut transformer = Transformer::new(Clock { now: 1, last_modified: 2 }, 1000);
         let mut all = Transformed::default();
+        let mut append = |found: Transformed<'static>| {
+            all.events.extend(found.events);
+            all.notes.extend(found.notes);
+        };
         for (number, line) in lines {
-            all.append(transformer.chunk(*number, line.as_bytes()).into_owned());
+            let mut found = Transformed::default();
+            transformer.chunk_into(*number, line.as_bytes(), &mut Copied(&mut found));
+            append(found);
         }
-        all.append(transformer.end());
+        append(transformer.end());
         let events = all.events.into_iter().map(|event| (event.line, event.message.into_owned()));
         let malformed = all.notes.iter().filter(|note| note.verdict != Verdict::Joined);
         (events.collect(), malformed.map(|note| (note.first, note.last)).collect())

@@ -195,12 +195,18 @@ impl Limits {
         component_bytes: 64 * 1024 * 1024,
     };
 
+    /// The memory that the default guest takes for each byte of a line, beside 48 MiB at most for
+    /// the list of events of 24 bytes each: the byte itself, and the six that it may become (`<`
+    /// as `\u003c`). Measured, and held, by `tests/in_process/guest_memory.rs`.
+    pub const GUEST_BYTES_PER_LINE_BYTE: usize = 7;
+
     /// The limits of the default guest, which is the operator's own: a line of MAX_LINE_BYTES
-    /// must never be too much for it. A byte may become six (`<` as `\u003c`) in a buffer
-    /// that doubles, beside the line itself and an index of its members.
+    /// must never be too much for it, nor one that ends a value of as many bytes which was held
+    /// back, and goes on. `memory_bytes` has room for the list of events.
     #[must_use]
     pub fn for_default_guest(self, max_line_bytes: usize) -> Self {
-        let memory_bytes = max_line_bytes.saturating_mul(24).saturating_add(self.memory_bytes).min(4095 * MIB);
+        let lines = max_line_bytes.saturating_mul(2 * Self::GUEST_BYTES_PER_LINE_BYTE);
+        let memory_bytes = lines.saturating_add(self.memory_bytes).min(4095 * MIB);
         let (output_bytes, output_events, message_bytes) = (usize::MAX, usize::MAX, usize::MAX);
         Self { memory_bytes, output_bytes, output_events, message_bytes, component_bytes: u64::MAX, ..self }
     }

@@ -7,7 +7,6 @@ use crate::shared::read;
 use crate::shared::vectors::{MAX_LINE_BYTES, NOW, expected, pieces, vectors};
 
 fn default_guest() -> Component {
-    let (component, code) = (read("default.wasm"), read("default.cwasm"));
     let limits = Limits {
         memory_bytes: 64 << 20,
         fuel_per_mib: 20_000_000_000,
@@ -16,7 +15,12 @@ fn default_guest() -> Component {
         log_lines: 0,
         ..Limits::default()
     };
-    let limits = limits.for_default_guest(MAX_LINE_BYTES);
+    default_guest_with(limits.for_default_guest(MAX_LINE_BYTES))
+}
+
+/// The default guest within these limits.
+pub(crate) fn default_guest_with(limits: Limits) -> Component {
+    let (component, code) = (read("default.wasm"), read("default.cwasm"));
     let engine = Engine::new(1, limits.memory_bytes).unwrap();
     // SAFETY: `make guest` compiled it, in this project's own target folder.
     #[expect(unsafe_code, reason = "machine code of the build")]
@@ -24,7 +28,7 @@ fn default_guest() -> Component {
     engine.load_precompiled("default", guest, limits).unwrap().0
 }
 
-fn origin() -> Origin {
+pub(crate) fn origin() -> Origin {
     Origin {
         cluster_id: "c".into(),
         namespace: "n".into(),
@@ -35,7 +39,7 @@ fn origin() -> Origin {
     }
 }
 
-fn delivery() -> Delivery {
+pub(crate) fn delivery() -> Delivery {
     Delivery {
         tenant_id: "n".into(),
         desired_logs: Vec::new(),

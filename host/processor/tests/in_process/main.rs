@@ -22,6 +22,7 @@ mod shared;
 
 mod conformance;
 mod documents;
+mod guest_memory;
 mod guests;
 mod imports;
 mod project;
