@@ -147,4 +147,3 @@ pub struct ComponentInfo {
     /// Bytes that its machine code takes in memory.
     pub code_bytes: usize,
 }
-

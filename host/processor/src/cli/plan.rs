@@ -136,6 +136,7 @@ pub(super) fn loader_options(settings: &PluginSettings, s3: Option<S3>) -> Loade
         compiled: None,
         compile_at_most: None,
         loaded_bytes,
+        isolation: None,
         guest_words: false,
     }
 }

@@ -103,6 +103,7 @@ pub(super) fn plans(plugin: Option<LoadedPlugin>) -> Plans {
                 compiled: None,
                 compile_at_most: None,
                 loaded_bytes: 1 << 20,
+                isolation: None,
                 guest_words: false,
             },
         ),

@@ -29,8 +29,9 @@ impl Instances {
 
     /// Starts a new instance, in place of the one that there is.
     pub(super) fn start(&mut self, owner: Owner, component: &Component, job: &Job) -> Result<(), GuestError> {
-        let surroundings = self.timer.surroundings(&job.object, job.delivery.id().name(), job.now);
-        let instance = self.timer.run(|| Instance::start(component, &surroundings))?;
+        let (tenant, delivery) = (&job.delivery.tenant_id, job.delivery.id().name());
+        let surroundings = self.timer.surroundings(tenant, &job.object, delivery, job.now);
+        let instance = self.timer.run(component.runs_apart(), || Instance::start(component, &surroundings))?;
         *self.get_mut(owner) = Some(instance);
         Ok(())
     }
@@ -55,7 +56,7 @@ impl Instances {
         };
         let missing = || GuestError::Internal { function, text: "no component does it".to_owned() };
         let instance = instance.as_mut().ok_or_else(missing)?;
-        self.timer.run(|| call(instance))
+        self.timer.run(instance.runs_apart(), || call(instance))
     }
 
     /// The tenant's, where it has one.

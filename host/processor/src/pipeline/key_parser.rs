@@ -13,7 +13,7 @@ impl Plan {
     pub fn refine(&self, origin: &Arc<Origin>, object: &ObjectId, now: i64) -> (Result<Arc<Origin>, GuestError>, Used) {
         match &self.tenant {
             Some(tenant) if tenant.component.exports().key_parser.is_some() => {
-                let (refined, used) = parse_key(&tenant.component, &self.slots, object, now);
+                let (refined, used) = parse_key(&tenant.component, &self.slots, &origin.tenant_id, object, now);
                 (refined.and_then(|refined| refine(Origin::clone(origin), refined)).map(Arc::new), used)
             }
             _ => (Ok(Arc::clone(origin)), Used::default()),
@@ -25,12 +25,13 @@ impl Plan {
 pub fn parse_key(
     component: &Component,
     slots: &GuestSlots,
+    tenant: &str,
     object: &ObjectId,
     now: i64,
 ) -> (Result<Origin, GuestError>, Used) {
     let mut timer = SlotTimer::new(slots);
-    let surroundings = timer.surroundings(object, "", now);
-    timer.run(|| match Instance::start(component, &surroundings) {
+    let surroundings = timer.surroundings(tenant, object, "", now);
+    timer.run(component.runs_apart(), || match Instance::start(component, &surroundings) {
         Ok(mut guest) => (guest.parse_key(&object.key), guest.used()),
         Err(error) => (Err(error), Used::default()),
     })
@@ -59,7 +60,7 @@ mod tests {
         let (done, is_done) = std::sync::mpsc::channel();
         let slot = slots.take();
         std::thread::scope(|scope| {
-            scope.spawn(|| done.send(parse_key(&component, &slots, &object, 0)).unwrap());
+            scope.spawn(|| done.send(parse_key(&component, &slots, "", &object, 0)).unwrap());
             assert!(is_done.recv_timeout(Duration::from_millis(100)).is_err(), "all slots are taken");
             drop(slot);
             let (origin, used) = is_done.recv().unwrap();

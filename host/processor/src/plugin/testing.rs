@@ -84,6 +84,7 @@ pub(super) fn options(folder: &Path) -> LoaderOptions {
         compiled: None,
         compile_at_most: None,
         loaded_bytes: 256 << 20,
+        isolation: None,
         guest_words: false,
     }
 }
