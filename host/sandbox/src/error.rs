@@ -127,6 +127,50 @@ pub enum CostlyCode {
         /// The limit.
         most: u64,
     },
+    /// One function has too many locals in too many loops.
+    #[error("a function of {locals} locals in {loops} loops; {most} of both multiplied is the limit: split it")]
+    Loops {
+        /// Locals, parameters included.
+        locals: u64,
+        /// Loops.
+        loops: u64,
+        /// The limit of both multiplied.
+        most: u64,
+    },
+    /// One function keeps too many operands on its stack across its blocks.
+    #[error("a function of {operands} operands on its stack in {blocks} blocks, in sum; {most} is the limit: split it")]
+    Stack {
+        /// Operands at the end of each block, in sum.
+        operands: u64,
+        /// Blocks.
+        blocks: u64,
+        /// The limit of the sum.
+        most: u64,
+    },
+    /// The blocks, branches and calls of one function have too many results.
+    #[error(
+        "a function whose blocks, branches and calls hand on more than {most} values, beyond one each: pass them through memory"
+    )]
+    Values {
+        /// The limit.
+        most: u64,
+    },
+    /// Its modules have too much of something that the compiler makes code for.
+    #[error("it has {count} {what}; {most} is the limit")]
+    Module {
+        /// Things that are too many, in the plural.
+        what: &'static str,
+        /// Their number, so far.
+        count: u64,
+        /// The limit.
+        most: u64,
+    },
+    /// Those of all functions together have too many.
+    #[error("functions whose blocks, branches and calls hand on more than {most} values in all, beyond one each")]
+    TotalValues {
+        /// The limit.
+        most: u64,
+    },
 }
 
 /// A limit that a guest can go over.

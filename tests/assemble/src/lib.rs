@@ -1,6 +1,8 @@
 //! Components put together from a world and a core module's text.
 #![allow(clippy::unwrap_used, clippy::cast_possible_truncation, reason = "it is made for tests")]
 
+pub mod bombs;
+
 use std::path::PathBuf;
 
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};

@@ -13,6 +13,7 @@ use wasmparser::{
 };
 
 use super::compile_cost::CompileCost;
+use super::module_cost::ModuleCost;
 use crate::error::{CostlyCode, LoadError};
 
 /// Most parts of a component. One that brings Python along has some 20,000; wasmtime
@@ -71,12 +72,15 @@ type TypeSizes = HashMap<ComponentDefinedTypeId, u64>;
 /// Counts the parts of a component, and looks at its code.
 fn measure(component: &[u8]) -> wasmparser::Result<Measured> {
     let mut validator = Validator::new_with_features(WasmFeatures::all());
-    let (mut scopes, mut cost): (Vec<Scope>, _) = (Vec::new(), CompileCost::default());
+    let (mut scopes, mut cost, mut modules) = (Vec::<Scope>::new(), CompileCost::default(), ModuleCost::default());
     for payload in Parser::new(0).parse_all(component) {
         let payload = payload?;
         if let ValidPayload::Func(function, body) = validator.payload(&payload)?
-            && let Some(costly) = cost.add(&function, &body)?
+            && let Some(costly) = cost.add(function, &body)?
         {
+            return Ok(Measured::Costly(costly));
+        }
+        if let Some(costly) = modules.add(&payload)? {
             return Ok(Measured::Costly(costly));
         }
         match &payload {
@@ -289,6 +293,10 @@ mod tests {
             let bytes = std::fs::read(&path).unwrap_or_else(|error| panic!("{path}: {error}: run `make fixtures`"));
             let Measured::Parts(parts) = measure(&bytes).unwrap() else { panic!("{guest} is costly") };
             assert!((10..MAX_PARTS / 100).contains(&parts), "{guest}: {parts}");
+        }
+        let python = format!("{}/../../target/guest/fixtures/python-guest.wasm", env!("CARGO_MANIFEST_DIR"));
+        if let Ok(bytes) = std::fs::read(python) {
+            assert!(refuse_too_much(&bytes).is_ok());
         }
         let small = measure(&filter("", "")).unwrap();
         assert!(matches!(small, Measured::Parts(5..200)), "{small:?}");

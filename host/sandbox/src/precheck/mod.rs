@@ -3,9 +3,11 @@
 //!
 //! - `expanded_size`: how much a component is once it is written out.
 //! - `compile_cost`: how much work its functions are for the compiler.
+//! - `module_cost`: how much work its modules' other sections are.
 
 mod compile_cost;
 mod expanded_size;
+mod module_cost;
 
 use model::Limits;
 
@@ -29,4 +31,40 @@ pub(crate) fn refuse_what_is_no_component(bytes: &[u8], limits: &Limits) -> Resu
         _ => "something else",
     };
     Err(LoadError::NotAComponent(what))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bombs_of_kinds_that_are_counted_are_refused() {
+        let says = [
+            ("joined-results", 30, "hand on more than 20000 values"),
+            ("joined-results-nested", 30, "hand on more than 20000 values"),
+            ("loop-params", 30, "hand on more than 20000 values"),
+            ("br-table-results", 100, "hand on more than 20000 values"),
+            ("wide-calls", 30, "hand on more than 20000 values"),
+            ("wide-types-called", 30, "hand on more than 20000 values"),
+            ("operand-stack", 4000, "operands on its stack in 4001 blocks"),
+            ("locals-in-loops", 1400, "300 locals in 1400 loops"),
+            ("live-locals", 190, "20000 locals in 381 blocks"),
+            ("locals-unused", 27, "multiplied by their blocks"),
+            ("core-types-wide", 60, "parameters and results in its types"),
+            ("constant-expressions", 400000, "bytes of constant expressions"),
+            ("elements", 100001, "elements in its segments"),
+            ("functions", 100001, "functions; 100000 is the limit"),
+            ("loads", 140000, "bytes; 1048576 is the limit"),
+            ("components-doubled", 17, "with each instance and type written out"),
+            ("types-lifted", 12, "with each instance and type written out"),
+        ];
+        for (name, size, says) in says {
+            let bomb = assemble::bombs::named(name).unwrap();
+            let refused = refuse_what_is_no_component(&bomb.build(size), &Limits::default());
+            let error = refused.map_err(|error| error.to_string()).unwrap_err();
+            assert!(error.contains(says), "{name}: {error}");
+            // A little of the same is nothing unusual.
+            refuse_what_is_no_component(&bomb.build(2), &Limits::default()).unwrap();
+        }
+    }
 }
