@@ -5,6 +5,7 @@ pub mod cli;
 pub mod delivery;
 pub mod delivery_run;
 pub mod intake;
+pub mod memory;
 pub mod notification;
 pub mod object;
 pub mod pipeline;

@@ -331,7 +331,7 @@ impl GuestError {
     pub fn into_failure(self, with_words: bool) -> Failure {
         let kind = self.kind();
         let failure = if with_words { Failure::of(kind, self) } else { Failure::new(kind, self.without_words()) };
-        failure.with_fault(Fault::Component)
+        failure.with_fault(if kind == GuestErrorKind::Host { Fault::Host } else { Fault::Component })
     }
 
     /// The error without the guest's own words, which may quote a line or a setting.

@@ -67,7 +67,7 @@ pub use error::{CostlyCode, GuestError, GuestLimit, LoadError};
 pub use exports::Exports;
 pub use inspect::{ComponentNames, Provider};
 pub use instance::Instance;
-pub use limits::CallLimits;
+pub use limits::{CallLimits, most_memory};
 pub use load::{Precompiled, read_component};
 pub use log::{GuestLog, Level, LogLine};
 pub use output::{Note, RawRewritten, RawTransformed, Rewritten, Transformed, Verdict};

@@ -21,6 +21,12 @@ pub(crate) const TABLES: u32 = 32;
 /// Bytes of all tables at their largest.
 pub(crate) const TABLES_BYTES: usize = 32 * TABLE_ELEMENTS * TABLE_ELEMENT_BYTES;
 const _: () = assert!(TABLES == 32);
+/// Bytes of memory and tables that an instance with these limits may have, at most: what a
+/// [`MemoryGrant`](crate::MemoryGrant) is asked for.
+pub fn most_memory(limits: &Limits) -> usize {
+    limits.memory_bytes.saturating_add(TABLES_BYTES)
+}
+
 /// Most resources that a guest may hold at once, its own and the host's.
 pub(crate) const HANDLES: usize = 10_000;
 

@@ -59,6 +59,8 @@ pub(super) fn run(arguments: &LocalArguments, default_guest: Precompiled<'_>) ->
         tenants,
         output,
         plans,
+        memory: settings.memory.budget(),
+        needs: settings.memory.needs,
         job_settings: job_settings(&settings, WINDOW_BYTES),
         max_concurrent_objects: settings.max_concurrent_objects,
         redeliver: arguments.again,

@@ -16,7 +16,9 @@ use crate::aws::Aws;
 use crate::delivery::dead_letter::DeadLetterStore;
 use crate::intake::message::{Control, ProcessingLimits, Processor, ProcessorParts, WINDOW_BYTES};
 use crate::intake::{lambda, manual, scan, sqs};
-use crate::settings::{AwsSettings, DeadLetterSetting, Machine, Mode, Purpose, Settings, lambda_environment};
+use crate::settings::{
+    AwsSettings, DeadLetterSetting, Machine, MemorySettings, Mode, Purpose, Settings, lambda_environment,
+};
 use crate::telemetry::{self, Health, Metrics};
 use crate::tenant::{PluginRules, TableDirectory};
 use sandbox::Precompiled;
@@ -123,6 +125,9 @@ async fn work(
 ) -> Result<(), Fatal> {
     let aws = Aws::connect(aws_options(&aws_settings)).await.map_err(|error| fatal(Exit::Aws, error.to_string()))?;
     let (metrics, health) = (Metrics::new(), Health::default());
+    let memory = settings.memory.budget();
+    metrics.watch_memory(memory.clone());
+    log_memory(&settings);
     let rules = PluginRules { limits: settings.plugin.limits.clone(), folder: None };
     let table = aws.table(&aws_settings.tenant_table);
     let directory = TableDirectory::new(table, aws_settings.tenant_cache, rules, metrics.clone(), health.clone());
@@ -138,6 +143,7 @@ async fn work(
         requeue_to: queue.clone().filter(|_| matches!(mode, Mode::Lambda | Mode::Sqs)),
         dead_letters: dead_letters(&aws, &aws_settings),
         limits: limits(mode, &settings, &aws_settings),
+        memory,
         aws: aws.clone(),
         directory,
         plans,
@@ -186,8 +192,24 @@ async fn work(
     }
 }
 
+/// Says once how much memory there is, and what becomes of it.
+fn log_memory(settings: &Settings) {
+    let MemorySettings { budget, source, claimable, needs } = settings.memory;
+    tracing::info!(
+        budget_bytes = budget,
+        source = source.name(),
+        claimable_bytes = claimable,
+        delivery_bytes = needs.delivery,
+        component_bytes = needs.component,
+        line_bytes = needs.largest_line(),
+        max_line_bytes = settings.max_line_bytes,
+        "the memory budget"
+    );
+}
+
 fn limits(mode: Mode, settings: &Settings, aws: &AwsSettings) -> ProcessingLimits {
     ProcessingLimits {
+        needs: settings.memory.needs,
         job_settings: job_settings(settings, WINDOW_BYTES),
         attempts: aws.attempts,
         retry_window: aws.retry_window,

@@ -8,6 +8,7 @@ use sandbox::GuestError;
 
 use super::port::{DeliveryPort, ObjectTime, Progress};
 use crate::delivery::{Settled, s3};
+use crate::memory::DeliveryMemory;
 use crate::object::ReadLimits;
 use crate::pipeline::{Asked, Delivered, Guests, Job, Plan, blocking};
 use crate::plugin::{PlanError, Planned, Plans};
@@ -45,6 +46,8 @@ pub struct Subject<'a> {
     pub origin: &'a Arc<Origin>,
     /// Where it goes.
     pub delivery: &'a Arc<Delivery>,
+    /// What it has claimed of the memory.
+    pub memory: DeliveryMemory,
 }
 
 /// One delivery of one object, of which there may be several attempts: with the plugin
@@ -112,6 +115,11 @@ impl<'a, P: DeliveryPort> DeliveryRun<'a, P> {
             filter_log_lines: 0,
             guest_time: Duration::ZERO,
         }
+    }
+
+    /// What it claims from now on is claimed of this.
+    pub fn use_memory(&mut self, memory: DeliveryMemory) {
+        self.subject.memory = memory;
     }
 
     /// Its port.
@@ -195,7 +203,7 @@ impl<'a, P: DeliveryPort> DeliveryRun<'a, P> {
     /// The plan, which is made once; the origin as its key-parser refines it; and the digest
     /// of all that decides which events the object becomes.
     async fn plan(&mut self, time: ObjectTime) -> Result<(Plan, Arc<Origin>, String), Entry> {
-        let Subject { plans, object, origin, delivery, .. } = self.subject;
+        let Subject { plans, object, origin, delivery, ref memory, .. } = self.subject;
         let mut planned = match self.planned.take() {
             Some(planned) => planned,
             None => match plans.plan(delivery).await {
@@ -216,7 +224,7 @@ impl<'a, P: DeliveryPort> DeliveryRun<'a, P> {
                 self.resumed_from = events;
                 Some(match refined {
                     Some(refined) => Ok(refined),
-                    None => planned.refine(origin, object, time.now).await,
+                    None => planned.refine(origin, object, time.now, memory).await,
                 })
             }
         };
@@ -268,6 +276,7 @@ impl<'a, P: DeliveryPort> DeliveryRun<'a, P> {
             max_batch_events,
             age_at: self.port.age_at(time),
             shadow_contents,
+            memory: self.subject.memory.clone(),
             guest_words: self.port.shows_guest_words(),
         }
     }

@@ -250,7 +250,8 @@ impl Lab {
     /// The same, which this may stop.
     pub(super) fn run_until(&self, stop: &Stop) -> Came {
         let Self { plans, settings, object, origin, delivery, .. } = self;
-        let subject = Subject { plans, settings, object, origin, delivery };
+        let subject =
+            Subject { plans, settings, object, origin, delivery, memory: crate::memory::DeliveryMemory::default() };
         block_on(async {
             let mut run = DeliveryRun::new(subject, self.port(), stop.clone(), Settled::default());
             let entry = run.attempt().await;

@@ -7,6 +7,7 @@ use std::io::Read;
 use super::decompress::{Decompressor, ReadError};
 use super::piece::{Chunk, Piece, ReadLimits, Remainder};
 use super::sniff::looks_like;
+use crate::memory::SHORT_BYTES;
 use model::Reason;
 
 /// UTF-8's byte order mark. Before the first line it is no content: no JSON parser should trip
@@ -70,7 +71,12 @@ pub struct LineReader<R> {
     /// nothing was read yet.
     looks_like: Option<Option<&'static str>>,
     ended: bool,
+    /// Called before a long line takes memory.
+    claim: Option<ClaimLine>,
 }
+
+/// Claims the memory of the longest line, or fails.
+type ClaimLine = Box<dyn FnMut() -> std::io::Result<()> + Send>;
 
 impl<R: Read> LineReader<R> {
     /// Reads from `source`.
@@ -90,7 +96,15 @@ impl<R: Read> LineReader<R> {
             mark_checked: false,
             looks_like: None,
             ended: false,
+            claim: None,
         }
+    }
+
+    /// Calls `claim` before more than `SHORT_BYTES` are taken for a line. If it fails, so does
+    /// reading.
+    #[must_use]
+    pub fn with_claim(self, claim: impl FnMut() -> std::io::Result<()> + Send + 'static) -> Self {
+        Self { claim: Some(Box::new(claim)), ..self }
     }
 
     /// The kind of content that the object's first bytes look like, if they are known and no
@@ -124,7 +138,7 @@ impl<R: Read> LineReader<R> {
 
     /// Reads on, and queues whole lines when the buffer is full enough.
     fn read_more(&mut self) -> std::io::Result<()> {
-        self.make_room();
+        self.make_room()?;
         let spare = self.buffer.get_mut(self.filled..self.fill_target).unwrap_or_default();
         match self.source.read(spare) {
             Ok(0) => self.finish(ReadEnd::Whole),
@@ -160,12 +174,19 @@ impl<R: Read> LineReader<R> {
         if self.filled < read_size { read_size } else { self.filled.saturating_mul(2).min(most).max(read_size) }
     }
 
-    fn make_room(&mut self) {
+    fn make_room(&mut self) -> std::io::Result<()> {
+        if self.fill_target > SHORT_BYTES.max(read_size(self.limits))
+            && self.fill_target > self.buffer.len()
+            && let Some(claim) = &mut self.claim
+        {
+            claim()?;
+        }
         if self.fill_target > LARGE_LINE_BYTES && self.fill_target > self.buffer.capacity() {
             let most = self.limits.max_line_bytes.saturating_add(1).max(self.fill_target);
             self.buffer.reserve_exact(most.saturating_sub(self.buffer.len()));
         }
         self.buffer.resize(self.fill_target.max(self.buffer.len()), 0);
+        Ok(())
     }
 
     /// Removes a byte order mark at the object's beginning.

@@ -23,6 +23,7 @@ use super::tap::Tap;
 
 use crate::aws::AwsError;
 use crate::delivery::event_sink::EventSink;
+use crate::memory::NoMemory;
 use crate::object::{Decompressor, LineReader};
 use model::{DeadLetter, Failure, FailureKind, Fault, Reason, Stop};
 use sandbox::{GuestError, GuestLog};
@@ -163,7 +164,9 @@ fn delivered(counts: PutCounts, end: End, ledger: &SharedLedger) -> Delivered {
 
 /// The blocking side. The outbox goes with its end, which tells the other side.
 fn read<R: Read, W: Write>(job: &Job, mut reading: ReadSide<W>, source: R) -> ReadSideResult<W> {
-    let mut lines = LineReader::new(Decompressor::new(source), job.limits);
+    let memory = job.memory.clone();
+    let claim = move || memory.claim_line().map_err(io::Error::other);
+    let mut lines = LineReader::new(Decompressor::new(source), job.limits).with_claim(claim);
     let result = reading.run(job, &mut lines);
     let mut warnings = reading.chain.context.guests.take_warnings();
     if let Some(what) = lines.looks_like().filter(|_| has_no_records(&reading.chain.context.ledger)) {
@@ -234,6 +237,10 @@ fn end<W>(drained: Result<(), Failure>, read: &mut ReadSideResult<W>, ledger: &S
 
 /// Why the object could not be read to its end.
 fn unread(job: &Job, error: io::Error) -> Failure {
+    if let Some(refused) = error.get_ref().and_then(|error| error.downcast_ref::<NoMemory>()) {
+        let error = GuestError::Host { what: refused.to_string() };
+        return error.into_failure(job.guest_words);
+    }
     match error.downcast::<AwsError>() {
         Ok(error) => error.into_source_failure(),
         Err(error) => {

@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use super::component_run::ComponentRun;
 use super::halt::Halt;
-use super::instances::{Instances, Owner};
+use super::instances::Instances;
 use super::job::Job;
 use super::plan::{OutputKind, Plan, StageRole};
 use super::recovery::{Recovery, Successor};
 use super::usage::Usage;
+use crate::memory::{Owner, SHORT_BYTES};
 use model::Stop;
 use sandbox::{GuestError, GuestLog, Instance};
 
@@ -153,6 +154,14 @@ impl Guests {
     /// Whether the tenant's component rewrites; lines stay as they are else.
     pub(super) fn rewrites(&self) -> bool {
         self.recovery.exports().record_rewrite.is_some()
+    }
+
+    /// Claims memory for a call on open lines of so many bytes.
+    pub(super) fn claim_for(&self, open_bytes: usize) -> Result<(), GuestError> {
+        if open_bytes <= SHORT_BYTES {
+            return Ok(());
+        }
+        self.job.memory.claim_line().map_err(|refused| GuestError::Host { what: refused.to_string() })
     }
 
     /// A call of the rewriter.

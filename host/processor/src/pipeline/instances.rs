@@ -4,15 +4,8 @@ use std::time::Duration;
 
 use super::job::Job;
 use super::slots::{GuestSlots, SlotTimer};
-use sandbox::{Component, GuestError, GuestLog, Instance};
-
-/// Owner component it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Owner {
-    Tenant,
-    /// The default guest.
-    Default,
-}
+use crate::memory::Owner;
+use sandbox::{Component, GuestError, GuestLog, Instance, Surroundings};
 
 /// At most one instance of each component, which take turns with all others.
 pub(super) struct Instances {
@@ -30,8 +23,12 @@ impl Instances {
     /// Starts a new instance, in place of the one that there is.
     pub(super) fn start(&mut self, owner: Owner, component: &Component, job: &Job) -> Result<(), GuestError> {
         let (tenant, delivery) = (&job.delivery.tenant_id, job.delivery.id().name());
-        let surroundings = self.timer.surroundings(tenant, &job.object, delivery, job.now);
-        let instance = self.timer.run(component.runs_apart(), || Instance::start(component, &surroundings))?;
+        let apart = component.runs_apart();
+        let surroundings = Surroundings {
+            memory: job.memory.of(owner).map(|memory| self.timer.grant(apart, memory)),
+            ..self.timer.surroundings(tenant, &job.object, delivery, job.now)
+        };
+        let instance = self.timer.run(apart, || Instance::start(component, &surroundings))?;
         *self.get_mut(owner) = Some(instance);
         Ok(())
     }

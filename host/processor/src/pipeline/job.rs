@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::memory::DeliveryMemory;
 use crate::object::ReadLimits;
 use model::{Delivery, ObjectId, Origin, TimestampNumbers};
 use sandbox::Context;
@@ -36,6 +37,8 @@ pub struct Job {
     pub age_at: Option<i64>,
     /// Differences of a shadow are shown as they are, not as hashes.
     pub shadow_contents: bool,
+    /// What it has claimed of the memory.
+    pub memory: DeliveryMemory,
     /// Whoever sees errors may see the guest's own words in them, which may quote a line.
     pub guest_words: bool,
 }

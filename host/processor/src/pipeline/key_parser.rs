@@ -4,16 +4,23 @@ use std::sync::Arc;
 
 use super::plan::Plan;
 use super::slots::{GuestSlots, SlotTimer};
+use crate::memory::{DeliveryMemory, InstanceMemory, Owner};
 use model::{ObjectId, Origin};
-use sandbox::{Component, GuestError, Instance, Used};
+use sandbox::{Component, GuestError, Instance, Surroundings, Used};
 
 impl Plan {
     /// What the tenant's key-parser makes of an object's origin: it may refine
     /// application, pod and environment; else what it did wrong. And what it used.
-    pub fn refine(&self, origin: &Arc<Origin>, object: &ObjectId, now: i64) -> (Result<Arc<Origin>, GuestError>, Used) {
+    pub fn refine(
+        &self,
+        origin: &Arc<Origin>,
+        object: &ObjectId,
+        now: i64,
+        memory: &DeliveryMemory,
+    ) -> (Result<Arc<Origin>, GuestError>, Used) {
         match &self.tenant {
             Some(tenant) if tenant.component.exports().key_parser.is_some() => {
-                let (refined, used) = parse_key(&tenant.component, &self.slots, &origin.tenant_id, object, now);
+                let (refined, used) = parse_key(&tenant.component, &self.slots, &origin.tenant_id, object, now, memory.of(Owner::Tenant));
                 (refined.and_then(|refined| refine(Origin::clone(origin), refined)).map(Arc::new), used)
             }
             _ => (Ok(Arc::clone(origin)), Used::default()),
@@ -21,17 +28,23 @@ impl Plan {
     }
 }
 
-/// What a component makes of an object's key, when it has its turn; and what it used.
+/// What a component makes of an object's key, when it has its turn; and what it used. `memory`:
+/// what it asks before it grows.
 pub fn parse_key(
     component: &Component,
     slots: &GuestSlots,
     tenant: &str,
     object: &ObjectId,
     now: i64,
+    memory: Option<InstanceMemory>,
 ) -> (Result<Origin, GuestError>, Used) {
     let mut timer = SlotTimer::new(slots);
-    let surroundings = timer.surroundings(tenant, object, "", now);
-    timer.run(component.runs_apart(), || match Instance::start(component, &surroundings) {
+    let apart = component.runs_apart();
+    let surroundings = Surroundings {
+        memory: memory.map(|memory| timer.grant(apart, memory)),
+        ..timer.surroundings(tenant, object, "", now)
+    };
+    timer.run(apart, || match Instance::start(component, &surroundings) {
         Ok(mut guest) => (guest.parse_key(&object.key), guest.used()),
         Err(error) => (Err(error), Used::default()),
     })
@@ -60,7 +73,7 @@ mod tests {
         let (done, is_done) = std::sync::mpsc::channel();
         let slot = slots.take();
         std::thread::scope(|scope| {
-            scope.spawn(|| done.send(parse_key(&component, &slots, "", &object, 0)).unwrap());
+            scope.spawn(|| done.send(parse_key(&component, &slots, "", &object, 0, None)).unwrap());
             assert!(is_done.recv_timeout(Duration::from_millis(100)).is_err(), "all slots are taken");
             drop(slot);
             let (origin, used) = is_done.recv().unwrap();

@@ -39,6 +39,11 @@ impl OpenLines {
         counts
     }
 
+    /// Bytes of the chunks that are kept.
+    pub(super) fn bytes(&self) -> usize {
+        self.kept.iter().map(|kept| kept.chunk.bytes.len()).sum()
+    }
+
     /// The first lines of `start..end`, as far as they lie in one chunk; none: no line
     /// of them is there (a guest never gets to see a line that is too long).
     pub(super) fn span(&self, start: u64, end: u64) -> Option<LineSpan<'_>> {

@@ -109,6 +109,7 @@ pub(in crate::pipeline) fn job() -> Job {
         last_modified: 0,
         timestamp_numbers: TimestampNumbers::default(),
         stored_bytes: 0,
+        memory: crate::memory::DeliveryMemory::default(),
         resume_from: 0,
         limits: ReadLimits { chunk_bytes: 1, max_line_bytes: 1, max_object_bytes: 0 },
         window_bytes: 1,

@@ -8,7 +8,9 @@ use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 use model::{ObjectId, lock};
-use sandbox::Surroundings;
+use sandbox::{MemoryGrant, Surroundings};
+
+use crate::memory::InstanceMemory;
 
 /// A number of slots that blocking threads take turns in, first come, first served.
 /// `Clone` is cheap, and shares the slots.
@@ -50,6 +52,15 @@ impl GuestSlots {
             next.serve();
             wait(state);
         }
+    }
+
+    /// Called by whoever has a slot and must wait for something else: others have the slot
+    /// meanwhile.
+    pub(super) fn without_slot<T>(&self, wait: impl FnOnce() -> T) -> T {
+        drop(Slot(self));
+        let waited = wait();
+        std::mem::forget(self.take());
+        waited
     }
 
     fn lock(&self) -> MutexGuard<'_, SlotQueue> {
@@ -134,8 +145,41 @@ impl SlotTimer {
         Surroundings { tenant, pause: Some(self.pause()), ..Surroundings::of(object, delivery, now) }
     }
 
+    /// What an instance asks before it grows, which takes its turns here unless it runs `apart`.
+    pub(super) fn grant(&self, apart: bool, memory: InstanceMemory) -> Arc<dyn MemoryGrant> {
+        let slots = (!apart).then(|| self.slots.clone());
+        Arc::new(GrantBetweenTurns { memory, slots, waited: Arc::clone(&self.waited) })
+    }
+
     pub(super) fn cpu_time(&self) -> Duration {
         self.cpu_time
+    }
+}
+
+/// The memory of an instance that takes turns: while it waits for memory, others have their
+/// turn, and the wait is no work.
+struct GrantBetweenTurns {
+    memory: InstanceMemory,
+    /// Where it has a turn.
+    slots: Option<GuestSlots>,
+    waited: Arc<AtomicU64>,
+}
+
+impl MemoryGrant for GrantBetweenTurns {
+    fn base_bytes(&self) -> usize {
+        self.memory.base_bytes()
+    }
+
+    fn grow_to(&self, bytes: usize) -> bool {
+        if self.memory.claim_now(bytes) {
+            return true;
+        }
+        let started = Instant::now();
+        let wait = || self.memory.claim(bytes);
+        let claimed = self.slots.as_ref().map_or_else(wait, |slots| slots.without_slot(wait));
+        let nanos = u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        self.waited.fetch_add(nanos, Ordering::Relaxed);
+        claimed
     }
 }
 

@@ -101,6 +101,7 @@ pub(super) fn give<S: LineStage>(
         stage.cursor_mut().given = end;
         return Ok(CallOutcome::Done);
     };
+    context.guests.claim_for(stage.open().bytes())?;
     let (end, before) = (span.end, context.guests.fuel());
     let is_new = span.first >= stage.cursor().counted;
     count(stage, &span, &mut context.guests);
@@ -120,6 +121,7 @@ pub(super) fn give<S: LineStage>(
 
 /// Tells the guest the end, before line `to`.
 pub(super) fn finish<S: LineStage>(stage: &mut S, to: u64, context: &mut StageContext) -> Result<CallOutcome, Halt> {
+    context.guests.claim_for(stage.open().bytes())?;
     let output = stage.finish(to, &mut context.guests);
     take(stage, output, |error| FailedCall { start: to, end: to, was_first: false, error }, context)
 }

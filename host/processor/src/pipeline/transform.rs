@@ -16,6 +16,9 @@ use crate::object::Chunk;
 use model::{Event, Reason};
 use sandbox::{GuestError, Note, Transformed};
 
+/// Events of one line that are handed on together.
+const PORTION_EVENTS: usize = 10_000;
+
 /// What the numbers of the transformer's lines mean.
 enum Numbering {
     /// They are the object's.
@@ -112,39 +115,54 @@ impl TransformStage {
     }
 
     /// Gives each line before `pending_from` its outcome, or its open outputs.
-    fn settle(&mut self, out: Transformed, ledger: &mut LineLedger, outbox: &mut Outbox) {
+    fn settle(&mut self, out: Transformed, context: &mut StageContext) -> Result<(), Halt> {
+        let StageContext { ledger: shared, outbox, .. } = context;
         let mut notes = out.notes.into_iter().peekable();
-        let mut events = out.events.into_iter().peekable();
+        let mut events = out.events.into_iter();
         let mut cursor = self.cursor.from;
-        while let Some(line) = events.peek().map(|event| event.line) {
+        let mut ledger = shared.lock();
+        while let Some(line) = events.as_slice().first().map(|event| event.line) {
             while let Some(note) = notes.next_if(|note| note.last < line) {
-                self.note(&note, cursor, ledger);
+                self.note(&note, cursor, &mut ledger);
                 cursor = note.last + 1;
             }
-            self.filtered(cursor, line, ledger);
-            let of_line = std::iter::from_fn(|| events.next_if(|event| event.line == line)).collect();
-            self.events(line, of_line, ledger, outbox);
+            self.filtered(cursor, line, &mut ledger);
+            let mut left = events.as_slice().iter().take_while(|event| event.line == line).count();
+            let source = self.open_outputs(line, left as u64, &mut ledger);
+            // A line may have millions: no more of them than a window are there twice.
+            while left > 0 {
+                let portion = left.min(PORTION_EVENTS);
+                for event in events.by_ref().take(portion) {
+                    outbox.push_event(Event { line: source.line, ..event }, source.offset, &mut ledger);
+                }
+                left -= portion;
+                if left > 0 {
+                    drop(ledger);
+                    outbox.send()?;
+                    ledger = shared.lock();
+                }
+            }
             cursor = line + 1;
         }
         for note in notes {
-            self.note(&note, cursor, ledger);
+            self.note(&note, cursor, &mut ledger);
             cursor = note.last + 1;
         }
-        self.filtered(cursor, out.pending_from, ledger);
+        self.filtered(cursor, out.pending_from, &mut ledger);
+        drop(ledger);
         self.cursor.from = out.pending_from;
         self.forget_sources();
+        outbox.send()
     }
 
-    /// The events of one line.
-    fn events(&self, line: u64, events: Vec<Event>, ledger: &mut LineLedger, outbox: &mut Outbox) {
+    /// Opens the outputs of a line that has events; returns its source.
+    fn open_outputs(&self, line: u64, events: u64, ledger: &mut LineLedger) -> SourceLine {
         let source = self.source(line);
         match &self.numbering {
-            Numbering::Object => ledger.open(line, events.len() as u64),
-            Numbering::Rewritten { .. } => ledger.add_events(source.line, events.len() as u64),
+            Numbering::Object => ledger.open(line, events),
+            Numbering::Rewritten { .. } => ledger.add_events(source.line, events),
         }
-        for event in events {
-            outbox.push_event(Event { line: source.line, ..event }, source.offset, ledger);
-        }
+        source
     }
 
     /// A note, and the lines before it that nothing was said of.
@@ -239,8 +257,7 @@ impl LineStage for TransformStage {
         let spoken_of = lines + noted_records(&out.notes, &self.open);
         let dropped = self.open.records(self.cursor.from, out.pending_from).saturating_sub(spoken_of);
         context.guests.count_output(StageRole::Transform, out.events.len() as u64, dropped);
-        self.settle(out, &mut context.ledger.lock(), &mut context.outbox);
-        context.outbox.send()
+        self.settle(out, context)
     }
 
     fn poison(&mut self, to: u64, detail: &str, context: &mut StageContext) -> Result<(), Halt> {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::suspension::PluginPermits;
+use crate::memory::DeliveryMemory;
 use crate::pipeline::{ComponentRun, Plan, ShadowRun, blocking};
 use crate::report::Entry;
 use model::{FailureKind, GuestErrorKind, ObjectId, OnError, Origin};
@@ -39,6 +40,7 @@ impl Planned {
         origin: &Arc<Origin>,
         object: &ObjectId,
         now: i64,
+        memory: &DeliveryMemory,
     ) -> Result<Arc<Origin>, GuestError> {
         let Some(guest) = self.plan.tenant.as_ref().filter(|guest| guest.component.exports().key_parser.is_some())
         else {
@@ -46,7 +48,8 @@ impl Planned {
         };
         let on_error = guest.on_error;
         let (plan, given, object) = (self.plan.clone(), Arc::clone(origin), object.clone());
-        let (refined, used) = blocking("parse-key", move || Ok(plan.refine(&given, &object, now))).await?;
+        let memory = memory.clone();
+        let (refined, used) = blocking("parse-key", move || Ok(plan.refine(&given, &object, now, &memory))).await?;
         self.key = used;
         match refined {
             Err(error) if error.is_guests_fault() => {

@@ -195,6 +195,11 @@ impl Plans {
         Ok(Planned { plan, permits, replaced, no_shadow, unrefined, key, before, warnings })
     }
 
+    /// Components that a delivery may run beside the default guest.
+    pub fn components_of(&self, delivery: &Delivery) -> u64 {
+        u64::from(self.active(delivery).is_some()) + u64::from(delivery.plugins.shadow.is_some())
+    }
+
     /// The component whose output is delivered, if not the default guest's alone.
     fn active(&self, delivery: &Delivery) -> Option<PluginIdentity> {
         let parts = &self.0;

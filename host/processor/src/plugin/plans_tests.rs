@@ -2,6 +2,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::*;
+use crate::memory::DeliveryMemory;
 use crate::plugin::KeyError;
 use crate::report::Outcome;
 use model::{
@@ -294,12 +295,12 @@ fn origin() -> Arc<Origin> {
 async fn a_tenants_key_parser_refines_for_its_delivery() {
     let plans = Lab::new().plans();
     let mut planned = plans.plan(&delivery(Some(plugin("refines")), None)).await.unwrap();
-    let refined = planned.refine(&origin(), &object(), 0).await.unwrap();
+    let refined = planned.refine(&origin(), &object(), 0, &DeliveryMemory::default()).await.unwrap();
     assert_eq!((refined.application.as_str(), refined.pod_name.as_str()), ("other", "pod"));
     assert_eq!((refined.tenant_id.as_str(), refined.environment.as_str()), ("n", "test"));
     // One that parses no keys leaves it as it is.
     let mut planned = plans.plan(&delivery(Some(plugin("one")), None)).await.unwrap();
-    assert_eq!(planned.refine(&origin(), &object(), 0).await, Ok(origin()));
+    assert_eq!(planned.refine(&origin(), &object(), 0, &DeliveryMemory::default()).await, Ok(origin()));
 }
 
 #[tokio::test]
@@ -307,13 +308,17 @@ async fn a_key_parser_that_fails_is_the_components_fault() {
     let plans = Lab::new().plans();
     for (parser, kind) in [("reroutes", GuestErrorKind::Contract), ("traps", GuestErrorKind::Trap)] {
         let mut planned = plans.plan(&delivery(Some(plugin(parser)), None)).await.unwrap();
-        let error = planned.refine(&origin(), &object(), 0).await.unwrap_err();
+        let error = planned.refine(&origin(), &object(), 0, &DeliveryMemory::default()).await.unwrap_err();
         assert_eq!(error.kind(), kind);
         let mut ended = failed(error.kind());
         planned.complete(&mut ended);
         assert_eq!(ended.component.unwrap().failures, [(kind.into(), 1)].into(), "counted once");
         let mut planned = plans.plan(&delivery(Some(or_default(parser)), None)).await.unwrap();
-        assert_eq!(planned.refine(&origin(), &object(), 0).await, Ok(origin()), "unrefined, by on_error");
+        assert_eq!(
+            planned.refine(&origin(), &object(), 0, &DeliveryMemory::default()).await,
+            Ok(origin()),
+            "unrefined, by on_error"
+        );
         let mut ended = entry(Outcome::Delivered);
         planned.complete(&mut ended);
         assert_eq!(ended.component.unwrap().failures, [(kind.into(), 1)].into());

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::*;
 use crate::aws::BucketOwnerSetting;
 
-const MACHINE: Machine = Machine { cores: 2, memory_bytes: 512 << 20 };
+const MACHINE: Machine = Machine { cores: 2, memory_bytes: 512 << 20, memory_source: MemorySource::Machine };
 
 fn read_on(pairs: &[(&str, &str)], machine: Machine) -> Result<(Settings, AwsSettings, Vec<String>), SettingsError> {
     let lookup = |name: &str| {
@@ -49,7 +49,7 @@ fn nothing_set_means_the_defaults() {
         scan_interval: Duration::from_secs(10),
         scan_suffixes: vec![".json.gz".to_owned()],
         path_style: false,
-        max_concurrent_per_tenant: 8,
+        max_concurrent_per_tenant: 3,
         tenant_cache: Duration::from_secs(60),
         visibility_timeout: Duration::from_secs(300),
         shutdown_grace: Duration::from_secs(25),
@@ -60,23 +60,59 @@ fn nothing_set_means_the_defaults() {
         keys: None,
     };
     assert_eq!(aws, expected);
-    assert_eq!(settings.max_concurrent_objects, 32);
+    assert_eq!(settings.max_concurrent_objects, 15);
     assert!(warnings.is_empty());
 }
 
 #[test]
 fn objects_at_once_follow_the_memory_and_a_tenants_the_objects() {
     let objects = |mib: u64, pairs: &[_]| {
-        let (settings, aws, _) = read_on(pairs, Machine { cores: 2, memory_bytes: mib << 20 }).unwrap();
+        let (settings, aws, _) =
+            read_on(pairs, Machine { cores: 2, memory_bytes: mib << 20, memory_source: MemorySource::Machine })
+                .unwrap();
         (settings.max_concurrent_objects, aws.max_concurrent_per_tenant)
     };
-    assert_eq!(objects(0, &[]), (1, 1));
-    assert_eq!(objects(128, &[]), (8, 2));
-    assert_eq!(objects(512, &[]), (32, 8));
+    assert_eq!(objects(128, &[]), (2, 1));
+    assert_eq!(objects(512, &[]), (15, 3));
+    assert_eq!(objects(1024, &[]), (36, 9));
     assert_eq!(objects(65_536, &[]), (64, 16));
     assert_eq!(objects(512, &[("MAX_CONCURRENT_OBJECTS", "3")]), (3, 1));
     assert_eq!(objects(512, &[("MAX_CONCURRENT_OBJECTS", "1000")]), (1000, 250));
-    assert_eq!(objects(512, &[("MAX_CONCURRENT_PER_TENANT", "5")]), (32, 5));
+    assert_eq!(objects(512, &[("MAX_CONCURRENT_PER_TENANT", "5")]), (15, 5));
+}
+
+#[test]
+fn the_budget_is_the_containers_or_as_it_is_set() {
+    let memory = |pairs: &[_]| read(pairs).map(|(settings, ..)| (settings.memory, settings.max_line_bytes));
+    let (container, line) = memory(&[]).unwrap();
+    assert_eq!((container.budget, container.source), (512 << 20, MemorySource::Machine));
+    assert!(line < 16 << 20, "less than where there is room");
+    let (set, line) = memory(&[("MEMORY_BUDGET", "8 GiB")]).unwrap();
+    assert_eq!((set.budget, set.source), (8 << 30, MemorySource::Setting));
+    assert_eq!(line, 16 << 20);
+    // What is fixed is not there to be claimed.
+    let (loaded, _) = memory(&[("MEMORY_BUDGET", "8 GiB"), ("PLUGIN_LOADED_BYTES", "1 GiB")]).unwrap();
+    assert_eq!(set.claimable - loaded.claimable, (1 << 30) - (256 << 20));
+    refused("MEMORY_BUDGET", &["0", "lots", "31 MiB"]);
+}
+
+#[test]
+fn what_leaves_no_room_for_one_delivery_is_refused_with_what_takes_it() {
+    for (name, value) in [
+        ("MAX_LINE_BYTES", "16 MiB"),
+        ("PLUGIN_MEMORY_BYTES", "512 MiB"),
+        ("PLUGIN_MAX_OUTPUT_BYTES", "256 MiB"),
+        ("PLUGIN_MAX_OUTPUT_EVENTS", "10000000"),
+        ("PLUGIN_MAX_HELD_BYTES", "1 GiB"),
+        ("PLUGIN_LOADED_BYTES", "400 MiB"),
+        ("MEMORY_BUDGET", "64 MiB"),
+    ] {
+        let error = read(&[(name, value)]).expect_err(name);
+        let [problem] = error.problems.as_slice() else { panic!("{error}") };
+        assert_eq!(problem.variable, "MEMORY_BUDGET", "{name}");
+        assert!(problem.text.contains(name) || name == "MEMORY_BUDGET", "{name}: {error}");
+        assert!(read(&[(name, value), ("MEMORY_BUDGET", "16 GiB")]).is_ok() || name == "MEMORY_BUDGET", "{name}");
+    }
 }
 
 #[test]
@@ -359,17 +395,20 @@ fn the_log_s_format_is_one_of_two_and_found_whatever_else_is_wrong() {
 /// What `--help` calls the default is what an unset variable means.
 #[test]
 fn help_names_every_variable_with_a_default_that_parses_to_itself() {
-    let text = help_aws();
+    let (text, settings) = (help_aws(), read(&[]).unwrap().0);
     for variable in VARIABLES {
         assert!(text.contains(variable.name));
-        let default = match variable.default_text().as_str() {
-            "by memory" => "32".to_owned(),
-            "a quarter" => "8".to_owned(),
-            "0 (none)" => "0".to_owned(),
-            "MAX_LINE_BYTES" => "16MiB".to_owned(),
-            "by MAX_LINE_BYTES" => "33MiB".to_owned(),
-            "AWS_DEFAULT_REGION" | "none" | "unset" | "the user's cache" | "the processor's own" => String::new(),
-            other => other.to_owned(),
+        let default = match (variable.default_text().as_str(), variable.name) {
+            ("by memory", "MAX_CONCURRENT_OBJECTS") => "15".to_owned(),
+            ("by memory" | "by MAX_LINE_BYTES" | "MAX_LINE_BYTES", name) => {
+                super::plugin_tests::computed(&settings, name)
+            }
+            ("a quarter", _) => "3".to_owned(),
+            ("0 (none)", _) => "0".to_owned(),
+            ("AWS_DEFAULT_REGION", _)
+            | ("by container", _)
+            | ("none" | "unset" | "the user's cache" | "the processor's own", _) => String::new(),
+            (other, _) => other.to_owned(),
         };
         assert_eq!(read(&[(variable.name, &default)]), read(&[]), "{}", variable.name);
     }

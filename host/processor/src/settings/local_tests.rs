@@ -8,7 +8,7 @@ fn read(pairs: &[(&str, &str)], cores: usize) -> Result<(Settings, Vec<String>),
         let found = pairs.iter().find(|(n, _)| *n == name);
         found.map(|(_, v)| (*v).to_owned())
     };
-    Settings::for_local(&lookup, Machine { cores, memory_bytes: 1 << 30 })
+    Settings::for_local(&lookup, Machine { cores, memory_bytes: 1 << 40, memory_source: MemorySource::Machine })
 }
 
 #[test]
@@ -21,9 +21,11 @@ fn nothing_set_means_the_defaults() {
         timestamp_numbers: TimestampNumbers::Magnitude,
         max_concurrent_objects: 2,
         plugin: settings.plugin.clone(),
+        memory: settings.memory,
         log_level: LogLevel::Info,
     };
     assert_eq!(settings, expected);
+    assert_eq!((settings.memory.budget, settings.memory.source), (1 << 40, MemorySource::Machine));
     let plugin = PluginSettings {
         limits: Limits::DEFAULT,
         sources: Vec::new(),
@@ -129,9 +131,9 @@ fn all_problems_come_together_each_with_value_and_range() {
             r#"invalid settings in the environment:
   MAX_BATCH_SIZE is "20000": allowed is 1 to 10000; unset it for the default
   MAX_LINE_BYTES is "16MB": allowed is 1 KiB to 64 MiB, plain bytes or with KiB, MiB, GiB; unset it for the default
+  PLUGIN_MAX_OUTPUT_RATIO is "{nines}"…: allowed is 1 to 1000; unset it for the default
   MAX_OBJECT_BYTES is "no\u{{1b}}limit": allowed is 0 (no limit) or more, plain or with KiB, MiB, GiB; unset it for the default
-  MAX_CONCURRENT_OBJECTS is "0": allowed is 1 to 1024; unset it for the default
-  PLUGIN_MAX_OUTPUT_RATIO is "{nines}"…: allowed is 1 to 1000; unset it for the default"#
+  MAX_CONCURRENT_OBJECTS is "0": allowed is 1 to 1024; unset it for the default"#
         )
     );
 }
@@ -139,16 +141,17 @@ fn all_problems_come_together_each_with_value_and_range() {
 /// What `--help` calls the default is what an unset variable means.
 #[test]
 fn help_names_every_variable_with_a_default_that_parses_to_itself() {
-    let text = help();
+    let (text, settings) = (help(), read(&[], 7).unwrap().0);
     for variable in LOCAL_VARIABLES {
         assert!(text.contains(variable.name));
-        let default = match variable.default_text().as_str() {
-            "cores" => "7".to_owned(),
-            "MAX_LINE_BYTES" => "16MiB".to_owned(),
-            "by MAX_LINE_BYTES" => "33MiB".to_owned(),
-            "none" | "the user's cache" | "the tenant file's folder" => String::new(),
-            "0 (none)" => "0".to_owned(),
-            other => other.to_owned(),
+        let default = match (variable.default_text().as_str(), variable.name) {
+            ("cores", _) => "7".to_owned(),
+            ("by memory" | "by MAX_LINE_BYTES" | "MAX_LINE_BYTES", name) => {
+                super::plugin_tests::computed(&settings, name)
+            }
+            ("by container" | "none" | "the user's cache" | "the tenant file's folder", _) => String::new(),
+            ("0 (none)", _) => "0".to_owned(),
+            (other, _) => other.to_owned(),
         };
         assert_eq!(read(&[(variable.name, &default)], 7), read(&[], 7));
     }
@@ -161,6 +164,6 @@ fn every_variable_that_is_read_is_in_the_table_and_the_other_way_round() {
         asked.borrow_mut().insert(name.to_owned());
         None
     };
-    let _ = Settings::for_local(&lookup, Machine { cores: 1, memory_bytes: 1 });
+    let _ = Settings::for_local(&lookup, Machine { cores: 1, memory_bytes: 1, memory_source: MemorySource::Machine });
     assert_eq!(asked.into_inner(), LOCAL_VARIABLES.iter().map(|v| v.name.to_owned()).collect());
 }

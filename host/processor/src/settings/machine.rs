@@ -15,28 +15,61 @@ pub struct Machine {
     pub cores: usize,
     /// The bytes of memory: Lambda's, else the least of the cgroup's limits and the machine's.
     pub memory_bytes: u64,
+    /// What says so.
+    pub memory_source: MemorySource,
+}
+
+/// Where the bytes of memory are from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MemorySource {
+    /// MEMORY_BUDGET.
+    Setting,
+    /// Lambda's environment.
+    Lambda,
+    /// The limit of a cgroup.
+    Cgroup,
+    /// The machine's memory.
+    Machine,
+    /// Nothing says it.
+    Unknown,
+}
+
+impl MemorySource {
+    /// The name in the log.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Setting => "MEMORY_BUDGET",
+            Self::Lambda => "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
+            Self::Cgroup => "the cgroup's limit",
+            Self::Machine => "the machine's memory",
+            Self::Unknown => "nothing says it, so it is assumed",
+        }
+    }
 }
 
 impl Machine {
     /// Finds out this process's resources. `lookup` reads the environment.
     pub fn detect(lookup: impl Fn(&str) -> Option<String>) -> Self {
-        Self {
-            cores: std::thread::available_parallelism().map_or(1, usize::from),
-            memory_bytes: memory_limit(lookup, |path| std::fs::read_to_string(path).ok()),
-        }
+        let (memory_bytes, memory_source) = memory_limit(lookup, |path| std::fs::read_to_string(path).ok());
+        Self { cores: std::thread::available_parallelism().map_or(1, usize::from), memory_bytes, memory_source }
     }
 }
 
-fn memory_limit(lookup: impl Fn(&str) -> Option<String>, read: impl Fn(&Path) -> Option<String>) -> u64 {
+fn memory_limit(
+    lookup: impl Fn(&str) -> Option<String>,
+    read: impl Fn(&Path) -> Option<String>,
+) -> (u64, MemorySource) {
     let lambda = lookup(LAMBDA_MEMORY).and_then(|mib| mib.trim().parse::<u64>().ok());
     if let Some(bytes) = lambda.filter(|mib| *mib > 0).and_then(|mib| mib.checked_mul(1 << 20)) {
-        return bytes;
+        return (bytes, MemorySource::Lambda);
     }
     let machine = read(Path::new("/proc/meminfo")).and_then(|text| parse_total(&text));
     let cgroups = read(Path::new("/proc/self/cgroup")).unwrap_or_default();
     // "No limit" is a word in v2 and a number near 2^63 in v1: the machine's is less.
     let limits = cgroups.lines().flat_map(limit_files).filter_map(|file| read(&file)?.trim().parse::<u64>().ok());
-    limits.chain(machine).filter(|bytes| *bytes > 0).min().unwrap_or(UNKNOWN_MEMORY_BYTES)
+    let limits = limits.map(|bytes| (bytes, MemorySource::Cgroup));
+    let all = limits.chain(machine.map(|bytes| (bytes, MemorySource::Machine))).filter(|(bytes, _)| *bytes > 0);
+    all.min_by_key(|(bytes, _)| *bytes).unwrap_or((UNKNOWN_MEMORY_BYTES, MemorySource::Unknown))
 }
 
 /// MemTotal of /proc/meminfo, in bytes.
@@ -72,6 +105,10 @@ mod tests {
     const MACHINE: u64 = 16_384_000 * 1024;
 
     fn given(lambda: Option<&str>, files: &[(&str, &str)]) -> u64 {
+        with_source(lambda, files).0
+    }
+
+    fn with_source(lambda: Option<&str>, files: &[(&str, &str)]) -> (u64, MemorySource) {
         let lookup = |name: &str| lambda.filter(|_| name == "AWS_LAMBDA_FUNCTION_MEMORY_SIZE").map(str::to_owned);
         let read = |path: &Path| {
             let found = files.iter().find(|(name, _)| Path::new(name) == path);
@@ -83,7 +120,7 @@ mod tests {
     #[test]
     fn lambdas_own_number_comes_first() {
         let files = [("/proc/meminfo", MEMINFO)];
-        assert_eq!(given(Some("256"), &files), 256 << 20);
+        assert_eq!(with_source(Some("256"), &files), (256 << 20, MemorySource::Lambda));
         for odd in ["", "0", "lots", "-1", "99999999999999999999", "18446744073709551615"] {
             assert_eq!(given(Some(odd), &files), MACHINE, "{odd}");
         }
@@ -110,7 +147,8 @@ mod tests {
             ("/sys/fs/cgroup/kubepods/pod7/memory.max", "268435456\n"),
             ("/sys/fs/cgroup/kubepods/memory.max", "8589934592\n"),
         ];
-        assert_eq!(given(None, &files), 256 << 20);
+        assert_eq!(with_source(None, &files), (256 << 20, MemorySource::Cgroup));
+        assert_eq!(with_source(None, files.get(..1).unwrap()), (MACHINE, MemorySource::Machine));
     }
 
     #[test]
@@ -126,7 +164,7 @@ mod tests {
 
     #[test]
     fn odd_files_are_passed_over() {
-        assert_eq!(given(None, &[]), 512 << 20);
+        assert_eq!(with_source(None, &[]), (512 << 20, MemorySource::Unknown));
         let files = [
             ("/proc/meminfo", "MemTotal: much\n"),
             ("/proc/self/cgroup", "nonsense\n0::/../../etc\n"),

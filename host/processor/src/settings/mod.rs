@@ -9,11 +9,13 @@
 //! - `mode`: the modes, and which variables each leaves unused.
 //! - `environment`: what AWS's SDK reads by itself.
 //! - `machine`: cores and memory, for the defaults that depend on them.
+//! - `memory`: MEMORY_BUDGET, and what follows from it.
 //! - `lambda`: whether this is a Lambda.
 
 mod environment;
 mod lambda;
 mod machine;
+mod memory;
 mod mode;
 mod plugin;
 mod plugin_table;
@@ -31,7 +33,8 @@ use model::{BucketPatterns, StaticCredentials, TimestampNumbers};
 use reader::SettingsReader;
 
 pub use lambda::lambda_environment;
-pub use machine::Machine;
+pub use machine::{Machine, MemorySource};
+pub use memory::MemorySettings;
 pub use mode::{Mode, Purpose};
 pub use plugin::{CacheKey, PluginSettings};
 pub use reader::{SettingProblem, SettingsError};
@@ -54,6 +57,8 @@ pub struct Settings {
     pub max_concurrent_objects: usize,
     /// The settings about components.
     pub plugin: PluginSettings,
+    /// What deliveries may claim of the memory.
+    pub memory: MemorySettings,
     /// LOG_LEVEL: the least level that is logged.
     pub log_level: LogLevel,
 }
@@ -122,7 +127,7 @@ impl Settings {
     pub fn for_local(lookup: VariableLookup<'_>, machine: Machine) -> Result<(Self, Vec<String>), SettingsError> {
         let mut reader = SettingsReader::new(lookup);
         let cores = u64::try_from(machine.cores).unwrap_or(u64::MAX);
-        let settings = Self::read(&mut reader, &table::LOCAL_MAX_CONCURRENT_OBJECTS, cores);
+        let settings = Self::read(&mut reader, machine, &table::LOCAL_MAX_CONCURRENT_OBJECTS, |_| cores);
         reader.finish(Purpose::AnyMode).map(|warnings| (settings, warnings))
     }
 
@@ -137,8 +142,8 @@ impl Settings {
         purpose: Purpose,
     ) -> Result<(Self, AwsSettings, Vec<String>), SettingsError> {
         let mut reader = SettingsReader::new(lookup);
-        let by_memory = (machine.memory_bytes / table::BYTES_PER_OBJECT).min(table::MAX_OBJECTS_BY_MEMORY);
-        let mut settings = Self::read(&mut reader, &table::MAX_CONCURRENT_OBJECTS, by_memory);
+        let by_memory = |memory: &MemorySettings| memory.deliveries().min(table::MAX_OBJECTS_BY_MEMORY);
+        let mut settings = Self::read(&mut reader, machine, &table::MAX_CONCURRENT_OBJECTS, by_memory);
         settings.plugin.compiled = plugin::compiled(&mut reader);
         let aws = AwsSettings::read(&mut reader, settings.max_concurrent_objects);
         reader.finish(purpose).map(|warnings| (settings, aws, warnings))
@@ -152,16 +157,26 @@ impl Settings {
     }
 
     /// `objects` is MAX_CONCURRENT_OBJECTS with the default `found`.
-    fn read(reader: &mut SettingsReader<'_>, objects: &Variable, found: u64) -> Self {
+    fn read(
+        reader: &mut SettingsReader<'_>,
+        machine: Machine,
+        objects: &Variable,
+        found: impl Fn(&MemorySettings) -> u64,
+    ) -> Self {
         let max_batch_size = value::to_usize(reader.number(&table::MAX_BATCH_SIZE));
-        let max_line_bytes = value::to_usize(reader.number(&table::MAX_LINE_BYTES));
+        let budget = memory::Budget::read(reader, machine);
+        let max_line = reader.number_or(&table::MAX_LINE_BYTES, budget.default_line());
+        let max_line_bytes = value::to_usize(max_line);
+        let plugin = PluginSettings::read(reader, max_line_bytes, &budget);
+        let memory = budget.finish(reader, max_line, &plugin.limits);
         Self {
             max_batch_size,
             max_line_bytes,
             max_object_bytes: Some(reader.number(&table::MAX_OBJECT_BYTES)).filter(|n| *n > 0),
             timestamp_numbers: reader.text(&table::TIMESTAMP_NUMBERS, TimestampNumbers::parse).unwrap_or_default(),
-            max_concurrent_objects: value::to_usize(reader.number_or(objects, found)),
-            plugin: PluginSettings::read(reader, max_line_bytes),
+            max_concurrent_objects: value::to_usize(reader.number_or(objects, found(&memory))),
+            memory,
+            plugin,
             log_level: reader.level(),
         }
     }

@@ -3,9 +3,11 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::memory::Budget;
 use super::plugin_table as table;
 use super::reader::SettingsReader;
 use super::value::{self, to_usize};
+use crate::memory::{default_output_bytes, default_output_events};
 use crate::tenant::plugin::{self, FieldProblem};
 use model::{AllowedSource, Limits, Plugin};
 
@@ -48,8 +50,8 @@ pub struct PluginSettings {
 
 impl PluginSettings {
     /// Reads all settings but `compiled`, which only the modes that work with AWS have.
-    pub(super) fn read(reader: &mut SettingsReader<'_>, max_line_bytes: usize) -> Self {
-        let limits = limits(reader, max_line_bytes);
+    pub(super) fn read(reader: &mut SettingsReader<'_>, max_line_bytes: usize, budget: &Budget) -> Self {
+        let limits = limits(reader, max_line_bytes, budget);
         let of_operator = |text: &str| plugin::of_operator(text, &limits).map(Arc::new);
         Self {
             default_plugin: reader.secret(&table::DEFAULT_PLUGIN, of_operator),
@@ -60,23 +62,24 @@ impl PluginSettings {
             cache_bytes: reader.number(&table::PLUGIN_CACHE_BYTES),
             cache_key: reader.secret(&table::PLUGIN_CACHE_KEY, CacheKey::parse),
             compiled: None,
-            loaded_bytes: reader.number(&table::PLUGIN_LOADED_BYTES),
+            loaded_bytes: budget.loaded,
             shadow_contents: reader.flag(&table::PLUGIN_SHADOW_CONTENTS),
             limits,
         }
     }
 }
 
-fn limits(reader: &mut SettingsReader<'_>, max_line_bytes: usize) -> Limits {
+fn limits(reader: &mut SettingsReader<'_>, max_line_bytes: usize, budget: &Budget) -> Limits {
+    let max_line = u64::try_from(max_line_bytes).unwrap_or(u64::MAX);
     // A value of MAX_LINE_BYTES over several lines, and what stands in its chunks beside it.
     let held_back_bytes = max_line_bytes.saturating_mul(2).saturating_add(HELD_BACK_MARGIN_BYTES);
     Limits {
-        memory_bytes: to_usize(reader.number(&table::PLUGIN_MEMORY_BYTES)),
+        memory_bytes: to_usize(reader.number_or(&table::PLUGIN_MEMORY_BYTES, budget.default_component())),
         fuel_per_mib: reader.number(&table::PLUGIN_FUEL_PER_MIB),
         start_fuel: reader.number(&table::PLUGIN_START_FUEL),
         output_ratio: to_usize(reader.number(&table::PLUGIN_MAX_OUTPUT_RATIO)),
-        output_bytes: to_usize(reader.number(&table::PLUGIN_MAX_OUTPUT_BYTES)),
-        output_events: to_usize(reader.number(&table::PLUGIN_MAX_OUTPUT_EVENTS)),
+        output_bytes: to_usize(reader.number_or(&table::PLUGIN_MAX_OUTPUT_BYTES, default_output_bytes(max_line))),
+        output_events: to_usize(reader.number_or(&table::PLUGIN_MAX_OUTPUT_EVENTS, default_output_events(max_line))),
         message_bytes: to_usize(reader.number_or(&table::PLUGIN_MAX_MESSAGE_BYTES, max_line_bytes as u64)),
         held_back_bytes: to_usize(reader.number_or(&table::PLUGIN_MAX_HELD_BYTES, held_back_bytes as u64)),
         log_lines: reader.number(&table::PLUGIN_LOG_LINES),

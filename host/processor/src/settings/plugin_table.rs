@@ -54,18 +54,18 @@ pub(super) const PLUGIN_CACHE_BYTES: Variable = Variable::number(
 );
 pub(super) const PLUGIN_LOADED_BYTES: Variable = Variable::number(
     "PLUGIN_LOADED_BYTES",
-    Fixed(256 * MIB),
+    Computed("by memory"),
     (MIB, 64 * GIB),
     Unit::Bytes,
-    "machine code of components in memory",
+    "machine code of components in memory; by default a sixteenth of MEMORY_BUDGET, at most 256 MiB",
 );
 
 pub(super) const PLUGIN_MEMORY_BYTES: Variable = Variable::number(
     "PLUGIN_MEMORY_BYTES",
-    Fixed(DEFAULT.memory_bytes as u64),
+    Computed("by memory"),
     (MIB, 4 * GIB),
     Unit::Bytes,
-    "memory that a component may hold",
+    "memory that a component may hold; by default 64 MiB, less where MEMORY_BUDGET is small",
 );
 pub(super) const PLUGIN_FUEL_PER_MIB: Variable = Variable::number(
     "PLUGIN_FUEL_PER_MIB",
@@ -90,17 +90,17 @@ pub(super) const PLUGIN_MAX_OUTPUT_RATIO: Variable = Variable::number(
 );
 pub(super) const PLUGIN_MAX_OUTPUT_BYTES: Variable = Variable::number(
     "PLUGIN_MAX_OUTPUT_BYTES",
-    Fixed(DEFAULT.output_bytes as u64),
+    Computed("by MAX_LINE_BYTES"),
     (KIB, GIB),
     Unit::Bytes,
-    "output of a call, whatever its input",
+    "output of a call, whatever its input; by default four times MAX_LINE_BYTES, 5 to 64 MiB",
 );
 pub(super) const PLUGIN_MAX_OUTPUT_EVENTS: Variable = Variable::number(
     "PLUGIN_MAX_OUTPUT_EVENTS",
-    Fixed(DEFAULT.output_events as u64),
+    Computed("by MAX_LINE_BYTES"),
     (1, 10_000_000),
     Unit::Count,
-    "events or lines of a call, whatever its input",
+    "events or lines of a call, whatever its input; by default one for 8 bytes of MAX_LINE_BYTES, 150,000 to 1,000,000",
 );
 pub(super) const PLUGIN_MAX_MESSAGE_BYTES: Variable = Variable::number(
     "PLUGIN_MAX_MESSAGE_BYTES",

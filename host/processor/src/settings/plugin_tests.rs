@@ -6,9 +6,26 @@ use super::*;
 use crate::tenant::plugin::LIMITS;
 use model::{AllowedSource, Digest, Limits};
 
-const MACHINE: Machine = Machine { cores: 2, memory_bytes: 512 << 20 };
+/// Room for the end of every range.
+const MACHINE: Machine = Machine { cores: 2, memory_bytes: 1 << 40, memory_source: MemorySource::Machine };
 const DIGITS: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 const KEY: &str = "0123456789abcdef";
+
+/// The default of a variable that is computed, as it was read.
+pub(super) fn computed(settings: &Settings, name: &str) -> String {
+    let Settings { max_line_bytes, plugin, .. } = settings;
+    let limits = &plugin.limits;
+    match name {
+        "MAX_LINE_BYTES" => max_line_bytes.to_string(),
+        "PLUGIN_LOADED_BYTES" => plugin.loaded_bytes.to_string(),
+        "PLUGIN_MEMORY_BYTES" => limits.memory_bytes.to_string(),
+        "PLUGIN_MAX_OUTPUT_BYTES" => limits.output_bytes.to_string(),
+        "PLUGIN_MAX_OUTPUT_EVENTS" => limits.output_events.to_string(),
+        "PLUGIN_MAX_MESSAGE_BYTES" => limits.message_bytes.to_string(),
+        "PLUGIN_MAX_HELD_BYTES" => limits.held_back_bytes.to_string(),
+        _ => panic!("{name}"),
+    }
+}
 
 fn read(pairs: &[(&str, &str)]) -> Result<PluginSettings, SettingsError> {
     let lookup = |name: &str| pairs.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned());

@@ -1,14 +1,10 @@
 //! The table of all variables.
 
 use super::plugin_table::*;
-use super::variable::{DefaultValue, KIB, MIB, NONE, Unit, ValueKind, Variable};
+use super::variable::{DefaultValue, GIB, KIB, MIB, NONE, Unit, ValueKind, Variable};
 use crate::delivery::limits::MAX_BATCH_EVENTS;
 use crate::tenant::rules::{BUCKET, REGION, ROLE};
 use DefaultValue::{Computed, Fixed};
-
-/// The memory per concurrent object if MAX_CONCURRENT_OBJECTS isn't set: 32 objects at 512
-/// MiB.
-pub(super) const BYTES_PER_OBJECT: u64 = 16 * MIB;
 
 /// The most concurrent objects if MAX_CONCURRENT_OBJECTS isn't set: more keep no more cores
 /// busy, however much memory there is.
@@ -28,8 +24,20 @@ pub(super) const MAX_BATCH_SIZE: Variable = Variable::number(
     Unit::Count,
     "events per put, at most what AWS takes",
 );
-pub(super) const MAX_LINE_BYTES: Variable =
-    Variable::number("MAX_LINE_BYTES", Fixed(16 * MIB), (KIB, 64 * MIB), Unit::Bytes, "a longer line is dead-lettered");
+pub(super) const MAX_LINE_BYTES: Variable = Variable::number(
+    "MAX_LINE_BYTES",
+    Computed("by memory"),
+    (KIB, 64 * MIB),
+    Unit::Bytes,
+    "a longer line is dead-lettered; by default 16 MiB, less where MEMORY_BUDGET is small",
+);
+pub(super) const MEMORY_BUDGET: Variable = Variable::number(
+    "MEMORY_BUDGET",
+    Computed("by container"),
+    (32 * MIB, 1024 * GIB),
+    Unit::Bytes,
+    "memory of the process and its workers; by default the Lambda's, the cgroup's limit, or the machine's",
+);
 pub(super) const MAX_OBJECT_BYTES: Variable = Variable::number(
     "MAX_OBJECT_BYTES",
     Fixed(0),
@@ -48,7 +56,7 @@ pub(super) const LOCAL_MAX_CONCURRENT_OBJECTS: Variable =
     max_concurrent_objects("cores", "objects that are worked on at once");
 pub(super) const MAX_CONCURRENT_OBJECTS: Variable = max_concurrent_objects(
     "by memory",
-    "objects that are worked on at once; by default one for each 16 MiB of memory, at most 64",
+    "objects that are worked on at once; by default as many as MEMORY_BUDGET has room for, at most 64",
 );
 pub(super) const LOG_LEVEL: Variable =
     Variable { name: "LOG_LEVEL", meaning: "the least level that is logged", kind: ValueKind::Level };
@@ -183,7 +191,8 @@ const fn max_concurrent_objects(default: &'static str, meaning: &'static str) ->
 }
 
 /// The variables that `local` reads, in the order of its `--help`.
-pub const LOCAL_VARIABLES: [&Variable; 27] = [
+pub const LOCAL_VARIABLES: [&Variable; 28] = [
+    &MEMORY_BUDGET,
     &MAX_BATCH_SIZE,
     &MAX_LINE_BYTES,
     &MAX_OBJECT_BYTES,
@@ -214,7 +223,7 @@ pub const LOCAL_VARIABLES: [&Variable; 27] = [
 ];
 
 /// All variables that the AWS modes read, in the order of `--help`.
-pub const VARIABLES: [&Variable; 52] = [
+pub const VARIABLES: [&Variable; 53] = [
     &EXECUTION_MODE,
     &AWS_REGION,
     &AWS_DEFAULT_REGION,
@@ -237,6 +246,7 @@ pub const VARIABLES: [&Variable; 52] = [
     &TENANT_CACHE_SECONDS,
     &VISIBILITY_TIMEOUT,
     &SHUTDOWN_GRACE_SECONDS,
+    &MEMORY_BUDGET,
     &MAX_BATCH_SIZE,
     &MAX_LINE_BYTES,
     &MAX_OBJECT_BYTES,

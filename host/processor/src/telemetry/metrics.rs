@@ -1,7 +1,7 @@
 //! Counts and times for Prometheus. Labels are bounded: never a key or an error's text, and a
 //! tenant only if it has a component of its own, up to a number.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::cloudwatch::{DroppedValues, Flush, TenantMetrics};
@@ -9,6 +9,7 @@ use super::families::Families;
 use super::family::{add, get};
 use super::finished_delivery::FinishedDelivery;
 use super::waiting::WaitingDeliveries;
+use crate::memory::{BudgetUse, MemoryBudget};
 use crate::pipeline::ComponentRun;
 use crate::report::{Cause, Entry, Outcome};
 use model::DestinationKind;
@@ -19,6 +20,7 @@ pub struct Metrics {
     families: Arc<Families>,
     tenants: Arc<TenantMetrics>,
     waiting: WaitingDeliveries,
+    memory: Arc<OnceLock<MemoryBudget>>,
 }
 
 impl Default for Metrics {
@@ -30,7 +32,12 @@ impl Default for Metrics {
 impl Metrics {
     /// Metrics that are all zero.
     pub fn new() -> Self {
-        Self { families: Arc::new(Families::new()), tenants: Arc::default(), waiting: WaitingDeliveries::default() }
+        Self {
+            families: Arc::new(Families::new()),
+            tenants: Arc::default(),
+            waiting: WaitingDeliveries::default(),
+            memory: Arc::default(),
+        }
     }
 
     /// Counts a delivery that ended, and keeps its tenant's CloudWatch metrics, as the
@@ -169,7 +176,26 @@ impl Metrics {
             let oldest = self.waiting.oldest(i64::try_from(since.as_millis()).unwrap_or(i64::MAX));
             gauge.set(i64::try_from(oldest.as_secs()).unwrap_or(i64::MAX));
         }
+        self.show_memory();
         self.families.text()
+    }
+
+    /// Shows this budget from now on.
+    pub fn watch_memory(&self, budget: MemoryBudget) {
+        // There is one in a process.
+        let _ = self.memory.set(budget);
+    }
+
+    fn show_memory(&self) {
+        let Some(BudgetUse { bytes, claimed, waiting }) = self.memory.get().map(MemoryBudget::usage) else { return };
+        let (all, waiting) = (&self.families, u64::try_from(waiting).unwrap_or(u64::MAX));
+        for (family, value) in
+            [(&all.memory_budget, bytes), (&all.memory_claimed, claimed), (&all.memory_waiting, waiting)]
+        {
+            if let Some(gauge) = get(family, &[]) {
+                gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
+            }
+        }
     }
 
     /// [Flushes](Metrics::flush) for at most `time`: at the end of a process, or of a Lambda's

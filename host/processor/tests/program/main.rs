@@ -1,5 +1,5 @@
 //! What the built program promises: as an operator runs it, over folders of objects
-//! (`local`, `guests`, `conformance`), against `fake-aws` (`aws`, `failures`, `hostile`), and as a
+//! (`local`, `guests`, `conformance`), against `fake-aws` (`aws`, `failures`, `hostile`, `container`), and as a
 //! tool (`operator`).
 #![allow(
     clippy::unwrap_used,
@@ -23,6 +23,7 @@ mod shared;
 mod aws;
 mod common;
 mod conformance;
+mod container;
 mod failures;
 mod guests;
 mod hostile;

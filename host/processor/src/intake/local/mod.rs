@@ -22,6 +22,7 @@ use tokio::task::JoinSet;
 use crate::delivery::local::{DeadLetters, Journal, Objects, OutputError, Streams};
 use crate::delivery::s3::Targets;
 use crate::delivery_run::JobSettings;
+use crate::memory::{MemoryBudget, Needs};
 use crate::object::LocalObject;
 use crate::pipeline::Stop;
 use crate::plugin::Plans;
@@ -89,6 +90,10 @@ pub struct Run {
     pub plans: Plans,
     /// What is the same for all deliveries; the window has [`WINDOW_BYTES`].
     pub job_settings: JobSettings,
+    /// What deliveries claim their memory from.
+    pub memory: MemoryBudget,
+    /// What each claims.
+    pub needs: Needs,
     /// MAX_CONCURRENT_OBJECTS.
     pub max_concurrent_objects: usize,
     /// Whether what an earlier run delivered is delivered again.

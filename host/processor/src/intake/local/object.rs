@@ -12,6 +12,7 @@ use super::progress::ReadProgress;
 use super::sink::failed;
 use crate::delivery::Settled;
 use crate::delivery_run::{DeliveryRun, Directory, Route, Routing, Subject, invalid_entry};
+use crate::memory::DeliveryMemory;
 use crate::notification::Scope;
 use crate::object::LocalObject;
 use crate::report::{Entry, EntryCounts, Outcome};
@@ -68,8 +69,13 @@ async fn deliver_file(run: &Arc<Run>, file: &ObjectFile<'_>) -> Vec<Entry> {
 async fn deliver_to(run: &Arc<Run>, file: &ObjectFile<'_>, origin: &Arc<Origin>, delivery: &Arc<Delivery>) -> Entry {
     let started = Instant::now();
     let output = output_folder(delivery);
+    let (tenant, components) = (delivery.tenant_id.as_str(), run.plans.components_of(delivery));
+    let memory = DeliveryMemory::admit(&run.memory, run.needs, tenant, components, &run.stop).await;
+    // Here nobody closes the budget.
+    let memory = memory.unwrap_or_default();
     let port = LocalPort::new(run, file, delivery, &output);
-    let subject = Subject { plans: &run.plans, settings: &run.job_settings, object: &file.id, origin, delivery };
+    let subject =
+        Subject { plans: &run.plans, settings: &run.job_settings, object: &file.id, origin, delivery, memory };
     let mut delivery_run = DeliveryRun::new(subject, port, run.stop.clone(), Settled::default());
     let attempted = delivery_run.attempt().await;
     let mut entry = delivery_run.finish(attempted).entry;

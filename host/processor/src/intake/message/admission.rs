@@ -19,6 +19,7 @@ use super::unfinished::{DeliveryState, UnfinishedDelivery};
 use crate::aws::AwsErrorKind;
 use crate::delivery::Settled;
 use crate::delivery_run::{DeliveryRun, Ran, Subject};
+use crate::memory::DeliveryMemory;
 use crate::notification::Resume;
 use crate::report::{Cause, Entry, Outcome};
 use crate::telemetry::FinishedDelivery;
@@ -99,7 +100,8 @@ impl<'a> Admitted<'a> {
     ) -> Self {
         let (stop, settled) = (object.control.stop.scope(), Settled::default());
         let (plans, settings) = (&processor.plans, &processor.limits.job_settings);
-        let subject = Subject { plans, settings, object: &object.id, origin, delivery };
+        let memory = DeliveryMemory::default();
+        let subject = Subject { plans, settings, object: &object.id, origin, delivery, memory };
         let port = AwsPort::new(processor, object, delivery, resume, &stop, settled.clone());
         let run = DeliveryRun::new(subject, port, stop.clone(), settled);
         Self { processor, object, delivery, run, stop, retry_after: Duration::ZERO, unfinished: None }
@@ -121,6 +123,11 @@ impl<'a> Admitted<'a> {
             self.unfinished = Some(DeliveryState::NotStarted);
             return self.interrupted("stopped before its turn came");
         };
+        let Some(memory) = self.claim_memory().await else {
+            self.unfinished = Some(DeliveryState::NotStarted);
+            return self.interrupted("stopped before there was memory for it");
+        };
+        self.run.use_memory(memory);
         let breaker_permit = match breakers.admit(breaker_key, version, Instant::now()) {
             Ok(breaker_permit) => breaker_permit,
             Err(refused) => return self.breaker_open(&refused),
@@ -151,6 +158,17 @@ impl<'a> Admitted<'a> {
             }
         }
         entry
+    }
+
+    /// Waits for the memory that it begins with; `None`: stopped before.
+    async fn claim_memory(&self) -> Option<DeliveryMemory> {
+        let Processor { memory, limits, plans, .. } = self.processor;
+        let components = plans.components_of(self.delivery);
+        let (tenant, stop) = (self.delivery.tenant_id.as_str(), &*self.stop);
+        tokio::select! {
+            admitted = DeliveryMemory::admit(memory, limits.needs, tenant, components, stop) => admitted,
+            () = stop.abandoned() => None,
+        }
     }
 
     /// What came of it where the destination is left alone.
@@ -205,7 +223,8 @@ impl<'a> Admitted<'a> {
         let checkpoint = self.checkpoint();
         let progressed = self.port().made_progress(&checkpoint);
         let ended = DeliveryState::after_attempt(entry.outcome == Outcome::Failed, progressed, self.retry_after);
-        let (state, error) = (self.unfinished.unwrap_or(ended), entry.error.clone().unwrap_or_default());
+        let state = self.unfinished.or(DeliveryState::of_host(entry.failure())).unwrap_or(ended);
+        let (state, error) = (state, entry.error.clone().unwrap_or_default());
         let unfinished = self.object.unfinished(Some(self.delivery.id().name()), state, error);
         UnfinishedDelivery { resume: Resume { scope: unfinished.resume.scope.clone(), ..checkpoint }, ..unfinished }
     }

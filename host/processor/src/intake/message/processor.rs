@@ -11,6 +11,7 @@ use crate::aws::{Aws, Queue, S3};
 use crate::delivery::dead_letter::DeadLetterStore;
 use crate::delivery::s3::Targets;
 use crate::delivery_run::JobSettings;
+use crate::memory::{MemoryBudget, Needs};
 use crate::notification;
 use crate::plugin::Plans;
 use crate::telemetry::{Health, Metrics, Throttle};
@@ -33,6 +34,8 @@ pub struct ProcessingLimits {
     pub attempts: u32,
     /// RETRY_WINDOW.
     pub retry_window: Duration,
+    /// What a delivery claims of the memory.
+    pub needs: Needs,
     /// MAX_CONCURRENT_OBJECTS.
     pub max_concurrent_objects: usize,
     /// MAX_CONCURRENT_PER_TENANT.
@@ -51,6 +54,7 @@ pub struct Processor {
     pub(super) plans: Plans,
     pub(super) dead_letters: DeadLetterStore,
     pub(super) limits: ProcessingLimits,
+    pub(super) memory: MemoryBudget,
     pub(super) metrics: Metrics,
     pub(super) health: Health,
     pub(super) permits: Permits,
@@ -76,6 +80,8 @@ pub struct ProcessorParts {
     pub dead_letters: DeadLetterStore,
     /// What bounds the work.
     pub limits: ProcessingLimits,
+    /// What deliveries claim their memory from.
+    pub memory: MemoryBudget,
     /// Counts.
     pub metrics: Metrics,
     /// Whether the process can work.
@@ -85,7 +91,7 @@ pub struct ProcessorParts {
 impl Processor {
     /// A processor at rest.
     pub fn new(parts: ProcessorParts) -> Self {
-        let ProcessorParts { aws, requeue_to, directory, plans, dead_letters, limits, metrics, health } = parts;
+        let ProcessorParts { aws, requeue_to, directory, plans, dead_letters, limits, memory, metrics, health } = parts;
         Self {
             source: aws.source(),
             permits: Permits::new(limits.max_concurrent_objects, limits.max_concurrent_per_tenant),
@@ -100,6 +106,7 @@ impl Processor {
             plans,
             dead_letters,
             limits,
+            memory,
             metrics,
             health,
         }
@@ -118,6 +125,7 @@ impl Processor {
     /// Begins no further delivery: those that wait end as untouched.
     pub fn stop_admitting(&self) {
         self.permits.close();
+        self.memory.close();
     }
 
     /// Deliveries that are at work or wait for their turn among all tenants;

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use model::{FailureKind, GuestErrorKind};
 use serde_json::{Value, json};
 
 use super::deduplication::DedupKey;
@@ -28,6 +29,9 @@ const MAX_RECORD_BYTES: usize = 128 * 1024;
 /// How long a delivery waits whose item somebody must mend, before it is looked at again.
 const INVALID_ITEM_DELAY: Duration = Duration::from_secs(300);
 
+/// How long a delivery waits that the host had no room for: others are to end meanwhile.
+const NO_ROOM_DELAY: Duration = Duration::from_secs(10);
+
 /// How it is with something that is left: why, and so what its next attempt is to know,
 /// when it comes, and whether it comes at all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +50,8 @@ pub(super) enum DeliveryState {
     Stopped,
     /// It was begun, came further than the attempt before, and was stopped.
     StoppedWithProgress,
+    /// The host had no room for it, memory for one: nobody else's fault, however often.
+    NoRoom,
     /// It was not begun: its turn didn't come before the end.
     NotStarted,
     /// It was not tried: the circuit breaker of its destination is open.
@@ -68,6 +74,11 @@ pub(super) enum DeliveryState {
 }
 
 impl DeliveryState {
+    /// After an attempt that failed in this way, if the host was the cause.
+    pub(super) fn of_host(failure: Option<FailureKind>) -> Option<Self> {
+        (failure == Some(FailureKind::Guest(GuestErrorKind::Host))).then_some(Self::NoRoom)
+    }
+
     /// After an attempt that ended as failed or, if not, as interrupted.
     pub(super) fn after_attempt(failed: bool, progressed: bool, retry_after: Duration) -> Self {
         match (failed, progressed) {
@@ -110,6 +121,7 @@ impl DeliveryState {
         match self {
             Self::Failed { .. } | Self::FailedWithProgress { .. } => "failed",
             Self::Stopped | Self::StoppedWithProgress | Self::NotStarted => "interrupted",
+            Self::NoRoom => "host",
             Self::BreakerOpen { .. } => "breaker",
             Self::Suspended { .. } => "suspended",
             Self::InvalidItem => "item",
@@ -147,7 +159,9 @@ impl UnfinishedDelivery {
         match self.state {
             DeliveryState::StoppedWithProgress => None,
             DeliveryState::FailedWithProgress { .. } => Some(now),
-            DeliveryState::NotStarted | DeliveryState::Refused | DeliveryState::MustFail => before,
+            DeliveryState::NoRoom | DeliveryState::NotStarted | DeliveryState::Refused | DeliveryState::MustFail => {
+                before
+            }
             DeliveryState::Failed { .. }
             | DeliveryState::Stopped
             | DeliveryState::BreakerOpen { .. }
@@ -180,6 +194,7 @@ impl UnfinishedDelivery {
             DeliveryState::FailedWithProgress { .. }
             | DeliveryState::Stopped
             | DeliveryState::StoppedWithProgress
+            | DeliveryState::NoRoom
             | DeliveryState::NotStarted
             | DeliveryState::Refused
             | DeliveryState::MustFail => return None,
@@ -215,6 +230,7 @@ impl UnfinishedDelivery {
                 retry_after.max(Duration::from_secs(1))
             }
             DeliveryState::InvalidItem => INVALID_ITEM_DELAY,
+            DeliveryState::NoRoom => NO_ROOM_DELAY,
             DeliveryState::Failed { retry_after } | DeliveryState::FailedWithProgress { retry_after } => {
                 let backoff = 2_u64.saturating_pow(self.resume.retry_count.saturating_add(1));
                 retry_after.max(Duration::from_secs(backoff))

@@ -14,11 +14,12 @@ fn ago(time: Duration) -> i64 {
 const LATER: Duration = Duration::from_secs(30);
 
 /// Each state, not to be tried before 30 s where it says so.
-const STATES: [DeliveryState; 10] = [
+const STATES: [DeliveryState; 11] = [
     DeliveryState::Failed { retry_after: LATER },
     DeliveryState::FailedWithProgress { retry_after: LATER },
     DeliveryState::Stopped,
     DeliveryState::StoppedWithProgress,
+    DeliveryState::NoRoom,
     DeliveryState::NotStarted,
     DeliveryState::BreakerOpen { retry_after: LATER },
     DeliveryState::Suspended { retry_after: LATER },
@@ -78,6 +79,7 @@ fn each_state_becomes_what_it_should() {
             DeliveryState::FailedWithProgress { .. } => (1, Some(Duration::ZERO), true, 30, [false, false], "failed"),
             DeliveryState::Stopped => (2, minute, true, 0, [true, false], "interrupted"),
             DeliveryState::StoppedWithProgress => (1, None, true, 0, [false, false], "interrupted"),
+            DeliveryState::NoRoom => (1, minute, false, 10, [false, false], "host"),
             DeliveryState::NotStarted => (1, minute, false, 0, [false, false], "interrupted"),
             DeliveryState::BreakerOpen { .. } => (1, minute, false, 30, [false, true], "breaker"),
             DeliveryState::Suspended { .. } => (1, minute, false, 30, [false, true], "suspended"),
@@ -119,6 +121,15 @@ fn a_component_that_cannot_be_had_is_an_attempt_and_a_suspended_one_is_none() {
     assert_eq!(suspended, DeliveryState::Suspended { retry_after: LATER });
     let missing = DeliveryState::of_plan(&error(ComponentErrorKind::Missing.into()));
     assert_eq!(missing, DeliveryState::Failed { retry_after: LATER });
+}
+
+#[test]
+fn what_the_host_had_no_room_for_is_no_attempt() {
+    for kind in FailureKind::all() {
+        let state = DeliveryState::of_host(Some(kind));
+        assert_eq!(state, (kind.name() == "host").then_some(DeliveryState::NoRoom), "{kind:?}");
+    }
+    assert_eq!(DeliveryState::of_host(None), None);
 }
 
 #[test]

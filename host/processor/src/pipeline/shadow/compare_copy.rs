@@ -37,7 +37,9 @@ pub async fn compare_copy<R: Read + Send + 'static>(job: Job, plan: &Plan, sourc
 
 fn compare<R: Read>(job: &Job, mut shadow: Shadow, source: R, stop: &Stop) -> Option<ShadowRun> {
     let mut active = Some(Tap::new(job));
-    let mut lines = LineReader::new(Decompressor::new(source), job.limits);
+    let memory = job.memory.clone();
+    let claim = move || memory.claim_line().map_err(std::io::Error::other);
+    let mut lines = LineReader::new(Decompressor::new(source), job.limits).with_claim(claim);
     while let Some(piece) = lines.next_piece().ok()? {
         if stop.is_requested() {
             return None;

@@ -72,7 +72,7 @@ impl Shadow {
         let run = ShadowRun { digest: guest.component.digest().to_owned(), ..ShadowRun::default() };
         Some(Self {
             plan: Plan { tenant: Some(guest), shadow: None, ..plan.clone() },
-            job: job.clone(),
+            job: Job { memory: job.memory.for_shadow(), ..job.clone() },
             output,
             state: ShadowState::New,
             tap: Tap::new(job),

@@ -173,6 +173,7 @@ impl Case {
             plugins: model::Plugins::default(),
         };
         Job {
+            memory: log_processor::memory::DeliveryMemory::default(),
             object: Arc::new(ObjectId { bucket: "central".to_owned(), key: "c/payment/api/api-1/f.json".to_owned() }),
             origin: Arc::new(origin()),
             delivery: Arc::new(delivery),

@@ -32,6 +32,7 @@ pub(crate) struct Lab {
     dir: TempDir,
     env: BTreeMap<String, String>,
     arguments: Vec<String>,
+    before: String,
     permissions: Permissions,
     redrives: bool,
 }
@@ -48,7 +49,16 @@ impl Lab {
         env.extend(own.map(|(name, value)| (name.to_owned(), value.to_owned())));
         env.insert("REQUEST_TIMEOUT".to_owned(), "30".to_owned());
         let aws = scene.aws.clone();
-        Self { scene, aws, dir, env, arguments: Vec::new(), permissions: Scene::permissions(), redrives: false }
+        Self {
+            scene,
+            aws,
+            dir,
+            env,
+            arguments: Vec::new(),
+            before: String::new(),
+            permissions: Scene::permissions(),
+            redrives: false,
+        }
     }
 
     /// Calls that hang are given up, and others are so only on a machine at its end.
@@ -72,6 +82,11 @@ impl Lab {
     pub(crate) fn argument(mut self, argument: &str) -> Self {
         self.arguments.push(argument.to_owned());
         self
+    }
+
+    /// A shell runs this before it becomes the processor.
+    pub(crate) fn before(self, command: &str) -> Self {
+        Self { before: command.to_owned(), ..self }
     }
 
     /// The processor may do this too, beyond what [`Scene::permissions`] says.
@@ -166,7 +181,11 @@ impl Lab {
 
     /// Starts the binary with these arguments, and those of [`Lab::argument`].
     pub(crate) fn start(&self, arguments: &[&str], input: Option<&str>) -> Process {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_log-processor"));
+        let binary = env!("CARGO_BIN_EXE_log-processor");
+        let mut command = Command::new(if self.before.is_empty() { binary } else { "/bin/sh" });
+        if !self.before.is_empty() {
+            command.args(["-c", &format!("{} && exec \"$0\" \"$@\"", self.before), binary]);
+        }
         command.env_clear().envs(&self.env).args(arguments).args(&self.arguments).current_dir(self.dir.path());
         command.stdin(if input.is_some() { Stdio::piped() } else { Stdio::null() });
         let mut process = Process::start(&mut command, &self.aws, self.redrives);

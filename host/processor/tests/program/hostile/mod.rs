@@ -3,7 +3,7 @@
 //! against `fake-aws`, in sqs mode.
 
 mod beside;
-mod guest;
+pub(crate) mod guest;
 
 mod imports;
 mod keys;
