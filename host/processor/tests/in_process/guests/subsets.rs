@@ -49,7 +49,10 @@ fn what_a_component_answers_is_checked_for_sense() {
 
 fn refine(tenant: &Component, key: &str) -> Result<Arc<Origin>, GuestError> {
     let object = ObjectId { bucket: "logs".to_owned(), key: key.to_owned() };
-    Case::of(Some(tenant)).plan().refine(&Arc::new(origin()), &object, 0).0
+    Case::of(Some(tenant))
+        .plan()
+        .refine(&Arc::new(origin()), &object, 0, &log_processor::memory::DeliveryMemory::default())
+        .0
 }
 
 #[test]

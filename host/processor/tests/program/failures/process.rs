@@ -25,6 +25,9 @@ fn sent_back(lab: &Lab) -> (u64, u64) {
 /// Puts of ten events, of which the fifth and those after it hang until the gate is open.
 fn stuck() -> (Lab, Gate) {
     let (lab, gate) = (Lab::new().set("MAX_BATCH_SIZE", 10).set("REQUEST_TIMEOUT", NEVER), Gate::default());
+    // A checkpoint holds for one MAX_LINE_BYTES, whose default follows this: a Lambda's memory,
+    // or the machine's.
+    let lab = lab.set("MEMORY_BUDGET", "512 MiB");
     // The first finds no stream.
     lab.aws.fault(Rule::new(Effect::Hold(gate.clone())).operation("PutLogEvents").after(5));
     (lab, gate)
