@@ -20,7 +20,8 @@ impl Plan {
     ) -> (Result<Arc<Origin>, GuestError>, Used) {
         match &self.tenant {
             Some(tenant) if tenant.component.exports().key_parser.is_some() => {
-                let (refined, used) = parse_key(&tenant.component, &self.slots, &origin.tenant_id, object, now, memory.of(Owner::Tenant));
+                let (refined, used) =
+                    parse_key(&tenant.component, &self.slots, &origin.tenant_id, object, now, memory.of(Owner::Tenant));
                 (refined.and_then(|refined| refine(Origin::clone(origin), refined)).map(Arc::new), used)
             }
             _ => (Ok(Arc::clone(origin)), Used::default()),
