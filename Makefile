@@ -37,6 +37,7 @@ BUILD_GUEST_BUILD = cargo build --locked --profile $(PROFILE) $(NATIVE) --bin gu
 FIXTURES := both-guest draft-guest hostile-guest redactor-guest rewriter-guest wasi-guest
 # Python's interpreter and library are in it: 18 MB.
 PYTHON_GUEST := target/guest/fixtures/python-guest
+JAVASCRIPT_GUEST := target/guest/fixtures/javascript-guest
 
 sources = $(shell find $(1) -type f \( -name '*.rs' -o -name '*.wit' -o -name Cargo.toml \))
 GUEST_SOURCES := $(call sources,guests/default guests/record/src wit/0.1.0) guests/record/Cargo.toml \
@@ -58,7 +59,7 @@ demo: guest ## Try it: a small corpus of logs through the whole pipeline, no clo
 		--report target/demo/report.json
 
 .PHONY: test
-test: setup format guest fixtures python-guest registry target/venv/made ## All checks and tests
+test: setup format guest fixtures python-guest javascript-guest registry target/venv/made ## All checks and tests
 	$(TESTED) cargo clippy --locked --release --workspace --all-targets -- -D warnings
 	$(TESTED) RUST_TEST_THREADS=$${RUST_TEST_THREADS:-$(THREADS)} cargo test --locked --release --workspace \
 		--exclude default-guest $(addprefix --exclude ,$(FIXTURES))
@@ -148,6 +149,21 @@ $(PYTHON_GUEST).wasm: tests/guests/python/python_guest.py wit/0.1.0/plugin.wit t
 	@mkdir -p $(@D)
 	target/venv/bin/componentize-py --quiet --wit-path wit/0.1.0 --world rewriter \
 		componentize --python-path tests/guests/python --output $@ python_guest
+
+# No digest of it is pinned: componentize-qjs makes other bytes each time.
+.PHONY: javascript-guest
+javascript-guest: $(JAVASCRIPT_GUEST).wasm
+
+$(JAVASCRIPT_GUEST).wasm: $(wildcard tests/guests/javascript/*.js tests/guests/javascript/wit/*.wit) \
+		wit/0.1.0/plugin.wit target/javascript/made
+	@mkdir -p $(@D)
+	target/javascript/node target/javascript/node_modules/componentize-qjs/bin/componentize-qjs --sync \
+		--wit tests/guests/javascript/wit --world guest --module-root tests/guests/javascript \
+		--js tests/guests/javascript/guest.js --output $@
+
+target/javascript/made: tests/guests/javascript/package-lock.json tools/setup-javascript.sh target/venv/made
+	@tools/setup-javascript.sh target/javascript target/venv
+	@touch $@
 
 .PHONY: setup
 setup: ## Install what building and testing need: Rust's wasm targets, rustfmt, clippy

@@ -180,8 +180,8 @@ impl Limits {
     pub const DEFAULT: Self = Self {
         memory_bytes: 64 * MIB,
         // Measured over a chunk of Kubernetes logs: the default guest takes about 20
-        // million per MiB; a rewriter in JavaScript (QuickJS in wasm) that parses and
-        // prints each record takes 1.5 billion.
+        // million per MiB; a redactor in JavaScript (QuickJS in wasm) that parses and
+        // prints each record, with a regular expression between, takes 2.2 billion.
         fuel_per_mib: 8_000_000_000,
         start_fuel: 1_000_000_000,
         output_ratio: 16,

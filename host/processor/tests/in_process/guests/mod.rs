@@ -6,6 +6,7 @@ mod ends;
 mod faults;
 mod harness;
 mod honest;
+mod javascript;
 mod lies;
 mod on_default;
 mod quarantine;
