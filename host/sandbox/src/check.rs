@@ -6,8 +6,8 @@ use std::sync::Arc;
 use model::Limits;
 
 use crate::code::{CallBudget, Code, GuestAnswer, GuestCall};
-use crate::component::memories;
 use crate::contract::{self, Probe};
+use crate::component::memories;
 use crate::error::{GuestError, GuestLimit, LoadError};
 use crate::exports;
 use crate::in_process::InProcess;
