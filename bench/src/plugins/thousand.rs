@@ -56,7 +56,6 @@ fn loader(engine: &Engine, folder: &Path, loaded_bytes: u64) -> Loader {
         compiled: None,
         compile_at_most: None,
         loaded_bytes,
-        isolation: None,
         guest_words: false,
     };
     Loader::new(engine.clone(), options)

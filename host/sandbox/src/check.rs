@@ -37,7 +37,11 @@ pub enum CheckError {
 ///
 /// # Errors
 /// What is wrong with the component, or why the host can't run it now.
-pub(crate) fn check(code: &InProcess, limits: &Arc<Limits>, settings: &[(String, String)]) -> Result<(), CheckError> {
+pub(crate) fn check(
+    code: &InProcess,
+    limits: &Arc<Limits>,
+    settings: &[(String, String)],
+) -> Result<(), CheckError> {
     check_types(code, limits)?;
     if code.exports.settings_check.is_none() {
         return Ok(());

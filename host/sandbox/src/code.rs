@@ -147,3 +147,4 @@ pub struct ComponentInfo {
     /// Bytes that its machine code takes in memory.
     pub code_bytes: usize,
 }
+

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use model::{Digest, Limits};
-use wasmtime::component::Linker;
 use wasmtime::component::types::ComponentItem;
+use wasmtime::component::Linker;
 
 use crate::check::CheckError;
 use crate::code::{Code, ComponentInfo};

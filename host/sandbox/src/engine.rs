@@ -2,8 +2,7 @@
 
 use rustix::mm::MprotectFlags;
 use wasmtime::{
-    Config, CustomCodeMemory, InstanceAllocationStrategy, OperatorCost, PoolingAllocationConfig, RegallocAlgorithm,
-    WasmFeatures,
+    Config, CustomCodeMemory, InstanceAllocationStrategy, OperatorCost, PoolingAllocationConfig, RegallocAlgorithm, WasmFeatures,
 };
 
 use crate::error::LoadError;

@@ -23,7 +23,6 @@ use crate::text::bounded;
 pub struct Instance {
     guest: Box<dyn GuestCalls>,
     limits: Arc<Limits>,
-    runs_apart: bool,
     transform_input: PendingInput,
     rewrite_input: PendingInput,
 }
@@ -38,7 +37,6 @@ impl Instance {
         Ok(Self {
             guest: component.code.start(&limits, around)?,
             limits,
-            runs_apart: component.runs_apart(),
             transform_input: PendingInput::default(),
             rewrite_input: PendingInput::default(),
         })
@@ -141,11 +139,6 @@ impl Instance {
         let budget = end_budget(&self.rewrite_input, &self.limits);
         let out = rewritten("end", self.guest.call(GuestCall::End(Stage::Rewrite), budget)?)?;
         self.check("end", open, true, budget).check_rewritten(out)
-    }
-
-    /// Whether the instance runs in a process of its own.
-    pub fn runs_apart(&self) -> bool {
-        self.runs_apart
     }
 
     /// Takes what was logged since the last time.

@@ -56,7 +56,8 @@ fn each_byte_counts() {
     let engine = engine();
     for (seal, wrong) in [(KEY, SealError::WrongHmac), (Seal::OwnFolder, SealError::WrongChecksum)] {
         let (of, sealed) = sealed(&engine, seal);
-        let regions = [(0, 8), (8, 40), (40, 72), (72, 80), (80, 88), (88, 96), (96, HEADER), (HEADER, sealed.len())];
+        let regions =
+            [(0, 8), (8, 40), (40, 72), (72, 80), (80, 88), (88, 96), (96, HEADER), (HEADER, sealed.len())];
         for (from, to) in regions {
             for at in [from, (from + to) / 2, to - 1] {
                 let mut tampered = sealed.clone();

@@ -136,7 +136,6 @@ pub(super) fn loader_options(settings: &PluginSettings, s3: Option<S3>) -> Loade
         compiled: None,
         compile_at_most: None,
         loaded_bytes,
-        isolation: None,
         guest_words: false,
     }
 }

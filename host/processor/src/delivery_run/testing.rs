@@ -103,7 +103,6 @@ pub(super) fn plans(plugin: Option<LoadedPlugin>) -> Plans {
                 compiled: None,
                 compile_at_most: None,
                 loaded_bytes: 1 << 20,
-                isolation: None,
                 guest_words: false,
             },
         ),

@@ -22,13 +22,11 @@ impl Instances {
 
     /// Starts a new instance, in place of the one that there is.
     pub(super) fn start(&mut self, owner: Owner, component: &Component, job: &Job) -> Result<(), GuestError> {
-        let (tenant, delivery) = (&job.delivery.tenant_id, job.delivery.id().name());
-        let apart = component.runs_apart();
         let surroundings = Surroundings {
-            memory: job.memory.of(owner).map(|memory| self.timer.grant(apart, memory)),
-            ..self.timer.surroundings(tenant, &job.object, delivery, job.now)
+            memory: job.memory.of(owner).map(|memory| self.timer.grant(memory)),
+            ..self.timer.surroundings(&job.object, job.delivery.id().name(), job.now)
         };
-        let instance = self.timer.run(apart, || Instance::start(component, &surroundings))?;
+        let instance = self.timer.run(|| Instance::start(component, &surroundings))?;
         *self.get_mut(owner) = Some(instance);
         Ok(())
     }
@@ -53,7 +51,7 @@ impl Instances {
         };
         let missing = || GuestError::Internal { function, text: "no component does it".to_owned() };
         let instance = instance.as_mut().ok_or_else(missing)?;
-        self.timer.run(instance.runs_apart(), || call(instance))
+        self.timer.run(|| call(instance))
     }
 
     /// The tenant's, where it has one.

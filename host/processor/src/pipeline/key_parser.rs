@@ -21,7 +21,7 @@ impl Plan {
         match &self.tenant {
             Some(tenant) if tenant.component.exports().key_parser.is_some() => {
                 let (refined, used) =
-                    parse_key(&tenant.component, &self.slots, &origin.tenant_id, object, now, memory.of(Owner::Tenant));
+                    parse_key(&tenant.component, &self.slots, object, now, memory.of(Owner::Tenant));
                 (refined.and_then(|refined| refine(Origin::clone(origin), refined)).map(Arc::new), used)
             }
             _ => (Ok(Arc::clone(origin)), Used::default()),
@@ -34,18 +34,16 @@ impl Plan {
 pub fn parse_key(
     component: &Component,
     slots: &GuestSlots,
-    tenant: &str,
     object: &ObjectId,
     now: i64,
     memory: Option<InstanceMemory>,
 ) -> (Result<Origin, GuestError>, Used) {
     let mut timer = SlotTimer::new(slots);
-    let apart = component.runs_apart();
     let surroundings = Surroundings {
-        memory: memory.map(|memory| timer.grant(apart, memory)),
-        ..timer.surroundings(tenant, object, "", now)
+        memory: memory.map(|memory| timer.grant(memory)),
+        ..timer.surroundings(object, "", now)
     };
-    timer.run(apart, || match Instance::start(component, &surroundings) {
+    timer.run(|| match Instance::start(component, &surroundings) {
         Ok(mut guest) => (guest.parse_key(&object.key), guest.used()),
         Err(error) => (Err(error), Used::default()),
     })
@@ -74,7 +72,7 @@ mod tests {
         let (done, is_done) = std::sync::mpsc::channel();
         let slot = slots.take();
         std::thread::scope(|scope| {
-            scope.spawn(|| done.send(parse_key(&component, &slots, "", &object, 0, None)).unwrap());
+            scope.spawn(|| done.send(parse_key(&component, &slots, &object, 0, None)).unwrap());
             assert!(is_done.recv_timeout(Duration::from_millis(100)).is_err(), "all slots are taken");
             drop(slot);
             let (origin, used) = is_done.recv().unwrap();

@@ -116,10 +116,9 @@ impl SlotTimer {
         Self { slots: slots.clone(), cpu_time: Duration::ZERO, waited: Arc::default() }
     }
 
-    /// Runs a guest when it has its turn. `apart`: it runs in a process of its own, whose turns
-    /// the system decides on.
-    pub(super) fn run<T>(&mut self, apart: bool, work: impl FnOnce() -> T) -> T {
-        let _slot = (!apart).then(|| self.slots.take());
+    /// Runs a guest when it has its turn.
+    pub(super) fn run<T>(&mut self, work: impl FnOnce() -> T) -> T {
+        let _slot = self.slots.take();
         let before = self.waited.load(Ordering::Relaxed);
         let started = Instant::now();
         let done = work();
@@ -140,9 +139,8 @@ impl SlotTimer {
     }
 
     /// The environment of an instance that takes its turns here.
-    pub(super) fn surroundings(&self, tenant: &str, object: &ObjectId, delivery: &str, now: i64) -> Surroundings {
-        let tenant = Some(Arc::from(tenant));
-        Surroundings { tenant, pause: Some(self.pause()), ..Surroundings::of(object, delivery, now) }
+    pub(super) fn surroundings(&self, object: &ObjectId, delivery: &str, now: i64) -> Surroundings {
+        Surroundings { pause: Some(self.pause()), ..Surroundings::of(object, delivery, now) }
     }
 
     /// What an instance asks before it grows, which takes its turns here unless it runs `apart`.
@@ -238,13 +236,13 @@ mod tests {
         let short = Duration::from_millis(100);
         let (order, started) = (Mutex::new(Vec::new()), Instant::now());
         std::thread::scope(|scope| {
-            long.run(false, || {
+            long.run(|| {
                 pause(); // alone
                 for name in ["a", "b"] {
                     let waiting = slots.lock().waiting.len();
                     let (slots, order) = (&slots, &order);
                     scope.spawn(move || {
-                        SlotTimer::new(slots).run(false, || {
+                        SlotTimer::new(slots).run(|| {
                             std::thread::sleep(short);
                             order.lock().unwrap().push(name);
                         });

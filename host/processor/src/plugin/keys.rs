@@ -67,7 +67,7 @@ impl PlansInner {
     ) -> (Result<Origin, GuestError>, ComponentRun) {
         let (component, slots, object) = (component.clone(), self.slots.clone(), object.clone());
         let mut run = ComponentRun { digest: component.digest().to_owned(), ..ComponentRun::default() };
-        let parsed = blocking("parse-key", move || Ok(parse_key(&component, &slots, "", &object, now, None)));
+        let parsed = blocking("parse-key", move || Ok(parse_key(&component, &slots, &object, now, None)));
         let origin = parsed.await.and_then(|(origin, used)| {
             run.used = used;
             origin.and_then(checked)

@@ -14,7 +14,7 @@ use super::failure;
 use super::fetch::Sources;
 use super::published::CompiledBucket;
 use model::{ComponentErrorKind, ComponentRef, Digest, Failure, Plugin};
-use sandbox::{CheckError, Component, Engine, Runtime, Seal, seal};
+use sandbox::{CheckError, Component, Engine, Seal};
 
 /// The longest that fetching a component may take in all.
 const FETCH_TIME: Duration = Duration::from_secs(30);
@@ -39,9 +39,6 @@ pub struct LoaderOptions {
     /// PLUGIN_LOADED_BYTES: the most bytes of machine code in memory, of all components
     /// together.
     pub loaded_bytes: u64,
-    /// What runs the components that tenants choose; `None`: this process, as it does those
-    /// of the operator's (`--plugin`, DEFAULT_PLUGIN, KEY_PARSER).
-    pub isolation: Option<Arc<dyn Runtime>>,
     /// Whether a component's own text about its settings, which may quote them, is shown:
     /// `check` and `local` show it to the person who made the settings and asked. Otherwise
     /// only `log: operator` in the item allows it, since failures end up in the processor's
@@ -73,28 +70,18 @@ pub struct LoaderStats {
 pub struct Loader(pub(super) Arc<LoaderInner>);
 
 pub(super) struct LoaderInner {
-    /// What runs the operator's components.
-    in_process: Arc<dyn Runtime>,
+    pub(super) engine: Engine,
     pub(super) options: LoaderOptions,
     pub(super) cache: DiskCache,
     /// The longest that a fetch may take.
     pub(super) fetch_time: Duration,
-    /// Loaded components by digest, so that tenants share them, and by who runs them.
-    loaded: MokaCache<(Digest, RunBy), Loaded>,
+    /// Loaded components by digest, so that tenants share them.
+    loaded: MokaCache<Digest, Loaded>,
     /// The plugins that were checked with these settings and limits, and whose source is
     /// allowed.
     checked: MokaCache<Plugin, ()>,
     pub(super) compile_slots: CompileSlots,
     pub(super) counts: LoadCounters,
-}
-
-/// Who runs a component.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum RunBy {
-    /// This process.
-    Host,
-    /// What `LoaderOptions::isolation` says.
-    Isolation,
 }
 
 /// A component before its plugin's limits are applied.
@@ -146,7 +133,7 @@ impl Loader {
         let one = || Arc::new(Semaphore::new(1));
         Self(Arc::new(LoaderInner {
             cache: DiskCache::new(options.cache.clone()),
-            in_process: Arc::new(engine),
+            engine,
             options,
             fetch_time,
             loaded: loaded.build(),
@@ -175,10 +162,8 @@ impl Loader {
     pub async fn precompile(&self, plugin: &Plugin) -> Result<u64, Failure> {
         let (sha256, loaded) = self.loaded(plugin).await?;
         let (inner, component) = (Arc::clone(&self.0), plugin.component.clone());
-        let runtime = inner.runtime(plugin);
         blocking(&plugin.component, move || {
-            let fingerprint = runtime.fingerprint().map_err(|error| failure::not_now(&component, error))?;
-            let kept = inner.cache.keep_compiled(fingerprint, &loaded.component, sha256, loaded.bytes);
+            let kept = inner.cache.keep_compiled(&inner.engine, &loaded.component, sha256, loaded.bytes);
             let kept = kept.map_err(|error| failure::by_error(ComponentErrorKind::Refused, &component, error))?;
             kept.ok_or_else(|| {
                 let text = "its compiled form isn't kept: PLUGIN_CACHE_DIR must be a folder that can be written, of this \
@@ -208,18 +193,14 @@ impl Loader {
             return Err(failure::of_component(ComponentErrorKind::NotCompiled, name, text));
         }
         let (sha256, loaded) = self.loaded(plugin).await?;
+        let object = to.object(self.0.engine.fingerprint(), sha256);
         let (inner, component) = (Arc::clone(&self.0), name.clone());
-        let runtime = inner.runtime(plugin);
         let sealed = blocking(name, move || {
-            let fingerprint = runtime.fingerprint().map_err(|error| failure::not_now(&component, error))?;
-            let by = Seal::Key(inner.cache.key().unwrap_or_default());
-            let sealed = seal(fingerprint, &loaded.component, sha256, loaded.bytes, by);
-            let sealed = sealed.map_err(|error| failure::by_error(ComponentErrorKind::Refused, &component, error))?;
-            Ok((fingerprint, sealed))
+            let seal = Seal::Key(inner.cache.key().unwrap_or_default());
+            let sealed = inner.engine.seal(&loaded.component, sha256, loaded.bytes, seal);
+            sealed.map_err(|error| failure::by_error(ComponentErrorKind::Refused, &component, error))
         });
-        let (fingerprint, sealed) = sealed.await?;
-        let object = to.object(fingerprint, sha256);
-        let written = to.write(&object, sealed).await;
+        let written = to.write(&object, sealed.await?).await;
         written.map_err(|error| {
             let text = format!("component {name}: it can't be published: {error}");
             failure::by_error(ComponentErrorKind::Source, name, error).in_words(text)
@@ -280,26 +261,11 @@ impl LoaderInner {
         Ok((sha256, Loaded { component, ..found }))
     }
 
-    /// Who runs a plugin's component.
-    fn run_by(&self, plugin: &Plugin) -> RunBy {
-        let is_operators = plugin.sha256.is_none() || self.options.sources.is_own(plugin);
-        if self.options.isolation.is_none() || is_operators { RunBy::Host } else { RunBy::Isolation }
-    }
-
-    /// What runs a plugin's component.
-    pub(super) fn runtime(&self, plugin: &Plugin) -> Arc<dyn Runtime> {
-        match (self.run_by(plugin), &self.options.isolation) {
-            (RunBy::Isolation, Some(isolation)) => Arc::clone(isolation),
-            _ => Arc::clone(&self.in_process),
-        }
-    }
-
     /// Finds a component in memory, or resolves it.
     async fn find(self: &Arc<Self>, plugin: &Plugin, sha256: Digest) -> Result<Loaded, Failure> {
         let by = (plugin.component.clone(), plugin.limits.component_bytes);
         let mut mine = false;
-        let key = (sha256, self.run_by(plugin));
-        let found = self.loaded.try_get_with(key, async {
+        let found = self.loaded.try_get_with(sha256, async {
             mine = true;
             let obtained = self.resolve(plugin, sha256).await;
             obtained.map_err(|failure| LoadFailed { by: by.clone(), failure })
@@ -316,7 +282,7 @@ impl LoaderInner {
             // The failure of another reference or limit says nothing about this one.
             Err(_) => {
                 let loaded = self.resolve(plugin, sha256).await?;
-                self.loaded.insert(key, loaded.clone()).await;
+                self.loaded.insert(sha256, loaded.clone()).await;
                 self.loaded.run_pending_tasks().await;
                 Ok(loaded)
             }
@@ -331,9 +297,8 @@ impl LoaderInner {
         };
         let bytes = super::fetch::read_file(&plugin.component, path, plugin.limits.component_bytes).await?;
         let sha256 = Digest::of(&bytes);
-        // Only the command line names a component without its digest.
-        let compile = self.compile(Arc::clone(&self.in_process), &plugin.component, sha256, bytes);
-        let loaded = self.loaded.try_get_with((sha256, RunBy::Host), compile).await;
+        let compile = self.compile(&plugin.component, sha256, bytes);
+        let loaded = self.loaded.try_get_with(sha256, compile).await;
         Ok((sha256, loaded.map_err(|failed| Failure::clone(&failed))?))
     }
 

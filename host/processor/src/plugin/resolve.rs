@@ -11,7 +11,7 @@ use super::cache::max_compiled_bytes;
 use super::failure;
 use super::loader::{CompileSlots, Loaded, LoaderInner};
 use model::{ComponentErrorKind, ComponentRef, Digest, Failure, ObjectId, Plugin};
-use sandbox::{CompileError, Runtime, Seal, unseal};
+use sandbox::Seal;
 
 /// The size in bytes above which a component is large. Compiling takes about 0.1 s per MiB.
 const LARGE_BYTES: u64 = 1 << 20;
@@ -37,12 +37,11 @@ impl LoaderInner {
         let component = &plugin.component;
         // The file is read into memory before anything vouches for it.
         let max_compiled_bytes = max_compiled_bytes(plugin.limits.component_bytes).min(self.options.loaded_bytes);
-        let runtime = self.runtime(plugin);
-        if let Some(loaded) = self.from_disk(&runtime, component, sha256, max_compiled_bytes).await? {
+        if let Some(loaded) = self.from_disk(component, sha256, max_compiled_bytes).await? {
             self.counts.disk.fetch_add(1, Ordering::Relaxed);
             return Ok(loaded);
         }
-        let unpublished = match self.from_published(&runtime, component, sha256, max_compiled_bytes).await? {
+        let unpublished = match self.from_published(component, sha256, max_compiled_bytes).await? {
             Ok(loaded) => {
                 self.counts.published.fetch_add(1, Ordering::Relaxed);
                 return Ok(loaded);
@@ -56,20 +55,19 @@ impl LoaderInner {
             Err(failure) if failure.kind == ComponentErrorKind::TooLarge.into() && here < most => {
                 Err(not_compiled(component, here, &unpublished))
             }
-            bytes => self.compile(runtime, component, sha256, bytes?).await,
+            bytes => self.compile(component, sha256, bytes?).await,
         }
     }
 
     async fn from_disk(
         self: &Arc<Self>,
-        runtime: &Arc<dyn Runtime>,
         component: &ComponentRef,
         sha256: Digest,
         most: u64,
     ) -> Result<Option<Loaded>, Failure> {
-        let (inner, runtime) = (Arc::clone(self), Arc::clone(runtime));
+        let inner = Arc::clone(self);
         blocking(component, move || {
-            let found = inner.cache.compiled(&*runtime, sha256, most);
+            let found = inner.cache.compiled(&inner.engine, sha256, most);
             Ok(found.map(|(component, bytes)| Loaded { component, bytes }))
         })
         .await
@@ -79,26 +77,23 @@ impl LoaderInner {
     #[expect(unsafe_code, reason = "what is published is machine code; see SAFETY")]
     async fn from_published(
         self: &Arc<Self>,
-        runtime: &Arc<dyn Runtime>,
         component: &ComponentRef,
         sha256: Digest,
         most: u64,
     ) -> Result<Result<Loaded, NotPublished>, Failure> {
-        let (object, sealed) = match self.read_published(runtime, sha256, most).await {
+        let (object, sealed) = match self.read_published(sha256, most).await {
             Ok(read) => read,
             Err(unpublished) => return Ok(Err(unpublished)),
         };
-        let (inner, runtime) = (Arc::clone(self), Arc::clone(runtime));
+        let inner = Arc::clone(self);
         blocking(component, move || {
             let Some(key) = inner.cache.key() else { return Ok(Err(NotPublished::new(NO_KEY))) };
             // SAFETY: the key is the operator's secret (PLUGIN_CACHE_KEY), so whoever may
             // write to the bucket can't seal anything.
-            let unsealed = unsafe { unseal(&*runtime, "", &sealed, sha256, Seal::Key(key)) };
+            let unsealed = unsafe { inner.engine.unseal("", &sealed, sha256, Seal::Key(key)) };
             Ok(match unsealed {
                 Ok((component, bytes)) => {
-                    if let Ok(fingerprint) = runtime.fingerprint() {
-                        inner.cache.keep_sealed(fingerprint, sha256, &sealed);
-                    }
+                    inner.cache.keep_sealed(&inner.engine, sha256, &sealed);
                     Ok(Loaded { component, bytes })
                 }
                 Err(error) => {
@@ -110,21 +105,12 @@ impl LoaderInner {
         .await
     }
 
-    async fn read_published(
-        &self,
-        runtime: &Arc<dyn Runtime>,
-        sha256: Digest,
-        most: u64,
-    ) -> Result<(ObjectId, Vec<u8>), NotPublished> {
+    async fn read_published(&self, sha256: Digest, most: u64) -> Result<(ObjectId, Vec<u8>), NotPublished> {
         let place = self.options.compiled.as_ref().ok_or_else(|| NotPublished::new("PLUGIN_COMPILED isn't set"))?;
         if self.cache.key().is_none() {
             return Err(NotPublished::new(NO_KEY));
         }
-        let runtime = Arc::clone(runtime);
-        let fingerprint = tokio::task::spawn_blocking(move || runtime.fingerprint().map_err(|error| error.to_string()));
-        let fingerprint =
-            fingerprint.await.unwrap_or_else(|error| Err(error.to_string())).map_err(NotPublished::new)?;
-        let object = place.object(fingerprint, sha256);
+        let object = place.object(self.engine.fingerprint(), sha256);
         let why = match tokio::time::timeout(self.fetch_time, place.read(&object, most)).await {
             Ok(Ok(Some(sealed))) => return Ok((object, sealed)),
             Ok(Ok(None)) => return Err(NotPublished::new(format!("{object} isn't there"))),
@@ -165,7 +151,6 @@ impl LoaderInner {
     /// Compiles a component when it gets its permit, and keeps the compiled form.
     pub(super) async fn compile(
         self: &Arc<Self>,
-        runtime: Arc<dyn Runtime>,
         component: &ComponentRef,
         sha256: Digest,
         bytes: Vec<u8>,
@@ -177,14 +162,9 @@ impl LoaderInner {
         blocking(component, move || {
             let _turn = turn;
             let refused = |error| failure::by_error(ComponentErrorKind::Refused, &name, error);
-            let component = runtime.compile("", &bytes).map_err(|error| match error {
-                CompileError::Refused(error) => refused(error),
-                CompileError::NotNow(error) => failure::not_now(&name, error),
-            })?;
+            let component = inner.engine.compile("", &bytes).map_err(refused)?;
             inner.counts.compiled.fetch_add(1, Ordering::Relaxed);
-            if let Ok(fingerprint) = runtime.fingerprint() {
-                inner.cache.keep_compiled(fingerprint, &component, sha256, length).map_err(refused)?;
-            }
+            inner.cache.keep_compiled(&inner.engine, &component, sha256, length).map_err(refused)?;
             Ok(Loaded { component, bytes: length })
         })
         .await

@@ -84,7 +84,6 @@ pub(super) fn options(folder: &Path) -> LoaderOptions {
         compiled: None,
         compile_at_most: None,
         loaded_bytes: 256 << 20,
-        isolation: None,
         guest_words: false,
     }
 }

@@ -12,7 +12,7 @@ use crate::cli::operator::{self, OperatorContext};
 use crate::pipeline::blocking;
 use crate::tenant::plugin::{LIMITS, component, of_operator};
 use model::{ComponentErrorKind, ComponentRef, Digest, Failure, FailureKind, Limits};
-use sandbox::{Engine, Provider, Seal, read_component, seal};
+use sandbox::{Engine, Provider, Seal, read_component};
 
 /// What a component is and may do.
 #[derive(Debug, Serialize)]
@@ -124,8 +124,7 @@ impl Inspection {
         self.imports = names.imports.into_iter().map(import).collect();
         let component = engine.load(&self.component, bytes, limits)?;
         let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-        self.compiled_bytes =
-            Some(seal(engine.fingerprint(), &component, Digest::of(bytes), length, Seal::OwnFolder)?.len());
+        self.compiled_bytes = Some(seal(engine.fingerprint(), &component, Digest::of(bytes), length, Seal::OwnFolder)?.len());
         Ok(())
     }
 

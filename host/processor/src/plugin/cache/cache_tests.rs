@@ -32,7 +32,7 @@ impl Scene {
     /// Keeps the component's compiled form; whether it was kept.
     fn keep(&self, cache: &DiskCache) -> bool {
         let compiled = engine().compile("", &self.bytes).unwrap();
-        cache.keep_compiled(engine().fingerprint(), &compiled, self.sha256, self.bytes.len() as u64).unwrap().is_some()
+        cache.keep_compiled(&engine(), &compiled, self.sha256, self.bytes.len() as u64).unwrap().is_some()
     }
 
     fn has(&self, cache: &DiskCache) -> bool {

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use self::folder::Folder;
 use crate::telemetry::Throttle;
 use model::Digest;
-use sandbox::{Component, LoadError, Runtime, Seal, seal, unseal};
+use sandbox::{Component, Engine, LoadError, Seal};
 
 /// The largest compiled form of any component, in bytes.
 const MAX_COMPILED_BYTES: u64 = 1 << 30;
@@ -107,8 +107,8 @@ impl DiskCache {
     /// Loads a component from its compiled form of at most `max_bytes`; returns also the
     /// length of the component itself.
     #[expect(unsafe_code, reason = "compiled forms are machine code; see SAFETY")]
-    pub(super) fn compiled(&self, runtime: &dyn Runtime, sha256: Digest, max_bytes: u64) -> Option<(Component, u64)> {
-        let (folder, name) = (self.folder()?, compiled_name(sha256, runtime.fingerprint().ok()?));
+    pub(super) fn compiled(&self, engine: &Engine, sha256: Digest, max_bytes: u64) -> Option<(Component, u64)> {
+        let (folder, name) = (self.folder()?, compiled_name(sha256, engine.fingerprint()));
         let seal = self.seal(&folder)?;
         let found = self.read(&folder, &name, self.max_bytes().min(max_bytes))?;
         let loaded = match (seal, found.own) {
@@ -116,8 +116,8 @@ impl DiskCache {
             // SAFETY: a key is the operator's secret (PLUGIN_CACHE_KEY). Without one, `seal`
             // found that the folder, which is open and no link, is this user's and that
             // nobody else can write in it; `found.own` says the same of the file itself.
-            // What this program writes under a compiled form's name is what `seal` returned.
-            _ => unsafe { unseal(runtime, "", &found.bytes, sha256, seal) }.map_err(|error| error.to_string()),
+            // What this program writes under a compiled form's name is what `Engine::seal` returned.
+            _ => unsafe { engine.unseal("", &found.bytes, sha256, seal) }.map_err(|error| error.to_string()),
         };
         match loaded {
             Ok(loaded) => Some(loaded),
@@ -135,21 +135,21 @@ impl DiskCache {
     /// The compiled form can't be serialized.
     pub(super) fn keep_compiled(
         &self,
-        fingerprint: Digest,
+        engine: &Engine,
         component: &Component,
         sha256: Digest,
         bytes: u64,
     ) -> Result<Option<u64>, LoadError> {
         let Some(folder) = self.folder() else { return Ok(None) };
-        let Some(by) = self.seal(&folder) else { return Ok(None) };
-        let sealed = seal(fingerprint, component, sha256, bytes, by)?;
-        let kept = self.keep(&compiled_name(sha256, fingerprint), &sealed);
+        let Some(seal) = self.seal(&folder) else { return Ok(None) };
+        let sealed = engine.seal(component, sha256, bytes, seal)?;
+        let kept = self.keep(&compiled_name(sha256, engine.fingerprint()), &sealed);
         Ok(kept.then_some(length(&sealed)))
     }
 
     /// Keeps a compiled form that has the key's seal already.
-    pub(super) fn keep_sealed(&self, fingerprint: Digest, sha256: Digest, sealed: &[u8]) {
-        self.keep(&compiled_name(sha256, fingerprint), sealed);
+    pub(super) fn keep_sealed(&self, engine: &Engine, sha256: Digest, sealed: &[u8]) {
+        self.keep(&compiled_name(sha256, engine.fingerprint()), sealed);
     }
 
     /// The seal that vouches for compiled forms here; `None` if nothing does.
