@@ -1,7 +1,7 @@
 //! The origin of an object, and the rules for its parts.
 
 /// The origin of an object, as a key-parser reads it from the key.
-#[derive(serde::Serialize, serde::Deserialize, Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origin {
     /// The key's first segment.
     pub cluster_id: String,

@@ -143,7 +143,7 @@ impl OnError {
 }
 
 /// The limits of an instance of a component: the operator's, or lower ones of the item.
-#[derive(serde::Serialize, serde::Deserialize, Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Limits {
     /// Bytes of linear memory, over all memories of the component.
     pub memory_bytes: usize,

@@ -1,8 +1,7 @@
 //! How components are compiled and run. A process has one engine.
 
-use rustix::mm::MprotectFlags;
 use wasmtime::{
-    Config, CustomCodeMemory, InstanceAllocationStrategy, OperatorCost, PoolingAllocationConfig, RegallocAlgorithm, WasmFeatures,
+    Config, InstanceAllocationStrategy, OperatorCost, PoolingAllocationConfig, RegallocAlgorithm, WasmFeatures,
 };
 
 use crate::error::LoadError;
@@ -13,9 +12,6 @@ const WASM_STACK: usize = 512 * 1024;
 /// Stack of a guest's code and of the host functions that it calls, in bytes: they copy what
 /// crosses, and log.
 const STACK: usize = 1024 * 1024;
-
-/// Instances that a worker has room for: one at work, and one that a check looks at.
-const WORKER_INSTANCES: u32 = 2;
 
 /// CPU features that compiled guests rely on: those of x86-64-v3, which every
 /// x86 machine of AWS has, instead of the build machine's own, so that what was
@@ -75,23 +71,6 @@ impl Engine {
         wasmtime::Engine::new(&unpooled()).map(|inner| Self { inner }).map_err(EngineError::Unusable)
     }
 
-    /// Makes the engine of a worker process, which runs few instances at once, each with up to
-    /// `memory_bytes` of linear memory. It can run code where it is mapped
-    /// ([`Engine::load_mapped`]).
-    ///
-    /// # Errors
-    /// wasmtime can't run here at all.
-    pub fn for_worker(memory_bytes: usize) -> Result<Self, EngineError> {
-        let with_code_in_place = |mut config: Config| {
-            config.with_custom_code_memory(Some(std::sync::Arc::new(MappedCode)));
-            wasmtime::Engine::new(&config)
-        };
-        with_code_in_place(pooled(WORKER_INSTANCES, memory_bytes))
-            .or_else(|_| with_code_in_place(unpooled()))
-            .map(|inner| Self { inner })
-            .map_err(EngineError::Unusable)
-    }
-
     /// Makes an engine without fuel: nothing stops what it runs. Only the benchmark uses it,
     /// to measure what fuel costs.
     ///
@@ -114,30 +93,6 @@ impl Engine {
     /// The engine of wasmtime itself.
     pub(crate) fn wasmtime(&self) -> &wasmtime::Engine {
         &self.inner
-    }
-}
-
-/// Makes code executable where it lies, which wasmtime doesn't do with memory that it didn't
-/// map itself.
-struct MappedCode;
-
-#[expect(unsafe_code, reason = "protection is changed; see SAFETY")]
-impl CustomCodeMemory for MappedCode {
-    fn required_alignment(&self) -> usize {
-        rustix::param::page_size()
-    }
-
-    fn publish_executable(&self, code: *const u8, length: usize) -> wasmtime::Result<()> {
-        let length = length.next_multiple_of(self.required_alignment());
-        // SAFETY: wasmtime hands over the text of a component's code, from a page's start on,
-        // in a mapping that holds nothing else; nobody writes to it any more.
-        unsafe { rustix::mm::mprotect(code.cast_mut().cast(), length, MprotectFlags::READ | MprotectFlags::EXEC) }?;
-        Ok(())
-    }
-
-    // A worker keeps its component's code for as long as it lives.
-    fn unpublish_executable(&self, _: *const u8, _: usize) -> wasmtime::Result<()> {
-        Ok(())
     }
 }
 

@@ -3,7 +3,6 @@
 use std::fmt;
 
 use model::{Failure, Fault, GuestErrorKind};
-use serde::{Deserialize, Serialize};
 
 use crate::limits::MEMORIES;
 use crate::text::bounded;
@@ -58,9 +57,6 @@ pub enum LoadError {
     /// The component's own start fails.
     #[error("the component can't be started: {}", .0.without_words())]
     Start(GuestError),
-    /// A worker found what is wrong, in these words.
-    #[error("{0}")]
-    InWorker(String),
     /// The component exports nothing of the contract.
     #[error(
         "the component exports no interface of the contract log-router:plugin (key-parser, log-filter, record-rewrite, record-transform, settings-check); it exports: {exported}",
@@ -174,7 +170,7 @@ pub enum CostlyCode {
 }
 
 /// A limit that a guest can go over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GuestLimit {
     /// Fuel of a call.
     Fuel,
@@ -212,13 +208,12 @@ impl fmt::Display for GuestLimit {
 }
 
 /// Why a guest's work on an object ended early.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum GuestError {
     /// The guest says that the input can never be processed.
     #[error("the guest rejected the object in {function}: {text}")]
     Rejected {
         /// Function of the contract.
-        #[serde(with = "function_name")]
         function: &'static str,
         /// The guest's own words, bounded.
         text: String,
@@ -227,7 +222,6 @@ pub enum GuestError {
     #[error("the guest failed in {function}: {text}")]
     Internal {
         /// Function of the contract.
-        #[serde(with = "function_name")]
         function: &'static str,
         /// The guest's own words, bounded.
         text: String,
@@ -236,7 +230,6 @@ pub enum GuestError {
     #[error("the guest trapped in {function}: {what}")]
     Trap {
         /// Function of the contract.
-        #[serde(with = "function_name")]
         function: &'static str,
         /// Kind of trap, in wasmtime's words.
         what: String,
@@ -245,7 +238,6 @@ pub enum GuestError {
     #[error("the guest went over its {limit} limit in {function}: {detail}")]
     Limit {
         /// Function of the contract.
-        #[serde(with = "function_name")]
         function: &'static str,
         /// The limit.
         limit: GuestLimit,
@@ -258,7 +250,6 @@ pub enum GuestError {
     )]
     Timeout {
         /// Function of the contract.
-        #[serde(with = "function_name")]
         function: &'static str,
         /// The limit.
         seconds: u64,
@@ -267,7 +258,6 @@ pub enum GuestError {
     #[error("the guest called {what} in {function}, and guests are given nothing of the kind")]
     Forbidden {
         /// Function of the contract.
-        #[serde(with = "function_name")]
         function: &'static str,
         /// Interface and function.
         what: String,
@@ -282,28 +272,10 @@ pub enum GuestError {
     #[error("the guest broke the contract in {function}: {what}")]
     Contract {
         /// Function of the contract.
-        #[serde(with = "function_name")]
         function: &'static str,
         /// The mistake.
         what: String,
     },
-}
-
-/// Names of the contract's functions, and of the start, as errors have them.
-mod function_name {
-    use serde::{Deserialize, Deserializer, Serializer};
-
-    const NAMES: [&str; 9] =
-        ["start", "parse-key", "wants", "check", "begin", "rewrite", "transform", "end", "compile"];
-
-    pub(super) fn serialize<S: Serializer>(name: &str, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(name)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<&'static str, D::Error> {
-        let name = String::deserialize(deserializer)?;
-        NAMES.into_iter().find(|known| *known == name).ok_or_else(|| serde::de::Error::custom("unknown function"))
-    }
 }
 
 impl GuestError {

@@ -1,15 +1,13 @@
 //! The contract's interfaces that a component exports, and their versions, read from the
 //! component's type.
 
-use serde::{Deserialize, Serialize};
-
 use crate::error::LoadError;
 use crate::text::bounded;
 use crate::version::{Interface, PACKAGE, Version};
 
 /// Interfaces of the contract that a component exports, each in the newest version of
 /// those that it has. The default guest does the rest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Exports {
     /// `key-parser`: reads an object's key.
     pub key_parser: Option<Version>,

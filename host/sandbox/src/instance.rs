@@ -2,27 +2,28 @@
 //! nothing of one object or tenant is ever visible to another.
 
 use std::ops::Range;
-use std::sync::Arc;
 
-use model::{Limits, Origin};
+use model::Origin;
 
 use crate::checked::OutputCheck;
-use crate::code::{CallBudget, GuestAnswer, GuestCall, GuestCalls, Stage};
 use crate::component::Component;
 use crate::context::Context;
+use crate::contract::{self, Call, Contract};
 use crate::error::GuestError;
+use crate::exports::Exports;
 use crate::limits::CallLimits;
 use crate::log::GuestLog;
-use crate::output::{RawRewritten, RawTransformed, Rewritten, Transformed};
+use crate::output::{Rewritten, Transformed};
 use crate::pending_input::PendingInput;
-use crate::running::Used;
+use crate::running::{RunningInstance, Used};
 use crate::surroundings::Surroundings;
 use crate::text::bounded;
+use crate::version::Version;
 
 /// An instance of a component. After an error it must be dropped.
 pub struct Instance {
-    guest: Box<dyn GuestCalls>,
-    limits: Arc<Limits>,
+    running: RunningInstance,
+    exports: Exports,
     transform_input: PendingInput,
     rewrite_input: PendingInput,
 }
@@ -33,10 +34,10 @@ impl Instance {
     /// # Errors
     /// The component's own start fails, or the host has no room for it.
     pub fn start(component: &Component, around: &Surroundings) -> Result<Self, GuestError> {
-        let limits = Arc::clone(&component.limits);
+        let running = RunningInstance::start(component, around)?;
         Ok(Self {
-            guest: component.code.start(&limits, around)?,
-            limits,
+            running,
+            exports: component.exports(),
             transform_input: PendingInput::default(),
             rewrite_input: PendingInput::default(),
         })
@@ -47,10 +48,7 @@ impl Instance {
     /// # Errors
     /// The guest failed as it says, or did something wrong.
     pub fn parse_key(&mut self, key: &str) -> Result<Origin, GuestError> {
-        match self.small_call(GuestCall::ParseKey(key), key.len())? {
-            GuestAnswer::Origin(origin) => Ok(origin),
-            _ => Err(another_answer("parse-key")),
-        }
+        exported(self.exports.key_parser, "parse-key")?.parse_key(self.small_call(key.len()), key)
     }
 
     /// Asks whether the delivery wants the object at all.
@@ -58,10 +56,7 @@ impl Instance {
     /// # Errors
     /// The guest failed as it says, or did something wrong.
     pub fn wants(&mut self, context: &Context<'_>) -> Result<bool, GuestError> {
-        match self.small_call(GuestCall::Wants(&context.into()), 0)? {
-            GuestAnswer::Wanted(wanted) => Ok(wanted),
-            _ => Err(another_answer("wants")),
-        }
+        exported(self.exports.log_filter, "wants")?.wants(self.small_call(0), context)
     }
 
     /// Asks whether the component accepts its settings; the answer has what is wrong with
@@ -70,10 +65,8 @@ impl Instance {
     /// # Errors
     /// The guest did something wrong.
     pub fn check_settings(&mut self, settings: &[(String, String)]) -> Result<Result<(), String>, GuestError> {
-        match self.small_call(GuestCall::CheckSettings(settings), 0)? {
-            GuestAnswer::Settings(answer) => Ok(answer.map_err(bounded)),
-            _ => Err(another_answer("check")),
-        }
+        let answer = exported(self.exports.settings_check, "check")?.check_settings(self.small_call(0), settings)?;
+        Ok(answer.map_err(bounded))
     }
 
     /// Begins an object for `transform`.
@@ -81,7 +74,7 @@ impl Instance {
     /// # Errors
     /// The guest failed as it says, or did something wrong.
     pub fn begin_transform(&mut self, context: &Context<'_>) -> Result<(), GuestError> {
-        self.begin(Stage::Transform, context)
+        exported(self.exports.record_transform, "begin")?.begin_transform(self.small_call(0), context)
     }
 
     /// Makes events of whole lines. `open`: from the first line that is not settled yet to
@@ -90,11 +83,12 @@ impl Instance {
     /// # Errors
     /// The guest failed as it says, or did something wrong.
     pub fn transform(&mut self, first_line: u64, lines: &[u8], open: Range<u64>) -> Result<Transformed, GuestError> {
-        let budget = lines_budget(&mut self.transform_input, &self.limits, open.end, lines.len());
-        let out = self.guest.call(GuestCall::Lines { stage: Stage::Transform, first_line, lines }, budget)?;
-        let out = transformed("transform", out)?;
-        let out = self.check("transform", open, false, budget).check_transformed(out)?;
-        let (left, limit) = (self.guest.fuel_left(), self.limits.held_back_bytes);
+        let input = self.transform_input.add(open.end, lines.len());
+        let fuel = self.running.limits().fuel(lines.len()).saturating_add(self.transform_input.unspent_fuel);
+        let contract = exported(self.exports.record_transform, "transform")?;
+        let out = contract.transform(self.call(fuel, input), first_line, lines)?;
+        let out = self.check("transform", open, false, input).check_transformed(out)?;
+        let (left, limit) = (self.fuel_left(), self.running.limits().held_back_bytes);
         self.transform_input.settle("transform", out.pending_from, left, limit)?;
         Ok(out)
     }
@@ -104,9 +98,10 @@ impl Instance {
     /// # Errors
     /// The guest failed as it says, or did something wrong.
     pub fn end_transform(&mut self, open: Range<u64>) -> Result<Transformed, GuestError> {
-        let budget = end_budget(&self.transform_input, &self.limits);
-        let out = transformed("end", self.guest.call(GuestCall::End(Stage::Transform), budget)?)?;
-        self.check("end", open, true, budget).check_transformed(out)
+        let input = self.transform_input.bytes;
+        let fuel = self.running.limits().fuel(0).saturating_add(self.transform_input.unspent_fuel);
+        let out = exported(self.exports.record_transform, "end")?.end_transform(self.call(fuel, input))?;
+        self.check("end", open, true, input).check_transformed(out)
     }
 
     /// Begins an object for `rewrite`.
@@ -114,7 +109,7 @@ impl Instance {
     /// # Errors
     /// The guest failed as it says, or did something wrong.
     pub fn begin_rewrite(&mut self, context: &Context<'_>) -> Result<(), GuestError> {
-        self.begin(Stage::Rewrite, context)
+        exported(self.exports.record_rewrite, "begin")?.begin_rewrite(self.small_call(0), context)
     }
 
     /// Makes lines of whole lines; `open`: as in [`Instance::transform`].
@@ -122,11 +117,12 @@ impl Instance {
     /// # Errors
     /// The guest failed as it says, or did something wrong.
     pub fn rewrite(&mut self, first_line: u64, lines: &[u8], open: Range<u64>) -> Result<Rewritten, GuestError> {
-        let budget = lines_budget(&mut self.rewrite_input, &self.limits, open.end, lines.len());
-        let out = self.guest.call(GuestCall::Lines { stage: Stage::Rewrite, first_line, lines }, budget)?;
-        let out = rewritten("rewrite", out)?;
-        let out = self.check("rewrite", open, false, budget).check_rewritten(out)?;
-        let (left, limit) = (self.guest.fuel_left(), self.limits.held_back_bytes);
+        let input = self.rewrite_input.add(open.end, lines.len());
+        let fuel = self.running.limits().fuel(lines.len()).saturating_add(self.rewrite_input.unspent_fuel);
+        let contract = exported(self.exports.record_rewrite, "rewrite")?;
+        let out = contract.rewrite(self.call(fuel, input), first_line, lines)?;
+        let out = self.check("rewrite", open, false, input).check_rewritten(out)?;
+        let (left, limit) = (self.fuel_left(), self.running.limits().held_back_bytes);
         self.rewrite_input.settle("rewrite", out.pending_from, left, limit)?;
         Ok(out)
     }
@@ -136,72 +132,50 @@ impl Instance {
     /// # Errors
     /// The guest failed as it says, or did something wrong.
     pub fn end_rewrite(&mut self, open: Range<u64>) -> Result<Rewritten, GuestError> {
-        let budget = end_budget(&self.rewrite_input, &self.limits);
-        let out = rewritten("end", self.guest.call(GuestCall::End(Stage::Rewrite), budget)?)?;
-        self.check("end", open, true, budget).check_rewritten(out)
+        let input = self.rewrite_input.bytes;
+        let fuel = self.running.limits().fuel(0).saturating_add(self.rewrite_input.unspent_fuel);
+        let out = exported(self.exports.record_rewrite, "end")?.end_rewrite(self.call(fuel, input))?;
+        self.check("end", open, true, input).check_rewritten(out)
+    }
+
+    /// Fuel that the last call left.
+    pub(crate) fn fuel_left(&self) -> u64 {
+        self.running.fuel_left()
     }
 
     /// Takes what was logged since the last time.
     pub fn take_log(&mut self) -> GuestLog {
-        self.guest.take_log()
+        self.running.take_log()
     }
 
     /// Usage so far.
     pub fn used(&self) -> Used {
-        self.guest.used()
-    }
-
-    /// Fuel that the last call left.
-    #[cfg(test)]
-    pub(crate) fn fuel_left(&self) -> u64 {
-        self.guest.fuel_left()
-    }
-
-    fn begin(&mut self, stage: Stage, context: &Context<'_>) -> Result<(), GuestError> {
-        match self.small_call(GuestCall::Begin(stage, &context.into()), 0)? {
-            GuestAnswer::Begun => Ok(()),
-            _ => Err(another_answer("begin")),
-        }
-    }
-
-    /// Makes a call whose input is no log lines.
-    fn small_call(&mut self, call: GuestCall<'_>, input_bytes: usize) -> Result<GuestAnswer, GuestError> {
-        self.guest.call(call, CallBudget { fuel: self.limits.start_fuel, input_bytes })
+        self.running.used()
     }
 
     /// Prepares the check of a call's output. `open`: as in [`Instance::transform`].
-    fn check(&self, function: &'static str, open: Range<u64>, is_last: bool, budget: CallBudget) -> OutputCheck<'_> {
-        OutputCheck { function, open, is_last, limits: &self.limits, input_bytes: budget.input_bytes }
+    fn check(&self, function: &'static str, open: Range<u64>, is_last: bool, input_bytes: usize) -> OutputCheck<'_> {
+        OutputCheck { function, open, is_last, limits: self.running.limits(), input_bytes }
+    }
+
+    /// The instance that runs its code.
+    pub(crate) fn running(&mut self) -> &mut RunningInstance {
+        &mut self.running
+    }
+
+    /// Prepares a call whose input is no log lines.
+    fn small_call(&mut self, input_bytes: usize) -> Call<'_> {
+        self.call(self.running.limits().start_fuel, input_bytes)
+    }
+
+    /// Prepares a call.
+    fn call(&mut self, fuel: u64, input_bytes: usize) -> Call<'_> {
+        Call { instance: &mut self.running, fuel, input_bytes }
     }
 }
 
-/// The budget of a call with lines up to line `end`.
-fn lines_budget(pending: &mut PendingInput, limits: &Limits, end: u64, bytes: usize) -> CallBudget {
-    let input_bytes = pending.add(end, bytes);
-    CallBudget { fuel: limits.fuel(bytes).saturating_add(pending.unspent_fuel), input_bytes }
-}
-
-/// The budget of the call after the last line.
-fn end_budget(pending: &PendingInput, limits: &Limits) -> CallBudget {
-    CallBudget { fuel: limits.fuel(0).saturating_add(pending.unspent_fuel), input_bytes: pending.bytes }
-}
-
-fn transformed(function: &'static str, answer: GuestAnswer) -> Result<RawTransformed, GuestError> {
-    match answer {
-        GuestAnswer::Transformed(out) => Ok(out),
-        _ => Err(another_answer(function)),
-    }
-}
-
-fn rewritten(function: &'static str, answer: GuestAnswer) -> Result<RawRewritten, GuestError> {
-    match answer {
-        GuestAnswer::Rewritten(out) => Ok(out),
-        _ => Err(another_answer(function)),
-    }
-}
-
-/// The error of an answer to something that wasn't asked: only a worker that was taken over
-/// gives one.
-fn another_answer(function: &'static str) -> GuestError {
-    GuestError::Contract { function, what: "the answer is another function's".to_owned() }
+/// The functions of the version in which the component exports the function's interface.
+fn exported(version: Option<Version>, function: &'static str) -> Result<&'static dyn Contract, GuestError> {
+    let missing = || GuestError::Contract { function, what: "the component doesn't export it".to_owned() };
+    version.map(contract::functions_of).ok_or_else(missing)
 }

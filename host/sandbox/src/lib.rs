@@ -23,7 +23,6 @@
 
 mod check;
 mod checked;
-mod code;
 mod component;
 mod context;
 mod contract;
@@ -31,7 +30,6 @@ mod engine;
 mod error;
 mod exports;
 mod host_functions;
-mod in_process;
 mod inspect;
 mod instance;
 #[cfg(test)]
@@ -46,7 +44,6 @@ mod pending_input;
 mod precheck;
 mod randomness;
 mod running;
-mod runtime;
 mod sealed;
 mod store;
 mod surroundings;
@@ -59,9 +56,8 @@ mod wasi;
 mod world;
 
 pub use check::CheckError;
-pub use code::{CallBudget, Code, ComponentInfo, GuestAnswer, GuestCall, GuestCalls, Stage};
 pub use component::Component;
-pub use context::{Context, ContextData};
+pub use context::Context;
 pub use engine::{Engine, EngineError};
 pub use error::{CostlyCode, GuestError, GuestLimit, LoadError};
 pub use exports::Exports;
@@ -70,9 +66,8 @@ pub use instance::Instance;
 pub use limits::{CallLimits, most_memory};
 pub use load::{Precompiled, read_component};
 pub use log::{GuestLog, Level, LogLine};
-pub use output::{Note, RawRewritten, RawTransformed, Rewritten, Transformed, Verdict};
+pub use output::{Note, Rewritten, Transformed, Verdict};
 pub use running::Used;
-pub use runtime::{CompileError, Runtime};
-pub use sealed::{Seal, SealError, seal, unseal};
+pub use sealed::{Seal, SealError};
 pub use surroundings::{MemoryGrant, Surroundings};
 pub use version::Version;

@@ -47,7 +47,7 @@ pub(crate) mod setting {
 }
 
 /// Limits of one call, which follow from those of the instance and from what goes in.
-pub trait CallLimits {
+pub(crate) trait CallLimits {
     /// Fuel for a call with `input` new bytes; at least that of a usual chunk,
     /// a quarter of a MiB.
     fn fuel(&self, input: usize) -> u64;

@@ -1,11 +1,9 @@
 //! From bytes to a component: what this program compiled, or compiles now.
 
-use std::sync::Arc;
-
 use model::{Digest, Limits};
 
-use crate::check::{CheckError, check_types};
-use crate::component::{Component, link_code};
+use crate::check::check_types;
+use crate::component::Component;
 use crate::engine::Engine;
 use crate::error::LoadError;
 use crate::precheck::refuse_what_is_no_component;
@@ -52,9 +50,9 @@ impl Engine {
     pub fn load(&self, name: &str, bytes: &[u8], limits: Limits) -> Result<Component, LoadError> {
         refuse_what_is_no_component(bytes, &limits)?;
         let compiled = wasmtime::component::Component::new(self.wasmtime(), bytes).map_err(LoadError::compile)?;
-        let code = link_code(&compiled)?;
-        check_types(&code, &Arc::new(limits.clone())).map_err(CheckError::into_load_error)?;
-        Component::link(name, Digest::of(bytes), &compiled, limits)
+        let component = Component::link(name, Digest::of(bytes), &compiled, limits)?;
+        check_types(&component)?;
+        Ok(component)
     }
 
     /// Loads a component that was compiled before. Where its code doesn't fit this
@@ -77,23 +75,6 @@ impl Engine {
             Ok(compiled) => Ok((Component::link(name, Digest::of(guest.component), &compiled, limits)?, false)),
             Err(_) => Ok((self.load(name, guest.component, limits)?, true)),
         }
-    }
-
-    /// Loads machine code where it is mapped, without copying it; `limits` are those of its
-    /// instances.
-    ///
-    /// # Safety
-    /// As that of [`Precompiled::new`]; beside that the memory must begin a page, must not be unmapped
-    /// before the process ends, and nobody may write to it.
-    ///
-    /// # Errors
-    /// The code can't be used.
-    #[expect(unsafe_code, reason = "deserializing machine code can't be safe; see SAFETY")]
-    pub unsafe fn load_mapped(&self, code: std::ptr::NonNull<[u8]>, limits: Limits) -> Result<Component, LoadError> {
-        // SAFETY: the caller promises what `deserialize_raw` asks for.
-        let compiled = unsafe { wasmtime::component::Component::deserialize_raw(self.wasmtime(), code) };
-        // Nobody asks a worker for its component's name or digest.
-        Component::link("", Digest([0; 32]), &compiled.map_err(LoadError::compile)?, limits)
     }
 
     /// Compiles a component, without running any of it: see [`Component::check`].

@@ -3,13 +3,12 @@
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use model::Limits;
-use serde::{Deserialize, Serialize};
 use wasmtime::component::{ComponentType, Lift, Lower};
 
 use crate::text::{MAX_TEXT, cut};
 
 /// How urgent a guest's log line is. All versions have it as it is here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ComponentType, Lift, Lower, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ComponentType, Lift, Lower)]
 #[component(enum)]
 #[repr(u8)]
 pub enum Level {
@@ -28,7 +27,7 @@ pub enum Level {
 }
 
 /// A line that a guest logged. Its text may hold log contents.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogLine {
     /// How urgent.
     pub level: Level,
@@ -37,7 +36,7 @@ pub struct LogLine {
 }
 
 /// What a guest logged while it worked on one object.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct GuestLog {
     /// Lines logged, kept or not.
     pub lines: u64,

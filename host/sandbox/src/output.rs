@@ -1,10 +1,9 @@
 //! Output of guests: as they return it (raw), and as it is after the check.
 
 use model::Event;
-use serde::{Deserialize, Serialize};
 
 /// The fate of lines that led to no output of their own.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
     /// Joined: part of a record that is reported under an earlier line.
     Joined,
@@ -15,7 +14,7 @@ pub enum Verdict {
 }
 
 /// A verdict over the lines `first..=last`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Note {
     /// First line.
     pub first: u64,
@@ -50,25 +49,18 @@ pub struct Rewritten {
 }
 
 /// Rewritten lines as a guest returns them: `checked` decides whether they are believed.
-#[derive(Debug)]
-pub struct RawRewritten {
-    /// Lines, each ended by a newline.
-    pub lines: Vec<u8>,
-    /// Source of each line.
-    pub sources: Vec<u64>,
-    /// Notes.
-    pub notes: Vec<Note>,
+pub(crate) struct RawRewritten {
+    pub(crate) lines: Vec<u8>,
+    pub(crate) sources: Vec<u64>,
+    pub(crate) notes: Vec<Note>,
     /// The first line that is held back; none: nothing is.
-    pub pending_from: Option<u64>,
+    pub(crate) pending_from: Option<u64>,
 }
 
 /// Events as a guest returns them: `checked` decides whether they are believed.
-#[derive(Debug)]
-pub struct RawTransformed {
-    /// Events.
-    pub events: Vec<Event>,
-    /// Notes.
-    pub notes: Vec<Note>,
+pub(crate) struct RawTransformed {
+    pub(crate) events: Vec<Event>,
+    pub(crate) notes: Vec<Note>,
     /// The first line that is held back; none: nothing is.
-    pub pending_from: Option<u64>,
+    pub(crate) pending_from: Option<u64>,
 }

@@ -3,16 +3,17 @@
 
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use model::Limits;
 use rustix::time::{ClockId, clock_gettime};
-use serde::{Deserialize, Serialize};
-use wasmtime::component::{ComponentNamedList, Instance, InstancePre, Lift, Lower, TypedFunc};
+use wasmtime::component::{ComponentNamedList, Instance, Lift, Lower, TypedFunc};
 use wasmtime::{PoolConcurrencyLimitError, Store, Trap};
 use wasmtime_wasi::I32Exit;
 
+use crate::component::Component;
 use crate::error::{GuestError, GuestLimit};
 use crate::limits::{CallLimits, HANDLES, SLICE, setting};
 use crate::log::GuestLog;
@@ -23,7 +24,7 @@ use crate::untyped::Untyped;
 use crate::wasi::Stopped;
 
 /// What an instance used so far.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Used {
     /// Calls of the contract's functions.
     pub calls: u64,
@@ -56,21 +57,18 @@ pub(crate) struct RunningInstance {
 
 impl RunningInstance {
     /// A fresh instance.
-    pub(crate) fn start(
-        pre: &InstancePre<StoreData>,
-        limits: &Arc<Limits>,
-        around: &Surroundings,
-    ) -> Result<Self, GuestError> {
-        let limits = Arc::clone(limits);
-        let mut store = Store::new(pre.engine(), StoreData::new(&limits, around));
+    pub(crate) fn start(component: &Component, around: &Surroundings) -> Result<Self, GuestError> {
+        let limits = Arc::clone(&component.limits);
+        let mut store = Store::new(component.pre.engine(), StoreData::new(&limits, around));
         store.limiter(|state| &mut state.memory);
         store.set_max_component_handles(HANDLES);
         let pause = around.pause.clone();
         let budget = Budget { fuel: limits.start_fuel, copied_bytes: limits.copied_bytes(0) };
         let mut used = Used::default();
         let started = budget.grant(&mut store).and_then(|()| {
-            let mut slices = TimeSlices { limit: limits.call_time, pause: pause.as_deref(), cpu: &mut used.cpu };
-            let (instance, took) = slices.run(pre.instantiate_async(&mut store))?;
+            let (limit, waited) = (limits.call_time, Arc::clone(&store.data().memory.waited));
+            let mut slices = TimeSlices { limit, pause: pause.as_deref(), waited, cpu: &mut used.cpu };
+            let (instance, took) = slices.run(component.pre.instantiate_async(&mut store))?;
             used.start = took;
             instance
         });
@@ -101,8 +99,8 @@ impl RunningInstance {
         let budget = Budget { fuel, copied_bytes: self.limits.copied_bytes(input_bytes) };
         let answer =
             budget.grant(&mut self.store).and_then(|()| self.typed_function::<P, R>(function)).and_then(|func| {
-                let mut slices =
-                    TimeSlices { limit: self.limits.call_time, pause: self.pause.as_deref(), cpu: &mut self.used.cpu };
+                let (limit, waited) = (self.limits.call_time, Arc::clone(&self.store.data().memory.waited));
+                let mut slices = TimeSlices { limit, pause: self.pause.as_deref(), waited, cpu: &mut self.used.cpu };
                 slices.run(func.call_async(&mut self.store, params))?.0
             });
         self.used.fuel = self.used.fuel.saturating_add(budget.spent(&self.store));
@@ -130,6 +128,10 @@ impl RunningInstance {
         self.store.get_fuel().unwrap_or(0)
     }
 
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
     pub(crate) fn used(&self) -> Used {
         let peak_memory = u64::try_from(self.store.data().memory.peak).unwrap_or(u64::MAX);
         Used { peak_memory, ..self.used }
@@ -146,6 +148,8 @@ struct TimeSlices<'a> {
     /// Most time at work.
     limit: Duration,
     pause: Option<&'a (dyn Fn() + Send + Sync)>,
+    /// Waited for memory within slices, in nanoseconds: not at work.
+    waited: Arc<AtomicU64>,
     /// Sum of CPU time, to which each slice adds.
     cpu: &'a mut Duration,
 }
@@ -159,26 +163,25 @@ impl TimeSlices<'_> {
     /// Runs until it is done, and says how long that took. What takes too long is
     /// dropped, which stops the guest.
     fn run<T>(&mut self, work: impl Future<Output = T>) -> wasmtime::Result<(T, Duration)> {
-        self.run_by(work, cpu_time)
+        self.run_by(work, Instant::now)
     }
 
     /// As [`TimeSlices::run`], by this clock.
     fn run_by<T>(
         &mut self,
         work: impl Future<Output = T>,
-        clock: impl Fn() -> Duration,
+        clock: impl Fn() -> Instant,
     ) -> wasmtime::Result<(T, Duration)> {
         let mut work = pin!(work);
         // A guest waits for nothing: it is always ready for its next slice.
         let mut context = Context::from_waker(Waker::noop());
         let mut at_work = Duration::ZERO;
         loop {
-            let began = clock();
+            let (began, cpu, waited) = (clock(), cpu_time(), self.waited.load(Ordering::Relaxed));
             let polled = work.as_mut().poll(&mut context);
-            // CPU time, since a guest never waits: what others take of the machine is none of it.
-            let slice = clock().saturating_sub(began);
-            *self.cpu += slice;
-            at_work += slice;
+            *self.cpu += cpu_time().saturating_sub(cpu);
+            let waited = self.waited.load(Ordering::Relaxed).saturating_sub(waited);
+            at_work += clock().saturating_duration_since(began).saturating_sub(Duration::from_nanos(waited));
             match polled {
                 Poll::Ready(result) => return Ok((result, at_work)),
                 Poll::Pending if at_work >= self.limit => return Err(OverTime.into()),
@@ -230,6 +233,9 @@ impl Budget {
     ) -> GuestError {
         let limit = |limit, detail| GuestError::Limit { function, limit, detail };
         let fuel = self.fuel;
+        if let Some(refused) = error.downcast_ref::<NotGranted>() {
+            return GuestError::Host { what: refused.to_string() };
+        }
         match (error.downcast_ref::<Trap>(), error.downcast_ref::<Stopped>()) {
             (Some(Trap::OutOfFuel), _) => {
                 // What has no lines for its input has a budget of its own.
@@ -264,9 +270,6 @@ impl Budget {
         let what = || bounded(format!("{error:#}"));
         if error.is::<OverTime>() {
             return GuestError::Timeout { function, seconds: limits.call_time.as_secs() };
-        }
-        if let Some(refused) = error.downcast_ref::<NotGranted>() {
-            return GuestError::Host { what: refused.to_string() };
         }
         if error.is::<PoolConcurrencyLimitError>() {
             return GuestError::Host { what: what() };

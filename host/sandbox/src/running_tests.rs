@@ -3,7 +3,6 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::*;
-use crate::Component;
 use crate::Instance;
 use crate::testing::{answer, ask, filter, load};
 
@@ -80,27 +79,32 @@ fn time_at_work_is_bounded_and_nobodys_fault() {
 
 #[test]
 fn waiting_for_a_turn_is_no_time_at_work() {
-    // A clock that stands still but for these: seconds of each slice, and of each pause.
-    let ends = |slice: u64, pause: u64| {
-        let now = AtomicU64::new(0);
-        let clock = || Duration::from_secs(now.load(Ordering::Relaxed));
+    // A clock that stands still but for these: seconds of each slice, of each pause, and of
+    // each wait for memory.
+    let ends = |slice: u64, pause: u64, wait: u64| {
+        let (begun, now) = (Instant::now(), AtomicU64::new(0));
+        let clock = || begun + Duration::from_secs(now.load(Ordering::Relaxed));
         let pauses = || {
             now.fetch_add(pause, Ordering::Relaxed);
         };
+        let waits = Arc::new(AtomicU64::new(0));
         let mut left = 5;
         let work = std::future::poll_fn(|_| {
-            now.fetch_add(slice, Ordering::Relaxed);
+            now.fetch_add(slice + wait, Ordering::Relaxed);
+            waits.fetch_add(wait * 1_000_000_000, Ordering::Relaxed);
             left -= 1;
             if left == 0 { Poll::Ready(()) } else { Poll::Pending }
         });
         let (pause, mut cpu): (&(dyn Fn() + Send + Sync), _) = (&pauses, Duration::ZERO);
-        let mut slices = TimeSlices { limit: Duration::from_secs(10), pause: Some(pause), cpu: &mut cpu };
+        let (limit, waited) = (Duration::from_secs(10), Arc::clone(&waits));
+        let mut slices = TimeSlices { limit, pause: Some(pause), waited, cpu: &mut cpu };
         slices.run_by(work, clock).map(|((), at_work)| at_work.as_secs()).map_err(|error| error.is::<OverTime>())
     };
-    assert_eq!(ends(1, 3600), Ok(5), "an hour's waiting is none of its time");
-    assert_eq!(ends(2, 0), Ok(10));
-    assert_eq!(ends(3, 0), Err(true));
-    assert_eq!(ends(3, 3600), Err(true));
+    assert_eq!(ends(1, 3600, 0), Ok(5), "an hour's waiting is none of its time");
+    assert_eq!(ends(1, 0, 3600), Ok(5), "nor is an hour's waiting for memory");
+    assert_eq!(ends(2, 0, 0), Ok(10));
+    assert_eq!(ends(3, 0, 0), Err(true));
+    assert_eq!(ends(3, 3600, 3600), Err(true));
 }
 
 #[test]

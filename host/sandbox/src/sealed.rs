@@ -4,28 +4,27 @@
 use std::hash::{Hash, Hasher};
 
 use hmac::{Hmac, Mac};
-use model::Digest;
+use model::{Digest, Limits};
 use sha2::{Digest as _, Sha256};
 
 use crate::component::Component;
 use crate::engine::Engine;
 use crate::error::LoadError;
-use crate::runtime::Runtime;
 use crate::text::bounded;
 
 /// Goes up whenever sealed code of before must not be run any more.
-const VERSION: &str = "log-processor 2";
+const VERSION: &str = "log-processor 1";
 
 /// wasmtime's own hash knows its major version alone; a patch may mend the code
 /// that it makes.
 const WASMTIME: &str = "wasmtime 48.0.8";
 
 /// The first bytes of sealed code.
-const MAGIC: &[u8; 8] = b"logproc\x02";
+const MAGIC: &[u8; 8] = b"logproc\x01";
 
-/// Bytes of the header: magic, fingerprint, the component's digest and length, the lengths of
-/// what is known of it and of its code, tag.
-const HEADER: usize = 8 + 32 + 32 + 8 + 8 + 8 + TAG;
+/// Bytes of the header: magic, fingerprint, the component's digest and length, the code's
+/// length, tag.
+const HEADER: usize = 8 + 32 + 32 + 8 + 8 + TAG;
 /// Bytes of an HMAC or a checksum.
 const TAG: usize = 32;
 
@@ -71,75 +70,66 @@ impl Engine {
         self.wasmtime().precompile_compatibility_hash().hash(&mut hash);
         Digest(hash.0.finalize().into())
     }
-}
 
-/// A component's machine code with a seal. `fingerprint`: of the runtime that compiled it; `bytes`: the
-/// length of the component itself.
-///
-/// # Errors
-/// The code can't be serialized.
-pub fn seal(
-    fingerprint: Digest,
-    component: &Component,
-    of: Digest,
-    bytes: u64,
-    seal: Seal<'_>,
-) -> Result<Vec<u8>, LoadError> {
-    let code = component.serialize()?;
-    let info = serde_json::to_vec(component.info()).unwrap_or_default();
-    let length = |bytes: &[u8]| u64::try_from(bytes.len()).unwrap_or(u64::MAX).to_le_bytes();
-    let mut sealed = Vec::with_capacity(HEADER.saturating_add(info.len()).saturating_add(code.len()));
-    sealed.extend(MAGIC);
-    sealed.extend(fingerprint.0);
-    sealed.extend(of.0);
-    sealed.extend(bytes.to_le_bytes());
-    sealed.extend(length(&info));
-    sealed.extend(length(&code));
-    let tag = tag(seal, &sealed, [&info, &code]);
-    sealed.extend(tag);
-    sealed.extend(info);
-    sealed.extend(code);
-    Ok(sealed)
-}
+    /// A component's machine code with a seal. `bytes`: the length of the component itself.
+    ///
+    /// # Errors
+    /// wasmtime can't write it down.
+    pub fn seal(&self, component: &Component, of: Digest, bytes: u64, seal: Seal<'_>) -> Result<Vec<u8>, LoadError> {
+        let code = component.pre.component().serialize().map_err(LoadError::compile)?;
+        let length = u64::try_from(code.len()).unwrap_or(u64::MAX);
+        let mut sealed = Vec::with_capacity(HEADER.saturating_add(code.len()));
+        sealed.extend(MAGIC);
+        sealed.extend(self.fingerprint().0);
+        sealed.extend(of.0);
+        sealed.extend(bytes.to_le_bytes());
+        sealed.extend(length.to_le_bytes());
+        let tag = tag(seal, &sealed, &code);
+        sealed.extend(tag);
+        sealed.extend(code);
+        Ok(sealed)
+    }
 
-/// Loads a component from its sealed code, and the length of the component itself. None of it
-/// runs.
-///
-/// # Safety
-/// Code whose seal is true is run as it is, and whoever can make a seal decides what
-/// that is. The caller promises that only [`seal`] could:
-/// - for [`Seal::Key`]: the key is a secret that only the operator and programs like
-///   this one know. Nothing is asked of where `sealed` came from.
-/// - for [`Seal::OwnFolder`]: `sealed` was read from a file that only this user could
-///   write, in a folder in which only this user could create, rename or replace files,
-///   and in which this program writes nothing but what [`seal`] returned.
-///   The checksum protects against damage alone: anybody can make one.
-///
-/// # Errors
-/// The seal doesn't vouch for it, or it is another component's or runtime's.
-#[expect(unsafe_code, reason = "machine code can't be checked, only vouched for")]
-pub unsafe fn unseal(
-    runtime: &dyn Runtime,
-    name: &str,
-    sealed: &[u8],
-    of: Digest,
-    seal: Seal<'_>,
-) -> Result<(Component, u64), SealError> {
-    let Verified { fingerprint, component, bytes, info, code } = verify(sealed, seal)?;
-    let unusable = |text: String| SealError::Unusable(bounded(text));
-    if fingerprint != runtime.fingerprint().map_err(|error| unusable(error.without_words()))? {
-        return Err(SealError::OtherEngine);
+    /// Loads a component from its sealed code, and the length of the component
+    /// itself. None of it runs.
+    ///
+    /// # Safety
+    /// Code whose seal is true is run as it is, and whoever can make a seal decides what
+    /// that is. The caller promises that only [`Engine::seal`] could:
+    /// - for [`Seal::Key`]: the key is a secret that only the operator and programs like
+    ///   this one know. Nothing is asked of where `sealed` came from.
+    /// - for [`Seal::OwnFolder`]: `sealed` was read from a file that only this user could
+    ///   write, in a folder in which only this user could create, rename or replace files,
+    ///   and in which this program writes nothing but what [`Engine::seal`] returned.
+    ///   The checksum protects against damage alone: anybody can make one.
+    ///
+    /// # Errors
+    /// The seal doesn't vouch for it, or it is another component's or engine's.
+    #[expect(unsafe_code, reason = "machine code can't be checked, only vouched for")]
+    pub unsafe fn unseal(
+        &self,
+        name: &str,
+        sealed: &[u8],
+        of: Digest,
+        seal: Seal<'_>,
+    ) -> Result<(Component, u64), SealError> {
+        let Verified { fingerprint, component, bytes, code } = verify(sealed, seal)?;
+        if fingerprint != self.fingerprint() {
+            return Err(SealError::OtherEngine);
+        }
+        if component != of {
+            return Err(SealError::OtherComponent);
+        }
+        // SAFETY: `verify` found that these very bytes, which nobody else can write to
+        // while they are borrowed, have a true seal; the caller promises that only
+        // `seal` makes such, which takes a component that wasmtime compiled. The
+        // fingerprint says that the same engine did.
+        let compiled = unsafe { wasmtime::component::Component::deserialize(self.wasmtime(), code) };
+        let unusable = |text: String| SealError::Unusable(bounded(text));
+        let compiled = compiled.map_err(|error| unusable(format!("{error:#}")))?;
+        let linked = Component::link(name, of, &compiled, Limits::default());
+        Ok((linked.map_err(|error| unusable(error.to_string()))?, bytes))
     }
-    if component != of {
-        return Err(SealError::OtherComponent);
-    }
-    let info = serde_json::from_slice(info).map_err(|_| SealError::Damaged)?;
-    // SAFETY: `verify` found that these very bytes, which nobody else can write to
-    // while they are borrowed, have a true seal; the caller promises that only
-    // `seal` makes such, of a component that a runtime compiled. The
-    // fingerprint says that such a runtime did.
-    let loaded = unsafe { runtime.load_code(name, of, info, code) };
-    Ok((loaded.map_err(|error| unusable(error.to_string()))?, bytes))
 }
 
 /// Sealed code whose seal is true.
@@ -147,50 +137,43 @@ struct Verified<'a> {
     fingerprint: Digest,
     component: Digest,
     bytes: u64,
-    /// What is known of the component.
-    info: &'a [u8],
     code: &'a [u8],
 }
 
 /// Takes sealed code apart, and checks its seal.
 fn verify<'a>(sealed: &'a [u8], seal: Seal<'_>) -> Result<Verified<'a>, SealError> {
-    let (header, rest_of_all) = sealed.split_at_checked(HEADER).ok_or(SealError::Damaged)?;
+    let (header, code) = sealed.split_at_checked(HEADER).ok_or(SealError::Damaged)?;
     let (sealed_header, sealed_tag) = header.split_last_chunk::<TAG>().ok_or(SealError::Damaged)?;
     let rest = sealed_header.strip_prefix(MAGIC).ok_or(SealError::Damaged)?;
     let (fingerprint, rest) = rest.split_first_chunk::<32>().ok_or(SealError::Damaged)?;
     let (component, rest) = rest.split_first_chunk::<32>().ok_or(SealError::Damaged)?;
     let (bytes, rest) = rest.split_first_chunk::<8>().ok_or(SealError::Damaged)?;
-    let (info_length, rest) = rest.split_first_chunk::<8>().ok_or(SealError::Damaged)?;
     let (length, _) = rest.split_first_chunk::<8>().ok_or(SealError::Damaged)?;
-    let size = |bytes: &[u8; 8]| usize::try_from(u64::from_le_bytes(*bytes)).map_err(|_| SealError::Damaged);
-    let (info, code) = rest_of_all.split_at_checked(size(info_length)?).ok_or(SealError::Damaged)?;
-    if size(length)? != code.len() {
+    if usize::try_from(u64::from_le_bytes(*length)) != Ok(code.len()) {
         return Err(SealError::Damaged);
     }
-    let parts = [info, code];
     match seal {
-        Seal::Key(key) => hmac(key, sealed_header, parts).verify_slice(sealed_tag).map_err(|_| SealError::WrongHmac)?,
-        Seal::OwnFolder if checksum(sealed_header, parts) == *sealed_tag => {}
+        Seal::Key(key) => hmac(key, sealed_header, code).verify_slice(sealed_tag).map_err(|_| SealError::WrongHmac)?,
+        Seal::OwnFolder if checksum(sealed_header, code) == *sealed_tag => {}
         Seal::OwnFolder => return Err(SealError::WrongChecksum),
     }
     Ok(Verified {
         fingerprint: Digest(*fingerprint),
         component: Digest(*component),
         bytes: u64::from_le_bytes(*bytes),
-        info,
         code,
     })
 }
 
-/// HMAC or checksum of a header and of what follows it.
-fn tag(seal: Seal<'_>, header: &[u8], parts: [&[u8]; 2]) -> [u8; TAG] {
+/// HMAC or checksum of a header and of code.
+fn tag(seal: Seal<'_>, header: &[u8], code: &[u8]) -> [u8; TAG] {
     match seal {
-        Seal::Key(key) => hmac(key, header, parts).finalize().into_bytes().into(),
-        Seal::OwnFolder => checksum(header, parts),
+        Seal::Key(key) => hmac(key, header, code).finalize().into_bytes().into(),
+        Seal::OwnFolder => checksum(header, code),
     }
 }
 
-fn hmac(key: &[u8], header: &[u8], parts: [&[u8]; 2]) -> Hmac<Sha256> {
+fn hmac(key: &[u8], header: &[u8], code: &[u8]) -> Hmac<Sha256> {
     // A longer key than a block is hashed first, as HMAC says; so that any length fits.
     let mut block = [0; 64];
     let hashed = Sha256::digest(key);
@@ -198,12 +181,12 @@ fn hmac(key: &[u8], header: &[u8], parts: [&[u8]; 2]) -> Hmac<Sha256> {
     block.iter_mut().zip(key).for_each(|(to, from)| *to = *from);
     let mut hmac = Hmac::<Sha256>::new(&block.into());
     hmac.update(header);
-    parts.into_iter().for_each(|part| hmac.update(part));
+    hmac.update(code);
     hmac
 }
 
-fn checksum(header: &[u8], [info, code]: [&[u8]; 2]) -> [u8; TAG] {
-    Sha256::new_with_prefix(header).chain_update(info).chain_update(code).finalize().into()
+fn checksum(header: &[u8], code: &[u8]) -> [u8; TAG] {
+    Sha256::new_with_prefix(header).chain_update(code).finalize().into()
 }
 
 /// A hasher that gives the same for equal values in every process of one build, unlike the

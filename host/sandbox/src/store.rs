@@ -1,6 +1,8 @@
 //! The data of a wasmtime store: what the host knows of an instance while its code runs.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use model::Limits;
 use wasmtime::ResourceLimiter;
@@ -83,6 +85,8 @@ pub(crate) struct MemoryLimiter {
     grant: Option<Arc<dyn MemoryGrant>>,
     /// Bytes of both that the instance may have without asking.
     granted: usize,
+    /// Waited for a grant, in nanoseconds. Whoever times a call subtracts it.
+    pub(crate) waited: Arc<AtomicU64>,
     /// Most bytes so far.
     pub(crate) peak: usize,
     /// Whether the call that runs was denied memory.
@@ -92,7 +96,7 @@ pub(crate) struct MemoryLimiter {
 impl MemoryLimiter {
     fn new(limit: usize, grant: Option<Arc<dyn MemoryGrant>>) -> Self {
         let granted = grant.as_ref().map_or(usize::MAX, |grant| grant.base_bytes());
-        Self { limit, used: 0, tables: 0, grant, granted, peak: 0, was_denied: false }
+        Self { limit, used: 0, tables: 0, grant, granted, waited: Arc::default(), peak: 0, was_denied: false }
     }
 
     /// Asks whether the instance may have so many bytes in all, where that is more than it was
@@ -101,7 +105,10 @@ impl MemoryLimiter {
     fn ask(&mut self, bytes: usize) -> Result<(), NotGranted> {
         let Some(grant) = self.grant.as_ref().filter(|_| bytes > self.granted) else { return Ok(()) };
         let most = self.limit.saturating_add(TABLES_BYTES).max(bytes);
-        if !grant.grow_to(most) {
+        let asked = Instant::now();
+        let is_granted = grant.grow_to(most);
+        self.waited.fetch_add(u64::try_from(asked.elapsed().as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        if !is_granted {
             return Err(NotGranted);
         }
         self.granted = most;

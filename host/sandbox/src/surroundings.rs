@@ -21,9 +21,6 @@ pub trait MemoryGrant: Send + Sync {
 /// The world as a guest sees it: the same at every attempt of an object's delivery.
 #[derive(Clone)]
 pub struct Surroundings {
-    /// The tenant whose records the instance sees; `None`: it sees nobody's. A process that ran
-    /// for one tenant never runs for another.
-    pub tenant: Option<Arc<str>>,
     /// Time of every clock, in milliseconds since the Unix epoch.
     pub now: i64,
     /// Seed of all randomness.
@@ -42,11 +39,11 @@ impl Surroundings {
         let mut hash = Sha256::new();
         // Neither a bucket nor a delivery has a newline.
         hash.update(format!("{}\n{delivery}\n{}", object.bucket, object.key));
-        Self { tenant: None, now, seed: hash.finalize().into(), pause: None, memory: None }
+        Self { now, seed: hash.finalize().into(), pause: None, memory: None }
     }
 
     /// Surroundings without an object: to look at a component.
     pub fn none() -> Self {
-        Self { tenant: None, now: 0, seed: [0; 32], pause: None, memory: None }
+        Self { now: 0, seed: [0; 32], pause: None, memory: None }
     }
 }

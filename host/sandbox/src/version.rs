@@ -2,8 +2,6 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
-
 /// Prefix of the names of all of the contract's interfaces.
 pub(crate) const PACKAGE: &str = "log-router:plugin/";
 
@@ -19,7 +17,7 @@ macro_rules! names {
 }
 
 /// A version of the contract. Versions are ordered: the newest is the greatest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Version {
     /// 0.1.0, the first.
     V0_1_0,

@@ -143,10 +143,9 @@ impl SlotTimer {
         Surroundings { pause: Some(self.pause()), ..Surroundings::of(object, delivery, now) }
     }
 
-    /// What an instance asks before it grows, which takes its turns here unless it runs `apart`.
-    pub(super) fn grant(&self, apart: bool, memory: InstanceMemory) -> Arc<dyn MemoryGrant> {
-        let slots = (!apart).then(|| self.slots.clone());
-        Arc::new(GrantBetweenTurns { memory, slots, waited: Arc::clone(&self.waited) })
+    /// What an instance asks before it grows, which takes its turns here.
+    pub(super) fn grant(&self, memory: InstanceMemory) -> Arc<dyn MemoryGrant> {
+        Arc::new(GrantBetweenTurns { memory, slots: self.slots.clone(), waited: Arc::clone(&self.waited) })
     }
 
     pub(super) fn cpu_time(&self) -> Duration {
@@ -159,7 +158,7 @@ impl SlotTimer {
 struct GrantBetweenTurns {
     memory: InstanceMemory,
     /// Where it has a turn.
-    slots: Option<GuestSlots>,
+    slots: GuestSlots,
     waited: Arc<AtomicU64>,
 }
 
@@ -173,8 +172,7 @@ impl MemoryGrant for GrantBetweenTurns {
             return true;
         }
         let started = Instant::now();
-        let wait = || self.memory.claim(bytes);
-        let claimed = self.slots.as_ref().map_or_else(wait, |slots| slots.without_slot(wait));
+        let claimed = self.slots.without_slot(|| self.memory.claim(bytes));
         let nanos = u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX);
         self.waited.fetch_add(nanos, Ordering::Relaxed);
         claimed

@@ -9,7 +9,7 @@ use model::Origin;
 
 use super::call::{Call, Failure, Probe, Signature};
 use super::functions::Contract;
-use crate::context::ContextData;
+use crate::context::Context;
 use crate::error::{GuestError, LoadError};
 use crate::output::{RawRewritten, RawTransformed};
 use crate::version::{Interface, InterfaceNames, Version};
@@ -18,14 +18,14 @@ use crate::version::{Interface, InterfaceNames, Version};
 pub(super) trait Types: Sync + 'static {
     const VERSION: Version;
     type Origin: Lift + Into<Origin> + Send + Sync + 'static;
-    type Context: Lower + for<'a> From<&'a ContextData> + Send + Sync + 'static;
+    type Context: Lower + for<'a> From<&'a Context<'a>> + Send + Sync + 'static;
     /// The parameters of `begin`.
     type Begin: ComponentNamedList + Lower + Send + Sync + 'static;
     type Rewritten: Lift + Into<RawRewritten> + Send + Sync + 'static;
     type Transformed: Lift + Into<RawTransformed> + Send + Sync + 'static;
     type Failure: Lift + Into<Failure> + Send + Sync + 'static;
 
-    fn begin(context: &ContextData) -> Self::Begin;
+    fn begin(context: &Context<'_>) -> Self::Begin;
 }
 
 /// The functions of a version.
@@ -77,7 +77,7 @@ impl<T: Types> Contract for T {
         call.make_fallible(&Functions::<T>::PARSE_KEY, (key,)).map(Into::into)
     }
 
-    fn wants(&self, call: Call<'_>, context: &ContextData) -> Result<bool, GuestError> {
+    fn wants(&self, call: Call<'_>, context: &Context<'_>) -> Result<bool, GuestError> {
         call.make_fallible(&Functions::<T>::WANTS, (context.into(),))
     }
 
@@ -85,7 +85,7 @@ impl<T: Types> Contract for T {
         call.make(&Functions::<T>::CHECK, (settings,))
     }
 
-    fn begin_rewrite(&self, call: Call<'_>, context: &ContextData) -> Result<(), GuestError> {
+    fn begin_rewrite(&self, call: Call<'_>, context: &Context<'_>) -> Result<(), GuestError> {
         call.make_fallible(&Functions::<T>::BEGIN_REWRITE, T::begin(context))
     }
 
@@ -97,7 +97,7 @@ impl<T: Types> Contract for T {
         call.make_fallible(&Functions::<T>::END_REWRITE, ()).map(Into::into)
     }
 
-    fn begin_transform(&self, call: Call<'_>, context: &ContextData) -> Result<(), GuestError> {
+    fn begin_transform(&self, call: Call<'_>, context: &Context<'_>) -> Result<(), GuestError> {
         call.make_fallible(&Functions::<T>::BEGIN_TRANSFORM, T::begin(context))
     }
 

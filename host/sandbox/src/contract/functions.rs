@@ -3,7 +3,7 @@
 use model::Origin;
 
 use super::call::{Call, Probe};
-use crate::context::ContextData;
+use crate::context::Context;
 use crate::error::{GuestError, LoadError};
 use crate::output::{RawRewritten, RawTransformed};
 use crate::version::Interface;
@@ -17,18 +17,18 @@ pub(crate) trait Contract: Sync {
 
     fn parse_key(&self, call: Call<'_>, key: &str) -> Result<Origin, GuestError>;
 
-    fn wants(&self, call: Call<'_>, context: &ContextData) -> Result<bool, GuestError>;
+    fn wants(&self, call: Call<'_>, context: &Context<'_>) -> Result<bool, GuestError>;
 
     /// The answer has what is wrong with the settings.
     fn check_settings(&self, call: Call<'_>, settings: &[(String, String)]) -> Result<Result<(), String>, GuestError>;
 
-    fn begin_rewrite(&self, call: Call<'_>, context: &ContextData) -> Result<(), GuestError>;
+    fn begin_rewrite(&self, call: Call<'_>, context: &Context<'_>) -> Result<(), GuestError>;
 
     fn rewrite(&self, call: Call<'_>, first_line: u64, lines: &[u8]) -> Result<RawRewritten, GuestError>;
 
     fn end_rewrite(&self, call: Call<'_>) -> Result<RawRewritten, GuestError>;
 
-    fn begin_transform(&self, call: Call<'_>, context: &ContextData) -> Result<(), GuestError>;
+    fn begin_transform(&self, call: Call<'_>, context: &Context<'_>) -> Result<(), GuestError>;
 
     fn transform(&self, call: Call<'_>, first_line: u64, lines: &[u8]) -> Result<RawTransformed, GuestError>;
 

@@ -5,7 +5,6 @@
 use wasmtime::component::{ComponentType, Lift, Lower};
 
 use super::binding::Types;
-use crate::context::ContextData;
 use crate::output;
 use crate::version::Version;
 
@@ -21,7 +20,7 @@ impl Types for V0_1_0 {
     type Transformed = Transformed;
     type Failure = Failure;
 
-    fn begin(context: &ContextData) -> Self::Begin {
+    fn begin(context: &crate::context::Context<'_>) -> Self::Begin {
         (context.into(), context.now)
     }
 }
@@ -116,20 +115,20 @@ pub(super) struct Transformed {
     pub(super) pending_from: Option<u64>,
 }
 
-impl From<&ContextData> for Context {
-    fn from(context: &ContextData) -> Self {
+impl From<&crate::context::Context<'_>> for Context {
+    fn from(context: &crate::context::Context<'_>) -> Self {
         Self {
-            origin: (&context.origin).into(),
-            delivery: context.into(),
-            bucket: context.bucket.clone(),
-            key: context.key.clone(),
-            settings: context.settings.clone(),
+            origin: context.origin.into(),
+            delivery: context.delivery.into(),
+            bucket: context.object.bucket.clone(),
+            key: context.object.key.clone(),
+            settings: context.settings.to_vec(),
             more: [
                 ("last-modified".to_owned(), context.last_modified.to_string()),
                 ("max-line-bytes".to_owned(), context.max_line_bytes.to_string()),
             ]
             .into_iter()
-            .chain(context.more.iter().cloned())
+            .chain(context.timestamp_numbers.context_entry())
             .collect(),
         }
     }
@@ -149,13 +148,13 @@ impl From<Origin> for model::Origin {
     }
 }
 
-impl From<&ContextData> for Delivery {
-    fn from(context: &ContextData) -> Self {
+impl From<&model::Delivery> for Delivery {
+    fn from(delivery: &model::Delivery) -> Self {
         Self {
-            id: context.delivery.clone(),
-            destination: context.destination.clone(),
-            desired_logs: context.desired_logs.clone(),
-            groups: context.groups.clone(),
+            id: delivery.id().name().to_owned(),
+            destination: delivery.destination.kind().name().to_owned(),
+            desired_logs: delivery.desired_logs.clone(),
+            groups: delivery.groups.clone(),
         }
     }
 }

@@ -5,7 +5,6 @@ use wasmtime::component::{ComponentType, Lift, Lower};
 
 use super::binding::Types;
 use super::v0_1_0::{Delivery, Failure, Origin, Rewritten, Transformed};
-use crate::context::ContextData;
 use crate::version::Version;
 
 /// This version of the contract, as the functions are bound to it.
@@ -20,7 +19,7 @@ impl Types for V0_2_0 {
     type Transformed = Transformed;
     type Failure = Failure;
 
-    fn begin(context: &ContextData) -> Self::Begin {
+    fn begin(context: &crate::context::Context<'_>) -> Self::Begin {
         (context.into(),)
     }
 }
@@ -47,20 +46,20 @@ pub(super) struct Context {
     more: Vec<(String, String)>,
 }
 
-impl From<&ContextData> for Context {
-    fn from(context: &ContextData) -> Self {
+impl From<&crate::context::Context<'_>> for Context {
+    fn from(context: &crate::context::Context<'_>) -> Self {
         Self {
-            origin: (&context.origin).into(),
-            delivery: context.into(),
+            origin: context.origin.into(),
+            delivery: context.delivery.into(),
             object: Object {
-                bucket: context.bucket.clone(),
-                key: context.key.clone(),
+                bucket: context.object.bucket.clone(),
+                key: context.object.key.clone(),
                 last_modified: context.last_modified,
             },
             now: context.now,
-            max_line_bytes: context.max_line_bytes,
-            settings: context.settings.clone(),
-            more: context.more.clone(),
+            max_line_bytes: u64::try_from(context.max_line_bytes).unwrap_or(u64::MAX),
+            settings: context.settings.to_vec(),
+            more: context.timestamp_numbers.context_entry().into_iter().collect(),
         }
     }
 }

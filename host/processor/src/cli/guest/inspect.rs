@@ -124,7 +124,7 @@ impl Inspection {
         self.imports = names.imports.into_iter().map(import).collect();
         let component = engine.load(&self.component, bytes, limits)?;
         let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-        self.compiled_bytes = Some(seal(engine.fingerprint(), &component, Digest::of(bytes), length, Seal::OwnFolder)?.len());
+        self.compiled_bytes = Some(engine.seal(&component, Digest::of(bytes), length, Seal::OwnFolder)?.len());
         Ok(())
     }
 
