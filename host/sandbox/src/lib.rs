@@ -63,7 +63,7 @@ pub use error::{CostlyCode, GuestError, GuestLimit, LoadError};
 pub use exports::Exports;
 pub use inspect::{ComponentNames, Provider};
 pub use instance::Instance;
-pub use limits::{CallLimits, most_memory};
+pub use limits::most_memory;
 pub use load::{Precompiled, read_component};
 pub use log::{GuestLog, Level, LogLine};
 pub use output::{Note, Rewritten, Transformed, Verdict};

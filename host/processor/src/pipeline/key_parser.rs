@@ -20,8 +20,7 @@ impl Plan {
     ) -> (Result<Arc<Origin>, GuestError>, Used) {
         match &self.tenant {
             Some(tenant) if tenant.component.exports().key_parser.is_some() => {
-                let (refined, used) =
-                    parse_key(&tenant.component, &self.slots, object, now, memory.of(Owner::Tenant));
+                let (refined, used) = parse_key(&tenant.component, &self.slots, object, now, memory.of(Owner::Tenant));
                 (refined.and_then(|refined| refine(Origin::clone(origin), refined)).map(Arc::new), used)
             }
             _ => (Ok(Arc::clone(origin)), Used::default()),
@@ -39,10 +38,8 @@ pub fn parse_key(
     memory: Option<InstanceMemory>,
 ) -> (Result<Origin, GuestError>, Used) {
     let mut timer = SlotTimer::new(slots);
-    let surroundings = Surroundings {
-        memory: memory.map(|memory| timer.grant(memory)),
-        ..timer.surroundings(object, "", now)
-    };
+    let surroundings =
+        Surroundings { memory: memory.map(|memory| timer.grant(memory)), ..timer.surroundings(object, "", now) };
     timer.run(|| match Instance::start(component, &surroundings) {
         Ok(mut guest) => (guest.parse_key(&object.key), guest.used()),
         Err(error) => (Err(error), Used::default()),
