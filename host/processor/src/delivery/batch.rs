@@ -119,8 +119,8 @@ pub struct Batches {
     events: std::vec::IntoIter<(u64, Event)>,
     /// An entry that didn't fit into the last batch.
     next: Option<BatchEvent>,
-    /// The remainder of an event that is put in pieces.
-    remainder: Option<(u64, Event)>,
+    /// An event that is put in pieces, and where the next of them begins.
+    remainder: Option<(u64, Event, usize)>,
     in_order: bool,
     max_events: usize,
 }
@@ -130,15 +130,19 @@ impl Batches {
         if let Some(entry) = self.next.take() {
             return Some(entry);
         }
-        let (index, mut event) = self.remainder.take().or_else(|| self.events.next())?;
-        if event.message.len() <= MAX_MESSAGE_BYTES {
+        let whole = || self.events.next().map(|(index, event)| (index, event, 0));
+        let (index, event, from) = self.remainder.take().or_else(whole)?;
+        let rest = event.message.get(from..).unwrap_or_default();
+        if rest.len() <= MAX_MESSAGE_BYTES {
+            let event = if from == 0 { event } else { Event { message: rest.to_owned(), ..event } };
             return Some(BatchEvent { index, event, continues: false });
         }
-        let cut = (0..=MAX_MESSAGE_BYTES).rev().find(|&at| event.message.is_char_boundary(at)).unwrap_or(0);
-        let tail = event.message.split_off(cut);
-        self.remainder = Some((index, Event { message: tail, ..event }));
-        event.message.shrink_to_fit();
-        Some(BatchEvent { index, event, continues: true })
+        // Only the piece is copied: cutting the rest off would copy all of it, for each piece again.
+        let cut = rest.floor_char_boundary(MAX_MESSAGE_BYTES);
+        let message = rest.get(..cut).unwrap_or_default().to_owned();
+        let piece = Event { line: event.line, timestamp: event.timestamp, message };
+        self.remainder = Some((index, event, from + cut));
+        Some(BatchEvent { index, event: piece, continues: true })
     }
 }
 
