@@ -12,6 +12,7 @@
 
 mod array;
 mod blank;
+mod buffered_line;
 mod compact;
 mod filter;
 mod found;
