@@ -211,7 +211,7 @@ fn the_worst_lines_take_bounded_memory() {
     let records = format!("[{}{{}}]\n", "{},".repeat(1_999_999));
     let escaped = format!("{{\"a\":\"{}\"}}\n", "<".repeat((16 << 20) - 9));
     for (line, events) in [(records, 2_000_000), (escaped, 1)] {
-        let lab = Lab::new();
+        let lab = Lab::new().env("MAX_LINE_BYTES", "16 MiB").env("MEMORY_BUDGET", "4 GiB");
         lab.object(BOMB, crate::common::local::gzip(line.as_bytes()));
         let (run, peak) = measured(&lab);
         assert_eq!(run.code, 0, "{}", run.stderr);
