@@ -4,6 +4,7 @@ use wasmtime::{
     Config, InstanceAllocationStrategy, OperatorCost, PoolingAllocationConfig, RegallocAlgorithm, WasmFeatures,
 };
 
+use crate::built_ins::charge_built_ins;
 use crate::error::LoadError;
 use crate::limits::{CORE_INSTANCES, MEMORIES, TABLE_ELEMENTS, TABLES};
 
@@ -87,7 +88,16 @@ impl Engine {
     /// # Errors
     /// The bytes are no component.
     pub fn precompile(&self, component: &[u8]) -> Result<Vec<u8>, LoadError> {
-        self.inner.precompile_component(component).map_err(LoadError::compile)
+        self.inner.precompile_component(&charge_built_ins(component)?).map_err(LoadError::compile)
+    }
+
+    /// Compiles a component.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub(crate) fn compile_code(&self, component: &[u8]) -> Result<wasmtime::component::Component, LoadError> {
+        let charged = charge_built_ins(component)?;
+        wasmtime::component::Component::new(&self.inner, charged).map_err(LoadError::compile)
     }
 
     /// The engine of wasmtime itself.

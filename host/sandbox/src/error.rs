@@ -145,7 +145,7 @@ pub enum CostlyCode {
     },
     /// The blocks, branches and calls of one function have too many results.
     #[error(
-        "a function whose blocks, branches and calls hand on more than {most} values, beyond one each: pass them through memory"
+        "a function whose blocks, branches and calls hand on more than {most} values, beyond one each, which is the limit: pass them through memory"
     )]
     Values {
         /// The limit.

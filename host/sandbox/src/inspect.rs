@@ -35,7 +35,7 @@ impl Engine {
     /// The bytes are no component, or it can't be compiled.
     pub fn read_names(&self, bytes: &[u8], limits: &Limits) -> Result<ComponentNames, LoadError> {
         refuse_what_is_no_component(bytes, limits)?;
-        let component = wasmtime::component::Component::new(self.wasmtime(), bytes).map_err(LoadError::compile)?;
+        let component = self.compile_code(bytes)?;
         let kind = component.component_type();
         let imports = kind.imports(self.wasmtime()).map(|(name, _)| (name.to_owned(), provider(name)));
         let exports = kind.exports(self.wasmtime()).map(|(name, _)| name.to_owned());

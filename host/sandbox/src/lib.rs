@@ -17,10 +17,12 @@
 //! - `host_functions`: how functions for guests are defined, and paid for.
 //! - `store`: what the host knows of an instance: its memory, log, world.
 //! - `world`: what WASI's functions see: the object's time, output that is the log.
-//! - `engine`: how components are compiled and run.
+//! - `engine`: how components are compiled and run; `built_ins`: fuel for the handles that
+//!   they make.
 //! - The leaves: `log`, `surroundings`, `randomness`, `limits`, `output`, `context`, `error`,
 //!   `version`, `untyped`, `text`.
 
+mod built_ins;
 mod check;
 mod checked;
 mod component;

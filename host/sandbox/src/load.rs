@@ -49,7 +49,7 @@ impl Engine {
     /// What is wrong with the component, in words for the person who handed it over.
     pub fn load(&self, name: &str, bytes: &[u8], limits: Limits) -> Result<Component, LoadError> {
         refuse_what_is_no_component(bytes, &limits)?;
-        let compiled = wasmtime::component::Component::new(self.wasmtime(), bytes).map_err(LoadError::compile)?;
+        let compiled = self.compile_code(bytes)?;
         let component = Component::link(name, Digest::of(bytes), &compiled, limits)?;
         check_types(&component)?;
         Ok(component)
@@ -85,7 +85,7 @@ impl Engine {
         // Whoever fetched it has bounded it.
         let limits = Limits { component_bytes: u64::MAX, ..Limits::default() };
         refuse_what_is_no_component(bytes, &limits)?;
-        let compiled = wasmtime::component::Component::new(self.wasmtime(), bytes).map_err(LoadError::compile)?;
+        let compiled = self.compile_code(bytes)?;
         Component::link(name, Digest::of(bytes), &compiled, Limits::default())
     }
 }

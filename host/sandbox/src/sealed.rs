@@ -13,7 +13,7 @@ use crate::error::LoadError;
 use crate::text::bounded;
 
 /// Goes up whenever sealed code of before must not be run any more.
-const VERSION: &str = "log-processor 1";
+const VERSION: &str = "log-processor 2";
 
 /// wasmtime's own hash knows its major version alone; a patch may mend the code
 /// that it makes.

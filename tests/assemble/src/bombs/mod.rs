@@ -50,6 +50,13 @@ pub fn named(name: &str) -> Option<Bomb> {
     all().find(|bomb| bomb.name == name)
 }
 
+/// A component whose `wants` runs `body`. `before`: what is defined before its module, which
+/// has `imports` and is instantiated `with` these arguments.
+pub fn component(before: &str, imports: &str, with: &str, body: &str) -> Vec<u8> {
+    let [before, imports, with, body] = [before, imports, with, body].map(str::to_owned);
+    wat::parse_str(Source { before, imports, with, body, ..Source::default() }.text()).unwrap()
+}
+
 /// What makes a component of a bomb, as text.
 #[derive(Default)]
 struct Source {

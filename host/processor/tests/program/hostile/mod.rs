@@ -5,6 +5,7 @@
 mod beside;
 pub(crate) mod guest;
 
+mod bombs;
 mod imports;
 mod keys;
 mod lies;
