@@ -16,7 +16,8 @@ const SLACK_DIVISOR: u64 = 16;
 /// their way.
 const DELIVERY_BYTES: u64 = 16 * MIB;
 
-/// What a component adds to it: its worker, and the memory that it may have without asking.
+/// What a component adds to it: the memory that its instance may have without asking, its stack
+/// and tables, and what it returns for a chunk.
 const COMPONENT_BASE_BYTES: u64 = 8 * MIB;
 
 /// Memory that a component's instance may have without asking.
@@ -77,8 +78,6 @@ pub struct Demand {
     pub budget: u64,
     /// PLUGIN_LOADED_BYTES.
     pub loaded: u64,
-    /// Bytes of the processes that wait for components to run.
-    pub workers: u64,
     /// MAX_LINE_BYTES.
     pub max_line: u64,
 }
@@ -87,7 +86,7 @@ impl Demand {
     /// Bytes that can't be claimed.
     pub fn fixed(&self) -> u64 {
         let slack = self.budget / SLACK_DIVISOR;
-        PROGRAM_BYTES.saturating_add(slack).saturating_add(self.loaded).saturating_add(self.workers)
+        PROGRAM_BYTES.saturating_add(slack).saturating_add(self.loaded)
     }
 
     /// Bytes that can.
@@ -187,7 +186,7 @@ mod tests {
     /// Claimable bytes, and the longest line by default, of so many MiB.
     fn of(mib: u64) -> (u64, u64) {
         let budget = mib * MIB;
-        let demand = Demand { budget, loaded: default_loaded_bytes(budget), workers: 0, max_line: 0 };
+        let demand = Demand { budget, loaded: default_loaded_bytes(budget), max_line: 0 };
         (demand.claimable(), default_line_bytes(demand.claimable()))
     }
 
@@ -196,7 +195,7 @@ mod tests {
         for mib in 128..4096 {
             let budget = mib * MIB;
             let (claimable, max_line) = of(mib);
-            let demand = Demand { budget, loaded: default_loaded_bytes(budget), workers: 0, max_line };
+            let demand = Demand { budget, loaded: default_loaded_bytes(budget), max_line };
             let line = usize::try_from(max_line).unwrap();
             let limits = Limits {
                 memory_bytes: usize::try_from(default_component_bytes(claimable)).unwrap(),
@@ -220,7 +219,7 @@ mod tests {
 
     #[test]
     fn what_is_fixed_is_no_more_than_there_is() {
-        let demand = Demand { budget: 1, loaded: u64::MAX, workers: u64::MAX, max_line: u64::MAX };
+        let demand = Demand { budget: 1, loaded: u64::MAX, max_line: u64::MAX };
         assert_eq!(demand.claimable(), 0);
         assert_eq!(demand.needs(&Limits { output_events: usize::MAX, ..Limits::DEFAULT }).most(), u64::MAX);
     }

@@ -52,7 +52,7 @@ impl Budget {
     }
 
     fn demand(&self, max_line: u64) -> Demand {
-        Demand { budget: self.bytes, loaded: self.loaded, workers: 0, max_line }
+        Demand { budget: self.bytes, loaded: self.loaded, max_line }
     }
 
     /// MAX_LINE_BYTES by default.

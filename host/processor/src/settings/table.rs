@@ -36,7 +36,7 @@ pub(super) const MEMORY_BUDGET: Variable = Variable::number(
     Computed("by container"),
     (32 * MIB, 1024 * GIB),
     Unit::Bytes,
-    "memory of the process and its workers; by default the Lambda's, the cgroup's limit, or the machine's",
+    "memory of the process; by default the Lambda's, the cgroup's limit, or the machine's",
 );
 pub(super) const MAX_OBJECT_BYTES: Variable = Variable::number(
     "MAX_OBJECT_BYTES",

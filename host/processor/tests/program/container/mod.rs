@@ -17,9 +17,6 @@ use crate::hostile::guest::Guest;
 
 const MIB: usize = 1 << 20;
 
-/// How tenants' components are isolated.
-const ISOLATIONS: [&str; 1] = ["none"];
-
 /// Tenants whose component fills its memory, and the objects of each.
 const HOGS: usize = 32;
 const OBJECTS_OF_HOG: usize = 4;
@@ -60,14 +57,11 @@ struct Container {
 }
 
 impl Container {
-    fn new(isolation: &str) -> Self {
+    fn new() -> Self {
         let lab = Lab::new().may_extend().dead_letters();
         let plugins = lab.path("plugins");
         std::fs::create_dir(&plugins).unwrap();
-        let lab = lab
-            .set("PLUGIN_SOURCES", format!("file:{}", plugins.display()))
-            .set("PLUGIN_ISOLATION", isolation)
-            .set("VISIBILITY_TIMEOUT", 600);
+        let lab = lab.set("PLUGIN_SOURCES", format!("file:{}", plugins.display())).set("VISIBILITY_TIMEOUT", 600);
         let fence = Fence::new(512 * MIB);
         let lab = fence.around(lab);
         let good = lab.scene.add_cloudwatch_tenant("good");
@@ -155,26 +149,24 @@ impl Container {
 
 /// What is announced beside the healthy tenant's objects.
 fn survives(lines: bool, hogs: bool) {
-    for isolation in ISOLATIONS {
-        let container = Container::new(isolation);
-        // Their contents take the test's own memory, and nobody looks at them.
-        let slow = Rule::new(fake_aws::Effect::Delay(Duration::from_millis(5))).operation("PutLogEvents");
-        container.lab.aws.fault(slow);
-        container.announce_healthy(0);
-        let (process, max_line) = container.start();
-        if hogs {
-            container.announce_hogs();
-        }
-        if lines {
-            container.announce_lines(max_line);
-        }
-        container.announce_healthy(OBJECTS / 2);
-        process.empties_the_queue();
-        if lines {
-            container.check_lines(max_line);
-        }
-        container.check(process);
+    let container = Container::new();
+    // Their contents take the test's own memory, and nobody looks at them.
+    let slow = Rule::new(fake_aws::Effect::Delay(Duration::from_millis(5))).operation("PutLogEvents");
+    container.lab.aws.fault(slow);
+    container.announce_healthy(0);
+    let (process, max_line) = container.start();
+    if hogs {
+        container.announce_hogs();
     }
+    if lines {
+        container.announce_lines(max_line);
+    }
+    container.announce_healthy(OBJECTS / 2);
+    process.empties_the_queue();
+    if lines {
+        container.check_lines(max_line);
+    }
+    container.check(process);
 }
 
 #[test]
