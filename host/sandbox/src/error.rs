@@ -123,14 +123,12 @@ pub enum CostlyCode {
         /// The limit.
         most: u64,
     },
-    /// One function has too many locals in too many loops.
-    #[error("a function of {locals} locals in {loops} loops; {most} of both multiplied is the limit: split it")]
+    /// The loops of one function change too many locals.
+    #[error(
+        "a function whose loops change more than {most} locals, each counted for each loop around it, which is the limit: split it"
+    )]
     Loops {
-        /// Locals, parameters included.
-        locals: u64,
-        /// Loops.
-        loops: u64,
-        /// The limit of both multiplied.
+        /// The limit.
         most: u64,
     },
     /// One function keeps too many operands on its stack across its blocks.

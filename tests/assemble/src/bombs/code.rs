@@ -76,6 +76,11 @@ pub(super) const ALL: &[Bomb] = &[
         let body = times(nest, "loop ") + &locals + &times(nest, "(br_if 0 (local.get 0)) end ");
         of(format!("(func (local{}) {body})", i32s(300)))
     }),
+    load("locals-in-loops-beside", 1300, |size| {
+        let locals = each(300, |local| format!("(local.set {local} (i32.add (local.get {local}) (i32.const 1)))"));
+        let group = times(60, "loop ") + &locals + &times(60, "(br_if 0 (local.get 0)) end ");
+        of(format!("(func (local{}) {})", i32s(300), times(size / 60, &group)))
+    }),
     load("locals-in-branches", 9000, |size| {
         let set = |at: usize| {
             format!(

@@ -18,7 +18,7 @@ fn what_would_take_the_compiler_gigabytes_is_refused_for_its_numbers() {
         ("loop-params", "hand on more than 20000 values"),
         ("br-table-results", "hand on more than 20000 values"),
         ("operand-stack", "operands on its stack in 10001 blocks"),
-        ("locals-in-loops", "300 locals in 2000 loops"),
+        ("locals-in-loops", "loops change more than 30000 locals"),
         ("live-locals", "20000 locals in 381 blocks"),
         ("core-types-wide", "parameters and results in its types"),
         ("constant-expressions", "bytes of constant expressions"),
