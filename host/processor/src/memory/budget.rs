@@ -201,39 +201,35 @@ impl MemoryBudget {
 
     /// Who is served next, the upper levels first.
     fn next(&self, state: &State) -> Option<usize> {
-        let candidates = Level::ALL.map(|level| (level, self.first(state, level)));
-        let fits_level = |&(level, found): &(Level, Option<usize>)| {
-            let waiter = state.waiting.get(found?)?;
-            (waiter.bytes <= self.room_of_level(state, level)).then_some(())
-        };
         let free = self.0.bytes.saturating_sub(state.claimed.sum());
         let mut found = None;
         // Whether a level below waits for what its own bound would allow it.
         let mut is_awaited = false;
-        for candidate in candidates {
-            let (level, index) = candidate;
-            let Some(waiter) = index.and_then(|index| state.waiting.get(index)) else { continue };
-            if fits_level(&candidate).is_none() {
+        for level in Level::ALL {
+            let Some((index, bytes)) = self.first(state, level) else { continue };
+            if bytes > self.room_of_level(state, level) {
                 continue;
             }
-            let in_reserve = state.claimed.of(level).saturating_add(waiter.bytes) <= self.0.largest.of(level);
-            if waiter.bytes <= free && (in_reserve || !is_awaited) {
-                found = index;
+            let in_reserve = state.claimed.of(level).saturating_add(bytes) <= self.0.largest.of(level);
+            if bytes <= free && (in_reserve || !is_awaited) {
+                found = Some(index);
             }
             is_awaited = true;
         }
         found
     }
 
-    /// The first that waits on a level, and whose tenant may have more.
-    fn first(&self, state: &State, level: Level) -> Option<usize> {
+    /// The first that waits on a level, and whose tenant may have more; and the bytes that it
+    /// wants.
+    fn first(&self, state: &State, level: Level) -> Option<(usize, u64)> {
         let room = self.room(state, level);
-        state.waiting.iter().position(|waiter| {
+        let found = state.waiting.iter().enumerate().find(|(_, waiter)| {
             let held = state.tenants.get(&waiter.tenant).map_or(0, |held| held.of(level));
             // After it, the tenant has no more than is left for others.
             let is_fair = held.saturating_add(waiter.bytes) <= room.saturating_sub(waiter.bytes);
             waiter.level == level && (held == 0 || is_fair)
-        })
+        });
+        found.map(|(index, waiter)| (index, waiter.bytes))
     }
 
     /// Bytes that a level may have more, by its own bound and by what is free.

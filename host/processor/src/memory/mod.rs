@@ -1,4 +1,4 @@
-//! The memory of the whole process tree, claimed by whoever needs it before it is used.
+//! The memory of the whole process, claimed by whoever needs it before it is used.
 //!
 //! - `delivery`: what one delivery of one object has claimed, and its instances' grants.
 //! - `budget`: what all claim from: levels, reserves, fairness between tenants.

@@ -10,7 +10,7 @@ use model::Limits;
 /// What deliveries may claim of the memory, and how much each does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MemorySettings {
-    /// MEMORY_BUDGET: bytes of the whole process tree.
+    /// MEMORY_BUDGET: bytes of the whole process.
     pub budget: u64,
     /// Where it is from.
     pub source: MemorySource,

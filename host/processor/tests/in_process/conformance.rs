@@ -54,6 +54,20 @@ pub(crate) fn delivery() -> Delivery {
     }
 }
 
+/// The context of an object of these, with what is usual.
+pub(crate) fn context<'a>(origin: &'a Origin, delivery: &'a Delivery, object: &'a ObjectId) -> Context<'a> {
+    Context {
+        origin,
+        delivery,
+        object,
+        settings: &[],
+        now: NOW,
+        last_modified: NOW,
+        max_line_bytes: MAX_LINE_BYTES,
+        timestamp_numbers: TimestampNumbers::default(),
+    }
+}
+
 /// What the component makes of lines, in calls of so many lines each: events,
 /// and how many lines it calls malformed.
 fn transform(
@@ -65,16 +79,7 @@ fn transform(
 ) -> (Vec<(i64, String)>, u64) {
     let (origin, delivery) = (origin(), delivery());
     let object = ObjectId { bucket: "logs".into(), key: "c/n/a/p/f".into() };
-    let context = Context {
-        origin: &origin,
-        delivery: &delivery,
-        object: &object,
-        settings: &[],
-        now: NOW,
-        last_modified,
-        max_line_bytes: MAX_LINE_BYTES,
-        timestamp_numbers: numbers,
-    };
+    let context = Context { last_modified, timestamp_numbers: numbers, ..context(&origin, &delivery, &object) };
     let mut instance = Instance::start(guest, &Surroundings::none()).unwrap();
     instance.begin_transform(&context).unwrap();
     let (mut from, mut to, mut events, mut malformed) = (0, 0, Vec::new(), 0);

@@ -2,11 +2,10 @@
 //! `Limits::for_default_guest` counts on. `--nocapture` prints it. The same input takes the same
 //! memory, whatever the machine.
 
-use model::{Limits, TimestampNumbers};
+use model::Limits;
 use sandbox::{Context, Instance, Surroundings, Transformed, Used};
 
-use crate::conformance::{default_guest_with, delivery, origin};
-use crate::shared::vectors::NOW;
+use crate::conformance::{context, default_guest_with, delivery, origin};
 
 /// The default MAX_LINE_BYTES.
 const LINE: usize = 16 << 20;
@@ -17,16 +16,7 @@ fn run(limits: Limits, calls: &[Vec<u8>]) -> (Used, usize, usize) {
     let guest = default_guest_with(limits);
     let (origin, delivery) = (origin(), delivery());
     let object = model::ObjectId { bucket: "logs".into(), key: "c/n/a/p/f".into() };
-    let context = Context {
-        origin: &origin,
-        delivery: &delivery,
-        object: &object,
-        settings: &[],
-        now: NOW,
-        last_modified: NOW,
-        max_line_bytes: LINE,
-        timestamp_numbers: TimestampNumbers::default(),
-    };
+    let context = Context { max_line_bytes: LINE, ..context(&origin, &delivery, &object) };
     let mut instance = Instance::start(&guest, &Surroundings::none()).unwrap();
     instance.begin_transform(&context).unwrap();
     let (mut from, mut to) = (0, 0);

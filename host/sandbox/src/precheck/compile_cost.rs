@@ -14,6 +14,7 @@ use wasmparser::{
     Operator, ValidatorResources, WasmModuleResources,
 };
 
+use super::to_u64;
 use crate::error::CostlyCode;
 
 /// Most locals times blocks of a function. The most in a component that brings Python along
@@ -250,10 +251,6 @@ fn function_arity(kind: u32, module: &ValidatorResources) -> (u64, u64) {
 
 fn beyond_one(values: u64) -> u64 {
     values.saturating_sub(1)
-}
-
-fn to_u64(count: usize) -> u64 {
-    u64::try_from(count).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

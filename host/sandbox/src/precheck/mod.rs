@@ -17,7 +17,7 @@ use crate::error::LoadError;
 /// much, before wasmtime's parser sees them. Compiled code is refused with the rest: only this program's own
 /// is ever run.
 pub(crate) fn refuse_what_is_no_component(bytes: &[u8], limits: &Limits) -> Result<(), LoadError> {
-    if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > limits.component_bytes {
+    if to_u64(bytes.len()) > limits.component_bytes {
         return Err(LoadError::TooLarge(limits.component_bytes));
     }
     // Preamble: magic, then a version; a component's is 0x0d with layer 1.
@@ -31,6 +31,11 @@ pub(crate) fn refuse_what_is_no_component(bytes: &[u8], limits: &Limits) -> Resu
         _ => "something else",
     };
     Err(LoadError::NotAComponent(what))
+}
+
+/// A count as the limits have it.
+fn to_u64(count: usize) -> u64 {
+    u64::try_from(count).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

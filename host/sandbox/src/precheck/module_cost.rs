@@ -3,6 +3,7 @@
 
 use wasmparser::{ConstExpr, DataKind, Element, ElementItems, ElementKind, Payload};
 
+use super::to_u64;
 use crate::error::CostlyCode;
 
 /// Most functions of all modules: Python's have 13,000. So many take 0.4 GB and 2 s.
@@ -97,10 +98,6 @@ impl ModuleCost {
 
 fn add(sum: &mut u64, count: u64) {
     *sum = sum.saturating_add(count);
-}
-
-fn to_u64(count: usize) -> u64 {
-    u64::try_from(count).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
